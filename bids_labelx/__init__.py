@@ -1,0 +1,21 @@
+"""One clean, named, checked signal per brain region, out of fMRIPrep-like derivatives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bids_labelx.masker import MultiNiftiLabelsMasker, NiftiLabelsMasker
+
+__version__ = "0.1.0"
+
+__all__ = ["MultiNiftiLabelsMasker", "NiftiLabelsMasker", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the maskers when they are first asked for, so that ``--help`` stays fast."""
+    if name in ("MultiNiftiLabelsMasker", "NiftiLabelsMasker"):
+        from bids_labelx import masker
+
+        return getattr(masker, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,8 @@
+"""``python -m bids_labelx``."""
+
+import sys
+
+from bids_labelx.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""The errors that a user can cause or mend, each with the exit code it ends the app with.
+
+The codes follow the BIDS execution specification, which takes them from ``sysexits.h``.
+"""
+
+from __future__ import annotations
+
+
+class LabelxError(Exception):
+    """One clear message: which file, what was found, what was expected, what to do."""
+
+    exit_code = 1
+
+
+class NotBidsError(LabelxError):
+    """The input folder is not a BIDS dataset."""
+
+    exit_code = 16
+
+
+class NoRunsError(LabelxError):
+    """The filters leave no run."""
+
+    exit_code = 18
+
+
+class UsageError(LabelxError):
+    """The options are wrong."""
+
+    exit_code = 64
+
+
+class BadDataError(LabelxError):
+    """A file is there, and what it holds is wrong."""
+
+    exit_code = 65
+
+
+class MissingInputError(LabelxError):
+    """A file that is needed is not there."""
+
+    exit_code = 66
+
+
+class CannotWriteError(LabelxError):
+    """The output cannot be created."""
+
+    exit_code = 73

@@ -1,0 +1,1 @@
+"""The numerical core: arrays and images in, arrays out. It knows neither BIDS nor nipype."""

@@ -1,0 +1,1 @@
+"""nipype graphs and the thin interfaces that their nodes run."""
