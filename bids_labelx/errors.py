@@ -30,6 +30,10 @@ class UsageError(LabelxError):
     exit_code = 64
 
 
+class SpaceError(UsageError):
+    """An atlas is not in the space of the runs, or nothing says which space it is in."""
+
+
 class BadDataError(LabelxError):
     """A file is there, and what it holds is wrong."""
 

@@ -1,0 +1,201 @@
+"""The command line: arguments in, exit code out. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bids_labelx import __version__
+from bids_labelx.errors import LabelxError, UsageError
+from bids_labelx.settings import CONNECTIVITY, LEVELS, STATISTICS, make_settings, read_options
+
+INTERNAL_ERROR = 70
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser. Values are checked in `bids_labelx.settings`, all of them at once."""
+    parser = _Parser(
+        prog="bids_labelx",
+        usage="bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options]\n"
+        "       bids_labelx --demo DIR",
+        description="One clean, named, checked signal per brain region, for every run of a "
+        "dataset of preprocessed BOLD images (fMRIPrep derivatives).",
+        epilog="Exit codes: 0 done; 1 some run failed, the others are written; 16 not a BIDS "
+        "dataset; 18 the filters leave no run; 64 usage; 65 bad data; 66 missing input; "
+        "73 the output cannot be created.",
+        allow_abbrev=False,
+    )
+    # Optional for argparse only, so that a missing one is listed with the other mistakes.
+    parser.add_argument("bids_dir", nargs="?", metavar="BIDS_DIR", help="the derivatives dataset")
+    parser.add_argument("output_dir", nargs="?", metavar="OUTPUT_DIR", help="where results go")
+    parser.add_argument(
+        "analysis_level",
+        nargs="?",
+        metavar="{" + ",".join(LEVELS) + "}",
+        help="participant: extract from each run; group: one table over what participants wrote",
+    )
+
+    which = parser.add_argument_group("which runs")
+    which.add_argument(
+        "--participant-label", nargs="+", metavar="LABEL", help="with or without sub-"
+    )
+    which.add_argument("--session-label", nargs="+", metavar="LABEL", help="with or without ses-")
+    which.add_argument("-t", "--task-id", nargs="+", metavar="TASK")
+    which.add_argument("-r", "--run-id", nargs="+", metavar="RUN")
+    which.add_argument(
+        "--space", nargs="+", metavar="SPACE", help="'native' stands for files without space-"
+    )
+    which.add_argument("--res", nargs="+", metavar="RES")
+
+    atlas = parser.add_argument_group("atlas")
+    atlas.add_argument(
+        "--atlas",
+        nargs="+",
+        metavar="SPEC",
+        help="IMAGE, NAME=IMAGE, NAME=IMAGE,TABLE, or NAME[:SEG] looked up in --atlas-dataset; "
+        "without it, all atlases of --atlas-dataset in the run's space",
+    )
+    atlas.add_argument("--atlas-dataset", metavar="DIR", help="a BIDS atlas dataset (tpl-…)")
+    atlas.add_argument(
+        "--atlas-space", metavar="SPACE", help="the space the atlases are in, whatever names say"
+    )
+    atlas.add_argument(
+        "--min-coverage",
+        metavar="SHARE",
+        help="a label with a smaller share of its voxels covered is n/a (default: 0.5)",
+    )
+
+    signal = parser.add_argument_group("signal")
+    signal.add_argument(
+        "--statistic", nargs="+", metavar="NAME", help=f"{', '.join(STATISTICS)} (default: mean)"
+    )
+    signal.add_argument(
+        "--denoise",
+        nargs="+",
+        metavar="NAME",
+        help="denoising strategies, see --list-denoise (default: simple)",
+    )
+
+    connectivity = parser.add_argument_group("connectivity")
+    connectivity.add_argument(
+        "--connectivity",
+        nargs="+",
+        metavar="MEASURE",
+        help=f"{', '.join(CONNECTIVITY)} (default: correlation)",
+    )
+
+    alone = parser.add_argument_group("alone")
+    alone.add_argument(
+        "--demo", metavar="DIR", help="simulate a dataset in DIR and run both levels on it"
+    )
+    alone.add_argument("--list-denoise", action="store_true", help="print the strategies and stop")
+    alone.add_argument("--version", action="version", version=f"bids_labelx {__version__}")
+
+    running = parser.add_argument_group("running")
+    running.add_argument(
+        "-w", "--work-dir", metavar="DIR", help="kept between starts (default: a temporary one)"
+    )
+    running.add_argument(
+        "--nprocs", metavar="N", help="processes at once (default: the CPUs there are)"
+    )
+    running.add_argument("--stop-on-first-crash", action="store_true", default=None)
+    running.add_argument(
+        "--config-file", metavar="TOML", help="options from a settings.toml; the command line wins"
+    )
+    running.add_argument("-v", "--verbose", action="count", help="say more; show tracebacks")
+    return parser
+
+
+def hyphenate(arguments: Sequence[str]) -> list[str]:
+    """Long options with underscores, as BIDS Apps write them, turned into those with hyphens."""
+    return [
+        re.sub(r"^--[^=]+", lambda option: option.group().replace("_", "-"), argument)
+        for argument in arguments
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the app.
+
+    Parameters
+    ----------
+    arguments
+        The command line without the program's name; that of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code, see the end of ``--help``.
+    """
+    given = hyphenate(sys.argv[1:] if arguments is None else arguments)
+    verbose = any(re.fullmatch(r"-v+|--verbose", argument) for argument in given)
+    try:
+        options, unknown = build_parser().parse_known_args(given)
+        return _run(vars(options), unknown)
+    except LabelxError as error:
+        if verbose:
+            show_traceback(error)
+        print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("bids_labelx: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        show_traceback(error) if verbose else None
+        print(
+            f"bids_labelx: internal error: {type(error).__name__}: {_indent(str(error))}\n"
+            "This is a mistake in bids_labelx, not in your data. With -v it shows where.",
+            file=sys.stderr,
+        )
+        return INTERNAL_ERROR
+
+
+def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
+    demo, listing, config = (options.pop(k) for k in ("demo", "list_denoise", "config_file"))
+    if listing and not unknown:
+        from bids_labelx.denoise import describe_presets
+
+        print(describe_presets())
+        return 0
+    problems = tuple(f"{word}: there is no such option or argument" for word in unknown)
+    if demo is not None:
+        if problems:
+            raise UsageError("\n".join(problems))
+        from bids_labelx.workflow.showcase import run_demo
+
+        return run_demo(Path(demo), options)
+    if config is not None:
+        options = {**read_options(Path(config)), **_given(options)}
+    settings = make_settings(options, problems)
+    if settings.analysis_level == "group":
+        from bids_labelx.workflow.group import run_group
+
+        return run_group(settings)
+    from bids_labelx.workflow.participant import run_participants
+
+    return run_participants(settings)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print the traceback, for whoever asked for it with ``-v``."""
+    import traceback
+
+    traceback.print_exception(error)
+
+
+def _indent(message: str) -> str:
+    """Continuation lines set in, so that one error reads as one."""
+    return message.replace("\n", "\n  ")

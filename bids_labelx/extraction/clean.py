@@ -1,0 +1,243 @@
+"""Region signals without trends and confounds, standardised.
+
+The order is that of a denoising without a temporal filter: censored volumes out, detrend,
+regress, standardise. Signals and confounds go through the same steps, so that one does not
+bring back what was taken from the other (Lindquist et al., 2019, doi:10.1002/hbm.24528).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import numpy as np
+from scipy import linalg
+
+STANDARDIZE = ("zscore_sample", "zscore", "psc")
+
+Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def clean(
+    signals: np.ndarray,
+    *,
+    confounds: np.ndarray | None = None,
+    sample_mask: np.ndarray | None = None,
+    detrend: bool = False,
+    standardize: Standardize = False,
+    standardize_confounds: bool = True,
+) -> np.ndarray:
+    """Censor, detrend, regress confounds out of, and standardise signals.
+
+    Parameters
+    ----------
+    signals : array of shape (n_volumes, n_columns)
+        Not modified. A column with a non-finite value does not touch the others.
+    confounds : array of shape (n_volumes, n_confounds) or (n_volumes,), optional
+        Regressors to remove, by least squares over the kept volumes. Constant and duplicate
+        columns do no harm. Not modified.
+    sample_mask : bool array of shape (n_volumes,), optional
+        True for the volumes to keep. All are kept unless given.
+    detrend
+        Remove mean and linear trend from signals and confounds.
+    standardize
+        ``zscore_sample`` or True: zero mean and unit variance, with n - 1 degrees of freedom.
+        ``zscore``: the same with n. ``psc``: deviation from the mean in percent of the mean that
+        the kept volumes had before anything was removed. A column without variance, or for
+        ``psc`` without a mean, becomes 0. False or None: nothing.
+    standardize_confounds
+        Bring confounds to zero mean and unit variance first, so that regression leaves the mean
+        of the signals alone. Otherwise they are used as they are, detrended or not.
+
+    Returns
+    -------
+    float64 array of shape (n_kept, n_columns)
+
+    Raises
+    ------
+    ValueError
+        If shapes or lengths do not fit, no volume is kept, `standardize` is unknown or a
+        confound is not finite in a kept volume.
+
+    Warns
+    -----
+    UserWarning
+        If a column has no mean to express a percentage of, or only one volume is kept, which
+        can be neither detrended nor standardised.
+    """
+    signals = np.asarray(signals, dtype=np.float64)
+    if signals.ndim != 2:
+        raise ValueError(f"signals have the shape (volumes, columns), found {signals.shape}")
+    divisor = _check_standardize(standardize)
+    keep = _check_sample_mask(sample_mask, len(signals))
+    original = signals[keep]
+    n_kept = len(original)
+    if n_kept == 1 and (detrend or divisor):
+        warnings.warn(
+            "only one volume is kept: it is neither detrended nor standardised", stacklevel=2
+        )
+    cleaned = _remove_trend(original) if detrend else original
+    if confounds is not None:
+        basis = _confound_basis(
+            confounds, keep, detrend=detrend, standardize_confounds=standardize_confounds
+        )
+        cleaned = cleaned - basis @ (basis.T @ cleaned)
+    if divisor is None or n_kept == 1:
+        return cleaned
+    if divisor == "psc":
+        return _percent_change(cleaned, original)
+    return _zscore(cleaned, _rounding_noise(original), ddof=1 if divisor == "zscore_sample" else 0)
+
+
+def confound_rank(
+    confounds: np.ndarray | None,
+    *,
+    sample_mask: np.ndarray | None = None,
+    detrend: bool = False,
+    standardize_confounds: bool = True,
+) -> int:
+    """Number of independent regressors that `clean` removes from the kept volumes.
+
+    With `detrend` the intercept and the slope count too. The number of kept volumes less this
+    rank is what remains of the degrees of freedom, less one more where nothing removed the mean.
+
+    Parameters
+    ----------
+    confounds : array of shape (n_volumes, n_confounds) or (n_volumes,), or None
+        None stands for no confound; with it, `sample_mask` has to be given to detrend.
+    sample_mask, detrend, standardize_confounds
+        As for `clean`.
+
+    Raises
+    ------
+    ValueError
+        As `clean` does, and if neither confounds nor a sample mask tell how long the run is.
+    """
+    if confounds is None and sample_mask is None:
+        if detrend:
+            raise ValueError("without confounds, a sample mask must give the number of volumes")
+        return 0
+    n_volumes = len(sample_mask) if confounds is None else len(confounds)  # type: ignore[arg-type]
+    keep = _check_sample_mask(sample_mask, n_volumes)
+    n_kept = int(np.count_nonzero(keep))
+    rank = min(2, n_kept) if detrend and n_kept > 1 else 0
+    if confounds is None:
+        return rank
+    basis = _confound_basis(
+        confounds, keep, detrend=detrend, standardize_confounds=standardize_confounds
+    )
+    return rank + basis.shape[1]
+
+
+def _check_standardize(standardize: Standardize) -> str | None:
+    """Name of the standardisation, with True read as nilearn 0.14 reads it."""
+    if standardize is True:
+        return "zscore_sample"
+    if standardize is False or standardize is None:
+        return None
+    if standardize not in STANDARDIZE:
+        raise ValueError(
+            f"standardize is one of {', '.join(STANDARDIZE)}, True or False; found {standardize!r}"
+        )
+    return standardize
+
+
+def _check_sample_mask(sample_mask: np.ndarray | None, n_volumes: int) -> np.ndarray:
+    """Boolean vector of the kept volumes, of which there is at least one."""
+    if sample_mask is None:
+        keep = np.ones(n_volumes, dtype=bool)
+    else:
+        keep = np.asarray(sample_mask)
+        if keep.dtype != bool or keep.shape != (n_volumes,):
+            raise ValueError(
+                f"the sample mask is a boolean vector of {n_volumes} volumes, "
+                f"found {keep.dtype} of shape {keep.shape}"
+            )
+    if not keep.any():
+        raise ValueError(f"no volume is kept: the sample mask censors all {n_volumes}")
+    return keep
+
+
+def _confound_basis(
+    confounds: np.ndarray, keep: np.ndarray, *, detrend: bool, standardize_confounds: bool
+) -> np.ndarray:
+    """Orthonormal basis, of shape (n_kept, rank), of what the confounds span.
+
+    The columns come from a QR decomposition with column pivoting, cut where the diagonal of R
+    falls below rounding error relative to its first element (Golub & Van Loan, Matrix
+    Computations, 4th edition, section 5.4.2).
+    """
+    confounds = np.asarray(confounds, dtype=np.float64)
+    if confounds.ndim == 1:
+        confounds = confounds[:, np.newaxis]
+    if confounds.ndim != 2 or len(confounds) != len(keep):
+        raise ValueError(
+            f"confounds have the shape (volumes, confounds) with {len(keep)} volumes, "
+            f"found {confounds.shape}"
+        )
+    kept = confounds[keep]
+    bad = np.flatnonzero(~np.isfinite(kept).all(axis=0))
+    if bad.size:
+        raise ValueError(
+            f"confounds are finite numbers in every kept volume; found NaN or infinity in "
+            f"column(s) {', '.join(map(str, bad))}"
+        )
+    noise = _rounding_noise(kept)
+    columns = _remove_trend(kept) if detrend else kept
+    if standardize_confounds:
+        columns = _zscore(columns, noise, ddof=1)
+    else:
+        largest = np.abs(columns).max(axis=0, initial=0.0)
+        columns = np.divide(columns, largest, out=np.zeros_like(columns), where=largest > noise)
+    if not columns.any():
+        return np.empty((len(columns), 0))
+    q, r, _ = linalg.qr(columns, mode="economic", pivoting=True)
+    diagonal = np.abs(np.diag(r))
+    return q[:, diagonal > max(columns.shape) * _EPS * diagonal[0]]
+
+
+def _rounding_noise(columns: np.ndarray) -> np.ndarray:
+    """Size, for each column, below which what is left of it can be nothing but rounding.
+
+    Measured against the column before anything was removed: a constant of a million leaves
+    rounding errors of 1e-10, which must not be blown up to unit variance.
+    """
+    return 10 * len(columns) * _EPS * np.abs(columns).max(axis=0, initial=0.0)
+
+
+def _remove_trend(columns: np.ndarray) -> np.ndarray:
+    """Columns less their least-squares straight line; a single row is left as it is."""
+    if len(columns) == 1:
+        return columns
+    time = np.arange(len(columns), dtype=np.float64)
+    time -= time.mean()
+    time /= linalg.norm(time)
+    centred = columns - columns.mean(axis=0)
+    return centred - np.outer(time, time @ centred)
+
+
+def _zscore(columns: np.ndarray, noise: np.ndarray, ddof: int) -> np.ndarray:
+    """Columns at zero mean and unit variance, 0 where there is no variance."""
+    centred = columns - columns.mean(axis=0)
+    if len(columns) == 1:
+        return centred
+    deviation = centred.std(axis=0, ddof=ddof)
+    # A NaN compares false and so keeps its column NaN.
+    flat = deviation <= noise
+    return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
+
+
+def _percent_change(columns: np.ndarray, original: np.ndarray) -> np.ndarray:
+    """Deviations of `columns` from their mean, in percent of the mean of `original`."""
+    baseline = np.abs(original.mean(axis=0))
+    without = baseline <= _rounding_noise(original)
+    if without.any():
+        warnings.warn(
+            f"{int(without.sum())} column(s) have a mean of zero: a percent signal change means "
+            "nothing there, and they are set to 0",
+            stacklevel=3,
+        )
+    centred = columns - columns.mean(axis=0)
+    return np.where(without, 0.0, 100.0 * centred / np.where(without, 1.0, baseline))

@@ -1,0 +1,150 @@
+"""Labels onto another grid, and questions about grids.
+
+A grid is a shape (x, y, z) with an affine (4, 4) from voxel indices to millimetres.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg, ndimage
+
+
+def same_grid(
+    shape_a: tuple[int, ...],
+    affine_a: np.ndarray,
+    shape_b: tuple[int, ...],
+    affine_b: np.ndarray,
+    tolerance: float = 1e-3,
+) -> bool:
+    """Say whether two grids are one.
+
+    Parameters
+    ----------
+    shape_a, shape_b
+        Shapes; only the first three dimensions count.
+    affine_a, affine_b : arrays of shape (4, 4)
+    tolerance
+        Largest difference allowed between two elements of the affines, in mm.
+    """
+    if tuple(shape_a[:3]) != tuple(shape_b[:3]):
+        return False
+    return bool(np.all(np.abs(np.subtract(affine_a, affine_b)) <= tolerance))
+
+
+def resample_labels(
+    labels: np.ndarray,
+    affine: np.ndarray,
+    shape: tuple[int, int, int],
+    target_affine: np.ndarray,
+    *,
+    background: int = 0,
+) -> np.ndarray:
+    """Bring a label image onto a grid, each voxel taking the label nearest to its centre.
+
+    Where a centre lies midway between two voxels of the label image, SciPy's spline
+    interpolation of order 0 decides, as it does in nilearn.
+
+    Parameters
+    ----------
+    labels : integer array of shape (x, y, z)
+    affine : array of shape (4, 4)
+        Affine of `labels`.
+    shape
+        Shape of the target grid.
+    target_affine : array of shape (4, 4)
+        Affine of the target grid.
+    background
+        Label of voxels whose centre is beyond the outermost centres of `labels`.
+
+    Returns
+    -------
+    array of the given shape and the data type of `labels`
+        Holds no value but those of `labels` and `background`, each exactly.
+
+    Raises
+    ------
+    TypeError
+        If `labels` are not integers.
+    ValueError
+        If `labels` are not 3D or one of the affines cannot be inverted.
+    """
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels are integers, found an array of type {labels.dtype}")
+    if labels.ndim != 3:
+        raise ValueError(f"labels are a 3D array, found the shape {labels.shape}")
+    matrix, offset = _target_to_source(affine, target_affine)
+
+    # SciPy computes in float64, which not every int64 fits into, so consecutive codes are
+    # resampled in place of the labels. Code 0 is kept for the background.
+    values, codes = np.unique(labels, return_inverse=True)
+    resampled = ndimage.affine_transform(
+        (codes + 1).astype(np.int32).reshape(labels.shape),
+        matrix,
+        offset=offset,
+        output_shape=tuple(shape),
+        order=0,
+        cval=0,
+    )
+    lookup = np.concatenate([np.array([background], values.dtype), values])
+    return lookup[resampled]
+
+
+def _target_to_source(
+    affine: np.ndarray, target_affine: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matrix and offset from voxels of the target grid to voxels of the source grid.
+
+    A diagonal matrix is returned as its diagonal, for which SciPy takes another, faster way.
+    The two ways round differently, so the choice decides ties, and so does the inverse's last
+    bit: both are part of the result and not a matter of taste.
+    """
+    if np.array_equal(affine, target_affine):
+        return np.ones(3), np.zeros(3)
+    for one in (affine, target_affine):
+        if not np.all(np.isfinite(one)) or np.linalg.matrix_rank(one) < 4:
+            raise ValueError(f"the affine cannot be inverted:\n{one}")
+    transform = linalg.inv(affine) @ np.asarray(target_affine)
+    matrix, offset = transform[:3, :3], transform[:3, 3]
+    diagonal = np.diag(matrix)
+    if np.array_equal(np.diag(diagonal), matrix):
+        return diagonal, offset
+    return matrix, offset
+
+
+def bounding_box(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """Box around a grid, along the axes of the world.
+
+    Parameters
+    ----------
+    shape
+        Shape of the grid; only the first three dimensions count.
+    affine : array of shape (4, 4)
+
+    Returns
+    -------
+    array of shape (2, 3)
+        Least and greatest x, y and z in mm, to the outer edges of the voxels.
+    """
+    x, y, z = shape[:3]
+    corners = np.array(
+        [(i, j, k) for i in (-0.5, x - 0.5) for j in (-0.5, y - 0.5) for k in (-0.5, z - 0.5)]
+    )
+    affine = np.asarray(affine, dtype=np.float64)
+    points = corners @ affine[:3, :3].T + affine[:3, 3]
+    return np.array([points.min(axis=0), points.max(axis=0)])
+
+
+def boxes_overlap(
+    shape_a: tuple[int, ...],
+    affine_a: np.ndarray,
+    shape_b: tuple[int, ...],
+    affine_b: np.ndarray,
+) -> bool:
+    """Say whether the boxes around two grids share any space; see `bounding_box`.
+
+    False proves that the grids are apart; True does not prove that they meet where one of them
+    is oblique, since its box is larger than itself.
+    """
+    a = bounding_box(shape_a, affine_a)
+    b = bounding_box(shape_b, affine_b)
+    return bool(np.all(a[0] < b[1]) and np.all(b[0] < a[1]))

@@ -1,0 +1,263 @@
+"""The volumes of an image, in blocks, in memory that depends on grid and block size only."""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from isal import igzip, isal_zlib
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
+
+# Decompressing straight into a whole block would lose the count of the volumes that arrived
+# before an early end of the file; a piece of this size costs no measurable time.
+_PIECE_BYTES = 1 << 20
+
+_GZIP_ERRORS = (EOFError, OSError, zlib.error, isal_zlib.error)
+_LOAD_ERRORS = (ImageFileError, HeaderDataError, EOFError, zlib.error)
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """A 3D or 4D image as a sequence of flat volumes of stored values.
+
+    Attributes
+    ----------
+    name
+        The path, or ``in-memory image``; for messages.
+    shape
+        Voxels along x, y and z.
+    n_volumes
+        Number of volumes; 1 for a 3D image.
+    affine : float64 array of shape (4, 4)
+        From voxel indices to millimetres.
+    slope, inter
+        ``value = slope * stored + inter``.
+    dtype
+        Data type of the stored values, with its byte order.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    n_volumes: int
+    affine: np.ndarray
+    slope: float
+    inter: float
+    dtype: np.dtype
+    _read: Callable[[int], Iterator[tuple[int, np.ndarray]]] = field(repr=False)
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of voxels in one volume."""
+        return math.prod(self.shape)
+
+    def blocks(self, size: int = 8) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the volumes in their order, up to `size` at a time.
+
+        Parameters
+        ----------
+        size
+            Volumes in a block; the last block may hold fewer.
+
+        Yields
+        ------
+        first : int
+            Index of the block's first volume.
+        raw : array of shape (n, x*y*z), of the stored data type
+            Stored values, unscaled, the voxels of a volume in Fortran order. The array is valid
+            until the next block is asked for: its memory may then be used again. It may be
+            read-only.
+
+        Raises
+        ------
+        ValueError
+            If `size` is below 1.
+        OSError
+            If the file ends early or its compressed data are damaged.
+        """
+        if size < 1:
+            raise ValueError(f"a block holds at least 1 volume, got a size of {size}")
+        return self._read(size)
+
+    def scale(self, raw: np.ndarray) -> np.ndarray:
+        """Turn stored values into values: ``slope * raw + inter``, a new float64 array."""
+        values = raw.astype(np.float64)
+        if self.slope != 1.0:
+            values *= self.slope
+        if self.inter != 0.0:
+            values += self.inter
+        return values
+
+
+def open_volumes(image: str | os.PathLike[str] | SpatialImage) -> Volumes:
+    """Open an image for reading volume by volume; reads the header only.
+
+    ``.nii.gz`` is decompressed once from beginning to end, ``.nii`` is memory-mapped a block at
+    a time, and any other format is sliced through nibabel. A nibabel image whose data still lie
+    in such a file is read from the file; one whose data are an array is read from the array.
+
+    Parameters
+    ----------
+    image
+        Path or nibabel image with 3 dimensions or 4, or more where only one of the further ones
+        is longer than 1.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read as an image or is shorter than its header says.
+    TypeError
+        If `image` is neither a path nor a nibabel image with a grid in space.
+    ValueError
+        If the image is not 3D or 4D, is empty, or holds complex or colour values.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        name = os.fspath(image)
+        image = _load(name)
+    else:
+        name = getattr(image, "get_filename", lambda: None)() or "in-memory image"
+    if not isinstance(image, SpatialImage):
+        raise TypeError(
+            f"{name}: expected a path or a nibabel image on a 3D grid, "
+            f"found {type(image).__name__}"
+        )
+    shape, n_volumes = _grid_and_length(name, image.shape)
+    proxy: Any = image.dataobj
+    dtype = np.dtype(proxy.dtype)
+    if dtype.kind not in "iufb":
+        raise ValueError(f"{name}: expected real numbers, found data of type {dtype}")
+
+    slope, inter = 1.0, 0.0
+    path = _nifti_file(proxy)
+    if path is None:
+        read = partial(_array_blocks, name, proxy, shape, n_volumes)
+        if isinstance(proxy, ArrayProxy) and proxy.is_proxy:
+            dtype = np.dtype(np.asanyarray(proxy[(slice(0, 1),) * len(proxy.shape)]).dtype)
+    else:
+        slope, inter = float(proxy.slope), float(proxy.inter)
+        reader = _gzip_blocks if path.name.lower().endswith(".gz") else _mapped_blocks
+        read = partial(reader, path, dtype, proxy.offset, math.prod(shape), n_volumes)
+        name = str(path)
+    affine = np.array(image.affine, dtype=np.float64)
+    return Volumes(name, shape, n_volumes, affine, slope, inter, dtype, read)
+
+
+def _load(name: str) -> SpatialImage:
+    """Read an image's header, with every kind of unreadable file turned into an OSError."""
+    try:
+        return nib.load(name)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: no such file") from None
+    except _LOAD_ERRORS as error:
+        raise OSError(f"{name}: cannot be read as an image ({error})") from error
+
+
+def _grid_and_length(name: str, shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
+    """Split an image's shape into its grid and its number of volumes."""
+    further = [length for length in shape[3:] if length != 1]
+    if len(shape) < 3 or len(further) > 1:
+        raise ValueError(f"{name}: expected a 3D or 4D image, found the shape {tuple(shape)}")
+    if 0 in shape:
+        raise ValueError(f"{name}: the image is empty, its shape is {tuple(shape)}")
+    x, y, z = (int(length) for length in shape[:3])
+    return (x, y, z), int(math.prod(further))
+
+
+def _nifti_file(proxy: Any) -> Path | None:
+    """Path of the one-file NIfTI that an image's data lie in, or None."""
+    file_like = getattr(proxy, "file_like", None)
+    if not isinstance(proxy, ArrayProxy) or not isinstance(file_like, (str, os.PathLike)):
+        return None
+    path = Path(file_like)
+    return path if path.name.lower().endswith((".nii", ".nii.gz")) else None
+
+
+def _truncated(name: str | Path, whole: int, n_volumes: int) -> OSError:
+    """Describe a file that ends early."""
+    return OSError(
+        f"{name}: only {whole} of {n_volumes} volumes are whole, the file is truncated or corrupt"
+    )
+
+
+def _gzip_blocks(
+    path: Path, dtype: np.dtype, offset: int, n_voxels: int, n_volumes: int, size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of a ``.nii.gz``, decompressed into one buffer that is used again."""
+    buffer = np.empty((min(size, n_volumes), n_voxels), dtype)
+    volume_bytes = n_voxels * dtype.itemsize
+    with igzip.open(path, "rb") as stream:
+        try:
+            stream.seek(offset)
+        except _GZIP_ERRORS as error:
+            raise _truncated(path, 0, n_volumes) from error
+        for first in range(0, n_volumes, size):
+            block = buffer[: n_volumes - first]
+            target = memoryview(block.view(np.uint8).reshape(-1))
+            filled, cause = _fill(stream, target)
+            if filled < len(target):
+                raise _truncated(path, first + filled // volume_bytes, n_volumes) from cause
+            yield first, block
+        try:
+            # Reading on over the end is what makes the checksum of the data be compared.
+            stream.read(1)
+        except _GZIP_ERRORS as error:
+            raise OSError(
+                f"{path}: all {n_volumes} volumes were read, but the compressed data end wrongly "
+                f"({error}), the file is truncated or corrupt"
+            ) from error
+
+
+def _fill(stream: igzip.IGzipFile, target: memoryview) -> tuple[int, Exception | None]:
+    """Fill `target` as far as the stream goes; return the bytes filled and what stopped it."""
+    filled = 0
+    while filled < len(target):
+        try:
+            count = stream.readinto1(target[filled : filled + _PIECE_BYTES])
+        except _GZIP_ERRORS as error:
+            return filled, error
+        if not count:
+            break
+        filled += count
+    return filled, None
+
+
+def _mapped_blocks(
+    path: Path, dtype: np.dtype, offset: int, n_voxels: int, n_volumes: int, size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of a ``.nii``, each mapped by itself so that pages of earlier ones are let go."""
+    volume_bytes = n_voxels * dtype.itemsize
+    whole = max(path.stat().st_size - offset, 0) // volume_bytes
+    if whole < n_volumes:
+        raise _truncated(path, whole, n_volumes)
+    for first in range(0, n_volumes, size):
+        count = min(size, n_volumes - first)
+        start = offset + first * volume_bytes
+        yield first, np.memmap(path, dtype, mode="r", offset=start, shape=(count, n_voxels))
+
+
+def _array_blocks(
+    name: str, data: Any, shape: tuple[int, int, int], n_volumes: int, size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of an array in memory, or of another format through nibabel's slicing."""
+    for first in range(0, n_volumes, size):
+        volumes = slice(first, first + size)
+        further = tuple(volumes if length > 1 else slice(None) for length in data.shape[3:])
+        try:
+            part = np.asanyarray(data[(slice(None),) * 3 + further])
+        except (EOFError, OSError, ValueError, zlib.error) as error:
+            raise OSError(
+                f"{name}: cannot read volume {first} of {n_volumes} ({error})"
+            ) from error
+        # Transposed, C order runs through the voxels of a volume as Fortran order did before;
+        # a copy is made only where the array was not in Fortran order already.
+        part = part.reshape((*shape, -1))
+        yield first, part.T.reshape(part.shape[3], -1)

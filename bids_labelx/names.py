@@ -1,0 +1,68 @@
+"""BIDS file names, taken apart and put together; entities stand under short keys (``sub``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+# BIDS 1.11.1; `stat` and `meas` are not official yet and stand before `desc` here.
+# fmt: off
+ENTITY_ORDER = (
+    "tpl", "sub", "ses", "cohort", "sample", "task", "tracksys", "acq", "ce", "trc", "stain",
+    "rec", "dir", "run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "hemi", "space",
+    "split", "recording", "chunk", "atlas", "seg", "scale", "res", "den", "label", "stat",
+    "meas", "desc",
+)
+# fmt: on
+
+# What a file in another space or resolution has in common with its source run lacks these.
+SPATIAL = ("space", "res", "den")
+
+
+@dataclass(frozen=True)
+class Name:
+    """A BIDS file name taken apart: ``sub-01_task-rest_bold.nii.gz``."""
+
+    entities: Mapping[str, str]
+    suffix: str
+    extension: str
+
+
+def parse_name(path: PurePath | str) -> Name:
+    """Take a file's name apart. Folders above it never count.
+
+    Parts that are no ``key-value`` pair and not the last are left out.
+    """
+    stem, dot, extension = PurePath(path).name.partition(".")
+    *parts, suffix = stem.split("_")
+    pairs = (part.partition("-") for part in parts)
+    entities = {key: value for key, dash, value in pairs if dash and key and value}
+    return Name(entities, suffix, dot + extension)
+
+
+def sort_entities(entities: Mapping[str, str]) -> dict[str, str]:
+    """Entities in BIDS order; those that BIDS does not know come before ``atlas``."""
+    unknown = ENTITY_ORDER.index("atlas") - 0.5
+
+    def rank(key: str) -> float:
+        return ENTITY_ORDER.index(key) if key in ENTITY_ORDER else unknown
+
+    return {key: entities[key] for key in sorted(entities, key=rank)}
+
+
+def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
+    """Put a file name together, entities in BIDS order."""
+    pairs = [f"{key}-{value}" for key, value in sort_entities(entities).items()]
+    return "_".join([*pairs, suffix]) + extension
+
+
+def camel(text: str) -> str:
+    """Letters and digits in camelCase, as a BIDS label wants them.
+
+    >>> camel("simple+gsr"), camel("scrubbing.5"), camel("standard_deviation")
+    ('simpleGsr', 'scrubbing5', 'standardDeviation')
+    """
+    first, *rest = re.findall(r"[A-Za-z0-9]+", text) or [""]
+    return first + "".join(word[0].upper() + word[1:] for word in rest)

@@ -1,0 +1,98 @@
+"""What a researcher needs to know of a run before using it: coverage of labels and motion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+OK = "ok"
+
+
+def coverage_table(
+    table: pd.DataFrame,
+    *,
+    voxels_in_mask: np.ndarray,
+    voxels_covered: np.ndarray,
+    min_coverage: float,
+) -> pd.DataFrame:
+    """The label table of one run: the atlas' rows, with what became of each label.
+
+    Parameters
+    ----------
+    table
+        One row per label, with ``voxels_atlas`` (in the atlas as stored) and ``voxels_grid`` (on
+        the run's grid).
+    voxels_in_mask, voxels_covered
+        Voxels inside the brain mask, and those of them with a usable series. Shape (n_labels,).
+    min_coverage
+        A label with a smaller share of its voxels on the grid covered is lost.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows with ``voxels_covered``, ``coverage`` (NaN for a label without voxels on the
+        grid) and ``status``: ``ok``, ``absent-from-image``, ``lost-in-resampling``,
+        ``outside-mask`` or ``low-coverage``. Every status but ``ok`` means a lost label.
+    """
+    on_grid = table["voxels_grid"].to_numpy()
+    coverage = np.divide(
+        voxels_covered, on_grid, out=np.full(len(table), np.nan), where=on_grid > 0
+    )
+    status = np.select(
+        [
+            table["voxels_atlas"].to_numpy() == 0,
+            on_grid == 0,
+            voxels_in_mask == 0,
+            (voxels_covered == 0) | (coverage < min_coverage),
+        ],
+        ["absent-from-image", "lost-in-resampling", "outside-mask", "low-coverage"],
+        default=OK,
+    )
+    return table.assign(voxels_covered=voxels_covered, coverage=coverage, status=status)
+
+
+def motion_summary(confounds: pd.DataFrame | None) -> dict[str, float | None]:
+    """Mean and maximum framewise displacement (mm) and mean standardised DVARS of a run.
+
+    Over all volumes that have a value (the first has none); None where the table lacks the column.
+    """
+    fd = _numbers(confounds, "framewise_displacement")
+    dvars = _numbers(confounds, "std_dvars")
+    return {
+        "MeanFramewiseDisplacement": float(fd.mean()) if fd.size else None,
+        "MaxFramewiseDisplacement": float(fd.max()) if fd.size else None,
+        "MeanStdDVARS": float(dvars.mean()) if dvars.size else None,
+    }
+
+
+def _numbers(confounds: pd.DataFrame | None, column: str) -> np.ndarray:
+    if confounds is None or column not in confounds:
+        return np.empty(0)
+    values = pd.to_numeric(confounds[column], errors="coerce").to_numpy(float)
+    return values[np.isfinite(values)]
+
+
+def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
+    """The quality figures of one time series, out of its sidecar and its label table.
+
+    Numbers that the participant level could not know are None.
+    """
+    kept, t_r = sidecar["NumberOfVolumesKept"], sidecar.get("RepetitionTime")
+    known = t_r is not None
+    # A label without a voxel on the grid has no coverage in the table, and none in truth.
+    coverage = pd.to_numeric(labels["coverage"], errors="coerce").fillna(0)
+    return {
+        "volumes": sidecar["NumberOfVolumes"],
+        "volumes_kept": kept,
+        "minutes_kept": round(kept * t_r / 60, 4) if known else None,
+        "mean_fd": sidecar.get("MeanFramewiseDisplacement"),
+        "max_fd": sidecar.get("MaxFramewiseDisplacement"),
+        "mean_std_dvars": sidecar.get("MeanStdDVARS"),
+        "degrees_of_freedom": sidecar["DegreesOfFreedom"],
+        "labels": len(labels),
+        "labels_lost": int((labels["status"] != OK).sum()),
+        "min_coverage": float(coverage.min()),
+    }

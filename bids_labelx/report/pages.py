@@ -1,0 +1,197 @@
+"""The HTML pages: one per participant and one for the group.
+
+A page is a single file beside its pictures. It has no script and asks nothing of the network, so
+it opens from a disk, an archive or a server alike. All text is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_NUMBER = re.compile(r"[-+−]?(\d[\d, ]*)?\.?\d+([eE][-+]?\d+)?\s?%?|[-+−]?inf|nan", re.IGNORECASE)
+_NO_VALUE = ("", "n/a", "–", "-")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image beside the page.
+
+    Attributes
+    ----------
+    src
+        Path relative to the page, with ``/``, as it is on disk: it is quoted in the page.
+    alt
+        What a reader who does not see the image needs to know.
+    caption
+        Stands below the image.
+    """
+
+    src: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text. The first cell of each row names the row.
+
+    Raises
+    ------
+    ValueError
+        If a row is not as long as the header.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(
+                    f"table {self.caption!r}: {len(row)} cells in a row, "
+                    f"{len(self.header)} in the header: {row}"
+                )
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """For each column, whether it holds numbers and nothing else but missing values."""
+        columns = ([row[i] for row in self.rows] for i in range(len(self.header)))
+        return tuple(_holds_numbers(column) for column in columns)
+
+
+@dataclass(frozen=True)
+class RunSection:
+    """What a participant's page says about one run.
+
+    Raises
+    ------
+    ValueError
+        If a run that is done comes with an error.
+    """
+
+    title: str
+    status: Literal["done", "failed"]
+    error: str | None
+    facts: tuple[tuple[str, str], ...]
+    tables: tuple[Table, ...]
+    pictures: tuple[Picture, ...]
+
+    def __post_init__(self) -> None:
+        if self.status == "done" and self.error is not None:
+            raise ValueError(f"run {self.title!r} is done and has an error: {self.error}")
+
+
+def participant_page(
+    participant: str,
+    summary: tuple[tuple[str, str], ...],
+    runs: Sequence[RunSection],
+    methods: str,
+    version: str,
+) -> str:
+    """Write a participant's report.
+
+    Parameters
+    ----------
+    participant
+        Label, with or without ``sub-``.
+    summary
+        Facts about the participant: name and value.
+    runs
+        One section each, in this order.
+    methods
+        Plain text; blank lines part its paragraphs.
+    version
+        Of bids_labelx.
+
+    Returns
+    -------
+    str
+        A whole HTML page.
+
+    Raises
+    ------
+    ValueError
+        If the path of a picture is empty or absolute.
+    """
+    return (
+        _environment()
+        .get_template("participant.html")
+        .render(
+            participant=f"sub-{participant.removeprefix('sub-')}",
+            summary=summary,
+            runs=runs,
+            failed=sum(run.status == "failed" for run in runs),
+            methods=[part for part in re.split(r"\n\s*\n", methods.strip()) if part],
+            version=version,
+        )
+    )
+
+
+def group_page(
+    summary: tuple[tuple[str, str], ...],
+    tables: Sequence[Table],
+    participants: Sequence[tuple[str, str, str]],
+    version: str,
+) -> str:
+    """Write the group's report.
+
+    Parameters
+    ----------
+    summary
+        Facts about the group: name and value.
+    tables
+        One section each, in this order.
+    participants
+        Of each participant: label, path of the report relative to this page, status in words.
+    version
+        Of bids_labelx.
+
+    Returns
+    -------
+    str
+        A whole HTML page.
+
+    Raises
+    ------
+    ValueError
+        If the path of a report is empty or absolute.
+    """
+    return (
+        _environment()
+        .get_template("group.html")
+        .render(summary=summary, tables=tables, participants=participants, version=version)
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bids_labelx.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["relative_url"] = _relative_url
+    return environment
+
+
+def _relative_url(path: str) -> str:
+    """Quote a relative path, colon included: ``javascript:`` or ``http:`` lose their meaning."""
+    if not path or path.startswith("/"):
+        raise ValueError(f"a page links to files beside it, by a relative path, not {path!r}")
+    return quote(path)
+
+
+def _holds_numbers(cells: Sequence[str]) -> bool:
+    values = [cell.strip() for cell in cells if cell.strip() not in _NO_VALUE]
+    return bool(values) and all(_NUMBER.fullmatch(value) for value in values)

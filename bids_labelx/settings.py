@@ -1,0 +1,233 @@
+"""The settings of one start: a frozen, validated dataclass, in and out of TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_labelx.errors import BadDataError, MissingInputError, UsageError
+
+LEVELS = ("participant", "group")
+STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
+CONNECTIVITY = ("correlation", "none")
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use: fewer than the machine has inside a Slurm job."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what one start of the app does.
+
+    The field names are those of the command line's long options, with underscores. Labels stand
+    without their entity's key: ``01``, not ``sub-01``.
+    """
+
+    bids_dir: Path
+    output_dir: Path
+    analysis_level: str
+    participant_label: tuple[str, ...] = ()
+    session_label: tuple[str, ...] = ()
+    task_id: tuple[str, ...] = ()
+    run_id: tuple[str, ...] = ()
+    space: tuple[str, ...] = ()
+    res: tuple[str, ...] = ()
+    atlas: tuple[str, ...] = ()
+    atlas_dataset: Path | None = None
+    atlas_space: str | None = None
+    min_coverage: float = 0.5
+    statistic: tuple[str, ...] = ("mean",)
+    denoise: tuple[str, ...] = ("simple",)
+    connectivity: tuple[str, ...] = ("correlation",)
+    work_dir: Path | None = None
+    nprocs: int = dataclasses.field(default_factory=available_cpus)
+    stop_on_first_crash: bool = False
+    verbose: int = 0
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The connectivity measures to compute; empty where the user asked for none."""
+        return tuple(m for m in self.connectivity if m != "none")
+
+
+def _path(value: Any) -> Path:
+    # Absolute, so that a node that works in another folder finds it; not resolved, so that
+    # messages and sidecars show the path that the user knows.
+    return Path(os.path.abspath(Path(str(value)).expanduser()))  # noqa: PTH100
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(dict.fromkeys(str(item) for item in items))
+
+
+def _labels(key: str) -> Callable[[Any], tuple[str, ...]]:
+    """Labels with or without ``key-`` before them."""
+
+    def convert(value: Any) -> tuple[str, ...]:
+        labels = tuple(dict.fromkeys(word.removeprefix(f"{key}-") for word in _words(value)))
+        wrong = [label for label in labels if not re.fullmatch(r"[A-Za-z0-9+]+", label)]
+        if wrong:
+            raise ValueError(f"{', '.join(map(repr, wrong))}: a label has letters and digits only")
+        return labels
+
+    return convert
+
+
+def _choices(allowed: tuple[str, ...]) -> Callable[[Any], tuple[str, ...]]:
+    def convert(value: Any) -> tuple[str, ...]:
+        words = _words(value)
+        wrong = [word for word in words if word not in allowed]
+        if wrong:
+            raise ValueError(f"{', '.join(map(repr, wrong))}: choose from {', '.join(allowed)}")
+        return words
+
+    return convert
+
+
+def _level(value: Any) -> str:
+    if value not in LEVELS:
+        raise ValueError(f"{value!r}: choose from {', '.join(LEVELS)}")
+    return str(value)
+
+
+def _share(value: Any) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= 1:
+        raise ValueError(f"{value!r}: a number from 0 to 1 is expected")
+    return number
+
+
+def _count(value: Any) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"{value!r}: a whole number from 1 is expected")
+    return number
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "bids_dir": _path,
+    "output_dir": _path,
+    "analysis_level": _level,
+    "participant_label": _labels("sub"),
+    "session_label": _labels("ses"),
+    "task_id": _labels("task"),
+    "run_id": _labels("run"),
+    "space": _labels("space"),
+    "res": _labels("res"),
+    "atlas": _words,
+    "atlas_dataset": _path,
+    "atlas_space": lambda value: _labels("space")(value)[0],
+    "min_coverage": _share,
+    "statistic": _choices(STATISTICS),
+    "denoise": _words,
+    "connectivity": _choices(CONNECTIVITY),
+    "work_dir": _path,
+    "nprocs": _count,
+    "stop_on_first_crash": bool,
+    "verbose": int,
+}
+
+
+def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) -> Settings:
+    """Validate options, as they come from the command line or a file, into settings.
+
+    Parameters
+    ----------
+    options
+        Values by field name; those that are None count as not given.
+    problems
+        Mistakes found before (unknown options, say), to be listed with those found here.
+
+    Raises
+    ------
+    UsageError
+        With all mistakes at once, a line each.
+    """
+    found = list(problems)
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is None:
+            continue
+        shown = name.upper() if name in ("bids_dir", "output_dir") else _option(name)
+        if name not in _CONVERT:
+            found.append(f"{shown}: there is no such option")
+            continue
+        try:
+            values[name] = _CONVERT[name](value)
+        except ValueError as error:
+            found.append(f"{shown} {error}")
+    missing = [n for n in ("bids_dir", "output_dir", "analysis_level") if options.get(n) is None]
+    if missing:
+        found.append(
+            f"missing: {', '.join(n.upper() for n in missing)} "
+            "(bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options])"
+        )
+    if values.get("analysis_level") == "participant" and not (
+        values.get("atlas") or values.get("atlas_dataset")
+    ):
+        found.append(
+            "no atlas: give --atlas IMAGE, or --atlas-dataset DIR and perhaps --atlas NAME[:SEG]"
+        )
+    if "bids_dir" in values and values.get("output_dir") == values["bids_dir"]:
+        found.append("OUTPUT_DIR is BIDS_DIR: choose a folder of its own for the output")
+    if len(values.get("connectivity", ())) > 1 and "none" in values["connectivity"]:
+        found.append("--connectivity: 'none' stands alone")
+    if found:
+        raise UsageError("\n".join(found))
+    return Settings(**values)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def to_toml(settings: Settings) -> str:
+    """The settings as TOML; what is None is left out."""
+    import tomli_w
+
+    plain = {
+        field.name: _plain(getattr(settings, field.name))
+        for field in dataclasses.fields(settings)
+        if getattr(settings, field.name) is not None
+    }
+    return tomli_w.dumps(plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """Options out of a TOML file that `to_toml` wrote or a person did.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where there is no such file, or it is not TOML.
+    """
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingInputError(f"--config-file {path}: cannot be read ({error})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadDataError(f"--config-file {path}: not a TOML file ({error})") from None

@@ -1,0 +1,98 @@
+"""The content of JSON sidecars: what a file is, where it comes from, what was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+import pandas as pd
+
+from bids_labelx import __version__
+from bids_labelx.outputs import COLUMN_DESCRIPTIONS
+
+_VERSIONED = ("numpy", "scipy", "nibabel", "pandas", "nipype", "pybids")
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {
+        "bids_labelx": __version__,
+        "python": python_version(),
+        **{name: version(name) for name in _VERSIONED},
+    }
+
+
+def dseg_sidecar(
+    table: pd.DataFrame, *, sources: Sequence[str], resolution: str | None, min_coverage: float
+) -> dict[str, Any]:
+    """For the label image and its table, which share their name and so their sidecar."""
+    described = {
+        column: {"Description": COLUMN_DESCRIPTIONS.get(column, "As in the atlas' own table")}
+        for column in table.columns
+        if column not in ("index", "name")
+    }
+    return {
+        "Description": "Labels on the grid of the run, inside its brain mask",
+        "Sources": list(sources),
+        "MinCoverage": min_coverage,
+        **({"Resolution": resolution} if resolution else {}),
+        **described,
+    }
+
+
+def timeseries_sidecar(
+    *,
+    statistic: str,
+    atlas: str,
+    strategy: str,
+    description: str,
+    denoising: Mapping[str, Any],
+    t_r: float | None,
+    sources: Sequence[str],
+    resolution: str | None,
+    min_coverage: float,
+) -> dict[str, Any]:
+    """For a time series. `denoising` is what `bids_labelx.workflow.steps.clean_run` reports."""
+    return {
+        "Description": f"{statistic} of the voxels of each label, one row per kept volume",
+        "SamplingFrequency": 1 / t_r if t_r else None,
+        "RepetitionTime": t_r,
+        "Statistic": statistic,
+        "Atlas": atlas,
+        "Sources": list(sources),
+        "DenoisingStrategy": strategy,
+        "DenoisingDescription": description,
+        "ConfoundRegressors": list(denoising["columns"]),
+        "SampleMask": list(denoising["kept"]),
+        "NumberOfVolumes": len(denoising["kept"]),
+        "NumberOfVolumesKept": sum(denoising["kept"]),
+        "DegreesOfFreedom": denoising["degrees_of_freedom"],
+        **denoising["motion"],
+        "Detrend": False,
+        "Filter": "none",
+        "Standardize": "none",
+        "StandardizeConfounds": True,
+        "MinCoverage": min_coverage,
+        **({"Resolution": resolution} if resolution else {}),
+        "SoftwareVersions": software_versions(),
+    }
+
+
+def relmat_sidecar(
+    measure: str, series: Mapping[str, Any], *, sources: Sequence[str]
+) -> dict[str, Any]:
+    """For a matrix. `series` is the sidecar of the time series behind it."""
+    kept = ("Statistic", "Atlas", "DenoisingStrategy", "NumberOfVolumesKept", "DegreesOfFreedom")
+    return {
+        "RelationshipMeasure": measure,
+        "Weighted": True,
+        "Directed": False,
+        "ValidDiagonal": True,
+        "StorageFormat": "Full",
+        "Sources": list(sources),
+        **{key: series[key] for key in kept},
+        **({"Resolution": series["Resolution"]} if "Resolution" in series else {}),
+        "SoftwareVersions": series["SoftwareVersions"],
+    }
