@@ -23,7 +23,7 @@ from scipy.signal import lfilter
 
 from bids_labelx import __version__
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.int16]
 
 SPACE = "MNI152NLin2009cAsym"
@@ -34,6 +34,7 @@ N_VOLUMES = 200
 T1_EFFECT = (1.30, 1.10)  # intensity of the volumes before the steady state
 HIGH_PASS_PERIOD = 128.0  # seconds
 HEAD_RADIUS = 50.0  # millimetres, the sphere of Power et al. (2012)
+THERMAL_NOISE = 12.0  # standard deviation per voxel; grey matter is at about 1000
 BOLD_SLOPE = 0.5  # units per stored integer, so that readers must apply the header's scaling
 
 BRAIN_CENTRE = np.array([0.0, -18.0, 10.0])  # mm
@@ -41,8 +42,7 @@ BRAIN_AXES = np.array([68.0, 84.0, 62.0])  # mm, half lengths
 GREY, WHITE, CSF = 1, 2, 3  # fMRIPrep's numbers for tissues
 
 NETWORKS = ("Visual", "Motor", "Default")
-WITHIN = (0.70, 0.65, 0.60)
-BETWEEN = {(0, 1): 0.10, (0, 2): -0.15, (1, 2): -0.10}
+NETWORK_CORRELATION = np.array([[0.70, 0.10, -0.15], [0.10, 0.65, -0.10], [-0.15, -0.10, 0.60]])
 # Directions of the two left regions of each network from the centre; the right ones mirror them.
 SEEDS = (
     ((-0.35, -0.85, 0.40), (-0.45, -0.80, -0.40)),
@@ -53,8 +53,7 @@ REGION_RADIUS = 27.0  # mm around the region's seed
 LABELS = (3, 7, 11, 12, 20, 26, 35, 41, 102, 117, 140, 205)
 
 PARAMETERS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
-# Typical step from one volume to the next, mm and radians.
-MOTION_STEP = np.array([0.015, 0.02, 0.025, 3e-4, 2e-4, 2e-4])
+MOTION_STEP = np.array([0.015, 0.02, 0.025, 3e-4, 2e-4, 2e-4])  # per volume, mm and radians
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,7 @@ class _Grid:
         return np.moveaxis(np.indices(self.shape), 0, -1) * self.size + np.array(self.origin)
 
 
-# The offsets are no multiples of each other, so that no BOLD voxel lies halfway between two
-# atlas voxels.
+# Offset from each other such that no BOLD voxel lies halfway between two atlas voxels.
 BOLD_GRID = _Grid((30, 36, 30), 6.0, (-86.0, -124.0, -77.0))
 ATLAS_GRID = _Grid((58, 70, 56), 3.0, (-85.5, -121.5, -74.5))
 
@@ -118,10 +116,9 @@ RUNS = (
 class _Anatomy:
     """What every run shares, on the BOLD grid."""
 
-    affine: Floats
     baseline: Floats  # steady-state intensity, 0 outside the head
     tissue: Integers  # 0 outside the brain
-    region: Integers  # 1 to 12, 0 outside the regions
+    source: Integers  # the row of the signals (see `_artefact_weights`) that a voxel shows
 
 
 def simulate(folder: Path, *, seed: int = 0) -> Demo:
@@ -140,19 +137,14 @@ def simulate(folder: Path, *, seed: int = 0) -> Demo:
     ------
     ValueError
         `seed` is negative.
-    OSError
-        `folder` cannot be written.
     """
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, it is {seed}")
     demo = Demo(folder / "simulated", folder / "atlas", folder / "truth.tsv", SPACE)
-    truth = true_correlation()
-    names = region_names()
+    weights = _artefact_weights(np.random.default_rng([seed, 0]))
+    names, truth = region_names(), true_correlation()
     _write_tsv(demo.truth, {"name": names, **dict(zip(names, truth, strict=True))})
     _write_atlas(demo.atlas_dataset)
     anatomy = _anatomy()
     _write_shared(demo.dataset, anatomy)
-    weights = _artefact_weights(np.random.default_rng([seed, 0]))
     for number, run in enumerate(RUNS, start=1):
         rng = np.random.default_rng([seed, number])
         bold, columns = _simulate_run(rng, run, anatomy, truth, weights)
@@ -167,24 +159,20 @@ def region_names() -> list[str]:
 
 def true_correlation() -> Floats:
     """Correlations that the regions' neural signals are drawn from, regions by regions."""
-    blocks = np.diag(WITHIN)
-    for (a, b), value in BETWEEN.items():
-        blocks[a, b] = blocks[b, a] = value
-    truth = np.kron(blocks, np.ones((4, 4)))
+    truth = np.kron(NETWORK_CORRELATION, np.ones((4, 4)))
     np.fill_diagonal(truth, 1.0)
     return truth
 
 
 def _distance(mm: Floats, centre: npt.ArrayLike, axes: npt.ArrayLike) -> Floats:
     """Distance from an ellipsoid's centre, 1 on its surface; any shape of (..., 3) positions."""
-    return np.asarray(np.linalg.norm((mm - np.asarray(centre)) / np.asarray(axes), axis=-1))
+    return np.linalg.norm((mm - np.asarray(centre)) / np.asarray(axes), axis=-1)
 
 
 def _regions(mm: Floats) -> Integers:
     """Number of the region (from 1 in table order, 0 for none) at each position.
 
-    The regions reach a little out of the brain, as a group atlas does, so that coverage is a
-    number to look at and not 1 throughout.
+    They reach a little out of the brain, as a group atlas does: coverage is not just 1.
     """
     left = np.array(SEEDS)  # network, region, xyz
     both = np.stack([left, left * [-1, 1, 1]], axis=1).reshape(-1, 3)
@@ -204,10 +192,12 @@ def _anatomy() -> _Anatomy:
         tissue[_distance(mm, (side * 14, -18, 14), (9, 26, 13)) < 1] = CSF  # a ventricle
     intensity = np.array([0.0, 1000.0, 850.0, 1300.0])[tissue]
     intensity[(tissue == 0) & (radius < 1.12)] = 150.0  # what the skull leaves
+    other = np.array([len(LABELS) + 3, 0, len(LABELS) + 1, len(LABELS) + 2])
+    source = np.where(tissue == GREY, _regions(mm), other[tissue])
     coil = 1 + 0.12 * np.cos(mm[..., 1] / 60) + 0.05 * mm[..., 2] / 80
     baseline = gaussian_filter(intensity, 0.5) * coil
     baseline[radius >= 1.12] = 0.0
-    return _Anatomy(BOLD_GRID.affine, baseline, tissue, _regions(mm))
+    return _Anatomy(baseline, tissue, source)
 
 
 def _band_limited(rng: np.random.Generator, n_series: int) -> Floats:
@@ -224,7 +214,7 @@ def _motion(rng: np.random.Generator, scale: float) -> Floats:
     steps = rng.standard_normal((N_VOLUMES, 6)) * MOTION_STEP * scale
     jolts = rng.choice(np.arange(10, N_VOLUMES - 10), size=4, replace=False)
     steps[jolts] += rng.choice([-1, 1], size=(4, 6)) * MOTION_STEP * 8 * scale
-    return np.asarray(lfilter([1.0], [1.0, -0.95], steps, axis=0), dtype=np.float64)
+    return np.asarray(lfilter([1.0], [1.0, -0.95], steps, axis=0))
 
 
 def _expand(name: str, series: Floats) -> dict[str, Floats]:
@@ -267,6 +257,17 @@ def _artefact_weights(rng: np.random.Generator) -> Floats:
     return np.vstack([grey, [0.8, 0.5, 2.0, 0.0], [1.2, 0.5, 0.0, 4.0], [3.0, 0.0, 0.0, 0.0]])
 
 
+def _image(rng: np.random.Generator, anatomy: _Anatomy, percent: Floats) -> Integers:
+    """The integers to store: signals, thermal noise and T1 effect, (x, y, z, volumes)."""
+    head = anatomy.baseline > 0
+    series = anatomy.baseline[head][:, None] * (1 + percent[anatomy.source[head]] / 100)
+    series[:, : len(T1_EFFECT)] *= T1_EFFECT
+    series += THERMAL_NOISE * rng.standard_normal(series.shape, dtype=np.float32)
+    stored = np.zeros((*head.shape, N_VOLUMES), dtype=np.int16)
+    stored[head] = np.rint(np.maximum(series, 0) / BOLD_SLOPE)
+    return stored
+
+
 def _simulate_run(
     rng: np.random.Generator, run: _Run, anatomy: _Anatomy, truth: Floats, weights: Floats
 ) -> tuple[Integers, dict[str, Floats]]:
@@ -276,28 +277,11 @@ def _simulate_run(
     for name, series in zip(PARAMETERS, parameters.T, strict=True):
         motion |= _expand(name, series)
     cosines = _cosines()
-    tissue_signals = _band_limited(rng, 2)
-    artefacts = np.column_stack([_mixture(rng, motion), _mixture(rng, cosines), tissue_signals])
-    neural = np.zeros((N_VOLUMES, len(weights)))
-    neural[:, 0] = _band_limited(rng, 1)[:, 0]
-    regions = slice(1, len(LABELS) + 1)
-    neural[:, regions] = _band_limited(rng, len(LABELS)) @ np.linalg.cholesky(truth).T
-    percent = neural + artefacts @ weights.T
-
-    head = anatomy.baseline > 0
-    tissue = anatomy.tissue[head]
-    source = np.select(
-        [tissue == GREY, tissue == WHITE, tissue == CSF],
-        [anatomy.region[head], len(LABELS) + 1, len(LABELS) + 2],
-        len(LABELS) + 3,
-    )
-    thermal = rng.standard_normal((source.size, N_VOLUMES), dtype=np.float32)
-    relaxation = np.ones(N_VOLUMES)
-    relaxation[: len(T1_EFFECT)] = T1_EFFECT
-    series = anatomy.baseline[head][:, None] * (1 + percent.T[source] / 100) * relaxation
-    series += 12.0 * thermal
-    stored = np.zeros((*head.shape, N_VOLUMES), dtype=np.int16)
-    stored[head] = np.rint(np.maximum(series, 0) / BOLD_SLOPE)
+    mixtures = [_mixture(rng, motion), _mixture(rng, cosines)]
+    percent = weights @ np.column_stack([*mixtures, _band_limited(rng, 2)]).T
+    percent[0] += _band_limited(rng, 1)[:, 0]
+    percent[1 : len(truth) + 1] += np.linalg.cholesky(truth) @ _band_limited(rng, len(truth)).T
+    stored = _image(rng, anatomy, percent)
 
     # Measured on the image as written, so that the table is true of the file beside it.
     brain = stored[anatomy.tissue > 0] * BOLD_SLOPE
@@ -305,18 +289,16 @@ def _simulate_run(
     columns = _expand("global_signal", brain.mean(axis=0))
     columns |= _expand("csf", brain[tissue == CSF].mean(axis=0))
     columns |= _expand("white_matter", brain[tissue == WHITE].mean(axis=0))
-    columns |= _dvars(brain)
-    columns["framewise_displacement"] = _framewise_displacement(parameters)
-    columns |= cosines
+    columns |= _dvars(brain) | _framewise_displacement(parameters) | cosines
     for volume in range(len(T1_EFFECT)):
         columns[f"non_steady_state_outlier{volume:02d}"] = np.eye(1, N_VOLUMES, volume)[0]
     return stored, columns | motion
 
 
-def _framewise_displacement(parameters: Floats) -> Floats:
+def _framewise_displacement(parameters: Floats) -> dict[str, Floats]:
     """Framewise displacement (mm) of Power et al. (2012), n/a for the first volume."""
-    change = np.abs(np.diff(parameters, axis=0))
-    return np.r_[np.nan, change[:, :3].sum(axis=1) + HEAD_RADIUS * change[:, 3:].sum(axis=1)]
+    to_mm = np.array([1, 1, 1, HEAD_RADIUS, HEAD_RADIUS, HEAD_RADIUS])
+    return {"framewise_displacement": np.r_[np.nan, np.abs(np.diff(parameters, axis=0)) @ to_mm]}
 
 
 def _dvars(brain: Floats) -> dict[str, Floats]:
@@ -345,50 +327,45 @@ def _write_tsv(path: Path, columns: Mapping[str, Any]) -> None:
     _write(path, text.encode())
 
 
-def _write_image(path: Path, data: npt.NDArray[Any], affine: Floats, slope: float = 1.0) -> None:
-    image = nib.Nifti1Image(data, affine)
-    image.set_sform(affine, code="mni")
-    image.set_qform(affine, code="mni")
+def _write_image(path: Path, data: npt.NDArray[Any], grid: _Grid, slope: float = 1.0) -> None:
+    image = nib.Nifti1Image(data, grid.affine)
+    image.set_sform(grid.affine, code="mni")
+    image.set_qform(grid.affine, code="mni")
     image.header.set_xyzt_units("mm", "sec")
-    if data.ndim == 4:
-        image.header.set_zooms((*image.header.get_zooms()[:3], REPETITION_TIME))
+    image.header["pixdim"][4] = REPETITION_TIME  # of no meaning in a 3D image
     image.header.set_slope_inter(slope, 0)
     # No time and no file name in the gzip header: the same content, the same bytes.
     _write(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 
 
-def _description(name: str) -> dict[str, Any]:
-    return {
+def _write_description(root: Path, name: str) -> None:
+    description = {
         "Name": name,
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "License": "CC0-1.0",
-        "Authors": ["The bids_labelx developers"],
         "GeneratedBy": [{"Name": "bids_labelx demo", "Version": __version__}],
     }
+    _write_json(root / "dataset_description.json", description)
 
 
 def _write_atlas(root: Path) -> None:
     """The atlas dataset: image, table, sidecars."""
-    numbers = np.r_[0, LABELS].astype(np.int16)
-    image = numbers[_regions(ATLAS_GRID.positions)]
+    image = np.array([0, *LABELS], dtype=np.int16)[_regions(ATLAS_GRID.positions)]
     table = {"index": LABELS, "name": region_names(), "network": np.repeat(NETWORKS, 4)}
     stem = root / f"tpl-{SPACE}/anat/tpl-{SPACE}_atlas-Demo_res-01_dseg"
-    _write_image(stem.with_suffix(".nii.gz"), image, ATLAS_GRID.affine)
+    _write_image(stem.with_suffix(".nii.gz"), image, ATLAS_GRID)
     _write_tsv(stem.with_suffix(".tsv"), table)
-    sidecar = {
-        "Resolution": "3 mm isotropic",
-        "network": {"Description": "Network that the region belongs to"},
-    }
-    _write_json(stem.with_suffix(".json"), sidecar)
+    network = {"Description": "Network that the region belongs to"}
+    _write_json(stem.with_suffix(".json"), {"Resolution": "3 mm isotropic", "network": network})
     about = {"Name": "Demo", "Description": "No anatomical meaning", "License": "CC0-1.0"}
     _write_json(root / "atlas-Demo_description.json", about)
-    _write_json(root / "dataset_description.json", _description("bids_labelx demo atlas"))
+    _write_description(root, "bids_labelx demo atlas")
 
 
 def _write_shared(root: Path, anatomy: _Anatomy) -> None:
     """What belongs to the whole dataset or a subject, not to one run."""
-    _write_json(root / "dataset_description.json", _description("bids_labelx simulated study"))
+    _write_description(root, "bids_labelx simulated study")
     # Suffixes that fMRIPrep writes and that BIDS does not know yet.
     _write(root / ".bidsignore", b"*_timeseries.*\n*_boldref.*\n")
     subjects = sorted({run.subject for run in RUNS})
@@ -396,7 +373,7 @@ def _write_shared(root: Path, anatomy: _Anatomy) -> None:
     _write_json(root / f"task-rest_space-{SPACE}_res-2_desc-preproc_bold.json", TIMING)
     for subject in subjects:
         stem = root / f"sub-{subject}/anat/sub-{subject}_space-{SPACE}_res-2_dseg"
-        _write_image(stem.with_suffix(".nii.gz"), anatomy.tissue, anatomy.affine)
+        _write_image(stem.with_suffix(".nii.gz"), anatomy.tissue, BOLD_GRID)
         _write_json(stem.with_suffix(".json"), RESOLUTION)
 
 
@@ -407,13 +384,13 @@ def _write_run(
     folder = root / f"sub-{run.subject}/ses-{run.session}/func"
     standard = f"{run.stem}_space-{SPACE}_res-2"
     sidecar = {"SkullStripped": False, **RESOLUTION, **(TIMING if run.own_timing else {})}
-    _write_image(folder / f"{standard}_desc-preproc_bold.nii.gz", bold, anatomy.affine, BOLD_SLOPE)
+    _write_image(folder / f"{standard}_desc-preproc_bold.nii.gz", bold, BOLD_GRID, BOLD_SLOPE)
     _write_json(folder / f"{standard}_desc-preproc_bold.json", sidecar)
     mask = (anatomy.tissue > 0).astype(np.uint8)
-    _write_image(folder / f"{standard}_desc-brain_mask.nii.gz", mask, anatomy.affine)
+    _write_image(folder / f"{standard}_desc-brain_mask.nii.gz", mask, BOLD_GRID)
     _write_json(folder / f"{standard}_desc-brain_mask.json", {"Type": "Brain", **RESOLUTION})
     reference = np.rint(bold[..., len(T1_EFFECT) :].mean(axis=-1)).astype(np.int16)
-    _write_image(folder / f"{standard}_boldref.nii.gz", reference, anatomy.affine, BOLD_SLOPE)
+    _write_image(folder / f"{standard}_boldref.nii.gz", reference, BOLD_GRID, BOLD_SLOPE)
     confounds = folder / f"{run.stem}_desc-confounds_timeseries"
     _write_tsv(confounds.with_suffix(".tsv"), columns)
     methods = {name: {"Method": "Mean"} for name in ("global_signal", "csf", "white_matter")}

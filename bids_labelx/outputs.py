@@ -167,8 +167,9 @@ def write_dataset_files(
     doi = source_description.get("DatasetDOI")
     origin = {"URL": source.as_uri(), **({"DOI": doi} if doi else {})}
     before = _read(path).get("DatasetLinks", {})
+    name = source_description.get("Name") or source.name
     content = {
-        "Name": f"bids_labelx: regional time series of {source_description.get('Name') or source.name}",
+        "Name": f"bids_labelx: regional time series of {name}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "bids_labelx", "Version": __version__, "CodeURL": CODE_URL}],

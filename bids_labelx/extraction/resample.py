@@ -31,6 +31,30 @@ def same_grid(
     return bool(np.all(np.abs(np.subtract(affine_a, affine_b)) <= tolerance))
 
 
+def exact_labels(values: np.ndarray, name: str) -> np.ndarray:
+    """Turn the values of a label image into int64, refusing any that would change.
+
+    Parameters
+    ----------
+    values : array
+        Integers, or floats that are whole numbers.
+    name
+        What the values come from, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a value is fractional, not finite or beyond int64.
+    """
+    with np.errstate(invalid="ignore"):
+        labels = values.astype(np.int64)
+        # A uint64 beyond int64 wraps around and shows by its sign.
+        wrong = (labels != values) | ((labels < 0) != (values < 0))
+    if wrong.any():
+        raise ValueError(f"{name}: labels are whole numbers, found {values[wrong][0]}")
+    return labels
+
+
 def resample_labels(
     labels: np.ndarray,
     affine: np.ndarray,
@@ -87,6 +111,43 @@ def resample_labels(
     )
     lookup = np.concatenate([np.array([background], values.dtype), values])
     return lookup[resampled]
+
+
+def labels_on_grid(
+    labels: np.ndarray,
+    affine: np.ndarray,
+    shape: tuple[int, int, int],
+    target_affine: np.ndarray,
+    *,
+    background: int = 0,
+    may_resample: bool = True,
+    name: str = "label image",
+) -> np.ndarray:
+    """Give labels as they are where they lie on the grid already, resampled where they do not.
+
+    Parameters
+    ----------
+    labels, affine, shape, target_affine, background
+        As for `resample_labels`.
+    may_resample
+        False to refuse resampling.
+    name
+        What the labels are, for the message.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As from `resample_labels`; a ValueError with both grids if resampling is refused.
+    """
+    if same_grid(labels.shape, affine, shape, target_affine):
+        return labels
+    if not may_resample:
+        raise ValueError(
+            f"the {name} is on another grid than the target, and resampling is not allowed:\n"
+            f"{name}: shape {labels.shape}, affine\n{affine}\n"
+            f"target: shape {tuple(shape)}, affine\n{target_affine}"
+        )
+    return resample_labels(labels, affine, shape, target_affine, background=background)
 
 
 def _target_to_source(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -22,7 +22,8 @@ from nibabel.spatialimages import HeaderDataError, SpatialImage
 # before an early end of the file; a piece of this size costs no measurable time.
 _PIECE_BYTES = 1 << 20
 
-_GZIP_ERRORS = (EOFError, OSError, zlib.error, isal_zlib.error)
+# isal's stubs take its error class for an instance, hence the cast.
+_GZIP_ERRORS = (EOFError, OSError, zlib.error, cast(type[Exception], isal_zlib.error))
 _LOAD_ERRORS = (ImageFileError, HeaderDataError, EOFError, zlib.error)
 
 
@@ -140,7 +141,7 @@ def open_volumes(image: str | os.PathLike[str] | SpatialImage) -> Volumes:
     path = _nifti_file(proxy)
     if path is None:
         read = partial(_array_blocks, name, proxy, shape, n_volumes)
-        if isinstance(proxy, ArrayProxy) and proxy.is_proxy:
+        if nib.is_proxy(proxy):
             dtype = np.dtype(np.asanyarray(proxy[(slice(0, 1),) * len(proxy.shape)]).dtype)
     else:
         slope, inter = float(proxy.slope), float(proxy.inter)
@@ -151,7 +152,32 @@ def open_volumes(image: str | os.PathLike[str] | SpatialImage) -> Volumes:
     return Volumes(name, shape, n_volumes, affine, slope, inter, dtype, read)
 
 
-def _load(name: str) -> SpatialImage:
+def read_volume(image: str | os.PathLike[str] | SpatialImage) -> tuple[Volumes, np.ndarray]:
+    """Read an image of a single volume: a mask, or labels.
+
+    Returns
+    -------
+    volumes : Volumes
+        The image's description.
+    values : array of shape (x, y, z)
+        As stored where the image holds unscaled integers, so that they stay exact; float64
+        otherwise.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError
+        As from `open_volumes`, and a ValueError if there is more than one volume.
+    """
+    volumes = open_volumes(image)
+    if volumes.n_volumes != 1:
+        raise ValueError(f"{volumes.name}: expected a 3D image, found {volumes.n_volumes} volumes")
+    _, raw = next(volumes.blocks(1))
+    unscaled = volumes.dtype.kind != "f" and volumes.slope == 1.0 and volumes.inter == 0.0
+    values = np.array(raw) if unscaled else volumes.scale(raw)
+    return volumes, values[0].reshape(volumes.shape, order="F")
+
+
+def _load(name: str) -> Any:
     """Read an image's header, with every kind of unreadable file turned into an OSError."""
     try:
         return nib.load(name)
@@ -201,7 +227,7 @@ def _gzip_blocks(
             raise _truncated(path, 0, n_volumes) from error
         for first in range(0, n_volumes, size):
             block = buffer[: n_volumes - first]
-            target = memoryview(block.view(np.uint8).reshape(-1))
+            target = block.view(np.uint8).reshape(-1).data
             filled, cause = _fill(stream, target)
             if filled < len(target):
                 raise _truncated(path, first + filled // volume_bytes, n_volumes) from cause

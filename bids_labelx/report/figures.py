@@ -16,6 +16,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
@@ -27,6 +28,8 @@ SLICES_PER_ROW = 5
 DPI = 110
 
 MAX_NAMES = 40
+# What a figure of the smaller size has room for.
+MAX_NAMES_SMALL = 20
 MAX_NAME_LENGTH = 26
 NO_VALUE = "#bdbdbd"
 
@@ -71,11 +74,15 @@ def plot_labels(
     background = apply_orientation(background, orientation)
     labels = apply_orientation(labels, orientation)
 
+    low, high = _grey_range(background)
+    box = _occupied((background > low + 0.2 * (high - low)) | (labels != 0))
+    background, labels = background[box], labels[box]
+    affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
+
     size = np.array(labels.shape) * voxel_sizes(affine)
     middle = (np.array(labels.shape) - 1) / 2
     centre = affine[:3, :3] @ middle + affine[:3, 3]
     overlay = _colour_labels(labels)
-    low, high = _grey_range(background)
 
     figure, rows = _slice_grid(size)
     for (letter, axis, across, up, at_left, at_right), row in zip(_PLANES, rows, strict=True):
@@ -99,7 +106,12 @@ def plot_labels(
                 interpolation="nearest",
             )
             axes.imshow(colours, origin="lower", extent=extent, interpolation="nearest")
-            axes.set_title(f"{letter} = {round(position):d} mm", color="white", fontsize=9, pad=3)
+            axes.set_title(
+                f"{letter} = {round(position):d} mm".replace("-", "−"),
+                color="white",
+                fontsize=9,
+                pad=3,
+            )
             _mark_sides(axes, at_left, at_right)
     return figure
 
@@ -154,11 +166,14 @@ def plot_matrix(
     if not (high > 0 and low == -high):
         raise ValueError(f"limits must be symmetric about zero, not ({low}, {high})")
 
-    # Figures that must name many regions are larger; the others fit two side by side on a page.
+    # Larger where many regions are named, and where a row would else get less than a pixel of
+    # the screen; the others fit two side by side on a page.
+    large = MAX_NAMES_SMALL < count <= MAX_NAMES or count > 200
     figure = Figure(
-        figsize=(8.0, 7.2) if 20 < count <= MAX_NAMES else (6.0, 5.5),
+        figsize=(8.0, 7.2) if large else (6.0, 5.5),
         dpi=DPI,
-        layout="constrained",
+        # Room at the edges: an SVG's text is wider where another font than this one is found.
+        layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),
         facecolor="white",
     )
     axes = figure.add_subplot()
@@ -281,6 +296,18 @@ def _choose_slices(labels: NDArray[Any], axis: int) -> NDArray[np.intp]:
     return held[np.unique(np.round(steps).astype(int))]
 
 
+def _occupied(held: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Cut off the empty space around what is held, but for a small margin."""
+    box = []
+    for axis, length in enumerate(held.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        inside = np.flatnonzero(held.any(axis=others))
+        first, last = (inside[0], inside[-1]) if inside.size else (0, length - 1)
+        margin = length // 30
+        box.append(slice(max(first - margin, 0), min(last + margin + 1, length)))
+    return tuple(box)
+
+
 def _grey_range(volume: NDArray[Any]) -> tuple[float, float]:
     values = volume[np.isfinite(volume) & (volume != 0)]
     if values.size == 0:
@@ -356,7 +383,7 @@ def _name_regions(axes: Axes, names: Sequence[str], networks: Sequence[str] | No
         _set_ticks(axes, *_legible(blocks, count))
         axes.set_xlabel(f"{count} regions, by network", fontsize=9)
     else:
-        step = next(s for s in (2, 5, 10, 20, 25, 50, 100, count) if count / s <= MAX_NAMES)
+        step = next(s for s in (5, 10, 20, 50, 100, count) if count / s <= MAX_NAMES_SMALL)
         _set_ticks(axes, range(0, count, step), names[::step])
         axes.set_xlabel(f"{count} regions, one name in {step} shown", fontsize=9)
 
@@ -384,7 +411,7 @@ def _legible(blocks: list[tuple[str, int, int]], count: int) -> tuple[list[float
 
 def _set_ticks(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
     short = [_shorten(name) for name in names]
-    size = 8.5 if len(short) <= 20 else 6.5
+    size = 8.5 if len(short) <= MAX_NAMES_SMALL else 6.5
     axes.set_xticks(positions, short, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(positions, short, fontsize=size, parse_math=False)
     axes.tick_params(length=2, width=0.6)
@@ -396,8 +423,10 @@ def _name_networks_above(axes: Axes, named: tuple[list[float], list[str]]) -> No
     above.set_xticks(
         positions,
         [_shorten(name) for name in names],
-        rotation=30,
+        rotation=60,
+        rotation_mode="anchor",
         ha="left",
+        va="center",
         fontsize=8,
         parse_math=False,
     )

@@ -33,7 +33,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run with what its header says; ``grid`` is the first one like it, shared by all of them."""
+    """A run with what its header says; ``grid`` is the first one like it, which all share."""
 
     run: Run
     grid: Grid
@@ -60,7 +60,7 @@ class Plan:
     strategies
         The denoising strategies, for every run.
     failures
-        Why a run cannot even be tried, by run.
+        Runs that cannot even be tried, each with the reason.
     skipped
         Runs in a space that no atlas is in, where the user did not ask for that space.
     """
@@ -68,7 +68,7 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     atlases: dict[str, list[Atlas]]
     strategies: tuple[Strategy, ...]
-    failures: dict[Run, str]
+    failures: tuple[tuple[Run, str], ...]
     skipped: tuple[Run, ...]
 
 
@@ -92,14 +92,14 @@ def make_plan(settings: Settings) -> Plan:
             + "\n".join(same)
         )
     planned: list[PlannedRun] = []
-    failures: dict[Run, str] = {}
+    failures: list[tuple[Run, str]] = []
     grids: list[Grid] = []
     for run in runs:
         try:
             planned.append(_plan_run(run, atlases[run.space], grids))
         except LabelxError as error:
-            failures[run] = str(error)
-    return Plan(tuple(planned), atlases, strategies, failures, tuple(skipped))
+            failures.append((run, str(error)))
+    return Plan(tuple(planned), atlases, strategies, tuple(failures), tuple(skipped))
 
 
 def _atlases_by_space(
@@ -133,6 +133,9 @@ def _plan_run(run: Run, atlases: Sequence[Atlas], grids: list[Grid]) -> PlannedR
     for what in ("metadata", "mask"):
         if what in run.missing:
             raise BadDataError(f"{run.name}: {run.missing[what]}")
+    for path in (run.mask, run.confounds):
+        if path is not None and not path.is_file():
+            raise BadDataError(f"{run.name}: {path} is a broken link; fetch the file first")
     image = _open_bold(run)
     # More dimensions than four are fine where they have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
@@ -181,6 +184,6 @@ def _box(shape: tuple[int, ...], affine: np.ndarray) -> str:
     )
 
 
-def work_files(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
-    """Where a run's nodes say that it is done, and why it is not."""
+def record_paths(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
+    """Where the nodes of a run say that it is done, and why it is not."""
     return folder / f"{run.key}.done.json", folder / f"{run.key}.failed.json"

@@ -1,0 +1,169 @@
+"""A participant's report, put together from what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from bids_labelx import __version__
+from bids_labelx.errors import LabelxError
+from bids_labelx.names import build_name
+from bids_labelx.outputs import figure_path, write_text
+from bids_labelx.quality import OK, qc_row
+from bids_labelx.report.pages import Picture, RunSection, Table, participant_page
+from bids_labelx.results import Series, read_series, series_paths
+
+_SHOWN_LOST = 50
+
+_STRATEGY_HEADER = (
+    "Atlas",
+    "Statistic",
+    "Strategy",
+    "Volumes kept",
+    "Regressors",
+    "Degrees of freedom",
+    "Labels lost",
+    "Minimum coverage",
+)
+
+
+def write_participant_report(
+    output: Path, participant: str, *, failures: Mapping[str, str], methods: str
+) -> Path:
+    """Write ``sub-XX.html`` for all runs of a participant in the output dataset.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    participant
+        Label without ``sub-``.
+    failures
+        Why a run failed, wholly or in part, by the run's title (see `run_title`).
+    methods
+        Plain text.
+    """
+    series: list[Series] = []
+    broken: dict[str, str] = {}
+    for path in series_paths(output, participant):
+        try:
+            series.append(read_series(output, path))
+        except LabelxError as error:
+            broken[path.name] = str(error)
+    found = {
+        title: list(group)
+        for title, group in groupby(
+            sorted(series, key=lambda one: run_title(one.run)), lambda one: run_title(one.run)
+        )
+    }
+    problems = {**broken, **failures}
+    sections = [
+        _section(title, found.get(title, []), problems.get(title))
+        for title in sorted({*found, *problems})
+    ]
+    failed = sum(section.status == "failed" for section in sections)
+    summary = (
+        ("Participant", f"sub-{participant}"),
+        ("Runs", f"{len(sections)}: {len(sections) - failed} done, {failed} failed"),
+        ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "none"),
+        (
+            "Denoising strategies",
+            ", ".join(sorted({one.sidecar["DenoisingStrategy"] for one in series})) or "none",
+        ),
+        ("Labels lost in any run", str(len(_lost_anywhere(series)))),
+    )
+    path = output / f"sub-{participant}.html"
+    write_text(path, participant_page(participant, summary, sections, methods, __version__))
+    return path
+
+
+def run_title(entities: Mapping[str, str]) -> str:
+    """A run's name without the participant, for headings: ``ses-a_task-rest_run-1``."""
+    rest = {key: value for key, value in entities.items() if key != "sub"}
+    return build_name(rest, "bold", "")
+
+
+def _lost_anywhere(series: Sequence[Series]) -> set[tuple[str, str]]:
+    return {
+        (one.sidecar["Atlas"], name)
+        for one in series
+        for name in one.labels.loc[one.labels["status"] != OK, "name"]
+    }
+
+
+def _section(title: str, series: Sequence[Series], error: str | None) -> RunSection:
+    if not series:
+        return RunSection(title, "failed", error, (), (), ())
+    first = series[0].sidecar
+    t_r = first["RepetitionTime"]
+    facts = [
+        ("Source", next(iter(first["Sources"]), "").partition(":")[2].partition(":")[2]),
+        ("Volumes", str(first["NumberOfVolumes"])),
+        ("Repetition time", f"{t_r:g} s" if t_r else "not known"),
+        ("Duration", f"{first['NumberOfVolumes'] * t_r / 60:.1f} min" if t_r else "not known"),
+        ("Mean framewise displacement", _unit(first["MeanFramewiseDisplacement"], "mm")),
+        ("Maximum framewise displacement", _unit(first["MaxFramewiseDisplacement"], "mm")),
+        ("Mean standardised DVARS", _unit(first["MeanStdDVARS"], "")),
+    ]
+    tables = [Table(_STRATEGY_HEADER, tuple(map(_strategy_row, series)), "What was extracted")]
+    pictures: list[Picture] = []
+    for _, of_atlas in groupby(series, lambda one: one.labels_path):
+        group = list(of_atlas)
+        tables += _lost_table(group[0])
+        pictures += _pictures(group)
+    status = "failed" if error else "done"
+    return RunSection(title, status, error, tuple(facts), tuple(tables), tuple(pictures))
+
+
+def _unit(value: float | None, unit: str) -> str:
+    return "not known" if value is None else f"{value:.3g} {unit}".strip()
+
+
+def _strategy_row(one: Series) -> tuple[str, ...]:
+    row = qc_row(one.sidecar, one.labels)
+    minutes = f" ({row['minutes_kept']:.1f} min)" if row["minutes_kept"] is not None else ""
+    return (
+        one.sidecar["Atlas"],
+        one.sidecar["Statistic"],
+        one.sidecar["DenoisingStrategy"],
+        f"{row['volumes_kept']} of {row['volumes']}{minutes}",
+        str(len(one.sidecar["ConfoundRegressors"])),
+        str(row["degrees_of_freedom"]),
+        f"{row['labels_lost']} of {row['labels']}",
+        f"{row['min_coverage']:.2f}",
+    )
+
+
+def _lost_table(one: Series) -> list[Table]:
+    lost = one.labels[one.labels["status"] != OK]
+    if lost.empty:
+        return []
+    columns = ["index", "name", "status", "voxels_grid", "voxels_covered", "coverage"]
+    rows = tuple(tuple(row) for row in lost[columns].head(_SHOWN_LOST).itertuples(index=False))
+    more = f", the first {_SHOWN_LOST} of {len(lost)}" if len(lost) > _SHOWN_LOST else ""
+    return [Table(tuple(columns), rows, f"Labels lost, {one.sidecar['Atlas']}{more}")]
+
+
+def _pictures(series: Sequence[Series]) -> list[Picture]:
+    """The labels once, then each strategy's matrices; those that were drawn."""
+    atlas = series[0].sidecar["Atlas"]
+    pictures = [
+        Picture(
+            series[0].labels_figure.as_posix(),
+            f"Slices of the mean BOLD image with the labels of {atlas} in colour",
+            f"Labels of {atlas} on the mean BOLD image",
+        )
+    ]
+    for one in series:
+        strategy, statistic = one.sidecar["DenoisingStrategy"], one.sidecar["Statistic"]
+        for path in one.matrices():
+            what = f"{atlas}, {statistic}, strategy {strategy}"
+            pictures.append(
+                Picture(
+                    figure_path(path, ".svg").as_posix(),
+                    f"Matrix of the correlation between regions: {what}",
+                    f"Correlation between regions: {what}",
+                )
+            )
+    return [p for p in pictures if (series[0].output / p.src).is_file()]

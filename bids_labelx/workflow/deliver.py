@@ -1,0 +1,250 @@
+"""From a run's results to files of the output dataset: tables, sidecars, images and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from bids_labelx.atlas import Atlas
+from bids_labelx.connectivity import MEASURES
+from bids_labelx.denoise import Strategy
+from bids_labelx.names import camel
+from bids_labelx.outputs import (
+    SOURCE_LINK,
+    bids_uri,
+    figure_path,
+    outliers_path,
+    output_path,
+    write_json,
+    write_labels,
+    write_tsv,
+)
+from bids_labelx.sidecars import dseg_sidecar, relmat_sidecar, timeseries_sidecar
+from bids_labelx.workflow.plan import PlannedRun
+from bids_labelx.workflow.steps import Arrays, series_key
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where a run's results go, and what they are called."""
+
+    output: Path
+    planned: PlannedRun
+    atlases: tuple[Atlas, ...]
+    atlas_roots: tuple[Path, ...]
+    strategies: tuple[Strategy, ...]
+    statistics: tuple[str, ...]
+    measures: tuple[str, ...]
+    min_coverage: float
+
+    def entities(self, atlas: Atlas) -> dict[str, str]:
+        """Entities of what is written of this run for one atlas."""
+        return {**self.planned.run.entities, **atlas.entities}
+
+    def sources(self, i: int) -> list[str]:
+        """BIDS URIs of the files behind the results of the atlas at position `i`."""
+        run, atlas = self.planned.run, self.atlases[i]
+        own = [path for path in (run.bold, run.mask, run.confounds) if path is not None]
+        theirs = [path for path in (atlas.image, atlas.table_path) if path is not None]
+        return [bids_uri(SOURCE_LINK, run.root, path) for path in own] + [
+            bids_uri(atlas_link(atlas), self.atlas_roots[i], path) for path in theirs
+        ]
+
+
+def atlas_link(atlas: Atlas) -> str:
+    """The name that BIDS URIs call an atlas' folder by."""
+    return f"atlas-{atlas.entities['atlas']}"
+
+
+def atlas_root(atlas: Atlas, dataset: Path | None) -> Path:
+    """The folder that an atlas' BIDS URIs start from: its dataset, else where the image is."""
+    if dataset is not None and atlas.image.is_relative_to(dataset):
+        return dataset
+    return atlas.image.parent
+
+
+def write_run(
+    delivery: Delivery,
+    *,
+    labels: Sequence[Path],
+    tables: Sequence[pd.DataFrame],
+    cleaned: Arrays,
+    matrices: Arrays,
+    denoising: Mapping[str, Any],
+) -> list[Path]:
+    """Write all tables, sidecars and label images of a run.
+
+    Parameters
+    ----------
+    delivery
+        Names and places.
+    labels
+        For each atlas the labels on the run's grid, not masked.
+    tables, cleaned, matrices, denoising
+        What the steps before gave.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was written, within the output dataset.
+    """
+    written: list[Path] = []
+    for i, atlas in enumerate(delivery.atlases):
+        written += _write_dseg(delivery, i, labels[i], tables[i])
+        names = tables[i]["name"].tolist()
+        for statistic, strategy in _done(delivery, denoising):
+            path = series_path(delivery, atlas, statistic, strategy)
+            key = series_key(i, statistic, strategy.name)
+            table = pd.DataFrame(cleaned[key], columns=names)
+            sidecar = timeseries_sidecar(
+                statistic=statistic,
+                atlas=atlas.key,
+                strategy=strategy.name,
+                description=strategy.description,
+                denoising=denoising[strategy.name],
+                t_r=delivery.planned.t_r,
+                sources=delivery.sources(i),
+                resolution=_resolution(delivery.planned),
+                min_coverage=delivery.min_coverage,
+            )
+            _write_pair(delivery.output, path, table, sidecar)
+            written.append(path)
+            for measure in delivery.measures:
+                matrix = pd.DataFrame(matrices[f"{key}/{measure}"], index=names, columns=names)
+                matrix.index.name = "name"
+                source = bids_uri("", Path(), path)
+                _write_pair(
+                    delivery.output,
+                    matrix_path(delivery, atlas, statistic, strategy, measure),
+                    matrix,
+                    relmat_sidecar(MEASURES[measure][1], sidecar, sources=[source]),
+                )
+                written.append(matrix_path(delivery, atlas, statistic, strategy, measure))
+    for strategy in delivery.strategies:
+        if "problem" not in denoising[strategy.name]:
+            path = outliers_path(delivery.planned.run.entities, strategy.label)
+            write_tsv(delivery.output / path, pd.DataFrame(denoising[strategy.name]["outliers"]))
+            written.append(path)
+    return written
+
+
+def _done(delivery: Delivery, denoising: Mapping[str, Any]) -> Iterator[tuple[str, Strategy]]:
+    """Statistics × strategies, without the strategies that could not be done."""
+    for statistic, strategy in product(delivery.statistics, delivery.strategies):
+        if "problem" not in denoising[strategy.name]:
+            yield statistic, strategy
+
+
+def _write_pair(output: Path, path: Path, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> None:
+    # The table last: where it is, its sidecar is too.
+    write_json(output / path.with_suffix(".json"), sidecar)
+    write_tsv(output / path, table, index=table.index.name is not None)
+
+
+def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
+    atlas, run = delivery.atlases[i], delivery.planned.run
+    path = dseg_path(delivery, atlas)
+    image = nib.load(labels)
+    masked = np.asarray(image.dataobj) * _inside(run.mask)
+    sidecar = dseg_sidecar(
+        table,
+        sources=delivery.sources(i),
+        resolution=_resolution(delivery.planned),
+        min_coverage=delivery.min_coverage,
+    )
+    write_json(delivery.output / path.with_suffix(".json"), sidecar)
+    write_labels(delivery.output / path.with_suffix(".nii.gz"), masked, image.affine)
+    write_tsv(delivery.output / path, table)
+    return [path, path.with_suffix(".nii.gz")]
+
+
+def _inside(mask: Path | None) -> np.ndarray:
+    image = nib.load(mask)
+    return np.asarray(image.dataobj).reshape(image.shape[:3]) > 0
+
+
+def _resolution(planned: PlannedRun) -> str | None:
+    """What BIDS wants to know of a file with a ``res-`` entity."""
+    run = planned.run
+    if "res" not in run.entities:
+        return None
+    zooms = nib.affines.voxel_sizes(np.array(planned.grid.affine))
+    size = " × ".join(f"{zoom:.4g}" for zoom in zooms)
+    return str(run.metadata.get("Resolution") or f"The run's own grid, {size} mm")
+
+
+def dseg_path(delivery: Delivery, atlas: Atlas) -> Path:
+    """The label table of a run; the image and the sidecar are beside it."""
+    return output_path(delivery.entities(atlas), "dseg", ".tsv")
+
+
+def series_path(delivery: Delivery, atlas: Atlas, statistic: str, strategy: Strategy) -> Path:
+    """The time series table of a run."""
+    return output_path(
+        delivery.entities(atlas), "timeseries", ".tsv", stat=camel(statistic), desc=strategy.label
+    )
+
+
+def matrix_path(
+    delivery: Delivery, atlas: Atlas, statistic: str, strategy: Strategy, measure: str
+) -> Path:
+    """The matrix table of a run."""
+    return output_path(
+        delivery.entities(atlas),
+        "relmat",
+        ".tsv",
+        stat=camel(statistic),
+        meas=camel(measure),
+        desc=strategy.label,
+    )
+
+
+def draw_run(
+    delivery: Delivery,
+    *,
+    labels: Sequence[Path],
+    tables: Sequence[pd.DataFrame],
+    mean_image: np.ndarray,
+    matrices: Arrays,
+    denoising: Mapping[str, Any],
+) -> list[Path]:
+    """Draw the figures of a run's report: labels on the mean BOLD, and the matrices.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was drawn, within the output dataset.
+    """
+    from bids_labelx.report.figures import plot_labels, plot_matrix, save_figure
+
+    drawn: list[Path] = []
+    for i, atlas in enumerate(delivery.atlases):
+        image = nib.load(labels[i])
+        masked = np.asarray(image.dataobj) * _inside(delivery.planned.run.mask)
+        path = figure_path(dseg_path(delivery, atlas), ".png")
+        save_figure(plot_labels(mean_image, masked, image.affine), delivery.output / path)
+        drawn.append(path)
+        table = tables[i]
+        networks = table["network"].tolist() if "network" in table else None
+        for statistic, strategy in _done(delivery, denoising):
+            for measure in delivery.measures:
+                figure = plot_matrix(
+                    matrices[series_key(i, statistic, strategy.name, measure)],
+                    table["name"].tolist(),
+                    networks=networks,
+                    title=f"{MEASURES[measure][1]}, {statistic}, {strategy.name}",
+                    limits=(-1, 1),
+                )
+                path = figure_path(
+                    matrix_path(delivery, atlas, statistic, strategy, measure), ".svg"
+                )
+                save_figure(figure, delivery.output / path)
+                drawn.append(path)
+    return drawn

@@ -1,0 +1,221 @@
+"""Thin nipype faces of `bids_labelx.workflow.steps` and `bids_labelx.workflow.deliver`.
+
+An interface that fails leaves a record of why, so that whoever started the graph can tell, under
+every plugin, which run failed for which reason.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+from threadpoolctl import threadpool_limits
+
+from bids_labelx.errors import LabelxError
+from bids_labelx.workflow import steps
+from bids_labelx.workflow.deliver import draw_run, write_run
+
+
+class _RecordedInput(BaseInterfaceInputSpec):
+    failed_record = traits.Str(nohash=True, desc="where to say why this failed")
+
+
+class _Recorded(SimpleInterface):
+    """Runs `_work` in the node's folder, on one thread; says in a file why it failed."""
+
+    def _run_interface(self, runtime: Any) -> Any:
+        try:
+            # Threaded linear algebra may sum in another order: the bytes would depend on cores.
+            with threadpool_limits(1):
+                self._results.update(self._work(Path(runtime.cwd)))
+        except Exception as error:
+            if isdefined(self.inputs.failed_record):
+                expected = isinstance(error, LabelxError)
+                message = str(error) if expected else f"{type(error).__name__}: {error}"
+                steps.save_record(
+                    Path(self.inputs.failed_record),
+                    {"message": message, "traceback": traceback.format_exc()},
+                )
+            raise
+        return runtime
+
+    def _work(self, folder: Path) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class _ResampleInput(_RecordedInput):
+    image = File(exists=True, mandatory=True)
+    table = File(exists=True)
+    shape = traits.Tuple(traits.Int, traits.Int, traits.Int, mandatory=True)
+    affine = traits.List(traits.List(traits.Float), mandatory=True)
+
+
+class _ResampleOutput(TraitedSpec):
+    labels = File(desc="labels on the grid, not masked")
+    table = File(desc="label table with voxels_atlas and voxels_grid")
+
+
+class ResampleAtlas(_Recorded):
+    """One atlas onto one grid."""
+
+    input_spec = _ResampleInput
+    output_spec = _ResampleOutput
+
+    def _work(self, folder: Path) -> dict[str, Any]:
+        labels, table = folder / "labels.nii", folder / "labels.tsv"
+        own = Path(self.inputs.table) if isdefined(self.inputs.table) else None
+        affine = np.array(self.inputs.affine)
+        steps.resample_atlas(
+            Path(self.inputs.image), own, self.inputs.shape, affine, labels, table
+        )
+        return {"labels": str(labels), "table": str(table)}
+
+
+class _ReduceInput(_RecordedInput):
+    bold = File(exists=True, mandatory=True)
+    mask = File(exists=True, mandatory=True)
+    labels = traits.List(File(exists=True), mandatory=True)
+    tables = traits.List(File(exists=True), mandatory=True)
+    statistics = traits.List(traits.Str, mandatory=True)
+    min_coverage = traits.Float(mandatory=True)
+
+
+class _ReduceOutput(TraitedSpec):
+    signals = File(desc="arrays of each atlas and statistic")
+    tables = traits.List(File, desc="label tables with coverage and status")
+
+
+class LabelReduce(_Recorded):
+    """One pass over a run: every atlas and statistic."""
+
+    input_spec = _ReduceInput
+    output_spec = _ReduceOutput
+
+    def _work(self, folder: Path) -> dict[str, Any]:
+        arrays, tables = steps.reduce_run(
+            Path(self.inputs.bold),
+            Path(self.inputs.mask),
+            [Path(path) for path in self.inputs.labels],
+            [Path(path) for path in self.inputs.tables],
+            self.inputs.statistics,
+            self.inputs.min_coverage,
+        )
+        steps.save_arrays(folder / "signals.npz", arrays)
+        paths = [folder / f"labels-{i}.tsv" for i in range(len(tables))]
+        for path, table in zip(paths, tables, strict=True):
+            table.to_csv(path, sep="\t", index=False)
+        return {"signals": str(folder / "signals.npz"), "tables": [str(path) for path in paths]}
+
+
+class _CleanInput(_RecordedInput):
+    signals = File(exists=True, mandatory=True)
+    confounds = File(exists=True)
+    missing = traits.Str(desc="why there are no confounds")
+    strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
+    t_r = traits.Float(desc="repetition time in seconds")
+
+
+class _CleanOutput(TraitedSpec):
+    cleaned = File(desc="arrays of each atlas, statistic and strategy")
+    denoising = File(desc="what each strategy did, or why it could not")
+
+
+class CleanSignal(_Recorded):
+    """Every denoising strategy on the region signals."""
+
+    input_spec = _CleanInput
+    output_spec = _CleanOutput
+
+    def _work(self, folder: Path) -> dict[str, Any]:
+        given = isdefined(self.inputs.confounds)
+        cleaned, report = steps.clean_run(
+            steps.load_arrays(Path(self.inputs.signals)),
+            strategies=self.inputs.strategies,
+            confounds=Path(self.inputs.confounds) if given else None,
+            missing=self.inputs.missing,
+            t_r=self.inputs.t_r if isdefined(self.inputs.t_r) else None,
+        )
+        steps.save_arrays(folder / "cleaned.npz", cleaned)
+        steps.save_record(folder / "denoising.json", report)
+        return {
+            "cleaned": str(folder / "cleaned.npz"),
+            "denoising": str(folder / "denoising.json"),
+        }
+
+
+class _ConnectInput(_RecordedInput):
+    cleaned = File(exists=True, mandatory=True)
+    measures = traits.List(traits.Str, mandatory=True)
+
+
+class _ConnectOutput(TraitedSpec):
+    matrices = File(desc="arrays of each series and measure")
+
+
+class Connect(_Recorded):
+    """Matrices of the cleaned signals."""
+
+    input_spec = _ConnectInput
+    output_spec = _ConnectOutput
+
+    def _work(self, folder: Path) -> dict[str, Any]:
+        cleaned = steps.load_arrays(Path(self.inputs.cleaned))
+        matrices = steps.connect_run(cleaned, self.inputs.measures)
+        steps.save_arrays(folder / "matrices.npz", matrices)
+        return {"matrices": str(folder / "matrices.npz")}
+
+
+class _DeliverInput(_RecordedInput):
+    delivery = traits.Any(mandatory=True, desc="Delivery")
+    labels = traits.List(File(exists=True), mandatory=True)
+    tables = traits.List(File(exists=True), mandatory=True)
+    signals = File(exists=True, mandatory=True)
+    cleaned = File(exists=True, mandatory=True)
+    matrices = File(exists=True, mandatory=True)
+    denoising = File(exists=True, mandatory=True)
+    done_record = traits.Str(mandatory=True, nohash=True)
+
+
+class _DeliverOutput(TraitedSpec):
+    written = traits.List(traits.Str, desc="within the output dataset")
+
+
+class Deliver(_Recorded):
+    """Files and figures of a run, into the output dataset.
+
+    It always runs: that it ran before says nothing of the output folder of today.
+    """
+
+    input_spec = _DeliverInput
+    output_spec = _DeliverOutput
+    _always_run = True
+
+    def _work(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002
+        denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
+        matrices = steps.load_arrays(Path(self.inputs.matrices))
+        same: dict[str, Any] = {
+            "labels": [Path(path) for path in self.inputs.labels],
+            "tables": [steps.read_grid_table(Path(path)) for path in self.inputs.tables],
+            "matrices": matrices,
+            "denoising": denoising,
+        }
+        cleaned = steps.load_arrays(Path(self.inputs.cleaned))
+        mean_image = steps.load_arrays(Path(self.inputs.signals))["mean_image"]
+        written = write_run(self.inputs.delivery, cleaned=cleaned, **same)
+        written += draw_run(self.inputs.delivery, mean_image=mean_image, **same)
+        problems = {
+            name: entry["problem"] for name, entry in denoising.items() if "problem" in entry
+        }
+        steps.save_record(Path(self.inputs.done_record), {"problems": problems})
+        return {"written": [str(path) for path in written]}

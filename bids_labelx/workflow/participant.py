@@ -1,0 +1,286 @@
+"""The participant level: plan, run the graph, report, and say what became of every run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bids_labelx.dataset import Run, read_json
+from bids_labelx.errors import CannotWriteError
+from bids_labelx.outputs import SOURCE_LINK, write_dataset_files, write_text
+from bids_labelx.settings import Settings, to_toml
+from bids_labelx.workflow.plan import Plan, make_plan, record_paths
+
+LOGGER = logging.getLogger("bids_labelx")
+
+# nipype looks for finished nodes this often, in seconds; its own default costs 1 s a node.
+_POLL = 0.05
+
+_NIPYPE_LOGGERS = ("nipype.workflow", "nipype.interface", "nipype.utils")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run. `problem` is None where everything of it was written."""
+
+    run: Run
+    problem: str | None
+
+
+def run_participants(settings: Settings) -> int:
+    """Do the participant level.
+
+    Returns
+    -------
+    int
+        0 where every run is done, 1 where some run failed, wholly or in part.
+
+    Raises
+    ------
+    LabelxError
+        Where nothing could be started.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    plan = make_plan(settings)
+    logs = _prepare_output(settings, plan)
+    with _logging(logs, settings.verbose), _work_folder(settings.work_dir) as work:
+        _announce(console, settings, plan)
+        started = time.monotonic()
+        outcomes = _run_graph(settings, plan, work=work, logs=logs, console=console)
+        outcomes += [Outcome(run, problem) for run, problem in plan.failures]
+        reports = _write_reports(settings, plan, outcomes)
+        return _conclude(console, settings, outcomes, reports, time.monotonic() - started)
+
+
+def _prepare_output(settings: Settings, plan: Plan) -> Path:
+    """Write what describes the dataset; give the folder of logs."""
+    from bids_labelx.workflow.deliver import atlas_link, atlas_root
+
+    logs = settings.output_dir / "logs"
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWriteError(f"{logs}: cannot be created ({error.strerror})") from None
+    atlases = [atlas for group in plan.atlases.values() for atlas in group]
+    write_dataset_files(
+        settings.output_dir,
+        source=settings.bids_dir,
+        source_description=read_json(settings.bids_dir / "dataset_description.json"),
+        links={
+            SOURCE_LINK: settings.bids_dir,
+            **{atlas_link(a): atlas_root(a, settings.atlas_dataset) for a in atlases},
+        },
+        descriptions={strategy.label: strategy.description for strategy in plan.strategies},
+    )
+    write_text(logs / "settings.toml", to_toml(settings))
+    write_text(logs / "CITATION.md", f"# Methods\n\n{_methods(settings, plan)}\n")
+    return logs
+
+
+def _methods(settings: Settings, plan: Plan) -> str:
+    from bids_labelx.report.methods import methods_text
+
+    return methods_text(
+        atlases=sorted({atlas.key for group in plan.atlases.values() for atlas in group}),
+        strategies=[(strategy.name, strategy.description) for strategy in plan.strategies],
+        statistics=settings.statistic,
+        measures=settings.measures,
+        min_coverage=settings.min_coverage,
+    )
+
+
+@contextmanager
+def _logging(folder: Path, verbose: int) -> Iterator[None]:
+    """Our log and nipype's into one file per start; on the terminal only with ``-v``."""
+    # Before nipype is first imported: it asks a server for its newest version otherwise.
+    os.environ.setdefault("NO_ET", "1")
+    import nipype
+
+    nipype.config.update_config({"logging": {"log_to_file": False}})
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    handlers: list[logging.Handler] = [
+        logging.FileHandler(folder / f"bids_labelx_{stamp}_{os.getpid()}.log", encoding="utf-8")
+    ]
+    if verbose:
+        handlers.append(logging.StreamHandler())
+    loggers = [logging.getLogger(name) for name in ("bids_labelx", *_NIPYPE_LOGGERS)]
+    before = [(list(one.handlers), one.level, one.propagate) for one in loggers]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    for one in loggers:
+        one.handlers, one.propagate = handlers, False
+        one.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    try:
+        yield
+    finally:
+        for one, (old, level, propagate) in zip(loggers, before, strict=True):
+            one.handlers, one.propagate = old, propagate
+            one.setLevel(level)
+        for handler in handlers:
+            handler.close()
+
+
+@contextmanager
+def _work_folder(chosen: Path | None) -> Iterator[Path]:
+    """The user's work folder, which stays, or a temporary one, which does not."""
+    try:
+        if chosen is not None:
+            chosen.mkdir(parents=True, exist_ok=True)
+            yield chosen
+            return
+        temporary = Path(tempfile.mkdtemp(prefix="bids_labelx-"))
+    except OSError as error:
+        raise CannotWriteError(f"work folder {chosen or ''}: {error.strerror}") from None
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _announce(console: Console, settings: Settings, plan: Plan) -> None:
+    runs = len(plan.runs) + len(plan.failures)
+    people = {planned.run.entities["sub"] for planned in plan.runs}
+    people |= {run.entities["sub"] for run, _ in plan.failures}
+    atlases = sorted({atlas.key for group in plan.atlases.values() for atlas in group})
+    _say(
+        console,
+        f"{runs} runs of {len(people)} participants · atlas {', '.join(atlases)} · "
+        f"denoise {', '.join(strategy.name for strategy in plan.strategies)}",
+    )
+    if plan.skipped:
+        spaces = ", ".join(sorted({run.space for run in plan.skipped}))
+        _say(
+            console,
+            f"{len(plan.skipped)} runs left out: no atlas is in their space ({spaces}); "
+            "--space chooses spaces",
+        )
+    LOGGER.info("settings\n%s", to_toml(settings))
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False)
+    LOGGER.info(text)
+
+
+def _run_graph(
+    settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
+) -> list[Outcome]:
+    """Run every node that can run, and read what each run left word of."""
+    if not plan.runs:
+        return []
+    from bids_labelx.workflow.graph import init_bids_labelx_wf
+
+    records = work / "records"
+    shutil.rmtree(records, ignore_errors=True)
+    (records / "atlases").mkdir(parents=True)
+    workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=records)
+    workflow.config["execution"] = {
+        "crashdump_dir": str(logs),
+        "crashfile_format": "txt",
+        "poll_sleep_duration": _POLL,
+        "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
+        "check_version": "false",
+    }
+    processes = min(settings.nprocs, len(plan.runs))
+    plugin = "MultiProc" if processes > 1 else "Linear"
+    with _progress(console, len(plan.runs), records) as update:
+        arguments: dict[str, Any] = {"status_callback": update, "raise_insufficient": False}
+        if processes > 1:
+            arguments["n_procs"] = processes
+        try:
+            workflow.run(plugin=plugin, plugin_args=arguments)
+        except Exception as error:
+            # nipype raises the first node's error again; every run's own is in its record.
+            LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
+    return [Outcome(p.run, _problem(*record_paths(records, p), records)) for p in plan.runs]
+
+
+@contextmanager
+def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[..., None]]:
+    """A bar of the runs that have ended. It counts records, so it is true under every plugin."""
+    columns = (
+        TextColumn("runs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]}"),
+        TimeRemainingColumn(),
+    )
+    # No thread of its own: workers are forked while it shows.
+    with Progress(*columns, console=console, auto_refresh=False) as bar:
+        task = bar.add_task("runs", total=total, failed="")
+
+        def update(*_: Any) -> None:
+            failed = len(list(records.glob("*.failed.json")))
+            done = len(list(records.glob("*.done.json")))
+            text = f"{failed} failed" if failed else ""
+            bar.update(task, completed=done + failed, failed=text, refresh=True)
+
+        yield update
+
+
+def _problem(done: Path, failed: Path, records: Path) -> str | None:
+    """Why a run is not wholly done, out of the records."""
+    if failed.is_file():
+        record = json.loads(failed.read_text(encoding="utf-8"))
+        LOGGER.error("%s\n%s", record["message"], record["traceback"])
+        return str(record["message"])
+    if done.is_file():
+        problems = json.loads(done.read_text(encoding="utf-8"))["problems"]
+        return "\n".join(problems.values()) or None
+    of_atlases = [
+        json.loads(path.read_text(encoding="utf-8"))["message"]
+        for path in sorted((records / "atlases").glob("*.json"))
+    ]
+    if of_atlases:
+        return "the atlas could not be brought onto the grid: " + "; ".join(of_atlases)
+    return "it did not run to its end: a process was killed or the start was stopped; see logs/"
+
+
+def _write_reports(settings: Settings, plan: Plan, outcomes: Sequence[Outcome]) -> list[Path]:
+    from bids_labelx.report.participant import run_title, write_participant_report
+
+    problems: dict[str, dict[str, str]] = defaultdict(dict)
+    for outcome in outcomes:
+        of_participant = problems[outcome.run.entities["sub"]]
+        if outcome.problem is not None:
+            of_participant[run_title(outcome.run.entities)] = outcome.problem
+    methods = _methods(settings, plan)
+    return [
+        write_participant_report(
+            settings.output_dir, participant, failures=failures, methods=methods
+        )
+        for participant, failures in sorted(problems.items())
+    ]
+
+
+def _conclude(
+    console: Console,
+    settings: Settings,
+    outcomes: Sequence[Outcome],
+    reports: Sequence[Path],
+    seconds: float,
+) -> int:
+    failed = [outcome for outcome in outcomes if outcome.problem is not None]
+    _say(
+        console, f"{len(outcomes) - len(failed)} runs done, {len(failed)} failed, {seconds:.0f} s"
+    )
+    for outcome in failed:
+        LOGGER.error("failed: %s\n%s", outcome.run.name, outcome.problem)
+        problem = str(outcome.problem).replace("\n", "\n    ")
+        console.print(f"failed: {outcome.run.name}\n    {problem}", markup=False, style="red")
+    shown = str(reports[0]) if len(reports) == 1 else f"{settings.output_dir}/sub-*.html"
+    _say(console, f"reports: {shown}")
+    return 1 if failed else 0

@@ -1,0 +1,245 @@
+"""Reading volumes: every kind of image gives the values that nibabel gives, in any block size."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bids_labelx.extraction.stream import Volumes, open_volumes, read_volume
+
+AFFINE = np.array([[2.0, 0, 0.1, -10], [0, -3.0, 0, 20], [0.2, 0, 4.0, 5], [0, 0, 0, 1]])
+
+
+def collect(volumes: Volumes, size: int) -> np.ndarray:
+    """All scaled values, as (n_volumes, voxels), checking the first indices on the way."""
+    parts = []
+    for first, raw in volumes.blocks(size):
+        assert first == sum(map(len, parts))
+        assert len(raw) <= size
+        parts.append(volumes.scale(raw))
+    return np.concatenate(parts)
+
+
+def flat(image: nib.spatialimages.SpatialImage) -> np.ndarray:
+    """The same by way of nibabel."""
+    values = np.asarray(image.get_fdata(dtype=np.float64))
+    values = values.reshape((*values.shape[:3], -1), order="F")
+    return np.array([values[..., t].ravel(order="F") for t in range(values.shape[3])])
+
+
+def random_values(shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=shape) * 50 + 60).astype(dtype)
+
+
+def save(
+    path: Path,
+    values: np.ndarray,
+    *,
+    slope: float | None = None,
+    inter: float | None = None,
+    order: str = "<",
+) -> Path:
+    header = nib.Nifti1Header(endianness=order)
+    header.set_data_dtype(values.dtype)
+    image = nib.Nifti1Image(values, AFFINE, header)
+    if slope is not None:
+        image.header.set_slope_inter(slope, inter)
+    nib.save(image, path)
+    return path
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    shape=st.tuples(*[st.integers(1, 5)] * 3),
+    n_volumes=st.integers(1, 9),
+    dtype=st.sampled_from(["u1", "i1", "i2", "u2", "i4", "f4", "f8"]),
+    order=st.sampled_from("<>"),
+    scaled=st.booleans(),
+    suffix=st.sampled_from([".nii", ".nii.gz"]),
+    size=st.integers(1, 11),
+)
+def test_a_file_gives_the_values_that_nibabel_gives(
+    tmp_path, shape, n_volumes, dtype, order, scaled, suffix, size
+):
+    values = random_values((*shape, n_volumes), dtype)
+    path = tmp_path / f"image{suffix}"
+    save(
+        path, values, slope=0.37 if scaled else None, inter=-12.5 if scaled else None, order=order
+    )
+    volumes = open_volumes(path)
+    assert (volumes.shape, volumes.n_volumes) == (shape, n_volumes)
+    assert volumes.name == str(path)
+    np.testing.assert_array_equal(volumes.affine, nib.load(path).affine)
+    np.testing.assert_allclose(collect(volumes, size), flat(nib.load(path)), rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_an_array_in_memory_is_read_whatever_its_memory_layout(layout, size):
+    values = np.array(random_values((3, 4, 5, 7), "f4"), order=layout)
+    image = nib.Nifti1Image(values, AFFINE)
+    volumes = open_volumes(image)
+    assert (volumes.name, volumes.slope, volumes.inter) == ("in-memory image", 1.0, 0.0)
+    np.testing.assert_array_equal(collect(volumes, size), flat(image))
+
+
+def test_stored_values_keep_their_type_and_are_not_scaled(tmp_path):
+    values = random_values((3, 4, 5, 2), "i2")
+    path = save(tmp_path / "image.nii.gz", values, slope=0.5, inter=3.0, order=">")
+    volumes = open_volumes(path)
+    _, raw = next(volumes.blocks(2))
+    assert raw.dtype == np.dtype(">i2") == volumes.dtype
+    np.testing.assert_array_equal(volumes.scale(raw), raw * 0.5 + 3.0)
+    assert volumes.scale(raw).dtype == np.float64
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_loaded_image_is_streamed_from_its_file(tmp_path, suffix):
+    path = save(
+        tmp_path / f"image{suffix}", random_values((3, 4, 5, 6), "i2"), slope=2.0, inter=1.0
+    )
+    image = nib.load(path)
+    volumes = open_volumes(image)
+    assert volumes.name == str(path)
+    assert (volumes.slope, volumes.inter) == (2.0, 1.0)
+    np.testing.assert_array_equal(collect(volumes, 4), flat(nib.load(path)))
+    assert not image.in_memory
+
+
+@pytest.mark.parametrize("make", [nib.Nifti2Image, nib.MGHImage, nib.Spm99AnalyzeImage])
+def test_other_formats_are_read_through_nibabel(tmp_path, make):
+    suffix = {nib.Nifti2Image: ".nii.gz", nib.MGHImage: ".mgz"}.get(make, ".img")
+    affine = np.diag([-2.0, 2.0, 2.0, 1.0])
+    image = make(random_values((3, 4, 5, 6), "f4"), affine)
+    nib.save(image, tmp_path / f"image{suffix}")
+    image = nib.load(tmp_path / f"image{suffix}")
+    np.testing.assert_array_equal(collect(open_volumes(image), 4), flat(image))
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 4, 5, 1), (3, 4, 5, 1, 6), (3, 4, 5, 6, 1)])
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_further_dimensions_of_length_one_do_not_count(tmp_path, shape, on_disk):
+    image = nib.Nifti1Image(random_values(shape, "f4"), AFFINE)
+    nib.save(image, tmp_path / "image.nii.gz")
+    volumes = open_volumes(tmp_path / "image.nii.gz" if on_disk else image)
+    assert (volumes.shape, volumes.n_volumes) == ((3, 4, 5), max(1, *shape[3:], 1))
+    np.testing.assert_array_equal(collect(volumes, 4), flat(image))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 5, 2, 3), (3, 0, 5, 2)])
+def test_an_image_that_is_not_3d_or_4d_or_is_empty_is_refused(shape):
+    with pytest.raises(ValueError, match="shape"):
+        open_volumes(nib.Nifti1Image(np.zeros(shape, "f4"), AFFINE))
+
+
+def test_complex_and_colour_values_are_refused():
+    colour = np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for values in (np.zeros((2, 2, 2), "c8"), colour):
+        with pytest.raises(ValueError, match="real numbers"):
+            open_volumes(nib.Nifti1Image(values, AFFINE))
+
+
+def test_what_is_no_image_is_refused_with_its_name(tmp_path):
+    with pytest.raises(TypeError, match="ndarray"):
+        open_volumes(np.zeros((2, 2, 2)))  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.nii"):
+        open_volumes(tmp_path / "nowhere.nii")
+    for name, content in {"text.nii": b"not an image" * 50, "empty.nii.gz": b""}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(OSError, match=name):
+            open_volumes(tmp_path / name)
+
+
+def test_a_block_size_below_one_is_refused():
+    volumes = open_volumes(nib.Nifti1Image(np.zeros((2, 2, 2, 3), "f4"), AFFINE))
+    with pytest.raises(ValueError, match="size of 0"):
+        volumes.blocks(0)
+
+
+@pytest.mark.parametrize("size", [1, 3, 40])
+@pytest.mark.parametrize("whole", [0, 4, 9])
+def test_a_truncated_nii_names_the_file_and_the_whole_volumes(tmp_path, size, whole):
+    path = save(tmp_path / "image.nii", random_values((8, 8, 8, 10), "i2"))
+    content = path.read_bytes()
+    path.write_bytes(content[: 352 + whole * 1024 + 700])
+    message = rf"image\.nii: only {whole} of 10 volumes are whole, the file is truncated"
+    with pytest.raises(OSError, match=message):
+        collect(open_volumes(path), size)
+
+
+@pytest.mark.parametrize("size", [1, 3, 40])
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.95])
+def test_a_truncated_gzip_names_the_file_and_the_whole_volumes(tmp_path, size, cut):
+    path = save(tmp_path / "image.nii.gz", random_values((16, 16, 16, 10), "i2"))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * cut)])
+    arrived = b""
+    with gzip.open(path) as stream, pytest.raises(EOFError):
+        while True:
+            arrived += stream.read1(100)
+    whole = (len(arrived) - 352) // (16**3 * 2)
+    with pytest.raises(
+        OSError, match=f"only {whole} of 10 volumes are whole.*truncated or corrupt"
+    ):
+        collect(open_volumes(path), size)
+
+
+def test_a_gzip_of_a_file_that_was_short_before_is_refused(tmp_path):
+    path = save(tmp_path / "image.nii.gz", random_values((8, 8, 8, 10), "i2"))
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[: 352 + 3 * 1024 + 5]))
+    with pytest.raises(OSError, match="only 3 of 10 volumes are whole"):
+        collect(open_volumes(path), 8)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8])
+def test_a_gzip_without_its_checksum_is_refused(tmp_path, cut):
+    path = save(tmp_path / "image.nii.gz", random_values((8, 8, 8, 10), "i2"))
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(OSError, match="truncated or corrupt"):
+        collect(open_volumes(path), 8)
+
+
+def test_a_gzip_with_damaged_bytes_is_refused(tmp_path):
+    path = save(tmp_path / "image.nii.gz", random_values((16, 16, 16, 10), "i2"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(OSError, match="truncated or corrupt"):
+        collect(open_volumes(path), 3)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, suffix):
+    peaks = []
+    for n_volumes in (16, 160):
+        path = save(
+            tmp_path / f"image{n_volumes}{suffix}", np.zeros((32, 32, 16, n_volumes), "i2")
+        )
+        tracemalloc.start()
+        for _ in open_volumes(path).blocks(4):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    one_volume = 32 * 32 * 16 * 2
+    assert peaks[1] < peaks[0] + one_volume
+
+
+def test_read_volume_keeps_large_integers_and_scales_the_others(tmp_path):
+    values = np.array([[[2**53 + 1, -3], [9170, 0]]], np.int64)
+    _, read = read_volume(nib.Nifti1Image(values, AFFINE, dtype="int64"))
+    np.testing.assert_array_equal(read, values)
+    path = save(tmp_path / "labels.nii", np.array([[[2, 4], [6, 0]]], "i2"), slope=0.5, inter=1.0)
+    _, read = read_volume(path)
+    np.testing.assert_array_equal(read, nib.load(path).get_fdata())
+    with pytest.raises(ValueError, match="3 volumes"):
+        read_volume(nib.Nifti1Image(np.zeros((2, 2, 2, 3), "f4"), AFFINE))
