@@ -7,16 +7,17 @@ matched by index, never by position; what does not fit is refused, never mended 
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, MissingInputError, SpaceError, UsageError
+from bids_labelx.images import open_image, read_data
 from bids_labelx.names import camel, parse_name, sort_entities
 
 BACKGROUND = 0
@@ -160,10 +161,13 @@ def _from_file(image: Path, table: Path | None, name: str | None) -> _Source:
         entities = {"atlas": name} if own is None else {**entities, "atlas": name}
     else:
         entities["atlas"] = own or camel(image.name.partition(".")[0])
-    image = Path(image).absolute()
-    return _Source(
-        entities, _space_of(image), image, table.absolute() if table else _beside(image)
-    )
+    image = _plain(image)
+    return _Source(entities, _space_of(image), image, _plain(table) if table else _beside(image))
+
+
+def _plain(path: Path) -> Path:
+    """Absolute and without ``..``, links left alone: sidecars show the path the user knows."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _beside(image: Path) -> Path | None:
@@ -216,7 +220,7 @@ def _in_dataset(dataset: Path, space: str | None) -> list[_Source]:
 
 
 def _voxel_volume(image: Path) -> float:
-    return float(np.prod(_open(image).header.get_zooms()[:3]))
+    return float(np.prod(open_image(image).header.get_zooms()[:3]))
 
 
 def _check_space(source: _Source, space: str, atlas_space: str | None) -> None:
@@ -282,13 +286,6 @@ def _listed(values: np.ndarray, most: int = 20) -> str:
     return shown + (f", … ({len(values)} in all)" if len(values) > most else "")
 
 
-def _open(path: Path) -> nib.spatialimages.SpatialImage:
-    try:
-        return nib.load(path)
-    except (OSError, nib.filebasedimages.ImageFileError, EOFError) as error:
-        raise BadDataError(f"{path}: cannot be read as an image ({error})") from None
-
-
 def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """A label image as integers.
 
@@ -302,25 +299,20 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
     BadDataError
         Where the image is not 3D, or a value is fractional, negative or not finite.
     """
-    image = _open(path)
-    try:
-        data = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
-        raise BadDataError(f"{path}: the image is truncated or corrupt ({error})") from None
-    if data.ndim > 3 and set(data.shape[3:]) == {1}:
-        data = data.reshape(data.shape[:3])
-    if data.ndim != 3:
+    shape = open_image(path).shape
+    if set(shape[3:]) - {1}:
         raise BadDataError(
-            f"{path}: a label image has 3 dimensions, this one has shape {data.shape}; "
-            "probabilistic atlases (a map per volume) are not labels"
+            f"{path}: a label image has 3 dimensions, this one has shape {shape}; probabilistic "
+            "atlases (a map per volume) are not labels"
         )
+    data, affine = read_data(path)
     whole = np.rint(data) if data.dtype.kind == "f" else data
     wrong = data[(whole != data) | (data < 0)]
     if wrong.size:
         raise BadDataError(
             f"{path}: labels are whole numbers from 0, found {_listed(np.unique(wrong), 5)}"
         )
-    return whole.astype(np.int64), image.affine
+    return whole.astype(np.int64), affine
 
 
 def read_table(path: Path) -> pd.DataFrame:

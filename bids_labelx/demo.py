@@ -179,7 +179,7 @@ def _regions(mm: Floats) -> Integers:
     seeds = BRAIN_CENTRE + 0.85 * BRAIN_AXES * both / np.linalg.norm(both, axis=1, keepdims=True)
     distance = np.linalg.norm(mm[..., None, :] - seeds, axis=-1)
     radius = _distance(mm, BRAIN_CENTRE, BRAIN_AXES)
-    inside = (radius > 0.72) & (radius < 1.04) & (distance.min(axis=-1) < REGION_RADIUS)
+    inside = (radius > 0.72) & (radius < 1.03) & (distance.min(axis=-1) < REGION_RADIUS)
     return np.where(inside, distance.argmin(axis=-1) + 1, 0).astype(np.int16)
 
 

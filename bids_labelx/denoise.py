@@ -178,7 +178,7 @@ def select(
     dummy = np.zeros(n_volumes, bool)
     if strategy.volumes.get("non_steady_state"):
         flags = [c for c in table.columns if _NON_STEADY_STATE.fullmatch(c)]
-        dummy = table[flags].to_numpy(float).any(axis=1)
+        dummy = np.asarray(table[flags].to_numpy(float).any(axis=1))
     if dummy.all():
         raise BadDataError(
             f"{source}: --denoise {strategy.name} leaves no volume, all {n_volumes} are marked "
@@ -216,7 +216,8 @@ def _values(table: pd.DataFrame, columns: Sequence[str], source: str) -> np.ndar
     A backward difference has no value at the first volume. Repeating the second row is what
     nilearn does too, so that results compare.
     """
-    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    read = table[list(columns)].apply(pd.to_numeric, errors="coerce")
+    numbers = read.to_numpy(float, copy=True)
     if len(numbers) > 1:
         first = np.isnan(numbers[0])
         numbers[0, first] = numbers[1, first]

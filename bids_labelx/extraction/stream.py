@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import zlib
@@ -18,8 +19,6 @@ from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 
-# Decompressing straight into a whole block would lose the count of the volumes that arrived
-# before an early end of the file; a piece of this size costs no measurable time.
 _PIECE_BYTES = 1 << 20
 
 # isal's stubs take its error class for an instance, hence the cast.
@@ -219,18 +218,14 @@ def _gzip_blocks(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Blocks of a ``.nii.gz``, decompressed into one buffer that is used again."""
     buffer = np.empty((min(size, n_volumes), n_voxels), dtype)
-    volume_bytes = n_voxels * dtype.itemsize
     with igzip.open(path, "rb") as stream:
-        try:
-            stream.seek(offset)
-        except _GZIP_ERRORS as error:
-            raise _truncated(path, 0, n_volumes) from error
         for first in range(0, n_volumes, size):
             block = buffer[: n_volumes - first]
-            target = block.view(np.uint8).reshape(-1).data
-            filled, cause = _fill(stream, target)
-            if filled < len(target):
-                raise _truncated(path, first + filled // volume_bytes, n_volumes) from cause
+            try:
+                _fill(stream, block, skip=offset if first == 0 else 0)
+            except _GZIP_ERRORS as error:
+                whole = _whole_volumes(path, buffer[0], offset)
+                raise _truncated(path, whole, n_volumes) from error
             yield first, block
         try:
             # Reading on over the end is what makes the checksum of the data be compared.
@@ -242,18 +237,30 @@ def _gzip_blocks(
             ) from error
 
 
-def _fill(stream: igzip.IGzipFile, target: memoryview) -> tuple[int, Exception | None]:
-    """Fill `target` as far as the stream goes; return the bytes filled and what stopped it."""
-    filled = 0
-    while filled < len(target):
-        try:
-            count = stream.readinto1(target[filled : filled + _PIECE_BYTES])
-        except _GZIP_ERRORS as error:
-            return filled, error
+def _fill(stream: igzip.IGzipFile, target: np.ndarray, skip: int) -> None:
+    """Fill an array with the stream's next bytes; EOFError if there are too few."""
+    stream.seek(skip, os.SEEK_CUR)
+    left = target.view(np.uint8).reshape(-1).data
+    while left:
+        # `readinto` goes through a bytes object of the size asked for: ask for little.
+        count = stream.readinto1(left[:_PIECE_BYTES])
         if not count:
-            break
-        filled += count
-    return filled, None
+            raise EOFError("the data end before the last volume")
+        left = left[count:]
+
+
+def _whole_volumes(path: Path, buffer: np.ndarray, offset: int) -> int:
+    """Count the whole volumes of a damaged file.
+
+    The read that fails takes along what it had decompressed already, so the count needs reads of
+    a volume at most, from the beginning.
+    """
+    whole = 0
+    with igzip.open(path, "rb") as stream, contextlib.suppress(*_GZIP_ERRORS):
+        while True:
+            _fill(stream, buffer, skip=0 if whole else offset)
+            whole += 1
+    return whole
 
 
 def _mapped_blocks(

@@ -168,7 +168,7 @@ def plot_matrix(
 
     # Larger where many regions are named, and where a row would else get less than a pixel of
     # the screen; the others fit two side by side on a page.
-    large = MAX_NAMES_SMALL < count <= MAX_NAMES or count > 200
+    large = (MAX_NAMES_SMALL // (2 if networks else 1)) < count <= MAX_NAMES or count > 200
     figure = Figure(
         figsize=(8.0, 7.2) if large else (6.0, 5.5),
         dpi=DPI,

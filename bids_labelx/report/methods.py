@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from bids_labelx import __version__
 
 _REFERENCES = (
-    "Esteban O, et al. (2019). fMRIPrep: a robust preprocessing pipeline for functional MRI. "
-    "Nature Methods 16, 111-116. doi:10.1038/s41592-018-0235-4",
     "Gorgolewski KJ, et al. (2011). Nipype: a flexible, lightweight and extensible neuroimaging "
     "data processing framework in Python. Frontiers in Neuroinformatics 5, 13. "
     "doi:10.3389/fninf.2011.00013",
@@ -20,7 +18,7 @@ _REFERENCES = (
 def methods_text(
     *,
     atlases: Iterable[str],
-    strategies: Iterable[tuple[str, str]],
+    strategies: Sequence[tuple[str, str]],
     statistics: Sequence[str],
     measures: Sequence[str],
     min_coverage: float,
@@ -38,7 +36,6 @@ def methods_text(
     min_coverage
         The share of its voxels that a label has to have covered.
     """
-    cleaning = "; ".join(f"“{name}” ({description})" for name, description in strategies)
     paragraphs = [
         f"Regional time series were extracted from preprocessed BOLD runs with bids_labelx "
         f"{__version__}, a BIDS App built on nipype (Gorgolewski et al., 2011) and PyBIDS "
@@ -47,11 +44,15 @@ def methods_text(
         "voxels was taken at each volume; a voxel counts as covered where it is inside the brain "
         "mask and its series is finite and not all zero. Labels with less than "
         f"{min_coverage:g} of their voxels covered were treated as missing.",
-        f"The regional signals were denoised by {cleaning}. Volumes that a strategy leaves out "
-        "were removed first; confounds were then standardised and regressed out by least "
-        "squares, by a pivoted QR decomposition. The mean of each signal was kept, and no filter "
-        "was applied.",
     ]
+    for name, description in strategies:
+        paragraphs.append(f"Denoising strategy “{name}”: {description}.")
+    if any(name != "none" for name, _ in strategies):
+        paragraphs.append(
+            "Volumes that a strategy leaves out were removed first; its confounds were then "
+            "standardised and regressed out of the regional signals by least squares. The mean of "
+            "each signal was kept, and no further filter was applied."
+        )
     if measures:
         paragraphs.append(
             f"Between all pairs of regions the Pearson {_listed(measures)} of the denoised "

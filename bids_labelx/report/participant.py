@@ -112,8 +112,14 @@ def _section(title: str, series: Sequence[Series], error: str | None) -> RunSect
         group = list(of_atlas)
         tables += _lost_table(group[0])
         pictures += _pictures(group)
-    status = "failed" if error else "done"
-    return RunSection(title, status, error, tuple(facts), tuple(tables), tuple(pictures))
+    return RunSection(
+        title,
+        "failed" if error else "done",
+        error,
+        tuple(facts),
+        tuple(tables),
+        tuple(pictures),
+    )
 
 
 def _unit(value: float | None, unit: str) -> str:

@@ -8,13 +8,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.affines import voxel_sizes
 
 from bids_labelx.atlas import Atlas
 from bids_labelx.connectivity import MEASURES
 from bids_labelx.denoise import Strategy
+from bids_labelx.images import read_data
 from bids_labelx.names import camel
 from bids_labelx.outputs import (
     SOURCE_LINK,
@@ -28,7 +29,7 @@ from bids_labelx.outputs import (
 )
 from bids_labelx.sidecars import dseg_sidecar, relmat_sidecar, timeseries_sidecar
 from bids_labelx.workflow.plan import PlannedRun
-from bids_labelx.workflow.steps import Arrays, series_key
+from bids_labelx.workflow.steps import Arrays, read_mask, series_key
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,15 @@ class Delivery:
         """Entities of what is written of this run for one atlas."""
         return {**self.planned.run.entities, **atlas.entities}
 
-    def sources(self, i: int) -> list[str]:
+    def sources(self, i: int, *, with_confounds: bool) -> list[str]:
         """BIDS URIs of the files behind the results of the atlas at position `i`."""
         run, atlas = self.planned.run, self.atlases[i]
-        own = [path for path in (run.bold, run.mask, run.confounds) if path is not None]
-        theirs = [path for path in (atlas.image, atlas.table_path) if path is not None]
-        return [bids_uri(SOURCE_LINK, run.root, path) for path in own] + [
-            bids_uri(atlas_link(atlas), self.atlas_roots[i], path) for path in theirs
+        own = [run.bold, run.mask, run.confounds if with_confounds else None]
+        theirs = [atlas.image, atlas.table_path]
+        return [bids_uri(SOURCE_LINK, run.root, path) for path in own if path is not None] + [
+            bids_uri(atlas_link(atlas), self.atlas_roots[i], path)
+            for path in theirs
+            if path is not None
         ]
 
 
@@ -110,7 +113,7 @@ def write_run(
                 description=strategy.description,
                 denoising=denoising[strategy.name],
                 t_r=delivery.planned.t_r,
-                sources=delivery.sources(i),
+                sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
                 min_coverage=delivery.min_coverage,
             )
@@ -149,25 +152,25 @@ def _write_pair(output: Path, path: Path, table: pd.DataFrame, sidecar: Mapping[
 
 
 def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
-    atlas, run = delivery.atlases[i], delivery.planned.run
-    path = dseg_path(delivery, atlas)
-    image = nib.load(labels)
-    masked = np.asarray(image.dataobj) * _inside(run.mask)
+    path = dseg_path(delivery, delivery.atlases[i])
+    masked, affine = _masked(delivery.planned, labels)
     sidecar = dseg_sidecar(
         table,
-        sources=delivery.sources(i),
+        sources=delivery.sources(i, with_confounds=False),
         resolution=_resolution(delivery.planned),
         min_coverage=delivery.min_coverage,
     )
     write_json(delivery.output / path.with_suffix(".json"), sidecar)
-    write_labels(delivery.output / path.with_suffix(".nii.gz"), masked, image.affine)
+    write_labels(delivery.output / path.with_suffix(".nii.gz"), masked, affine)
     write_tsv(delivery.output / path, table)
     return [path, path.with_suffix(".nii.gz")]
 
 
-def _inside(mask: Path | None) -> np.ndarray:
-    image = nib.load(mask)
-    return np.asarray(image.dataobj).reshape(image.shape[:3]) > 0
+def _masked(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Labels inside the run's mask, shape (x, y, z), and their affine."""
+    assert planned.run.mask is not None
+    data, affine = read_data(labels)
+    return np.where(read_mask(planned.run.mask)[0], data, 0), affine
 
 
 def _resolution(planned: PlannedRun) -> str | None:
@@ -175,7 +178,7 @@ def _resolution(planned: PlannedRun) -> str | None:
     run = planned.run
     if "res" not in run.entities:
         return None
-    zooms = nib.affines.voxel_sizes(np.array(planned.grid.affine))
+    zooms = voxel_sizes(np.array(planned.grid.affine))
     size = " × ".join(f"{zoom:.4g}" for zoom in zooms)
     return str(run.metadata.get("Resolution") or f"The run's own grid, {size} mm")
 
@@ -226,10 +229,9 @@ def draw_run(
 
     drawn: list[Path] = []
     for i, atlas in enumerate(delivery.atlases):
-        image = nib.load(labels[i])
-        masked = np.asarray(image.dataobj) * _inside(delivery.planned.run.mask)
+        masked, affine = _masked(delivery.planned, labels[i])
         path = figure_path(dseg_path(delivery, atlas), ".png")
-        save_figure(plot_labels(mean_image, masked, image.affine), delivery.output / path)
+        save_figure(plot_labels(mean_image, masked, affine), delivery.output / path)
         drawn.append(path)
         table = tables[i]
         networks = table["network"].tolist() if "network" in table else None
@@ -241,6 +243,7 @@ def draw_run(
                     networks=networks,
                     title=f"{MEASURES[measure][1]}, {statistic}, {strategy.name}",
                     limits=(-1, 1),
+                    measure=MEASURES[measure][1],
                 )
                 path = figure_path(
                     matrix_path(delivery, atlas, statistic, strategy, measure), ".svg"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.atlas import Atlas, find_atlases
 from bids_labelx.dataset import Run, find_runs, repetition_time
 from bids_labelx.denoise import Strategy, read_strategies
 from bids_labelx.errors import BadDataError, LabelxError, SpaceError
 from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_grid
+from bids_labelx.images import open_image
 from bids_labelx.outputs import first_twice, output_path
 from bids_labelx.settings import Settings
 
@@ -133,9 +133,10 @@ def _plan_run(run: Run, atlases: Sequence[Atlas], grids: list[Grid]) -> PlannedR
     for what in ("metadata", "mask"):
         if what in run.missing:
             raise BadDataError(f"{run.name}: {run.missing[what]}")
-    for path in (run.mask, run.confounds):
-        if path is not None and not path.is_file():
-            raise BadDataError(f"{run.name}: {path} is a broken link; fetch the file first")
+    assert run.mask is not None
+    open_image(run.mask)
+    if run.confounds is not None and not run.confounds.is_file():
+        raise BadDataError(f"{run.confounds} is a broken link; fetch the file first")
     image = _open_bold(run)
     # More dimensions than four are fine where they have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
@@ -151,14 +152,8 @@ def _plan_run(run: Run, atlases: Sequence[Atlas], grids: list[Grid]) -> PlannedR
     return PlannedRun(run, known, n_volumes, repetition_time(run, image.header))
 
 
-def _open_bold(run: Run) -> nib.spatialimages.SpatialImage:
-    try:
-        image = nib.load(run.bold)
-    except FileNotFoundError:
-        target = f" (a link to {os.readlink(run.bold)})" if run.bold.is_symlink() else ""  # noqa: PTH115
-        raise BadDataError(f"{run.name}{target}: the file is not there; fetch it first") from None
-    except (OSError, EOFError, nib.filebasedimages.ImageFileError) as error:
-        raise BadDataError(f"{run.name}: cannot be read as an image ({error})") from None
+def _open_bold(run: Run) -> SpatialImage:
+    image = open_image(run.bold)
     if len(image.shape) < 4 or set(image.shape[4:]) - {1}:
         raise BadDataError(
             f"{run.name}: a BOLD run has 4 dimensions, this image has shape {image.shape}"
@@ -167,7 +162,7 @@ def _open_bold(run: Run) -> nib.spatialimages.SpatialImage:
 
 
 def _check_overlap(run: Run, grid: Grid, atlas: Atlas) -> None:
-    image = nib.load(atlas.image)
+    image = open_image(atlas.image)
     shape, affine = image.shape[:3], image.affine
     if not boxes_overlap(shape, affine, grid.shape, np.array(grid.affine)):
         theirs = _box(shape, affine)

@@ -23,6 +23,7 @@ from bids_labelx.extraction.clean import clean, confound_rank
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
 from bids_labelx.extraction.resample import resample_labels, same_grid
 from bids_labelx.extraction.stream import Volumes, open_volumes
+from bids_labelx.images import read_data
 from bids_labelx.quality import OK, coverage_table, motion_summary
 
 Arrays = Mapping[str, np.ndarray]
@@ -58,11 +59,12 @@ def resample_atlas(
 
 def read_grid_table(path: Path) -> pd.DataFrame:
     """A label table as `resample_atlas` or `reduce_run` wrote it."""
-    numbers = {"index": np.int64, "voxels_atlas": np.int64, "voxels_grid": np.int64}
-    numbers |= {"voxels_covered": np.int64, "coverage": float}
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    for column in table.columns.intersection(list(numbers)):
-        table[column] = pd.to_numeric(table[column], errors="coerce").astype(numbers[column])
+    for column in ("index", "voxels_atlas", "voxels_grid", "voxels_covered"):
+        if column in table:
+            table[column] = table[column].astype(np.int64)
+    if "coverage" in table:
+        table["coverage"] = pd.to_numeric(table["coverage"], errors="coerce")
     return table
 
 
@@ -103,8 +105,9 @@ def reduce_run(
     """
     try:
         volumes = open_volumes(bold)
-        inside = _read_mask(mask, volumes)
-        on_grid = [np.asarray(nib.load(path).dataobj) for path in labels]
+        inside, affine = read_mask(mask)
+        _check_grid(mask, inside, affine, volumes)
+        on_grid = [read_data(path)[0] for path in labels]
         before = [read_grid_table(path) for path in tables]
         ids = [table["index"].to_numpy() for table in before]
         regions = [find_regions(*pair, inside) for pair in zip(on_grid, ids, strict=True)]
@@ -113,6 +116,7 @@ def reduce_run(
         )
     except (OSError, EOFError, ValueError) as error:
         raise BadDataError(f"{bold}: {error}") from error
+    assert reduced.mean_image is not None
     arrays: dict[str, np.ndarray] = {"mean_image": reduced.mean_image}
     after = []
     for i, (table, region) in enumerate(zip(before, regions, strict=True)):
@@ -135,17 +139,26 @@ def reduce_run(
     return arrays, after
 
 
-def _read_mask(path: Path, volumes: Volumes) -> np.ndarray:
-    image = nib.load(path)
-    inside = np.asarray(image.dataobj).reshape(image.shape[:3]) > 0
-    if not same_grid(image.shape, image.affine, volumes.shape, volumes.affine):
-        raise BadDataError(
-            f"{path}: the mask is on another grid than its run: shape {image.shape} and affine\n"
-            f"{image.affine}\nbut the run has shape {volumes.shape} and affine\n{volumes.affine}"
-        )
-    if not inside.any():
+def read_mask(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A brain mask, True inside, and its affine.
+
+    Raises
+    ------
+    BadDataError
+        Where it is empty.
+    """
+    data, affine = read_data(path)
+    if not (data > 0).any():
         raise BadDataError(f"{path}: the mask is empty")
-    return inside
+    return data > 0, affine
+
+
+def _check_grid(path: Path, mask: np.ndarray, affine: np.ndarray, volumes: Volumes) -> None:
+    if not same_grid(mask.shape, affine, volumes.shape, volumes.affine):
+        raise BadDataError(
+            f"{path}: the mask is on another grid than its run: shape {mask.shape} and affine\n"
+            f"{affine}\nbut the run has shape {volumes.shape} and affine\n{volumes.affine}"
+        )
 
 
 def _counts(status: pd.Series) -> str:

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from bids_labelx.report.pages import (
+    Picture,
+    RunSection,
+    Table,
+    group_page,
+    participant_page,
+)
+
+EVIL = "<script>alert(1)</script>"
+VOID = {"meta", "link", "img", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """Reads a page into its elements, and fails where tags do not match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append((self.open[-1] if self.open else "", data))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def text(self, tag: str) -> list[str]:
+        return [data for name, data in self.words if name == tag and data.strip()]
+
+
+def run(title: str = "task-rest", **changes: object) -> RunSection:
+    content: dict[str, object] = {
+        "title": title,
+        "status": "done",
+        "error": None,
+        "facts": (("Repetition time", "2 s"),),
+        "tables": (),
+        "pictures": (),
+    }
+    return RunSection(**(content | changes))  # type: ignore[arg-type]
+
+
+def participant(*runs: RunSection, label: str = "01", methods: str = "How.") -> str:
+    return participant_page(label, (("Sessions", "2"),), runs, methods, "0.1.0")
+
+
+def group(*tables: Table, participants: tuple[tuple[str, str, str], ...] = ()) -> str:
+    return group_page((("Runs", "8"),), tables, participants, "0.1.0")
+
+
+def full_page() -> str:
+    table = Table(("index", "name"), (("1", EVIL),), f"Coverage {EVIL}")
+    picture = Picture("sub-01/figures/a.svg", f"Labels {EVIL}", EVIL)
+    return participant(
+        run(EVIL, facts=((EVIL, EVIL),), tables=(table,), pictures=(picture,)),
+        run("ses-2", status="failed", error=f"line 1\n  line 2 {EVIL}"),
+        methods=EVIL,
+    )
+
+
+def full_group() -> str:
+    table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL)
+    return group(table, participants=((EVIL, "sub-01.html", EVIL),))
+
+
+@pytest.mark.parametrize("page", [full_page(), full_group()], ids=["participant", "group"])
+class TestEveryPage:
+    def test_is_html5_in_a_language_with_a_title(self, page: str) -> None:
+        assert page.startswith("<!DOCTYPE html>\n<html lang=")
+        assert Page(page).text("title")
+        assert {"charset": "utf-8"} in Page(page).all("meta")
+
+    def test_shows_markup_in_names_as_text(self, page: str) -> None:
+        assert Page(page).all("script") == []
+        assert any(EVIL in data for _, data in Page(page).words)
+
+    def test_asks_nothing_of_the_network(self, page: str) -> None:
+        assert not re.search(r"https?:|url\(|@import|\ssrc=\"//", page)
+
+    def test_has_one_h1_and_skips_no_level(self, page: str) -> None:
+        levels = [int(tag[1]) for tag, _ in Page(page).elements if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(next_ - level <= 1 for level, next_ in pairwise(levels))
+
+    def test_bar_links_to_every_section_once(self, page: str) -> None:
+        read = Page(page)
+        sections = [section["id"] for section in read.all("section")]
+        assert len(set(sections)) == len(sections)
+        bar = Page(page[page.index("<nav") : page.index("</nav>") + len("</nav>")])
+        assert [link["href"] for link in bar.all("a")] == [f"#{id_}" for id_ in sections]
+
+    def test_header_cells_have_a_scope(self, page: str) -> None:
+        assert {cell["scope"] for cell in Page(page).all("th")} == {"col", "row"}
+
+    def test_names_the_version(self, page: str) -> None:
+        assert "bids_labelx 0.1.0" in page[page.index("<footer>") :]
+
+
+def test_pages_are_the_same_every_time() -> None:
+    assert full_page() == full_page()
+    assert full_group() == full_group()
+
+
+@pytest.mark.parametrize("label", ["01", "sub-01"])
+def test_participant_is_named_with_one_prefix(label: str) -> None:
+    assert Page(participant(run(), label=label)).text("h1") == ["sub-01"]
+
+
+def test_summary_lists_the_runs_with_links_and_status() -> None:
+    page = participant(run("first"), run("second", status="failed", error="no"))
+    listed = page[page.index('<ol class="runs">') : page.index("</ol>")] + "</ol>"
+    read = Page(listed)
+    assert [link["href"] for link in read.all("a")] == ["#run-1", "#run-2"]
+    assert read.text("a") == ["first", "second"]
+    assert read.text("span") == ["✓ done", "✗ failed"]
+    assert "1 done, 1 failed" in page
+
+
+def test_failed_run_shows_its_error_with_line_breaks() -> None:
+    read = Page(participant(run(status="failed", error="line 1\n  line 2")))
+    assert [box for box in read.all("div") if box.get("role") == "alert"]
+    assert read.text("pre") == ["line 1\n  line 2"]
+    assert "✗ This run failed" in read.text("strong")
+
+
+def test_failed_run_without_a_message_points_to_the_logs() -> None:
+    assert "See the logs" in Page(participant(run(status="failed"))).text("pre")[0]
+
+
+def test_done_run_shows_no_alert() -> None:
+    assert 'role="alert"' not in participant(run())
+
+
+def test_done_run_with_an_error_is_refused() -> None:
+    with pytest.raises(ValueError, match="is done and has an error"):
+        run(error="no")
+
+
+def test_participant_without_runs_says_so() -> None:
+    assert "No run." in Page(participant()).text("p")
+
+
+def test_methods_keep_their_paragraphs() -> None:
+    prose = participant(methods="One\nline.\n\n\nTwo.\n")
+    prose = prose[prose.index('<div class="prose">') : prose.index("</section>\n</main>")]
+    assert Page(prose).text("p") == ["One\nline.", "Two."]
+
+
+def test_picture_path_is_quoted_and_its_words_escaped() -> None:
+    picture = Picture('figures/a b#1?"x%.svg', 'A "matrix"', "r > 0")
+    image = Page(participant(run(pictures=(picture,)))).all("img")[0]
+    assert image == {"src": "figures/a%20b%231%3F%22x%25.svg", "alt": 'A "matrix"'}
+
+
+@pytest.mark.parametrize("src", ["javascript:alert(1)", "https://example.org/a.png"])
+def test_picture_path_cannot_become_another_scheme(src: str) -> None:
+    image = Page(participant(run(pictures=(Picture(src, "", ""),)))).all("img")[0]
+    assert ":" not in (image["src"] or "")
+
+
+@pytest.mark.parametrize("src", ["", "/etc/a.png", "//example.org/a.png"])
+def test_picture_path_that_is_not_relative_is_refused(src: str) -> None:
+    with pytest.raises(ValueError, match="relative path"):
+        participant(run(pictures=(Picture(src, "", ""),)))
+
+
+def test_table_row_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 cells in a row, 2 in the header"):
+        Table(("a", "b"), (("1",),), "c")
+
+
+@pytest.mark.parametrize(
+    ("cells", "numeric"),
+    [
+        (("1", "-2.5", "1e-3", "1,200", "−3", "90%"), True),
+        (("0.1", "n/a", ""), True),
+        (("n/a", ""), False),
+        (("1", "ok"), False),
+        (("2024-01-01",), False),
+        ((), False),
+    ],
+)
+def test_column_of_numbers_is_known(cells: tuple[str, ...], numeric: bool) -> None:
+    assert Table(("a",), tuple((cell,) for cell in cells), "c").numeric == (numeric,)
+
+
+def test_numbers_are_right_aligned_with_their_header() -> None:
+    read = Page(group(Table(("run", "FD"), (("a", "0.1"), ("b", "n/a")), "QC")))
+    assert [cell["class"] for cell in read.all("td")] == ["number", "number"]
+    assert [cell.get("class") for cell in read.all("th")] == [None, "number", None, None]
+
+
+def test_table_scrolls_in_a_named_box_that_the_keyboard_reaches() -> None:
+    box = next(box for box in Page(group(Table(("a",), (), "QC"))).all("div") if "role" in box)
+    assert box == {"class": "scroll", "role": "region", "aria-label": "QC", "tabindex": "0"}
+
+
+def test_group_links_to_the_participants() -> None:
+    page = group(
+        participants=(("sub-01", "sub-01.html", "4 done"), ("sub-b", "a b.html", "1 failed"))
+    )
+    main = Page(page[page.index("<main>") : page.index("</main>") + len("</main>")])
+    assert [link["href"] for link in main.all("a")] == ["sub-01.html", "a%20b.html"]
+    assert main.text("a") == ["sub-01", "sub-b"]
+    assert main.text("td") == ["4 done", "1 failed"]
+
+
+def test_group_without_participants_says_so() -> None:
+    assert "No participant." in Page(group()).text("p")
