@@ -27,8 +27,6 @@ from bids_labelx.extraction.stream import Volumes, open_volumes, read_volume
 
 Image = str | os.PathLike[str] | SpatialImage
 
-RESAMPLING_TARGETS = ("data", None)
-
 
 @dataclass(frozen=True)
 class _Atlas:
@@ -40,7 +38,18 @@ class _Atlas:
     ids: np.ndarray
 
 
-class NiftiLabelsMasker(TransformerMixin, BaseEstimator):
+class _FitTransform:
+    """Kept apart, as `_ManyRuns` is, from what scikit-learn's `set_output` wraps."""
+
+    def fit_transform(
+        self, imgs: Any, y: None = None, confounds: Any = None, sample_mask: Any = None
+    ) -> Any:
+        """Fit to the grid of the images and transform them; see `transform`."""
+        fitted = self.fit(imgs, y)  # type: ignore[attr-defined]
+        return fitted.transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+
+class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
     """Regional signals of one run: a column for each label of a label image.
 
     Parameters
@@ -149,12 +158,6 @@ class NiftiLabelsMasker(TransformerMixin, BaseEstimator):
         """Extract and clean the signals of one run; see `transform_single_imgs`."""
         return self.transform_single_imgs(imgs, confounds, sample_mask)
 
-    def fit_transform(
-        self, imgs: Any, y: None = None, confounds: Any = None, sample_mask: Any = None
-    ) -> np.ndarray:
-        """Fit to a run's grid and transform the run."""
-        return self.fit(imgs, y).transform(imgs, confounds=confounds, sample_mask=sample_mask)
-
     def transform_single_imgs(
         self, imgs: Image, confounds: Any = None, sample_mask: ArrayLike | None = None
     ) -> np.ndarray:
@@ -185,7 +188,7 @@ class NiftiLabelsMasker(TransformerMixin, BaseEstimator):
         UserWarning
             If labels are lost in resampling or labelled voxels are not finite, which counts as 0.
         """
-        self._check_fitted("transform")
+        self._check_fitted()
         volumes = open_volumes(imgs)
         atlas = self._fitted
         if not same_grid(atlas.labels.shape, atlas.affine, volumes.shape, volumes.affine):
@@ -225,7 +228,7 @@ class NiftiLabelsMasker(TransformerMixin, BaseEstimator):
         ValueError
             If there is not one column for each region.
         """
-        self._check_fitted("inverse_transform")
+        self._check_fitted()
         columns = np.asarray(signals, dtype=np.float64)
         if columns.ndim not in (1, 2) or columns.shape[-1] != self.n_elements_:
             raise ValueError(
@@ -242,25 +245,17 @@ class NiftiLabelsMasker(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
         """Names of the columns; `input_features` is not used, scikit-learn wants it."""
-        self._check_fitted("get_feature_names_out")
+        self._check_fitted()
         return np.array(list(self.region_names_.values()), dtype=object)
 
-    def _check_fitted(self, method: str) -> None:
-        check_is_fitted(
-            self,
-            "labels_img_",
-            msg=f"This %(name)s has not been fitted. Call fit() before {method}().",
-        )
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, "labels_img_", msg="%(name)s has not been fitted. Call fit() first.")
 
     def _check_parameters(self) -> None:
         if self.strategy not in STATISTICS:
-            raise ValueError(
-                f"Invalid strategy '{self.strategy}'. Valid ones are {', '.join(STATISTICS)}."
-            )
-        for name, known in (
-            ("resampling_target", RESAMPLING_TARGETS),
-            ("standardize", (*STANDARDIZE, True, False, None)),
-        ):
+            raise ValueError(f"Invalid strategy '{self.strategy}'. Valid ones are {STATISTICS}.")
+        standards = (*STANDARDIZE, True, False, None)
+        for name, known in {"resampling_target": ("data", None), "standardize": standards}.items():
             value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"invalid value for '{name}': {value!r}. Valid ones are {known}.")
@@ -311,18 +306,10 @@ class _ManyRuns:
     def transform(
         self, imgs: Any, confounds: Any = None, sample_mask: Any = None
     ) -> np.ndarray | list[np.ndarray]:
-        """Extract and clean the signals of several runs, or of one.
+        """Extract and clean the signals of a list of runs, or of one; see `transform_imgs`.
 
-        Parameters
-        ----------
-        imgs : list of paths and nibabel images, or one of them
-        confounds, sample_mask : list, optional
-            One entry for each run, None among them allowed; what an entry may be is said at
-            `transform_single_imgs`.
-
-        Returns
-        -------
-        list of arrays of shape (n_kept, n_elements_), or one array for one image
+        For a single run, confounds and sample mask are those of `transform_single_imgs`, or
+        lists of one entry.
         """
         if isinstance(imgs, (list, tuple)):
             return self.transform_imgs(imgs, confounds=confounds, sample_mask=sample_mask)
@@ -345,7 +332,7 @@ class _ManyRuns:
         ----------
         imgs_list : list of paths and nibabel images
         confounds, sample_mask : list, optional
-            One entry for each run.
+            One entry for each run, as for `transform_single_imgs`; None among them is allowed.
         n_jobs
             Number of runs read at the same time, in threads; -1 for one per processor.
 
@@ -355,20 +342,16 @@ class _ManyRuns:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If there is not one entry of confounds or sample masks for each run.
         """
-        n_runs = len(imgs_list)
-        runs = zip(
-            imgs_list,
-            _one_per_run("confounds", confounds, n_runs),
-            _one_per_run("sample_mask", sample_mask, n_runs),
-            strict=True,
-        )
-        one_run = super().transform  # type: ignore[misc]
-        return list(
-            Parallel(n_jobs=n_jobs, prefer="threads")(delayed(one_run)(*run) for run in runs)
-        )
+        per_run = [
+            _one_per_run(what, values, len(imgs_list))
+            for what, values in {"confounds": confounds, "sample_mask": sample_mask}.items()
+        ]
+        one_run = delayed(super().transform)  # type: ignore[misc]
+        workers = Parallel(n_jobs=n_jobs, prefer="threads")
+        return list(workers(one_run(*run) for run in zip(imgs_list, *per_run, strict=True)))
 
 
 class MultiNiftiLabelsMasker(_ManyRuns, NiftiLabelsMasker):  # type: ignore[misc]
@@ -383,13 +366,10 @@ def _one_per_run(what: str, values: Sequence[Any] | None, n_runs: int) -> Sequen
     if values is None:
         return [None] * n_runs
     if not isinstance(values, (list, tuple)):
-        raise TypeError(
-            f"{what} is a list with one entry for each run, got {type(values).__name__}"
-        )
-    if len(values) != n_runs:
-        raise ValueError(
-            f"number of {what} ({len(values)}) unequal to number of images ({n_runs})"
-        )
+        raise TypeError(f"{what} is a list, one entry for each run; got {type(values).__name__}")
+    n_given = len(values)
+    if n_given != n_runs:
+        raise ValueError(f"number of {what} ({n_given}) unequal to number of images ({n_runs})")
     return values
 
 

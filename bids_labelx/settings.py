@@ -170,7 +170,7 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
             continue
         try:
             values[name] = _CONVERT[name](value)
-        except ValueError as error:
+        except (ValueError, TypeError, OverflowError) as error:
             found.append(f"{shown} {error}")
     missing = [n for n in ("bids_dir", "output_dir", "analysis_level") if options.get(n) is None]
     if missing:

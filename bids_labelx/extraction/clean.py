@@ -155,7 +155,7 @@ def boolean_mask(sample_mask: ArrayLike | None, n_volumes: int) -> np.ndarray | 
         return _check_sample_mask(given, n_volumes)
     keep = np.zeros(n_volumes, dtype=bool)
     if not given.size:
-        return keep
+        return _check_sample_mask(keep, n_volumes)
     if given.ndim != 1 or given.dtype.kind not in "iu" or np.any(given[1:] <= given[:-1]):
         raise ValueError(
             "a sample mask is a vector of booleans, or of indices in ascending order, "
@@ -204,8 +204,9 @@ def _confound_basis(
     """Orthonormal basis, of shape (n_kept, rank), of what the confounds span.
 
     The columns come from a QR decomposition with column pivoting, cut where the diagonal of R
-    falls below rounding error relative to its first element (Golub & Van Loan, Matrix
-    Computations, 4th edition, section 5.4.2).
+    falls below rounding error: relative to its first element (Golub & Van Loan, Matrix
+    Computations, 4th edition, section 5.4.2), and relative to what centring a confound of small
+    variance and large mean left of its digits.
     """
     confounds = np.asarray(confounds, dtype=np.float64)
     if confounds.ndim == 1:
@@ -225,15 +226,19 @@ def _confound_basis(
     noise = _rounding_noise(kept)
     columns = _remove_trend(kept) if detrend else kept
     if standardize_confounds:
-        columns = _zscore(columns, noise, ddof=1)
+        columns = columns - columns.mean(axis=0)
+        size = columns.std(axis=0, ddof=min(1, len(columns) - 1))
     else:
-        largest = np.abs(columns).max(axis=0, initial=0.0)
-        columns = np.divide(columns, largest, out=np.zeros_like(columns), where=largest > noise)
-    if not columns.any():
+        size = np.abs(columns).max(axis=0, initial=0.0)
+    varies = size > noise
+    if not varies.any():
         return np.empty((len(columns), 0))
-    q, r, _ = linalg.qr(columns, mode="economic", pivoting=True)
+    columns, noise = columns[:, varies] / size[varies], noise[varies] / size[varies]
+    q, r, pivots = linalg.qr(columns, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(r))
-    return q[:, diagonal > max(columns.shape) * _EPS * diagonal[0]]
+    rounding = max(columns.shape) * _EPS * diagonal[0]
+    lost_digits = np.sqrt(len(columns)) * noise[pivots[: len(diagonal)]]
+    return q[:, diagonal > np.maximum(rounding, lost_digits)]
 
 
 def _rounding_noise(columns: np.ndarray) -> np.ndarray:
@@ -259,8 +264,6 @@ def _remove_trend(columns: np.ndarray) -> np.ndarray:
 def _zscore(columns: np.ndarray, noise: np.ndarray, ddof: int) -> np.ndarray:
     """Columns at zero mean and unit variance, 0 where there is no variance."""
     centred = columns - columns.mean(axis=0)
-    if len(columns) == 1:
-        return centred
     deviation = centred.std(axis=0, ddof=ddof)
     # A NaN compares false and so keeps its column NaN.
     flat = deviation <= noise

@@ -62,10 +62,8 @@ def write_participant_report(
         _section(title, found.get(title, []), problems.get(title))
         for title in sorted({*found, *problems})
     ]
-    failed = sum(section.status == "failed" for section in sections)
     summary = (
         ("Participant", f"sub-{participant}"),
-        ("Runs", f"{len(sections)}: {len(sections) - failed} done, {failed} failed"),
         ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "none"),
         (
             "Denoising strategies",
@@ -81,7 +79,7 @@ def write_participant_report(
 def run_title(entities: Mapping[str, str]) -> str:
     """A run's name without the participant, for headings: ``ses-a_task-rest_run-1``."""
     rest = {key: value for key, value in entities.items() if key != "sub"}
-    return build_name(rest, "bold", "")
+    return build_name(rest, "", "").removesuffix("_")
 
 
 def _lost_anywhere(series: Sequence[Series]) -> set[tuple[str, str]]:

@@ -122,8 +122,7 @@ def _page(
         )
         for participant in wanted
     ]
-    caption = "A row per run, atlas and denoising strategy (group_qc.tsv)"
-    tables = [Table(tuple(shown.columns), rows, caption)]
+    tables = [Table(tuple(shown.columns), rows, "Quality of the runs")]
     return group_page(summary, tables, participants, __version__)
 
 

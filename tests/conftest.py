@@ -1,0 +1,120 @@
+"""Small derivatives datasets and atlases, made on the spot, and the real data where it is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+SHAPE = (6, 5, 4)
+AFFINE = np.array([[-3.0, 0, 0, 9], [0, 3, 0, -6], [0, 0, 3, -6], [0, 0, 0, 1]])
+N_VOLUMES = 40
+SPACE = "MNI152NLin2009cAsym"
+
+MOTION = [
+    f"{series}{tail}"
+    for series in ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+    for tail in ("", "_derivative1", "_power2", "_derivative1_power2")
+]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository; tests that want it skip without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of real data (shared/data beside the repository) is not there")
+    return folder
+
+
+@pytest.fixture
+def write_image() -> Callable[..., Path]:
+    """Write an array as NIfTI; folders are made."""
+
+    def write(path: Path, data: np.ndarray, affine: np.ndarray = AFFINE, t_r: float = 0) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = nib.Nifti1Image(data, affine)
+        if data.ndim == 4 and t_r:
+            image.header.set_zooms((*image.header.get_zooms()[:3], t_r))
+            image.header.set_xyzt_units("mm", "sec")
+        nib.save(image, path)
+        return path
+
+    return write
+
+
+def confounds_table(rng: np.random.Generator, n_volumes: int = N_VOLUMES) -> pd.DataFrame:
+    """A confounds table with what the strategy `simple` wants, but few cosines."""
+    columns = [*MOTION, "csf", "white_matter", "cosine00", "framewise_displacement", "std_dvars"]
+    # Few columns are independent, so that a short run keeps degrees of freedom.
+    base = rng.standard_normal((n_volumes, 8))
+    mixed = base @ rng.standard_normal((8, len(columns)))
+    table = pd.DataFrame(mixed, columns=columns)
+    table[["framewise_displacement", "std_dvars"]] = rng.random((n_volumes, 2))
+    table["non_steady_state_outlier00"] = np.eye(n_volumes)[0]
+    empty = [c for c in columns if "derivative1" in c or c in columns[-2:]]
+    table.loc[0, empty] = np.nan
+    return table
+
+
+@pytest.fixture
+def add_run(write_image: Callable[..., Path]) -> Callable[..., Path]:
+    """Add one run to a derivatives dataset, which is made if it is not there."""
+
+    def add(
+        root: Path,
+        entities: str = "sub-01_task-rest",
+        *,
+        space: str | None = SPACE,
+        seed: int = 0,
+        confounds: pd.DataFrame | None = None,
+        sidecar: bool = True,
+    ) -> Path:
+        rng = np.random.default_rng(seed)
+        root.mkdir(parents=True, exist_ok=True)
+        description = {"Name": "tiny", "BIDSVersion": "1.8.0", "DatasetType": "derivative"}
+        (root / "dataset_description.json").write_text(json.dumps(description))
+        parts = entities.split("_")
+        session = [part for part in parts if part.startswith("ses-")]
+        folder = root.joinpath(parts[0], *session, "func")
+        spatial = f"{entities}_space-{space}" if space else entities
+        data = (100 + 10 * rng.standard_normal((*SHAPE, N_VOLUMES))).astype(np.float32)
+        mask = np.ones(SHAPE, np.uint8)
+        mask[0] = 0
+        bold = write_image(folder / f"{spatial}_desc-preproc_bold.nii.gz", data, t_r=2.0)
+        write_image(folder / f"{spatial}_desc-brain_mask.nii.gz", mask)
+        if sidecar:
+            path = folder / f"{spatial}_desc-preproc_bold.json"
+            path.write_text(json.dumps({"RepetitionTime": 2.0}))
+        table = confounds_table(rng) if confounds is None else confounds
+        path = folder / f"{entities}_desc-confounds_timeseries.tsv"
+        table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+        return bold
+
+    return add
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    """Labels 2, 5 and 9 in slabs on the small grid."""
+    data = np.zeros(SHAPE, np.int16)
+    data[0:2], data[2:4], data[4:5] = 2, 5, 9
+    return data
+
+
+@pytest.fixture
+def atlas_dataset(tmp_path: Path, write_image: Callable[..., Path], labels: np.ndarray) -> Path:
+    """An atlas dataset with the atlas `Slabs` in the space of the small runs."""
+    root = tmp_path / "atlases"
+    stem = root / f"tpl-{SPACE}" / "anat" / f"tpl-{SPACE}_atlas-Slabs_res-01_dseg"
+    write_image(stem.with_suffix(".nii.gz"), labels)
+    table = pd.DataFrame(
+        {"index": [9, 2, 5], "name": ["nine", "two", "five"], "network": ["b", "a", "a"]}
+    )
+    table.to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
+    return root

@@ -1,0 +1,291 @@
+"""Cleaning: nilearn's numbers where it is right, a brute-force least squares everywhere."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nilearn import signal
+
+from bids_labelx.extraction.clean import boolean_mask, clean, confound_rank
+
+
+def by_nilearn(signals, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return signal.clean(signals, filter=False, **options)
+
+
+def make(n_volumes=40, n_columns=6, n_confounds=5, seed=0):
+    rng = np.random.default_rng(seed)
+    time = np.linspace(-1, 1, n_volumes)[:, np.newaxis]
+    signals = 500 + 20 * rng.normal(size=(n_volumes, n_columns)) + 30 * time
+    confounds = rng.normal(size=(n_volumes, n_confounds)) * [0.01, 1, 1000, 3, 5][:n_confounds]
+    confounds += 7 + 2 * time
+    signals += confounds @ rng.normal(size=(n_confounds, n_columns))
+    return signals, confounds
+
+
+def mask_of(n_volumes=40, seed=3):
+    keep = np.random.default_rng(seed).random(n_volumes) < 0.7
+    keep[0] = False
+    return keep
+
+
+@pytest.mark.parametrize("with_confounds", [False, True])
+@pytest.mark.parametrize("censor", [False, True])
+@pytest.mark.parametrize("detrend", [False, True])
+@pytest.mark.parametrize("standardize", [False, True, "zscore_sample", "psc"])
+@pytest.mark.parametrize("standardize_confounds", [True, False])
+def test_numbers_are_those_of_nilearn(
+    with_confounds, censor, detrend, standardize, standardize_confounds
+):
+    if standardize == "psc" and not standardize_confounds:
+        # Confounds with a mean take part of the baseline along, and nilearn divides by the rest.
+        detrend = True
+    signals, confounds = make()
+    options = {
+        "confounds": confounds if with_confounds else None,
+        "sample_mask": mask_of() if censor else None,
+        "detrend": detrend,
+        "standardize": standardize,
+        "standardize_confounds": standardize_confounds,
+    }
+    np.testing.assert_allclose(
+        clean(signals, **options), by_nilearn(signals, **options), rtol=1e-9, atol=1e-9
+    )
+
+
+def least_squares(signals, regressors):
+    """Residuals by the normal equations' textbook solution."""
+    return signals - regressors @ (np.linalg.pinv(regressors) @ signals)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    n_volumes=st.integers(8, 60),
+    n_confounds=st.integers(1, 5),
+    detrend=st.booleans(),
+    seed=st.integers(0, 9999),
+)
+def test_confounds_are_removed_by_least_squares_over_the_kept_volumes(
+    n_volumes, n_confounds, detrend, seed
+):
+    signals, confounds = make(n_volumes, 3, n_confounds, seed)
+    keep = mask_of(n_volumes, seed)
+    keep[-8:] = True
+    signals_kept, kept = signals[keep], confounds[keep]
+    time = np.arange(len(kept))[:, np.newaxis]
+    if detrend:
+        regressors = np.hstack([kept, np.ones_like(time), time])
+        expected = least_squares(signals_kept, regressors)
+    else:
+        means = signals_kept.mean(axis=0)
+        expected = means + least_squares(signals_kept - means, kept - kept.mean(axis=0))
+    result = clean(signals, confounds=confounds, sample_mask=keep, detrend=detrend)
+    np.testing.assert_allclose(result, expected, atol=1e-7)
+
+
+def test_zscore_uses_the_population_deviation():
+    signals, _ = make()
+    expected = (signals - signals.mean(axis=0)) / signals.std(axis=0, ddof=0)
+    np.testing.assert_allclose(clean(signals, standardize="zscore"), expected, atol=1e-12)
+
+
+def test_percent_change_is_of_the_mean_before_anything_was_removed():
+    signals, confounds = make()
+    keep = mask_of()
+    baseline = signals[keep].mean(axis=0)
+    for detrend in (False, True):
+        options = {"confounds": confounds, "sample_mask": keep, "detrend": detrend}
+        plain = clean(signals, **options)
+        expected = 100 * (plain - plain.mean(axis=0)) / baseline
+        np.testing.assert_allclose(
+            clean(signals, standardize="psc", **options), expected, atol=1e-9
+        )
+
+
+def test_percent_change_of_a_zero_mean_is_zero_and_warned_of():
+    signals, _ = make()
+    signals[:, 1] -= signals[:, 1].mean()
+    with pytest.warns(UserWarning, match="mean of zero"):
+        result = clean(signals, standardize="psc")
+    assert not result[:, 1].any()
+    np.testing.assert_allclose(
+        np.delete(result, 1, axis=1),
+        by_nilearn(np.delete(signals, 1, axis=1), detrend=False, standardize="psc"),
+        rtol=1e-9,
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 + 0.1, -3e-12])
+@pytest.mark.parametrize("standardize", ["zscore", "zscore_sample", "psc"])
+@pytest.mark.parametrize("detrend", [False, True])
+def test_a_constant_series_becomes_zero(value, standardize, detrend):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = clean(np.full((50, 2), value), standardize=standardize, detrend=detrend)
+    np.testing.assert_allclose(result, 0.0, atol=1e-9)
+
+
+def test_a_series_that_the_confounds_explain_wholly_becomes_zero_and_not_noise():
+    _, confounds = make()
+    signals = 1e4 + confounds @ np.arange(1, 11).reshape(5, 2)
+    result = clean(signals, confounds=confounds, standardize="zscore_sample")
+    np.testing.assert_array_equal(result, 0.0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(scale=st.sampled_from([1e-15, 1e-6, 1.0, 1e9]), detrend=st.booleans())
+def test_standardised_signals_do_not_depend_on_the_unit(scale, detrend):
+    signals, confounds = make()
+    options = {"detrend": detrend, "standardize": "zscore_sample"}
+    expected = clean(signals, confounds=confounds, **options)
+    result = clean(scale * signals, confounds=scale * confounds, **options)
+    np.testing.assert_allclose(result, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("detrend", [False, True])
+@pytest.mark.parametrize("standardize_confounds", [False, True])
+def test_constant_duplicate_and_trend_confounds_do_no_harm(detrend, standardize_confounds):
+    signals, confounds = make()
+    options = {"detrend": detrend, "standardize_confounds": standardize_confounds}
+    columns = [confounds, confounds[:, ::-1] * 3]
+    if detrend or standardize_confounds:
+        columns += [np.full((40, 1), 1e6 + 0.1), np.zeros((40, 1))]
+    if detrend:
+        columns += [1e5 + np.arange(40.0)[:, np.newaxis]]
+    padded = np.hstack(columns)
+    np.testing.assert_allclose(
+        clean(signals, confounds=padded, **options),
+        clean(signals, confounds=confounds, **options),
+        atol=1e-8,
+    )
+    assert confound_rank(padded, **options) == confound_rank(confounds, **options)
+
+
+def test_a_column_of_nan_stays_nan_and_leaves_the_others_alone():
+    signals, confounds = make()
+    for standardize in (False, "zscore", "zscore_sample", "psc"):
+        options = {"confounds": confounds, "detrend": True, "standardize": standardize}
+        expected = clean(signals, **options)
+        holed = signals.copy()
+        holed[:, 2] = np.nan
+        expected[:, 2] = np.nan
+        np.testing.assert_allclose(clean(holed, **options), expected, atol=1e-9)
+
+
+def test_inputs_are_not_modified_and_integers_are_taken():
+    signals, confounds = (np.rint(one).astype(np.int32) for one in make())
+    before = signals.copy(), confounds.copy()
+    result = clean(signals, confounds=confounds, detrend=True, standardize="psc")
+    assert result.dtype == np.float64
+    np.testing.assert_array_equal(signals, before[0])
+    np.testing.assert_array_equal(confounds, before[1])
+    floats = signals.astype(float)
+    clean(floats)[:] = 0
+    np.testing.assert_array_equal(floats, before[0])
+
+
+def test_a_single_confound_may_be_a_vector():
+    signals, confounds = make(n_confounds=1)
+    np.testing.assert_array_equal(
+        clean(signals, confounds=confounds[:, 0]), clean(signals, confounds=confounds)
+    )
+
+
+def test_a_single_kept_volume_is_left_as_it_is_with_a_warning():
+    signals, confounds = make()
+    keep = np.zeros(40, bool)
+    keep[7] = True
+    with pytest.warns(UserWarning, match="only one volume"):
+        result = clean(
+            signals, confounds=confounds, sample_mask=keep, detrend=True, standardize="zscore"
+        )
+    np.testing.assert_array_equal(result, signals[[7]])
+    assert confound_rank(confounds, sample_mask=keep, detrend=True) == 0
+
+
+def test_a_censored_volume_may_hold_anything():
+    signals, confounds = make()
+    keep = mask_of()
+    expected = clean(signals, confounds=confounds, sample_mask=keep, detrend=True)
+    signals[~keep], confounds[~keep] = np.nan, np.inf
+    np.testing.assert_array_equal(
+        clean(signals, confounds=confounds, sample_mask=keep, detrend=True), expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"confounds": np.zeros((39, 2))}, "40 volumes"),
+        ({"confounds": np.full((40, 2), np.nan)}, "column.s. 0, 1"),
+        ({"sample_mask": np.zeros(40, bool)}, "no volume is kept"),
+        ({"sample_mask": np.ones(39, bool)}, "40 volumes"),
+        ({"sample_mask": np.ones(40, int)}, "boolean"),
+        ({"standardize": "percent"}, "percent"),
+    ],
+)
+def test_wrong_input_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        clean(make()[0], **options)
+    with pytest.raises(ValueError, match="shape"):
+        clean(np.zeros(40))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_volumes=st.integers(2, 30),
+    n_confounds=st.integers(1, 12),
+    detrend=st.booleans(),
+    standardize_confounds=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_the_rank_is_that_of_the_regressors_together(
+    n_volumes, n_confounds, detrend, standardize_confounds, seed
+):
+    rng = np.random.default_rng(seed)
+    # Small integers: often constant or dependent, and NumPy finds their rank exactly.
+    confounds = rng.integers(-1, 2, (n_volumes, n_confounds)).astype(float)
+    if detrend:
+        time = np.arange(n_volumes)
+        together = np.column_stack([confounds, np.ones(n_volumes), time])
+    else:
+        together = confounds
+        if standardize_confounds:
+            together = confounds - confounds.mean(axis=0)
+    assert confound_rank(
+        confounds, detrend=detrend, standardize_confounds=standardize_confounds
+    ) == np.linalg.matrix_rank(together)
+
+
+def test_the_rank_counts_kept_volumes_only_and_needs_no_confound():
+    _, confounds = make()
+    keep = np.zeros(40, bool)
+    keep[:4] = True
+    assert confound_rank(confounds, sample_mask=keep) == 3
+    assert confound_rank(confounds, sample_mask=keep, detrend=True) == 4
+    assert confound_rank(None) == 0
+    assert confound_rank(None, sample_mask=keep, detrend=True) == 2
+    assert confound_rank(np.empty((40, 0)), detrend=True) == 2
+    with pytest.raises(ValueError, match="number of volumes"):
+        confound_rank(None, detrend=True)
+
+
+def test_a_sample_mask_of_indices_is_the_boolean_one():
+    keep = mask_of()
+    assert boolean_mask(None, 40) is None
+    np.testing.assert_array_equal(boolean_mask(keep.tolist(), 40), keep)
+    np.testing.assert_array_equal(boolean_mask(np.flatnonzero(keep).astype("u2"), 40), keep)
+
+
+@pytest.mark.parametrize(
+    "wrong", [[True] * 39, [0, 40], [-1, 3], [0, 1, 1, 0], [0.0, 1.0], [[0, 1]], []]
+)
+def test_a_sample_mask_that_does_not_fit_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"sample mask|no volume is kept"):
+        boolean_mask(wrong, 40)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bids_labelx.names import build_name, camel, parse_name, sort_entities
+
+
+def test_a_name_is_taken_apart_without_its_folders() -> None:
+    name = parse_name(Path("/data/sub-99/ses-a/perf/sub-01_task-rest_desc-preproc_bold.nii.gz"))
+    assert dict(name.entities) == {"sub": "01", "task": "rest", "desc": "preproc"}
+    assert (name.suffix, name.extension) == ("bold", ".nii.gz")
+
+
+def test_taking_apart_and_putting_together_gives_the_same_name() -> None:
+    text = "sub-01_ses-a_task-rest_acq-x_dir-AP_run-1_echo-2_space-T1w_res-2_desc-preproc_bold.nii"
+    name = parse_name(text)
+    assert build_name(name.entities, name.suffix, name.extension) == text
+
+
+def test_entities_are_put_into_bids_order_with_stat_and_meas_before_desc() -> None:
+    mixed = {
+        k: "x" for k in ("desc", "res", "meas", "atlas", "sub", "seg", "stat", "space", "run")
+    }
+    wanted = ["sub", "run", "space", "atlas", "seg", "res", "stat", "meas", "desc"]
+    assert list(sort_entities(mixed)) == wanted
+
+
+def test_an_unknown_entity_is_kept() -> None:
+    assert (
+        build_name({"desc": "b", "foo": "a", "sub": "1"}, "bold", "") == "sub-1_foo-a_desc-b_bold"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("simple", "simple"),
+        ("simple+gsr", "simpleGsr"),
+        ("scrubbing.5", "scrubbing5"),
+        ("36P", "36P"),
+        ("standard_deviation", "standardDeviation"),
+        ("partial-correlation", "partialCorrelation"),
+    ],
+)
+def test_camel_gives_a_label_of_letters_and_digits(text: str, label: str) -> None:
+    assert camel(text) == label

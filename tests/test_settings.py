@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bids_labelx.errors import BadDataError, MissingInputError, UsageError
+from bids_labelx.settings import Settings, make_settings, read_options, to_toml
+
+NEEDED = {
+    "bids_dir": "in",
+    "output_dir": "out",
+    "analysis_level": "participant",
+    "atlas": ["a.nii"],
+}
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    settings = make_settings(NEEDED)
+    assert settings.denoise == ("simple",)
+    assert settings.statistic == ("mean",)
+    assert settings.connectivity == ("correlation",)
+    assert settings.min_coverage == 0.5
+    assert settings.nprocs >= 1
+
+
+def test_labels_are_taken_with_and_without_their_key() -> None:
+    settings = make_settings({**NEEDED, "participant_label": ["01", "sub-02", "sub-01"]})
+    assert settings.participant_label == ("01", "02")
+
+
+def test_all_mistakes_are_listed_at_once() -> None:
+    wrong = {
+        "bids_dir": "in",
+        "analysis_level": "subject",
+        "min_coverage": "1.5",
+        "statistic": ["mean", "mode"],
+        "nprocs": "0",
+        "participant_label": ["a/b"],
+    }
+    with pytest.raises(UsageError) as caught:
+        make_settings(wrong, ("--foo: there is no such option or argument",))
+    message = str(caught.value)
+    for part in ("OUTPUT_DIR", "'subject'", "'1.5'", "'mode'", "'0'", "'a/b'", "--foo"):
+        assert part in message
+    assert caught.value.exit_code == 64
+
+
+@pytest.mark.parametrize("value", ["nan", "-0.1", "two", "inf"])
+def test_a_coverage_that_is_no_share_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        make_settings({**NEEDED, "min_coverage": value})
+
+
+def test_the_participant_level_needs_an_atlas_and_the_group_level_does_not() -> None:
+    given = {**NEEDED, "atlas": None}
+    with pytest.raises(UsageError, match="no atlas"):
+        make_settings(given)
+    assert make_settings({**given, "analysis_level": "group"}).atlas == ()
+
+
+def test_output_into_the_input_is_refused() -> None:
+    with pytest.raises(UsageError, match="OUTPUT_DIR is BIDS_DIR"):
+        make_settings({**NEEDED, "output_dir": "in/../in"})
+
+
+def test_none_as_connectivity_stands_alone() -> None:
+    assert make_settings({**NEEDED, "connectivity": ["none"]}).measures == ()
+    with pytest.raises(UsageError, match="stands alone"):
+        make_settings({**NEEDED, "connectivity": ["none", "correlation"]})
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make_settings(NEEDED).nprocs = 3  # type: ignore[misc]
+
+
+def test_settings_come_back_from_toml_the_same(tmp_path: Path) -> None:
+    options = {
+        **NEEDED,
+        "space": ["MNI152NLin6Asym"],
+        "atlas": ['odd "name", with\ttab.nii'],
+        "min_coverage": 0.25,
+        "statistic": ["mean", "variance"],
+        "work_dir": "w",
+        "stop_on_first_crash": True,
+    }
+    settings = make_settings(options)
+    (tmp_path / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
+    assert make_settings(read_options(tmp_path / "settings.toml")) == settings
+
+
+def test_every_setting_can_be_given_as_an_option() -> None:
+    with pytest.raises(UsageError) as caught:
+        make_settings({field.name: object() for field in dataclasses.fields(Settings)})
+    assert "no such option" not in str(caught.value)
+
+
+def test_an_unknown_key_in_a_file_is_named() -> None:
+    with pytest.raises(UsageError, match="--smoothness: there is no such option"):
+        make_settings({**NEEDED, "smoothness": 3})
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("a = = 1")
+    with pytest.raises(BadDataError, match=r"bad\.toml"):
+        read_options(tmp_path / "bad.toml")
+    with pytest.raises(MissingInputError, match=r"none\.toml"):
+        read_options(tmp_path / "none.toml")
