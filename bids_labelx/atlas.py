@@ -349,7 +349,7 @@ def read_table(path: Path) -> pd.DataFrame:
     for column in ("index", "name"):
         twice = table.loc[table[column].duplicated(), column]
         if not twice.empty:
-            raise BadDataError(f"{path}: {column} {twice.iloc[0]!r} stands in more than one row")
+            raise BadDataError(f"{path}: {column} {twice.iloc[0]} stands in more than one row")
     if (table["name"].str.strip() == "").any():
         raise BadDataError(f"{path}: a row without a name")
     first = ["index", "name"]

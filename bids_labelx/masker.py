@@ -78,16 +78,13 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    labels_img_ : nibabel.Nifti1Image
-        Labels on the grid of the images given to `fit`, or on their own if none were given.
-    mask_img_ : nibabel.Nifti1Image or None
-        Mask on the same grid.
+    labels_img_, mask_img_ : nibabel.Nifti1Image
+        Labels and mask on the grid of the images given to `fit`, or on the labels' own if none
+        were given. Without a mask, `mask_img_` is None.
     n_elements_ : int
         Number of columns.
-    region_ids_ : dict of int to int
-        Label of each column.
-    region_names_ : dict of int to str
-        Name of each column; the label itself where no names were given.
+    region_ids_, region_names_ : dict of int to int and of int to str
+        Label and name of each column; the name is the label where no names were given.
 
     Notes
     -----
@@ -125,8 +122,6 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
         ----------
         imgs : path, nibabel image or list of them, optional
             The images to come, of which only the first one's grid is looked at.
-        y
-            Not used; scikit-learn wants it.
 
         Raises
         ------
@@ -136,8 +131,7 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
         """
         self._check_parameters()
         volumes, labels = _read_labels(self.labels_img, int(self.background_label))
-        ids = np.unique(labels)
-        ids = ids[ids != self.background_label]
+        ids = np.setdiff1d(labels, [int(self.background_label)])
         if not ids.size:
             raise ValueError(f"{volumes.name}: there is no label but the background")
         self._names = _region_names(ids, self.labels)
@@ -178,10 +172,9 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
 
         Raises
         ------
-        NotFittedError
-            If `fit` was not called.
-        ValueError
-            If confounds or sample mask do not fit the run, or the labels not its grid.
+        NotFittedError, ValueError
+            If `fit` was not called; if confounds or sample mask do not fit the run, or the
+            labels not its grid.
 
         Warns
         -----
@@ -196,11 +189,8 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
         regions = find_regions(atlas.labels, atlas.ids, atlas.mask)
         reduction = reduce_volumes(volumes, [regions], [self.strategy], uncovered="zero")
         if reduction.nonfinite_voxels:
-            warnings.warn(
-                f"{volumes.name}: Non-finite values detected in {reduction.nonfinite_voxels} "
-                "labelled voxels; they count as zero.",
-                stacklevel=3,
-            )
+            found = f"Non-finite values detected in {reduction.nonfinite_voxels} labelled voxels"
+            warnings.warn(f"{volumes.name}: {found}; they count as zero.", stacklevel=3)
         self._describe_columns(atlas)
         return clean(
             reduction.signals[0][self.strategy],
@@ -212,7 +202,7 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
         )
 
     def inverse_transform(self, signals: ArrayLike) -> nib.Nifti1Image:
-        """Give every voxel the signal of its region.
+        """Give every voxel the signal of its region, and 0 outside of regions and mask.
 
         Parameters
         ----------
@@ -221,23 +211,15 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
         Returns
         -------
         nibabel.Nifti1Image
-            3D or 4D, on the grid of `labels_img_`; 0 outside of the regions and of the mask.
-
-        Raises
-        ------
-        ValueError
-            If there is not one column for each region.
+            3D or 4D, on the grid of `labels_img_`.
         """
         self._check_fitted()
         columns = np.asarray(signals, dtype=np.float64)
-        if columns.ndim not in (1, 2) or columns.shape[-1] != self.n_elements_:
-            raise ValueError(
-                f"signals need {self.n_elements_} columns, one for each region; "
-                f"found the shape {columns.shape}"
-            )
+        n = self.n_elements_
+        if columns.ndim not in (1, 2) or columns.shape[-1] != n:
+            raise ValueError(f"signals need {n} columns, found the shape {columns.shape}")
         atlas = self._fitted
-        ids = np.array(list(self.region_ids_.values()))
-        regions = find_regions(atlas.labels, ids, atlas.mask)
+        regions = find_regions(atlas.labels, np.array([*self.region_ids_.values()]), atlas.mask)
         voxels = np.zeros((atlas.labels.size, *columns.shape[:-1]))
         voxels[regions.voxels] = columns.T[regions.columns]
         shape = (*atlas.labels.shape, *columns.shape[:-1])
@@ -272,8 +254,8 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
         ids = source.ids[np.isin(source.ids, labels)]
         if not ids.size:
             raise ValueError("No label left after resampling the label image to the data image.")
-        if ids.size < source.ids.size:
-            lost = set(source.ids.tolist()) - set(ids.tolist())
+        lost = set(source.ids.tolist()) - set(ids.tolist())
+        if lost:
             warnings.warn(
                 "After resampling the label image to the data image, the following labels were "
                 f"removed: {lost}. Label image only contains {np.unique(labels).size} labels "
@@ -282,10 +264,7 @@ class NiftiLabelsMasker(_FitTransform, TransformerMixin, BaseEstimator):
             )
         mask = None
         if self._mask is not None:
-            own, own_affine = self._mask
-            mask = labels_on_grid(
-                own, own_affine, shape, affine, may_resample=may, name="mask"
-            ).astype(bool)
+            mask = labels_on_grid(*self._mask, shape, affine, may_resample=may, name="mask") > 0
             if not np.any(labels[mask] != background):
                 raise ValueError("No label left after applying mask to the label image.")
         return _Atlas(labels, mask, affine, ids)
@@ -339,19 +318,13 @@ class _ManyRuns:
         Returns
         -------
         list of arrays of shape (n_kept, n_elements_)
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there is not one entry of confounds or sample masks for each run.
         """
-        per_run = [
-            _one_per_run(what, values, len(imgs_list))
-            for what, values in {"confounds": confounds, "sample_mask": sample_mask}.items()
-        ]
+        n = len(imgs_list)
+        tables = _one_per_run("confounds", confounds, n)
+        masks = _one_per_run("sample_mask", sample_mask, n)
         one_run = delayed(super().transform)  # type: ignore[misc]
         workers = Parallel(n_jobs=n_jobs, prefer="threads")
-        return list(workers(one_run(*run) for run in zip(imgs_list, *per_run, strict=True)))
+        return list(workers(one_run(*run) for run in zip(imgs_list, tables, masks, strict=True)))
 
 
 class MultiNiftiLabelsMasker(_ManyRuns, NiftiLabelsMasker):  # type: ignore[misc]
@@ -376,13 +349,11 @@ def _one_per_run(what: str, values: Sequence[Any] | None, n_runs: int) -> Sequen
 def _read_labels(image: Image, background: int) -> tuple[Volumes, np.ndarray]:
     """Read a label image as int64, NaN and infinity as background."""
     volumes, values = read_volume(image)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        warnings.warn(
-            f"{volumes.name}: Non-finite values detected in the label image; they count as "
-            "background.",
-            stacklevel=4,
-        )
-        values = np.where(np.isfinite(values), values, background)
+    finite = np.isfinite(values)
+    if not finite.all():
+        found = f"{volumes.name}: Non-finite values detected in the label image"
+        warnings.warn(f"{found}; they count as background.", stacklevel=4)
+        values = np.where(finite, values, background)
     return volumes, exact_labels(values, volumes.name)
 
 
@@ -407,10 +378,8 @@ def _region_names(ids: np.ndarray, labels: list[str] | None) -> dict[int, str]:
         raise TypeError(f"'labels' is a list of names, got {labels!r}")
     names = [one for one in labels if one.lower() != "background"]
     if len(names) != ids.size:
-        raise ValueError(
-            f"Mismatch between the number of names in 'labels' ({len(names)}) and the number of "
-            f"regions in the label image ({ids.size}), background left out."
-        )
+        found = f"names in 'labels' ({len(names)}) and regions in the label image ({ids.size})"
+        raise ValueError(f"Mismatch between the number of {found}, background left out.")
     return dict(zip(ids.tolist(), names, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Small derivatives datasets and atlases, made on the spot, and the real data where it is there."""
+"""Small derivatives datasets and atlases, and the real data where it is there."""
 
 from __future__ import annotations
 

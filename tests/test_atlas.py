@@ -44,7 +44,7 @@ def test_an_atlas_is_looked_up_by_name_and_by_name_and_seg(shared_data: Path) ->
 
 
 def test_an_unknown_atlas_is_refused_with_those_that_are_there(atlas_dataset: Path) -> None:
-    with pytest.raises(UsageError, match="Nope: not in .* there are Slabs"):
+    with pytest.raises(UsageError, match=r"Nope: not in .* there are Slabs"):
         find_atlases(["Nope"], atlas_dataset, SPACE)
 
 
@@ -131,9 +131,7 @@ def test_a_row_without_voxels_stays_in_the_table(
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32, np.float64, ">i4", ">f4"])
-def test_label_values_survive_every_type_and_byte_order(
-    tmp_path: Path, write_image: WriteImage, dtype: str
-) -> None:
+def test_label_values_survive_every_type_and_byte_order(tmp_path: Path, dtype: str) -> None:
     data = np.zeros((3, 3, 3), dtype)
     data[0, 0, 0], data[1, 1, 1], data[2, 2, 2] = 9170, 1175, 1
     image = nib.Nifti1Image(data, np.eye(4), nib.Nifti1Header(endianness=">"))
@@ -144,10 +142,7 @@ def test_label_values_survive_every_type_and_byte_order(
 
 
 def test_label_values_survive_a_scaled_header_and_large_ids(tmp_path: Path) -> None:
-    image = nib.Nifti1Image(np.array([[[0, 1, 2]]], np.int16), np.eye(4))
-    image.header.set_slope_inter(1000, 0)
-    # Written by hand: saving through nibabel would scale the values themselves.
-    image.header["scl_slope"], image.header["scl_inter"] = 1000, 0
+    # scl_slope written by hand: saving through nibabel would scale the values themselves.
     raw = bytearray(nib.Nifti1Image(np.array([[[0, 1, 2]]], np.int16), np.eye(4)).to_bytes())
     raw[112:116] = np.float32(1000).tobytes()
     (tmp_path / "scaled.nii").write_bytes(bytes(raw))
@@ -193,7 +188,7 @@ def test_a_truncated_image_is_refused(tmp_path: Path, write_image: WriteImage) -
         ("id\tname\n1\ta\n", "no column index"),
         ("index\tlabel\n1\ta\n", "no column name"),
         ("index\tname\n1\ta\n1\tb\n", "index 1 stands in more than one row"),
-        ("index\tname\n1\ta\n2\ta\n", "name 'a' stands in more than one row"),
+        ("index\tname\n1\ta\n2\ta\n", "name a stands in more than one row"),
         ("index\tname\n1.5\ta\n", "found '1.5'"),
         ("index\tname\n-1\ta\n", "found '-1'"),
         ("index\tname\n1\t\n", "without a name"),

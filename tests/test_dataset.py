@@ -85,7 +85,7 @@ def test_a_folder_without_description_is_no_dataset_and_the_right_one_is_hinted_
     tmp_path: Path, add_run: AddRun
 ) -> None:
     add_run(tmp_path / "study" / "derivatives" / "fmriprep")
-    with pytest.raises(NotBidsError, match="did you mean .*derivatives/fmriprep"):
+    with pytest.raises(NotBidsError, match=r"did you mean .*derivatives/fmriprep"):
         check_dataset(tmp_path / "study")
 
 

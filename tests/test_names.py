@@ -20,9 +20,9 @@ def test_taking_apart_and_putting_together_gives_the_same_name() -> None:
 
 
 def test_entities_are_put_into_bids_order_with_stat_and_meas_before_desc() -> None:
-    mixed = {
-        k: "x" for k in ("desc", "res", "meas", "atlas", "sub", "seg", "stat", "space", "run")
-    }
+    mixed = dict.fromkeys(
+        ("desc", "res", "meas", "atlas", "sub", "seg", "stat", "space", "run"), "x"
+    )
     wanted = ["sub", "run", "space", "atlas", "seg", "res", "stat", "meas", "desc"]
     assert list(sort_entities(mixed)) == wanted
 

@@ -239,30 +239,36 @@ def _one_pass(
     nonzero = np.zeros(union.size, dtype=bool)
     total = np.zeros(volumes.n_voxels) if mean_image else None
     segments: list[_Segments] = []
+    unused = np.empty(0, np.intp)
 
     for start, raw in volumes.blocks(block):
         if total is not None:
             _add_volumes(total, raw, volumes)
         values = volumes.scale(raw.take(union, axis=1))
-        good = np.isfinite(values)
-        finite &= good.all(axis=0)
-        nonzero |= (values != 0).any(axis=0)
-        values[~good] = 0.0
-        if used is None:
-            used = good[0] if additive else good[0] & (values[0] != 0)
+        good = np.isfinite(values) if raw.dtype.kind == "f" else None
+        if good is not None and not good.all():
+            finite &= good.all(axis=0)
+            values[~good] = 0.0
+        doubtful = np.flatnonzero(~nonzero)
+        nonzero[doubtful] = (values[:, doubtful] != 0).any(axis=0)
         if start == 0:
+            if used is None:
+                used = np.ones(union.size, dtype=bool) if good is None else good[0].copy()
+                if not additive:
+                    used &= values[0] != 0
+            unused = np.flatnonzero(~used)
             segments = [_segments(one, union, used) for one in regions]
-        if not used.all():
-            values[:, ~used] = 0.0
+        values[:, unused] = 0.0
         rows = slice(start, start + len(values))
         sums = (weights @ values.T).T
         for k, (one, by_statistic) in enumerate(zip(segments, signals, strict=True)):
             atlas_sums = sums[:, edges[k] : edges[k + 1]]
+            ordered = None if additive else values.take(one.positions, axis=1)
             for name, signal in by_statistic.items():
-                if name in _ADDITIVE:
+                if ordered is None or name in _ADDITIVE:
                     signal[rows] = atlas_sums
                 else:
-                    signal[rows] = _statistic(name, values, one, atlas_sums)
+                    signal[rows] = _statistic(name, ordered, one, atlas_sums)
 
     assert used is not None  # an image has at least one volume
     picture = None
@@ -304,16 +310,19 @@ def _segments(one: Regions, union: np.ndarray, used: np.ndarray) -> _Segments:
     return _Segments(positions[inside][order], starts, present, counts, one.n_columns)
 
 
-def _statistic(name: str, values: np.ndarray, segments: _Segments, sums: np.ndarray) -> np.ndarray:
+def _statistic(
+    name: str, ordered: np.ndarray, segments: _Segments, sums: np.ndarray
+) -> np.ndarray:
     """One statistic that is not additive, over one atlas; columns without voxels are 0.
 
     Parameters
     ----------
     name
         One of `STATISTICS` but mean and sum.
-    values : array of shape (n, union)
+    ordered : array of shape (n, m)
+        The values at the segments' positions.
     segments
-        Where in the union each column's voxels are.
+        Where each column's voxels are among them.
     sums : array of shape (n, n_columns)
         Sums over the same voxels.
 
@@ -321,11 +330,10 @@ def _statistic(name: str, values: np.ndarray, segments: _Segments, sums: np.ndar
     -------
     array of shape (n, n_columns)
     """
-    result = np.zeros((len(values), segments.n_columns))
+    result = np.zeros((len(ordered), segments.n_columns))
     present = segments.present
     if not present.size:
         return result
-    ordered = values.take(segments.positions, axis=1)
     if name == "minimum":
         result[:, present] = np.minimum.reduceat(ordered, segments.starts, axis=1)
     elif name == "maximum":

@@ -227,13 +227,17 @@ def clean_run(
 
 
 def _degrees_of_freedom(strategy: Strategy, chosen: Denoising, source: str) -> int:
-    """Kept volumes less the independent regressors; there has to be at least one left."""
+    """Kept volumes less the independent regressors.
+
+    One more goes with the mean, so two have to be left: with one, what remains of a signal beside
+    its mean is rounding error, which would correlate like signal.
+    """
     kept = int(chosen.kept.sum())
     rank = confound_rank(chosen.regressors, sample_mask=chosen.kept) if chosen.columns else 0
-    if kept - rank < 1:
+    if kept - rank < 2:
         raise BadDataError(
             f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
-            f"kept, {rank} independent regressors"
+            f"kept, {rank} independent regressors and the mean"
         )
     return kept - rank
 

@@ -1,0 +1,101 @@
+"""``--demo`` from the command line: both levels, and the truth that was simulated comes back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_labelx.results import read_series, series_paths
+
+pytestmark = pytest.mark.integration
+
+VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The demo's folder and what it said."""
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "bids_labelx", "--demo", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, done.stderr
+
+
+def matrix(output: Path, path: Path) -> pd.DataFrame:
+    found = read_series(output, path).matrices()
+    assert len(found) == 1
+    return pd.read_csv(output / found[0], sep="\t", index_col=0)
+
+
+def test_both_levels_are_written_for_both_subjects(demo: tuple[Path, str]) -> None:
+    output = demo[0] / "bids_labelx"
+    assert [len(series_paths(output, sub)) for sub in ("01", "02")] == [6, 4]
+    for name in ("sub-01.html", "sub-02.html", "group.html", "group_qc.tsv", ".bidsignore"):
+        assert (output / name).is_file()
+    assert len(pd.read_csv(output / "group_qc.tsv", sep="\t")) == 10
+
+
+def test_it_says_where_to_look(demo: tuple[Path, str]) -> None:
+    for name in ("sub-01.html", "group.html", "group_qc.tsv", "truth.tsv"):
+        assert name in demo[1]
+
+
+def test_the_denoised_matrices_recover_the_simulated_network(demo: tuple[Path, str]) -> None:
+    output = demo[0] / "bids_labelx"
+    truth = pd.read_csv(demo[0] / "truth.tsv", sep="\t", index_col=0)
+    edges = np.triu_indices(len(truth), k=1)
+    found: dict[str, list[np.ndarray]] = {"raw": [], "simple": []}
+    for participant in ("01", "02"):
+        for path in series_paths(output, participant):
+            one = matrix(output, path)
+            assert one.index.tolist() == one.columns.tolist() == truth.index.tolist()
+            strategy = "simple" if "desc-simple" in path.name else "raw"
+            found[strategy].append(one.to_numpy()[edges])
+    expected = truth.to_numpy()[edges]
+    for values in found["simple"]:
+        # The spread of a correlation over 166 degrees of freedom is about 0.08.
+        assert np.abs(values - expected).mean() < 0.1
+        assert np.abs(values - expected).max() < 0.3
+    assert np.abs(np.mean(found["simple"], axis=0) - expected).mean() < 0.05
+    for values in found["raw"]:
+        assert np.abs(values - expected).mean() > 0.4
+
+
+def test_the_series_and_the_matrix_beside_it_belong_together(demo: tuple[Path, str]) -> None:
+    output = demo[0] / "bids_labelx"
+    for path in series_paths(output, "01"):
+        series = pd.read_csv(output / path, sep="\t")
+        np.testing.assert_allclose(matrix(output, path), np.corrcoef(series.T), atol=1e-6)
+
+
+def test_metadata_that_stand_at_the_root_only_reach_the_sidecars(demo: tuple[Path, str]) -> None:
+    output = demo[0] / "bids_labelx"
+    bold = "sub-02_ses-post_task-rest_space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.json"
+    own = demo[0] / "simulated" / "sub-02" / "ses-post" / "func" / bold
+    assert not own.exists() or "RepetitionTime" not in json.loads(own.read_text())
+    for path in series_paths(output, "02"):
+        assert read_series(output, path).sidecar["RepetitionTime"] == 2.0
+
+
+@pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
+def test_the_validator_finds_no_error_in_the_output(demo: tuple[Path, str]) -> None:
+    done = subprocess.run(
+        [VALIDATOR, demo[0] / "bids_labelx", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert done.returncode == 0

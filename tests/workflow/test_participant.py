@@ -1,0 +1,232 @@
+"""The participant level on a tiny dataset: what is written, and what a failure does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import N_VOLUMES, confounds_table
+
+from bids_labelx.settings import Settings, make_settings, read_options
+from bids_labelx.workflow.graph import init_bids_labelx_wf
+from bids_labelx.workflow.participant import run_participants
+from bids_labelx.workflow.plan import make_plan
+
+AddRun = Callable[..., Path]
+STEM = "sub-01_task-rest_space-MNI152NLin2009cAsym_atlas-Slabs"
+
+
+def settings_for(root: Path, atlas_dataset: Path, **options: Any) -> Settings:
+    given = {"denoise": ("none", "simple"), "nprocs": 1, **options}
+    return Settings(root, root.parent / "out", "participant", atlas_dataset=atlas_dataset, **given)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """All outputs but logs and reports."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.parts and path.suffix != ".html"
+    }
+
+
+def test_all_files_of_the_design_are_written_and_no_other(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 0
+    series = [f"{STEM}_stat-mean_desc-{d}_timeseries" for d in ("raw", "simple")]
+    matrices = [f"{STEM}_stat-mean_meas-correlation_desc-{d}_relmat" for d in ("raw", "simple")]
+    func = [f"{STEM}_dseg.nii.gz", f"{STEM}_dseg.tsv", f"{STEM}_dseg.json"]
+    func += [f"{name}.{kind}" for name in series + matrices for kind in ("tsv", "json")]
+    func += [f"sub-01_task-rest_desc-{d}_outliers.tsv" for d in ("raw", "simple")]
+    wanted = {f"sub-01/func/{name}" for name in func}
+    wanted |= {f"sub-01/figures/{name}.svg" for name in matrices}
+    wanted |= {f"sub-01/figures/{STEM}_dseg.png"}
+    wanted |= {".bidsignore", "dataset_description.json", "descriptions.tsv"}
+    out = tmp_path / "out"
+    assert set(files(out)) == wanted
+    assert (out / "sub-01.html").is_file()
+    logs = {path.name for path in (out / "logs").iterdir()}
+    assert {"settings.toml", "CITATION.md"} < logs
+    assert len([name for name in logs if name.endswith(".log")]) == 1
+
+
+def test_the_written_series_matrix_and_tables_say_the_same(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, labels: np.ndarray
+) -> None:
+    bold = add_run(tmp_path / "ds")
+    run_participants(settings_for(tmp_path / "ds", atlas_dataset, denoise=("none",)))
+    func = tmp_path / "out" / "sub-01" / "func"
+    series = pd.read_csv(func / f"{STEM}_stat-mean_desc-raw_timeseries.tsv", sep="\t")
+    data = nib.load(bold).get_fdata()
+    inside = np.ones(labels.shape, bool)
+    inside[0] = False
+    assert series.columns.tolist() == ["nine", "two", "five"]
+    for name, label in (("nine", 9), ("two", 2), ("five", 5)):
+        expected = data[(labels == label) & inside].mean(axis=0)
+        np.testing.assert_allclose(series[name], expected, rtol=1e-6)
+    relmat = f"{STEM}_stat-mean_meas-correlation_desc-raw_relmat.tsv"
+    matrix = pd.read_csv(func / relmat, sep="\t", index_col=0)
+    assert matrix.index.tolist() == matrix.columns.tolist() == series.columns.tolist()
+    np.testing.assert_allclose(matrix, np.corrcoef(series.T), atol=1e-6)
+    image = nib.load(func / f"{STEM}_dseg.nii.gz")
+    np.testing.assert_array_equal(np.asarray(image.dataobj), np.where(inside, labels, 0))
+    table = pd.read_csv(func / f"{STEM}_dseg.tsv", sep="\t")
+    assert table["voxels_covered"].tolist() == [
+        int(((labels == i) & inside).sum()) for i in (9, 2, 5)
+    ]
+    assert table["network"].tolist() == ["b", "a", "a"]
+
+
+def test_the_sidecar_says_what_was_done(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    run_participants(settings_for(tmp_path / "ds", atlas_dataset))
+    func = tmp_path / "out" / "sub-01" / "func"
+    sidecar = json.loads((func / f"{STEM}_stat-mean_desc-simple_timeseries.json").read_text())
+    assert sidecar["RepetitionTime"] == 2.0
+    assert sidecar["SamplingFrequency"] == 0.5
+    assert sidecar["NumberOfVolumes"] == N_VOLUMES
+    assert sidecar["NumberOfVolumesKept"] == N_VOLUMES - 1
+    assert sidecar["SampleMask"] == [False] + [True] * (N_VOLUMES - 1)
+    assert len(sidecar["ConfoundRegressors"]) == 27
+    assert sidecar["DegreesOfFreedom"] < N_VOLUMES - 1
+    prefix = "bids:preprocessed:sub-01/func/sub-01_task-rest_"
+    assert f"{prefix}space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz" in sidecar["Sources"]
+    assert f"{prefix}desc-confounds_timeseries.tsv" in sidecar["Sources"]
+    relmat = f"{STEM}_stat-mean_meas-correlation_desc-simple_relmat.json"
+    matrix = json.loads((func / relmat).read_text())
+    assert matrix["RelationshipMeasure"] == "Pearson correlation"
+    assert matrix["DegreesOfFreedom"] == sidecar["DegreesOfFreedom"]
+    links = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
+    assert links["DatasetLinks"]["preprocessed"] == (tmp_path / "ds").as_uri()
+
+
+def test_settings_are_saved_and_come_back(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    settings = settings_for(tmp_path / "ds", atlas_dataset)
+    run_participants(settings)
+    saved = read_options(tmp_path / "out" / "logs" / "settings.toml")
+    assert make_settings(saved) == settings
+
+
+def test_a_run_that_fails_does_not_stop_the_others(
+    tmp_path: Path,
+    add_run: AddRun,
+    atlas_dataset: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = tmp_path / "ds"
+    add_run(root, "sub-01_task-rest")
+    few = confounds_table(np.random.default_rng(0)).drop(columns=["trans_x", "rot_z"])
+    add_run(root, "sub-02_task-rest", confounds=few)
+    cut = add_run(root, "sub-03_task-rest")
+    cut.write_bytes(cut.read_bytes()[:-9000])
+    assert run_participants(settings_for(root, atlas_dataset, denoise=("simple",))) == 1
+    out = tmp_path / "out"
+    assert list((out / "sub-01" / "func").glob("*_timeseries.tsv"))
+    assert not (out / "sub-02" / "func").exists()
+    assert not (out / "sub-03" / "func").exists()
+    message = capsys.readouterr().err
+    assert "1 runs done, 2 failed" in message
+    assert "sub-02_task-rest_desc-confounds_timeseries.tsv" in message
+    assert "missing: trans_x, rot_z" in message
+    assert "truncated" in message
+    assert "Traceback" not in message
+    assert "trans_x, rot_z" in (out / "sub-02.html").read_text()
+    assert "truncated" in (out / "sub-03.html").read_text()
+
+
+def test_a_strategy_that_fails_is_named_and_the_other_is_written(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    few = confounds_table(np.random.default_rng(0)).drop(columns="csf")
+    add_run(tmp_path / "ds", confounds=few)
+    assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
+    out = tmp_path / "out"
+    names = [path.name for path in (out / "sub-01" / "func").glob("*_timeseries.tsv")]
+    assert names == [f"{STEM}_stat-mean_desc-raw_timeseries.tsv"]
+    page = (out / "sub-01.html").read_text()
+    assert "needs columns that are missing: csf" in page
+
+
+def test_a_mistake_in_our_own_code_fails_its_run_with_a_reason(
+    tmp_path: Path,
+    add_run: AddRun,
+    atlas_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add_run(tmp_path / "ds")
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("bids_labelx.workflow.steps.clean_run", broken)
+    assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
+    assert "ZeroDivisionError: oh" in capsys.readouterr().err
+
+
+def test_every_number_of_processes_gives_the_same_bytes(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    for i in range(3):
+        add_run(tmp_path / "ds", f"sub-0{i}_task-rest", seed=i)
+    settings = settings_for(tmp_path / "ds", atlas_dataset)
+    run_participants(settings)
+    before = files(tmp_path / "out")
+    run_participants(settings_for(tmp_path / "ds", atlas_dataset, nprocs=2))
+    assert files(tmp_path / "out") == before
+
+
+def test_a_work_folder_is_kept_and_a_second_start_writes_lost_outputs_again(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    settings = settings_for(tmp_path / "ds", atlas_dataset, work_dir=tmp_path / "work")
+    run_participants(settings)
+    before = files(tmp_path / "out")
+    node = next((tmp_path / "work").rglob("label_reduce/result_label_reduce.pklz"))
+    made = node.stat().st_mtime_ns
+    for path in (tmp_path / "out" / "sub-01" / "func").iterdir():
+        path.unlink()
+    run_participants(settings)
+    assert files(tmp_path / "out") == before
+    assert node.stat().st_mtime_ns == made
+
+
+def test_the_graph_resamples_each_atlas_once_per_grid_and_names_its_nodes(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    for i in range(4):
+        add_run(tmp_path / "ds", f"sub-0{i}_task-rest")
+    settings = settings_for(tmp_path / "ds", atlas_dataset)
+    workflow = init_bids_labelx_wf(
+        settings, make_plan(settings), work_dir=tmp_path, records=tmp_path
+    )
+    names = [name.rpartition(".")[2] for name in workflow.list_node_names()]
+    counts = {name: names.count(name) for name in names}
+    assert counts["resample_atlas"] == 1
+    for name in ("label_reduce", "clean_signal", "connectivity", "deliver"):
+        assert counts[name] == 4
+
+
+def test_an_output_folder_that_cannot_be_made_is_an_error_of_its_own(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    from bids_labelx.errors import CannotWriteError
+
+    add_run(tmp_path / "ds")
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(CannotWriteError):
+        run_participants(settings_for(tmp_path / "ds", atlas_dataset))
