@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, MissingInputError, SpaceError, UsageError
+from bids_labelx.extraction.resample import exact_labels
 from bids_labelx.images import open_image, read_data
 from bids_labelx.names import camel, parse_name, sort_entities
 
@@ -306,13 +307,13 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
             "atlases (a map per volume) are not labels"
         )
     data, affine = read_data(path)
-    whole = np.rint(data) if data.dtype.kind == "f" else data
-    wrong = data[(whole != data) | (data < 0)]
-    if wrong.size:
-        raise BadDataError(
-            f"{path}: labels are whole numbers from 0, found {_listed(np.unique(wrong), 5)}"
-        )
-    return whole.astype(np.int64), affine
+    try:
+        labels = exact_labels(data, str(path))
+    except ValueError as error:
+        raise BadDataError(str(error)) from None
+    if labels.min() < 0:
+        raise BadDataError(f"{path}: labels are whole numbers from 0, found {labels.min()}")
+    return labels, affine
 
 
 def read_table(path: Path) -> pd.DataFrame:

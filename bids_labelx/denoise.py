@@ -168,7 +168,7 @@ def select(
         everything = np.ones(n_volumes, bool)
         return Denoising((), np.empty((n_volumes, 0)), everything, ~everything)
     if table is None:
-        raise BadDataError(f"--denoise {strategy.name} needs a confounds table: {source}")
+        raise BadDataError(f"--denoise {strategy.name} has no confounds table: {source}")
     if len(table) != n_volumes:
         raise BadDataError(
             f"{source}: {len(table)} rows, but the BOLD image has {n_volumes} volumes; "

@@ -10,6 +10,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.extraction.stream import read_volume
 
 
 def open_image(path: Path) -> SpatialImage:
@@ -35,7 +36,7 @@ def open_image(path: Path) -> SpatialImage:
 
 
 def read_data(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A 3D image: data (x, y, z) with its header's scaling applied, and affine (4, 4).
+    """A 3D image: data (x, y, z), unscaled integers as they are, and affine (4, 4).
 
     Dimensions of length 1 behind the third are taken off.
 
@@ -44,11 +45,9 @@ def read_data(path: Path) -> tuple[np.ndarray, np.ndarray]:
     MissingInputError, BadDataError
         Where it cannot be opened or read to its end, or has more than three dimensions.
     """
-    image = open_image(path)
+    open_image(path)
     try:
-        data = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
-        raise BadDataError(f"{path}: the image is truncated or corrupt ({error})") from None
-    if data.ndim < 3 or set(data.shape[3:]) - {1}:
-        raise BadDataError(f"{path}: 3 dimensions are expected, the image has shape {data.shape}")
-    return data.reshape(data.shape[:3]), image.affine
+        volumes, data = read_volume(path)
+    except (OSError, TypeError, ValueError) as error:
+        raise BadDataError(str(error)) from error
+    return data, volumes.affine

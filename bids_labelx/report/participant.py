@@ -24,7 +24,7 @@ _STRATEGY_HEADER = (
     "Regressors",
     "Degrees of freedom",
     "Labels lost",
-    "Minimum coverage",
+    "Lowest coverage",
 )
 
 
@@ -126,12 +126,11 @@ def _unit(value: float | None, unit: str) -> str:
 
 def _strategy_row(one: Series) -> tuple[str, ...]:
     row = qc_row(one.sidecar, one.labels)
-    minutes = f" ({row['minutes_kept']:.1f} min)" if row["minutes_kept"] is not None else ""
     return (
         one.sidecar["Atlas"],
         one.sidecar["Statistic"],
         one.sidecar["DenoisingStrategy"],
-        f"{row['volumes_kept']} of {row['volumes']}{minutes}",
+        f"{row['volumes_kept']} of {row['volumes']}",
         str(len(one.sidecar["ConfoundRegressors"])),
         str(row["degrees_of_freedom"]),
         f"{row['labels_lost']} of {row['labels']}",
@@ -144,9 +143,15 @@ def _lost_table(one: Series) -> list[Table]:
     if lost.empty:
         return []
     columns = ["index", "name", "status", "voxels_grid", "voxels_covered", "coverage"]
-    rows = tuple(tuple(row) for row in lost[columns].head(_SHOWN_LOST).itertuples(index=False))
+    shown = lost[columns].head(_SHOWN_LOST)
+    shown["coverage"] = [_two_digits(text) for text in shown["coverage"]]
+    rows = tuple(tuple(row) for row in shown.itertuples(index=False))
     more = f", the first {_SHOWN_LOST} of {len(lost)}" if len(lost) > _SHOWN_LOST else ""
     return [Table(tuple(columns), rows, f"Labels lost, {one.sidecar['Atlas']}{more}")]
+
+
+def _two_digits(text: str) -> str:
+    return text if text == "n/a" else f"{float(text):.2f}"
 
 
 def _pictures(series: Sequence[Series]) -> list[Picture]:

@@ -183,9 +183,9 @@ def _run_graph(
         return []
     from bids_labelx.workflow.graph import init_bids_labelx_wf
 
-    records = work / "records"
-    shutil.rmtree(records, ignore_errors=True)
-    (records / "atlases").mkdir(parents=True)
+    # A folder of its own for each start: another one may share the work folder.
+    records = Path(tempfile.mkdtemp(prefix="records-", dir=work))
+    (records / "atlases").mkdir()
     workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=records)
     workflow.config["execution"] = {
         "crashdump_dir": str(logs),
@@ -205,7 +205,9 @@ def _run_graph(
         except Exception as error:
             # nipype raises the first node's error again; every run's own is in its record.
             LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
-    return [Outcome(p.run, _problem(*record_paths(records, p), records)) for p in plan.runs]
+    outcomes = [Outcome(p.run, _problem(*record_paths(records, p), records)) for p in plan.runs]
+    shutil.rmtree(records, ignore_errors=True)
+    return outcomes
 
 
 @contextmanager

@@ -201,8 +201,13 @@ def clean_run(
     """
     signals = {key: array for key, array in arrays.items() if key != "mean_image"}
     n_volumes = len(next(iter(signals.values())))
-    table = read_confounds(confounds) if confounds else None
-    source = str(confounds) if confounds else missing
+    table, source = None, missing
+    if confounds is not None:
+        try:
+            table, source = read_confounds(confounds), str(confounds)
+        except LabelxError as error:
+            # Strategies that need no table can still be done.
+            source = str(error)
     cleaned: dict[str, np.ndarray] = {}
     report: dict[str, Any] = {}
     for strategy in strategies:

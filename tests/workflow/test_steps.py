@@ -198,6 +198,20 @@ def test_a_strategy_that_cannot_be_done_does_not_stop_the_others(tmp_path: Path)
     assert str(path) in report["simple"]["problem"]
 
 
+def test_a_broken_confounds_table_stops_only_what_needs_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.tsv"
+    path.write_text("")
+    _, report = clean_run(
+        {"0/mean": np.ones((10, 2))},
+        strategies=read_strategies(["none", "simple"]),
+        confounds=path,
+        missing="",
+        t_r=2.0,
+    )
+    assert "problem" not in report["none"]
+    assert "c.tsv: cannot be read" in report["simple"]["problem"]
+
+
 def test_a_strategy_that_leaves_no_degree_of_freedom_is_refused(tmp_path: Path) -> None:
     table = confounds_table(np.random.default_rng(0))
     noise = np.random.default_rng(1).standard_normal(table.shape)
