@@ -98,6 +98,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--demo", metavar="DIR", help="simulate a dataset in DIR and run both levels on it"
     )
     alone.add_argument("--list-denoise", action="store_true", help="print the strategies and stop")
+    alone.add_argument(
+        "--bids-exec-spec", action="store_true", help="print the Boutiques descriptor and stop"
+    )
     alone.add_argument("--version", action="version", version=f"bids_labelx {__version__}")
 
     running = parser.add_argument_group("running")
@@ -160,11 +163,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
-    demo, listing, config = (options.pop(k) for k in ("demo", "list_denoise", "config_file"))
+    demo, config = options.pop("demo"), options.pop("config_file")
+    listing, spec = options.pop("list_denoise"), options.pop("bids_exec_spec")
     if listing and not unknown:
         from bids_labelx.denoise import describe_presets
 
         print(describe_presets())
+        return 0
+    if spec and not unknown:
+        from bids_labelx.descriptor import descriptor_text
+
+        print(descriptor_text(), end="")
         return 0
     problems = tuple(f"{word}: there is no such option or argument" for word in unknown)
     if demo is not None:
