@@ -171,13 +171,32 @@ def _plain(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _beside(image: Path) -> Path | None:
-    """The table of the same name, or of the same atlas without a resolution."""
-    stem = image.name.partition(".")[0]
-    for candidate in (stem, re.sub(r"_res-[A-Za-z0-9]+", "", stem)):
-        path = image.with_name(f"{candidate}.tsv")
-        if path.is_file():
-            return path
+def _beside(image: Path, root: Path | None = None) -> Path | None:
+    """The table of an image: of the same name, else by BIDS' inheritance.
+
+    By inheritance it lies in the image's folder or one above it up to `root`, is of the same
+    atlas, and has no entity that the image does not have; the nearest with the most entities is
+    taken.
+    """
+    same = image.with_name(image.name.partition(".")[0] + ".tsv")
+    name = parse_name(image)
+    if same.is_file() or "atlas" not in name.entities:
+        return same if same.is_file() else None
+    folders = [image.parent, *image.parent.parents]
+    folders = folders[: folders.index(root) + 1] if root is not None else folders[:1]
+    for folder in folders:
+        tables = {path: parse_name(path) for path in sorted(folder.glob(f"*_{name.suffix}.tsv"))}
+        fitting = {
+            path: len(other.entities)
+            for path, other in tables.items()
+            if "atlas" in other.entities and other.entities.items() <= name.entities.items()
+        }
+        most = [path for path, count in fitting.items() if count == max(fitting.values())]
+        if len(most) > 1:
+            listed = "\n".join(map(str, most))
+            raise BadDataError(f"{image}: several tables fit equally, say which\n{listed}")
+        if most:
+            return most[0]
     return None
 
 
@@ -214,7 +233,7 @@ def _in_dataset(dataset: Path, space: str | None) -> list[_Source]:
             {k: v for k, v in parse_name(p).entities.items() if k in ("atlas", "seg", "scale")},
             _space_of(p),
             p,
-            _beside(p),
+            _beside(p, dataset),
         )
         for p in found.values()
     ]

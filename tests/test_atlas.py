@@ -95,6 +95,44 @@ def test_an_image_is_named_and_given_a_table_in_its_spec(
     assert atlas.table["name"].tolist() == ["b", "c, too", "a"]
 
 
+def test_a_table_is_inherited_by_the_images_whose_entities_it_has(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    root = tmp_path / "ds"
+    folder = root / f"tpl-{SPACE}" / "anat"
+    for seg in ("one", "two"):
+        write_image(folder / f"tpl-{SPACE}_atlas-A_seg-{seg}_res-1_dseg.nii.gz", labels)
+    rows = "index\tname\n2\ta{0}\n5\tb{0}\n9\tc{0}\n"
+    write_table(root / "atlas-A_dseg.tsv", rows.format("Root"))
+    write_table(folder / "atlas-B_dseg.tsv", rows.format("Other"))
+    write_table(folder / "atlas-A_seg-two_dseg.tsv", rows.format("Two"))
+    one, two = find_atlases([], root, SPACE)
+    assert one.table["name"].tolist() == ["aRoot", "bRoot", "cRoot"]
+    assert two.table["name"].tolist() == ["aTwo", "bTwo", "cTwo"]
+    # Outside of a dataset only the image's own folder counts.
+    (alone,) = find_atlases([str(one.image)], None, SPACE)
+    assert alone.table["name"].tolist() == ["label2", "label5", "label9"]
+
+
+def test_another_images_table_is_never_taken(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    image = write_image(tmp_path / "my_regions.nii.gz", labels)
+    write_table(tmp_path / "other_regions.tsv", "index\tname\n2\ta\n5\tb\n9\tc\n")
+    (atlas,) = find_atlases([str(image)], None, SPACE, atlas_space=SPACE)
+    assert atlas.table_path is None
+
+
+def test_two_tables_that_fit_equally_are_refused(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    image = write_image(tmp_path / f"tpl-{SPACE}_atlas-A_seg-x_res-1_dseg.nii.gz", labels)
+    for name in ("atlas-A_seg-x_dseg.tsv", "atlas-A_res-1_dseg.tsv"):
+        write_table(tmp_path / name, "index\tname\n2\ta\n5\tb\n9\tc\n")
+    with pytest.raises(BadDataError, match=r"several tables fit equally(.|\n)*res-1(.|\n)*seg-x"):
+        find_atlases([str(image)], None, SPACE)
+
+
 def test_one_name_for_two_atlases_is_refused(
     tmp_path: Path, write_image: WriteImage, labels: np.ndarray
 ) -> None:

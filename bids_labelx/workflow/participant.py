@@ -167,6 +167,8 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
             f"{len(plan.skipped)} runs left out: no atlas is in their space ({spaces}); "
             "--space chooses spaces",
         )
+    for key in sorted(a.key for group in plan.atlases.values() for a in group if not a.table_path):
+        _say(console, f"no table beside the image of {key}: its labels are named label1, …")
     LOGGER.info("settings\n%s", to_toml(settings))
 
 
