@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MOTION, confounds_table
 from nilearn.interfaces.fmriprep import load_confounds_strategy
+from tiny import MOTION, confounds_table
 
 from bids_labelx.denoise import (
     Strategy,

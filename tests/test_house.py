@@ -27,7 +27,7 @@ LAYERS = {
     "outputs": set(),
     "sidecars": {"outputs"},
     "results": {"dataset", "outputs"},
-    "masker": {"extraction"},
+    "masker": {"extraction", "report"},
     "report": {"outputs", "quality", "results"},
     "demo": set(),
 }

@@ -1,22 +1,31 @@
-"""Region signals without trends and confounds, standardised.
+"""Region signals without trends, drifts and confounds, standardised.
 
-The order is that of a denoising without a temporal filter: censored volumes out, detrend,
-regress, standardise. Signals and confounds go through the same steps, so that one does not
+The order depends on the temporal filter. A Butterworth filter needs every volume in its place:
+censored ones are interpolated, the run is detrended and filtered, and only then do they go. With
+cosine terms, which are regressors, or without a filter, they go first. Regression and
+standardising come last. Signals and confounds go through the same steps, so that one does not
 bring back what was taken from the other (Lindquist et al., 2019, doi:10.1002/hbm.24528).
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
+from bids_labelx.extraction import filters
+from bids_labelx.extraction.filters import Filter, TemporalFilter
+
 STANDARDIZE = ("zscore_sample", "zscore", "psc")
 
 Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
+
+BandPass = Callable[[np.ndarray], np.ndarray]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -26,11 +35,18 @@ def clean(
     *,
     confounds: np.ndarray | None = None,
     sample_mask: np.ndarray | None = None,
+    t_r: float | None = None,
+    filter: Filter = None,
+    low_pass: float | None = None,
+    high_pass: float | None = None,
     detrend: bool = False,
     standardize: Standardize = False,
     standardize_confounds: bool = True,
+    ensure_finite: bool = False,
+    extrapolate: bool = False,
+    butterworth: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
-    """Censor, detrend, regress confounds out of, and standardise signals.
+    """Censor, detrend, filter, regress confounds out of, and standardise signals.
 
     Parameters
     ----------
@@ -41,16 +57,33 @@ def clean(
         columns do no harm. Not modified.
     sample_mask : bool array of shape (n_volumes,), optional
         True for the volumes to keep. All are kept unless given.
+    t_r
+        Repetition time in seconds; a filter needs it.
+    filter
+        ``butterworth``: a low-pass, high-pass or band-pass of signals and confounds, over a run
+        whose censored volumes are interpolated. ``cosine``: the drifts at and below `high_pass`
+        are removed together with the confounds. None or False: nothing.
+    low_pass, high_pass
+        Frequencies in Hz, above and below which signals are removed. `filters.choose_filter`
+        says what goes together.
     detrend
         Remove mean and linear trend from signals and confounds.
     standardize
         ``zscore_sample`` or True: zero mean and unit variance, with n - 1 degrees of freedom.
         ``zscore``: the same with n. ``psc``: deviation from the mean in percent of the mean that
-        the kept volumes had before anything was removed. A column without variance, or for
-        ``psc`` without a mean, becomes 0. False or None: nothing.
+        the kept volumes had before anything was removed; with a Butterworth filter, see Notes.
+        A column without variance, or for ``psc`` without a mean, becomes 0. False or None:
+        nothing.
     standardize_confounds
         Bring confounds to zero mean and unit variance first, so that regression leaves the mean
         of the signals alone. Otherwise they are used as they are, detrended or not.
+    ensure_finite
+        Take non-finite values of the signals for 0.
+    extrapolate
+        Let a Butterworth filter have the volumes before the first and after the last kept one
+        too, extrapolated. Otherwise they are cut off before.
+    butterworth
+        Options of `filters.butterworth`: ``order``, ``padtype``, ``padlen``.
 
     Returns
     -------
@@ -59,37 +92,65 @@ def clean(
     Raises
     ------
     ValueError
-        If shapes or lengths do not fit, no volume is kept, `standardize` is unknown or a
-        confound is not finite in a kept volume.
+        If shapes or lengths do not fit, no volume is kept, `standardize` is unknown, a confound
+        is not finite in a kept volume, the options of the filter do not go together, or the run
+        is too short for it.
 
     Warns
     -----
     UserWarning
-        If a column has no mean to express a percentage of, or only one volume is kept, which
-        can be neither detrended nor standardised.
+        If a column has no mean to express a percentage of; only one volume is kept, which can be
+        neither detrended nor standardised; a cut-off is left out; or the run is too short for
+        any cosine.
+
+    Notes
+    -----
+    After a Butterworth filter that leaves the mean in, ``psc`` is in percent of the mean of the
+    filtered signal. Where detrending or a high-pass took the mean out, it is in percent of that
+    of the interpolated run plus the little that filtering brought back at the run's ends: the
+    convention of nilearn.
     """
     signals = np.asarray(signals, dtype=np.float64)
     if signals.ndim != 2:
         raise ValueError(f"signals have the shape (volumes, columns), found {signals.shape}")
     divisor = _check_standardize(standardize)
     keep = _check_sample_mask(sample_mask, len(signals))
-    original = signals[keep]
-    n_kept = len(original)
-    if n_kept == 1 and (detrend or divisor):
+    regressors = None if confounds is None else _check_confounds(confounds, keep)
+    chosen = filters.choose_filter(filter, t_r=t_r, low_pass=low_pass, high_pass=high_pass)
+    band_pass: BandPass | None = None
+    if chosen is not None and chosen.kind == "cosine":
+        regressors = _with_drifts(regressors, chosen, len(signals))
+    elif chosen is not None:
+        band_pass = partial(filters.butterworth, **chosen.cutoffs, **(butterworth or {}))
+    if ensure_finite:
+        signals = np.where(np.isfinite(signals), signals, 0.0)
+
+    run, inside = _run_to_filter(signals, keep, band_pass, extrapolate)
+    original = run[inside]
+    filtered = _detrend_and_filter(run, detrend, band_pass)[inside]
+    cleaned = filtered
+    if regressors is not None:
+        spread, _ = _run_to_filter(regressors, keep, band_pass, extrapolate)
+        columns = _detrend_and_filter(spread, detrend, band_pass)[inside]
+        basis = _basis(columns, _rounding_noise(spread[inside]), standardize_confounds)
+        cleaned = filtered - basis @ (basis.T @ filtered)
+
+    if len(original) == 1 and (detrend or divisor):
         warnings.warn(
             "only one volume is kept: it is neither detrended nor standardised", stacklevel=2
         )
-    cleaned = _remove_trend(original) if detrend else original
-    if confounds is not None:
-        basis = _confound_basis(
-            confounds, keep, detrend=detrend, standardize_confounds=standardize_confounds
-        )
-        cleaned = cleaned - basis @ (basis.T @ cleaned)
-    if divisor is None or n_kept == 1:
         return cleaned
-    if divisor == "psc":
-        return _percent_change(cleaned, original)
-    return _zscore(cleaned, _rounding_noise(original), ddof=1 if divisor == "zscore_sample" else 0)
+    if divisor is None:
+        return cleaned
+    noise = _rounding_noise(original)
+    if divisor != "psc":
+        return _zscore(cleaned, noise, ddof=1 if divisor == "zscore_sample" else 0)
+    baseline = run.mean(axis=0)
+    if band_pass is not None and (detrend or high_pass is not None):
+        baseline = baseline + cleaned.mean(axis=0)
+    elif band_pass is not None:
+        baseline = filtered.mean(axis=0)
+    return _percent_change(cleaned, baseline, noise)
 
 
 def confound_rank(
@@ -126,10 +187,9 @@ def confound_rank(
     rank = min(2, n_kept) if detrend and n_kept > 1 else 0
     if confounds is None:
         return rank
-    basis = _confound_basis(
-        confounds, keep, detrend=detrend, standardize_confounds=standardize_confounds
-    )
-    return rank + basis.shape[1]
+    kept = _check_confounds(confounds, keep)[keep]
+    columns = _detrend_and_filter(kept, detrend, None)
+    return rank + _basis(columns, _rounding_noise(kept), standardize_confounds).shape[1]
 
 
 def boolean_mask(sample_mask: ArrayLike | None, n_volumes: int) -> np.ndarray | None:
@@ -198,16 +258,8 @@ def _check_sample_mask(sample_mask: np.ndarray | None, n_volumes: int) -> np.nda
     return keep
 
 
-def _confound_basis(
-    confounds: np.ndarray, keep: np.ndarray, *, detrend: bool, standardize_confounds: bool
-) -> np.ndarray:
-    """Orthonormal basis, of shape (n_kept, rank), of what the confounds span.
-
-    The columns come from a QR decomposition with column pivoting, cut where the diagonal of R
-    falls below rounding error: relative to its first element (Golub & Van Loan, Matrix
-    Computations, 4th edition, section 5.4.2), and relative to what centring a confound of small
-    variance and large mean left of its digits.
-    """
+def _check_confounds(confounds: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Confounds as float64 columns, finite in every kept volume."""
     confounds = np.asarray(confounds, dtype=np.float64)
     if confounds.ndim == 1:
         confounds = confounds[:, np.newaxis]
@@ -216,15 +268,60 @@ def _confound_basis(
             f"confounds have the shape (volumes, confounds) with {len(keep)} volumes, "
             f"found {confounds.shape}"
         )
-    kept = confounds[keep]
-    bad = np.flatnonzero(~np.isfinite(kept).all(axis=0))
+    bad = np.flatnonzero(~np.isfinite(confounds[keep]).all(axis=0))
     if bad.size:
         raise ValueError(
             f"confounds are finite numbers in every kept volume; found NaN or infinity in "
             f"column(s) {', '.join(map(str, bad))}"
         )
-    noise = _rounding_noise(kept)
-    columns = _remove_trend(kept) if detrend else kept
+    return confounds
+
+
+def _with_drifts(
+    regressors: np.ndarray | None, cosine: TemporalFilter, n_volumes: int
+) -> np.ndarray | None:
+    """Regressors and the cosine terms of the whole run; terms given twice do no harm."""
+    assert cosine.high_pass is not None
+    drifts = filters.cosine_drift(cosine.high_pass, n_volumes, cosine.t_r)
+    if not drifts.shape[1]:
+        warnings.warn(
+            f"{n_volumes} volumes are too short for a drift at or below {cosine.high_pass} Hz: "
+            "nothing is filtered",
+            stacklevel=3,
+        )
+    return drifts if regressors is None else np.hstack([regressors, drifts])
+
+
+def _run_to_filter(
+    columns: np.ndarray, keep: np.ndarray, band_pass: BandPass | None, extrapolate: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Copy of what detrending and filtering are to see, and which of its volumes are kept.
+
+    The run with its censored volumes interpolated if a filter follows, else the kept volumes.
+    """
+    if band_pass is None:
+        kept = columns[keep]
+        return kept, np.ones(len(kept), dtype=bool)
+    return filters.interpolate_censored(columns, keep, extrapolate=extrapolate)
+
+
+def _detrend_and_filter(
+    columns: np.ndarray, detrend: bool, band_pass: BandPass | None
+) -> np.ndarray:
+    """Columns less their trend, then band-passed, where either is asked for."""
+    if detrend:
+        columns = filters.remove_trend(columns)
+    return columns if band_pass is None else band_pass(columns)
+
+
+def _basis(columns: np.ndarray, noise: np.ndarray, standardize_confounds: bool) -> np.ndarray:
+    """Orthonormal basis, of shape (n_kept, rank), of what the confounds span.
+
+    The columns come from a QR decomposition with column pivoting, cut where the diagonal of R
+    falls below rounding error: relative to its first element (Golub & Van Loan, Matrix
+    Computations, 4th edition, section 5.4.2), and relative to what centring a confound of small
+    variance and large mean left of its digits (`noise`, per column).
+    """
     if standardize_confounds:
         columns = columns - columns.mean(axis=0)
         size = columns.std(axis=0, ddof=min(1, len(columns) - 1))
@@ -250,17 +347,6 @@ def _rounding_noise(columns: np.ndarray) -> np.ndarray:
     return 10 * len(columns) * _EPS * np.abs(columns).max(axis=0, initial=0.0)
 
 
-def _remove_trend(columns: np.ndarray) -> np.ndarray:
-    """Columns less their least-squares straight line; a single row is left as it is."""
-    if len(columns) == 1:
-        return columns
-    time = np.arange(len(columns), dtype=np.float64)
-    time -= time.mean()
-    time /= linalg.norm(time)
-    centred = columns - columns.mean(axis=0)
-    return centred - np.outer(time, time @ centred)
-
-
 def _zscore(columns: np.ndarray, noise: np.ndarray, ddof: int) -> np.ndarray:
     """Columns at zero mean and unit variance, 0 where there is no variance."""
     centred = columns - columns.mean(axis=0)
@@ -270,10 +356,10 @@ def _zscore(columns: np.ndarray, noise: np.ndarray, ddof: int) -> np.ndarray:
     return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
 
 
-def _percent_change(columns: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """Deviations of `columns` from their mean, in percent of the mean of `original`."""
-    baseline = np.abs(original.mean(axis=0))
-    without = baseline <= _rounding_noise(original)
+def _percent_change(columns: np.ndarray, baseline: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Deviations of `columns` from their mean, in percent of the baseline's size."""
+    baseline = np.abs(baseline)
+    without = np.isfinite(baseline) & (baseline <= noise)
     if without.any():
         warnings.warn(
             f"{int(without.sum())} column(s) have a mean of zero: a percent signal change means "

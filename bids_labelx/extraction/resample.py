@@ -5,8 +5,15 @@ A grid is a shape (x, y, z) with an affine (4, 4) from voxel indices to millimet
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+
 import numpy as np
+import scipy
 from scipy import linalg, ndimage
+
+# Older versions warn at every call with a diagonal that its meaning changed in 2016.
+_SCIPY_WARNS = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 16)
 
 
 def same_grid(
@@ -96,19 +103,13 @@ def resample_labels(
         raise TypeError(f"labels are integers, found an array of type {labels.dtype}")
     if labels.ndim != 3:
         raise ValueError(f"labels are a 3D array, found the shape {labels.shape}")
-    matrix, offset = _target_to_source(affine, target_affine)
+    matrix, offset = target_to_source(affine, target_affine)
 
     # SciPy computes in float64, which not every int64 fits into, so consecutive codes are
     # resampled in place of the labels. Code 0 is kept for the background.
     values, codes = np.unique(labels, return_inverse=True)
-    resampled = ndimage.affine_transform(
-        (codes + 1).astype(np.int32).reshape(labels.shape),
-        matrix,
-        offset=offset,
-        output_shape=tuple(shape),
-        order=0,
-        cval=0,
-    )
+    image = (codes + 1).astype(np.int32).reshape(labels.shape)
+    resampled = interpolate(image, matrix, offset, shape, order=0)
     lookup = np.concatenate([np.array([background], values.dtype), values])
     return lookup[resampled]
 
@@ -150,14 +151,30 @@ def labels_on_grid(
     return resample_labels(labels, affine, shape, target_affine, background=background)
 
 
-def _target_to_source(
+def target_to_source(
     affine: np.ndarray, target_affine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Matrix and offset from voxels of the target grid to voxels of the source grid.
+    """Matrix and offset from voxels of a target grid to voxels of a source grid.
 
-    A diagonal matrix is returned as its diagonal, for which SciPy takes another, faster way.
-    The two ways round differently, so the choice decides ties, and so does the inverse's last
-    bit: both are part of the result and not a matter of taste.
+    A diagonal matrix is returned as its diagonal, for which SciPy takes another way. The two
+    ways round differently, so the choice decides ties, and so does the inverse's last bit: both
+    are part of the result and not a matter of taste.
+
+    Parameters
+    ----------
+    affine, target_affine : arrays of shape (4, 4)
+        Of the source grid and of the target grid.
+
+    Returns
+    -------
+    matrix : array of shape (3, 3), or (3,) where it is diagonal
+    offset : array of shape (3,)
+        In voxels of the source.
+
+    Raises
+    ------
+    ValueError
+        If one of the affines cannot be inverted.
     """
     if np.array_equal(affine, target_affine):
         return np.ones(3), np.zeros(3)
@@ -170,6 +187,50 @@ def _target_to_source(
     if np.array_equal(np.diag(diagonal), matrix):
         return diagonal, offset
     return matrix, offset
+
+
+def interpolate(
+    values: np.ndarray,
+    matrix: np.ndarray,
+    offset: np.ndarray,
+    shape: tuple[int, ...],
+    *,
+    order: int,
+    prefilter: bool = True,
+) -> np.ndarray:
+    """Values at the centres of another grid's voxels, by a spline; 0 beyond the outermost ones.
+
+    Parameters
+    ----------
+    values : array of shape (x, y, z), or one of fewer dimensions
+    matrix, offset
+        As from `target_to_source`, or the part of it that is about the dimensions of `values`.
+    shape
+        Shape of the target grid.
+    order
+        Degree of the spline: 0 for the nearest voxel, 3 for cubic.
+    prefilter
+        False if `values` are spline coefficients already.
+
+    Returns
+    -------
+    array of the given shape and the data type of `values`
+    """
+    with contextlib.ExitStack() as stack:
+        # Filters of warnings are shared by all threads: they are touched only where they must be.
+        if _SCIPY_WARNS and matrix.ndim == 1:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message=".*has changed in SciPy 0.18")
+        return ndimage.affine_transform(
+            values,
+            matrix,
+            offset=offset,
+            output_shape=tuple(shape),
+            order=order,
+            mode="constant",
+            cval=0,
+            prefilter=prefilter,
+        )
 
 
 def bounding_box(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +19,10 @@ from isal import igzip, isal_zlib
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, SpatialImage
+
+from bids_labelx.extraction.resample import same_grid
+
+Image = str | os.PathLike[str] | SpatialImage
 
 _PIECE_BYTES = 1 << 20
 
@@ -98,8 +103,8 @@ class Volumes:
         return values
 
 
-def open_volumes(image: str | os.PathLike[str] | SpatialImage) -> Volumes:
-    """Open an image for reading volume by volume; reads the header only.
+def open_volumes(image: Image | Sequence[Image]) -> Volumes:
+    """Open an image for reading volume by volume; reads headers only.
 
     ``.nii.gz`` is decompressed once from beginning to end, ``.nii`` is memory-mapped a block at
     a time, and any other format is sliced through nibabel. A nibabel image whose data still lie
@@ -109,17 +114,72 @@ def open_volumes(image: str | os.PathLike[str] | SpatialImage) -> Volumes:
     ----------
     image
         Path or nibabel image with 3 dimensions or 4, or more where only one of the further ones
-        is longer than 1.
+        is longer than 1. Or a list or tuple of images of one volume each, all on one grid, which
+        are the volumes of a run in the order given; of their stored values, `Volumes.slope` is 1
+        and `Volumes.inter` 0, since the images' own scalings may differ. Or a path with the
+        wildcards of `glob`, which stands for the sorted list of the files that match; a file of
+        that very name goes before.
 
     Raises
     ------
     OSError
         If the file cannot be read as an image or is shorter than its header says.
     TypeError
-        If `image` is neither a path nor a nibabel image with a grid in space.
+        If `image` is neither a path nor a nibabel image with a grid in space, or an image in a
+        list has several volumes.
     ValueError
-        If the image is not 3D or 4D, is empty, or holds complex or colour values.
+        If the image is not 3D or 4D, is empty, or holds complex or colour values; if a list is
+        empty or its images are on different grids; if no file matches the wildcards.
     """
+    if isinstance(image, (list, tuple)):
+        return _open_run(image)
+    if isinstance(image, (str, os.PathLike)) and glob.has_magic(pattern := os.fspath(image)):
+        path = Path(pattern).expanduser()
+        if not path.exists():
+            files = sorted(glob.glob(str(path)))  # noqa: PTH207, whose advice needs a relative path
+            if not files:
+                raise ValueError(f"no file is called, or matches the pattern, {pattern!r}")
+            return _open_run(files)
+    return _open_image(cast(Image, image))
+
+
+def _open_run(images: Sequence[Image]) -> Volumes:
+    """Open images of a volume each as the volumes of one run."""
+    if not images:
+        raise ValueError("expected an image or a list of 3D images, found an empty list")
+    parts = [_open_image(image) for image in images]
+    first = parts[0]
+    for index, part in enumerate(parts):
+        if part.n_volumes != 1:
+            raise TypeError(
+                "Input data has incompatible dimensionality: Expected dimension is 4D and you "
+                "provided a list of 4D images (5D). Each image of a list is one volume, but "
+                f"image #{index} ({part.name}) has {part.n_volumes}."
+            )
+        if not same_grid(part.shape, part.affine, first.shape, first.affine):
+            raise ValueError(
+                f"Field of view of image #{index} ({part.name}) is not that of image #0 "
+                f"({first.name}):\n"
+                f"image #{index}: shape {part.shape}, affine\n{part.affine}\n"
+                f"image #0: shape {first.shape}, affine\n{first.affine}"
+            )
+    if any(part.slope != 1.0 or part.inter != 0.0 for part in parts):
+        dtype = np.dtype(np.float64)
+    else:
+        dtype = np.result_type(*(part.dtype for part in parts))
+    return replace(
+        first,
+        name=first.name if len(parts) == 1 else f"{first.name} and {len(parts) - 1} more",
+        n_volumes=len(parts),
+        slope=1.0,
+        inter=0.0,
+        dtype=dtype,
+        _read=partial(_run_blocks, parts, dtype),
+    )
+
+
+def _open_image(image: Image) -> Volumes:
+    """Open one image; see `open_volumes`."""
     if isinstance(image, (str, os.PathLike)):
         name = os.fspath(image)
         image = _load(name)
@@ -151,7 +211,7 @@ def open_volumes(image: str | os.PathLike[str] | SpatialImage) -> Volumes:
     return Volumes(name, shape, n_volumes, affine, slope, inter, dtype, read)
 
 
-def read_volume(image: str | os.PathLike[str] | SpatialImage) -> tuple[Volumes, np.ndarray]:
+def read_volume(image: Image) -> tuple[Volumes, np.ndarray]:
     """Read an image of a single volume: a mask, or labels.
 
     Returns
@@ -294,3 +354,18 @@ def _array_blocks(
         # a copy is made only where the array was not in Fortran order already.
         part = part.reshape((*shape, -1))
         yield first, part.T.reshape(part.shape[3], -1)
+
+
+def _run_blocks(
+    parts: Sequence[Volumes], dtype: np.dtype, size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of a run whose volumes are images of their own, in a buffer that is used again."""
+    buffer = np.empty((min(size, len(parts)), parts[0].n_voxels), dtype)
+    for first in range(0, len(parts), size):
+        block = buffer[: len(parts) - first]
+        for row, part in zip(block, parts[first : first + size], strict=True):
+            # Asked for to the end, a compressed file is checked to its end.
+            for _, raw in part.blocks(1):
+                scaled = part.slope != 1.0 or part.inter != 0.0
+                row[:] = part.scale(raw[0]) if scaled else raw[0]
+        yield first, block

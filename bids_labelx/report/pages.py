@@ -1,4 +1,4 @@
-"""The HTML pages: one per participant and one for the group.
+"""The HTML pages: one per participant and one for the group, and what every page shares.
 
 A page is a single file beside its pictures. It has no script and asks nothing of the network, so
 it opens from a disk, an archive or a server alike. All text is escaped.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -121,17 +121,14 @@ def participant_page(
     ValueError
         If the path of a picture is empty or absolute.
     """
-    return (
-        _environment()
-        .get_template("participant.html")
-        .render(
-            participant=f"sub-{participant.removeprefix('sub-')}",
-            summary=summary,
-            runs=runs,
-            failed=sum(run.status == "failed" for run in runs),
-            methods=[part for part in re.split(r"\n\s*\n", methods.strip()) if part],
-            version=version,
-        )
+    return render_page(
+        "participant.html",
+        participant=f"sub-{participant.removeprefix('sub-')}",
+        summary=summary,
+        runs=runs,
+        failed=sum(run.status == "failed" for run in runs),
+        methods=[part for part in re.split(r"\n\s*\n", methods.strip()) if part],
+        version=version,
     )
 
 
@@ -164,11 +161,14 @@ def group_page(
     ValueError
         If the path of a report is empty or absolute.
     """
-    return (
-        _environment()
-        .get_template("group.html")
-        .render(summary=summary, tables=tables, participants=participants, version=version)
+    return render_page(
+        "group.html", summary=summary, tables=tables, participants=participants, version=version
     )
+
+
+def render_page(template: str, *, version: str, **content: Any) -> str:
+    """Fill one of the templates; all text is escaped, and a name without content is an error."""
+    return _environment().get_template(template).render(version=version, **content)
 
 
 @cache

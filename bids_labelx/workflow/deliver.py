@@ -225,7 +225,8 @@ def draw_run(
     list of pathlib.Path
         What was drawn, within the output dataset.
     """
-    from bids_labelx.report.figures import plot_labels, plot_matrix, save_figure
+    from bids_labelx.report.brain import plot_labels
+    from bids_labelx.report.figures import plot_matrix, save_figure
 
     drawn: list[Path] = []
     for i, atlas in enumerate(delivery.atlases):

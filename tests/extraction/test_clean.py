@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nilearn import signal
+from scipy.interpolate import make_interp_spline
+from scipy.signal import butter, sosfiltfilt
 
 from bids_labelx.extraction.clean import boolean_mask, clean, confound_rank
 
@@ -16,7 +18,9 @@ from bids_labelx.extraction.clean import boolean_mask, clean, confound_rank
 def by_nilearn(signals, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return signal.clean(signals, filter=False, **options)
+        options = {"filter": False, **options}
+        extra = {f"butterworth__{k}": v for k, v in options.pop("butterworth", {}).items()}
+        return signal.clean(signals, **options, **extra)
 
 
 def make(n_volumes=40, n_columns=6, n_confounds=5, seed=0):
@@ -57,6 +61,349 @@ def test_numbers_are_those_of_nilearn(
     np.testing.assert_allclose(
         clean(signals, **options), by_nilearn(signals, **options), rtol=1e-9, atol=1e-9
     )
+
+
+FILTERS = [
+    {"filter": "butterworth", "low_pass": 0.1},
+    {"filter": "butterworth", "high_pass": 0.01},
+    {"filter": "butterworth", "low_pass": 0.1, "high_pass": 0.01},
+    {
+        "filter": "butterworth",
+        "low_pass": 0.12,
+        "high_pass": 0.02,
+        "butterworth": {"order": 3, "padtype": "even", "padlen": 20},
+    },
+    {"filter": "cosine", "high_pass": 0.01},
+]
+
+
+def one_sided_mask(n_volumes, seed=1):
+    """A mask that censors no volume together with its mirror image: nilearn is right there."""
+    rng = np.random.default_rng(seed)
+    keep = np.ones(n_volumes, bool)
+    for one in rng.permutation(np.arange(1, n_volumes))[: n_volumes // 4]:
+        keep[one] = not keep[n_volumes - 1 - one]
+    keep[0], keep[-1] = False, True
+    return keep
+
+
+@pytest.mark.parametrize("filtered", FILTERS)
+@pytest.mark.parametrize("with_confounds", [False, True])
+@pytest.mark.parametrize("censor", [None, "drop ends", "extrapolate"])
+@pytest.mark.parametrize("detrend", [False, True])
+@pytest.mark.parametrize("standardize", [False, "zscore_sample", "psc"])
+@pytest.mark.parametrize("standardize_confounds", [True, False])
+def test_filtered_numbers_are_those_of_nilearn(
+    filtered, with_confounds, censor, detrend, standardize, standardize_confounds
+):
+    if standardize == "psc" and not standardize_confounds:
+        detrend = True
+    signals, confounds = make(121)
+    if standardize == "psc":
+        # As BOLD is: where the mean does not outweigh what varies, nilearn changes the baseline.
+        signals += 1e5
+    keep = one_sided_mask(121)
+    assert keep[60]
+    assert (~keep).sum() > 15
+    options = {
+        "confounds": confounds if with_confounds else None,
+        "sample_mask": keep if censor else None,
+        "detrend": detrend,
+        "standardize": standardize,
+        "standardize_confounds": standardize_confounds,
+        "t_r": 2.0,
+        "extrapolate": censor == "extrapolate",
+        **filtered,
+    }
+    result = clean(signals, **options)
+    expected = by_nilearn(signals, **options)
+    np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-9)
+
+
+def by_brute_force(signals, confounds, keep, t_r, low_pass, high_pass, detrend, extrapolate):
+    """Interpolate, detrend, filter, drop and regress, a column at a time and all by the book."""
+    volumes, kept = np.arange(len(keep)), np.flatnonzero(keep)
+    span = volumes if extrapolate else volumes[kept[0] : kept[-1] + 1]
+    cutoffs = [c for c in (high_pass, low_pass) if c]
+    kind = "band" if len(cutoffs) == 2 else "low" if low_pass else "high"
+    sos = butter(5, cutoffs if kind == "band" else cutoffs[0], kind, fs=1 / t_r, output="sos")
+
+    def step(column):
+        spline = make_interp_spline(kept, column[kept], k=3)
+        whole = np.array([column[t] if keep[t] else spline(t) for t in span])
+        if detrend:
+            whole = whole - np.polyval(
+                np.polyfit(span - span.mean(), whole, 1), span - span.mean()
+            )
+        return sosfiltfilt(sos, whole)[keep[span]]
+
+    signals = np.column_stack([step(column) for column in signals.T])
+    if confounds is None:
+        return signals
+    confounds = np.column_stack([step(column) for column in confounds.T])
+    confounds = confounds - confounds.mean(axis=0)
+    confounds = confounds / confounds.std(axis=0)
+    return signals - confounds @ np.linalg.lstsq(confounds, signals, rcond=None)[0]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    mask=st.lists(st.booleans(), min_size=50, max_size=90),
+    n_confounds=st.integers(0, 3),
+    cutoffs=st.sampled_from([(0.1, None), (None, 0.01), (0.1, 0.01)]),
+    detrend=st.booleans(),
+    extrapolate=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_censoring_and_filtering_are_those_of_brute_force(
+    mask, n_confounds, cutoffs, detrend, extrapolate, seed
+):
+    keep = np.array(mask)
+    keep[[5, -5]] = True
+    keep[20:32] = True
+    signals, confounds = make(len(keep), 3, max(n_confounds, 1), seed)
+    confounds = confounds if n_confounds else None
+    low_pass, high_pass = cutoffs
+    expected = by_brute_force(
+        signals, confounds, keep, 2.0, low_pass, high_pass, detrend, extrapolate
+    )
+    result = clean(
+        signals,
+        confounds=confounds,
+        sample_mask=keep,
+        t_r=2.0,
+        filter="butterworth",
+        low_pass=low_pass,
+        high_pass=high_pass,
+        detrend=detrend,
+        extrapolate=extrapolate,
+    )
+    # What is extrapolated over ten volumes is huge, and so are its rounding errors.
+    scale = 500 + np.abs(expected).max()
+    np.testing.assert_allclose(result / scale, expected / scale, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("censored", [[40, 59], [0, 1, 98, 99], [0, 49, 50, 99], [10]])
+@pytest.mark.parametrize("extrapolate", [False, True])
+@pytest.mark.parametrize("filtered", [FILTERS[2], FILTERS[4], {}])
+def test_spikes_in_censored_volumes_leave_no_trace(censored, extrapolate, filtered):
+    signals, confounds = make(100)
+    keep = np.ones(100, bool)
+    keep[censored] = False
+    options = {
+        "sample_mask": keep,
+        "t_r": 2.0,
+        "detrend": True,
+        "standardize": "zscore_sample",
+        "extrapolate": extrapolate,
+        **filtered,
+    }
+    expected = clean(signals, confounds=confounds, **options)
+    for spike in (1000.0, np.nan):
+        spiked, worse = signals.copy(), confounds.copy()
+        spiked[censored] += spike
+        worse[censored] -= spike
+        result = clean(spiked, confounds=worse, **options)
+        np.testing.assert_array_equal(result, expected)
+    assert result.shape == (100 - len(censored), 6)
+
+
+def test_a_spike_in_a_kept_volume_does_leave_a_trace():
+    signals, _ = make(100)
+    spiked = signals.copy()
+    spiked[40] += 1000
+    options = {"sample_mask": np.arange(100) != 10, "t_r": 2.0, **FILTERS[2]}
+    difference = np.abs(clean(spiked, **options) - clean(signals, **options))
+    assert difference.max() > 100
+
+
+def test_confounds_are_filtered_along_with_the_signals():
+    # Unfiltered, the confound's fast half would keep it from explaining the slow signal.
+    time = np.arange(1000) * 2.0
+    fast, slow = (np.sin(2 * np.pi * f * time)[:, np.newaxis] for f in (0.2, 0.05))
+    options = {"t_r": 2.0, "filter": "butterworth", "low_pass": 0.1}
+    middle = slice(50, -50)
+    assert np.abs(clean(slow, confounds=slow + fast, **options)[middle]).max() < 0.05
+    assert np.abs(clean(slow, confounds=slow + fast)[middle]).max() > 0.4
+    left_alone = clean(slow, confounds=fast, **options)
+    np.testing.assert_allclose(left_alone[middle], slow[middle], atol=0.01)
+
+
+@pytest.mark.parametrize("trend", [-1.0, 1.0])
+def test_cosines_are_removed_beside_confounds_that_resemble_them(trend):
+    # nilearn leaves every cosine out if one confound correlates with one of them.
+    signals, confounds = make(150)
+    keep = mask_of(150)
+    line = trend * np.arange(150.0)
+    cosines = signal.create_cosine_drift(0.01, np.arange(150) * 2.0)[keep]
+    together = np.column_stack([confounds[keep], line[keep], cosines])
+    mean = signals[keep].mean(axis=0)
+    expected = mean + least_squares(signals[keep], together)
+    result = clean(
+        signals,
+        confounds=np.column_stack([confounds, line]),
+        sample_mask=keep,
+        t_r=2.0,
+        **FILTERS[4],
+    )
+    np.testing.assert_allclose(result, expected, atol=1e-8)
+
+
+def test_cosines_that_come_as_confounds_are_not_missed_twice():
+    signals, confounds = make(150)
+    cosines = signal.create_cosine_drift(0.01, np.arange(150) * 2.0)[:, :-1]
+    options = {"t_r": 2.0, "detrend": True, "standardize": "zscore_sample", **FILTERS[4]}
+    both = np.hstack([confounds, cosines])
+    result = clean(signals, confounds=both, **options)
+    np.testing.assert_allclose(result, clean(signals, confounds=confounds, **options), atol=1e-9)
+    np.testing.assert_allclose(result, by_nilearn(signals, confounds=both, **options), atol=1e-9)
+
+
+def test_a_run_too_short_for_a_cosine_is_left_unfiltered_with_a_warning():
+    signals, _ = make(20)
+    with pytest.warns(UserWarning, match="20 volumes are too short"):
+        result = clean(signals, t_r=2.0, **FILTERS[4])
+    np.testing.assert_array_equal(result, signals)
+
+
+def test_a_butterworth_without_cutoffs_censors_first_as_no_filter_does():
+    signals, confounds = make()
+    options = {"confounds": confounds, "sample_mask": mask_of(), "detrend": True}
+    np.testing.assert_array_equal(
+        clean(signals, filter="butterworth", **options), clean(signals, **options)
+    )
+
+
+@pytest.mark.parametrize("filtered", [{}, *FILTERS])
+@pytest.mark.parametrize("with_confounds", [False, True])
+def test_ensure_finite_counts_what_is_not_finite_as_zero(filtered, with_confounds):
+    signals, confounds = make(121)
+    signals[3, 0], signals[7, 1], signals[:, 2] = np.nan, -np.inf, np.nan
+    before = signals.copy()
+    options = {
+        "confounds": confounds if with_confounds else None,
+        "sample_mask": one_sided_mask(121),
+        "t_r": 2.0,
+        "detrend": True,
+        "standardize": False,
+        "ensure_finite": True,
+        **filtered,
+    }
+    result = clean(signals, **options)
+    np.testing.assert_allclose(result, by_nilearn(signals, **options), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(signals, before)
+
+
+@pytest.mark.parametrize("filtered", FILTERS)
+@pytest.mark.parametrize("standardize", [False, "zscore", "zscore_sample", "psc"])
+def test_nan_stays_in_its_column_through_a_filter(filtered, standardize):
+    signals, confounds = make(100)
+    keep = mask_of(100)
+    options = {
+        "confounds": confounds,
+        "sample_mask": keep,
+        "t_r": 2.0,
+        "standardize": standardize,
+        **filtered,
+    }
+    expected = clean(signals, **options)
+    signals[np.flatnonzero(keep)[5], 1], signals[:, 4] = np.inf, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = clean(signals, **options)
+    assert np.isnan(result[:, [1, 4]]).all()
+    rest = [0, 2, 3, 5]
+    np.testing.assert_allclose(result[:, rest], expected[:, rest], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("filtered", FILTERS)
+@pytest.mark.parametrize("detrend", [False, True])
+@pytest.mark.parametrize("standardize_confounds", [False, True])
+def test_constant_and_duplicate_confounds_do_no_harm_through_a_filter(
+    filtered, detrend, standardize_confounds
+):
+    if "high_pass" not in filtered and not standardize_confounds:
+        detrend = True
+    signals, confounds = make(100)
+    columns = [confounds, confounds[:, ::-1] * 3]
+    if filtered["filter"] == "butterworth" or detrend or standardize_confounds:
+        columns += [np.full((100, 1), 1e6 + 0.1), np.zeros((100, 1))]
+    options = {
+        "sample_mask": mask_of(100),
+        "t_r": 2.0,
+        "detrend": detrend,
+        "standardize_confounds": standardize_confounds,
+        **filtered,
+    }
+    np.testing.assert_allclose(
+        clean(signals, confounds=np.hstack(columns), **options),
+        clean(signals, confounds=confounds, **options),
+        atol=1e-7,
+    )
+    empty = clean(signals, confounds=np.empty((100, 0)), **options)
+    np.testing.assert_allclose(empty, clean(signals, **options), atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 + 0.1, -3e-12])
+@pytest.mark.parametrize("filtered", FILTERS)
+@pytest.mark.parametrize("standardize", ["zscore", "zscore_sample", "psc"])
+@pytest.mark.parametrize("detrend", [False, True])
+def test_a_constant_series_becomes_zero_through_a_filter(value, filtered, standardize, detrend):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = clean(
+            np.full((100, 2), value),
+            sample_mask=mask_of(100),
+            t_r=2.0,
+            standardize=standardize,
+            detrend=detrend,
+            **filtered,
+        )
+    np.testing.assert_allclose(result, 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("filtered", FILTERS)
+def test_filtering_modifies_no_input(filtered):
+    signals, confounds = make(100)
+    keep, options = mask_of(100), {"order": 4}
+    before = [one.copy() for one in (signals, confounds, keep)]
+    for extrapolate in (False, True):
+        clean(
+            signals,
+            confounds=confounds,
+            sample_mask=keep,
+            t_r=2.0,
+            **{**filtered, "butterworth": options},
+            detrend=True,
+            standardize="psc",
+            extrapolate=extrapolate,
+        )
+    for one, then in zip((signals, confounds, keep), before, strict=True):
+        np.testing.assert_array_equal(one, then)
+    assert options == {"order": 4}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"filter": "butterworth", "low_pass": 0.1}, "t_r, in seconds"),
+        ({"filter": "cosine", "t_r": 2.0}, "needs high_pass"),
+        ({"filter": "butterworth", "t_r": 2.0, "high_pass": 0.3}, "Nyquist"),
+        ({"filter": "bandpass", "t_r": 2.0, "high_pass": 0.01}, "bandpass"),
+        (
+            {"filter": "butterworth", "t_r": 2.0, "high_pass": 0.1, "butterworth": {"order": 20}},
+            "over 40 volumes",
+        ),
+    ],
+)
+def test_a_filter_that_does_not_fit_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        clean(make()[0], **options)
+
+
+def test_an_unknown_option_of_the_filter_is_refused():
+    with pytest.raises(TypeError, match="colour"):
+        clean(make()[0], t_r=2.0, **{**FILTERS[0], "butterworth": {"colour": 1}})
 
 
 def least_squares(signals, regressors):

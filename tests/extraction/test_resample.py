@@ -143,6 +143,18 @@ def test_big_endian_and_unordered_arrays_give_the_same_labels():
         )
 
 
+def test_resampling_is_silent_and_leaves_the_filters_of_warnings_alone():
+    labels = np.random.default_rng(0).integers(0, 5, (4, 5, 6))
+    oblique = np.diag([1.5, 1.5, 1.5, 1.0])
+    oblique[0, 1] = 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        for target in (np.diag([1.5, 1.5, 1.5, 1.0]), oblique):
+            resample_labels(labels, np.eye(4), (3, 4, 5), target)
+        assert list(warnings.filters) == before
+
+
 def test_wrong_input_is_refused():
     with pytest.raises(TypeError, match="float64"):
         resample_labels(np.zeros((2, 2, 2)), np.eye(4), (2, 2, 2), 2 * np.eye(4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nilearn.image import concat_imgs
 
 from bids_labelx.extraction.stream import Volumes, open_volumes, read_volume
 
@@ -244,3 +246,171 @@ def test_read_volume_keeps_large_integers_and_scales_the_others(tmp_path):
     np.testing.assert_array_equal(read, nib.load(path).get_fdata())
     with pytest.raises(ValueError, match="3 volumes"):
         read_volume(nib.Nifti1Image(np.zeros((2, 2, 2, 3), "f4"), AFFINE))
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(
+    ("slope", "inter"),
+    [(0.0, 5.0), (np.nan, 5.0), (np.inf, 0.0), (np.nan, np.nan), (2.0, -1.5), (-0.3, 0.0)],
+)
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+def test_odd_scaling_in_the_header_means_what_it_means_to_nibabel(
+    tmp_path, dtype, slope, inter, suffix
+):
+    content = save(tmp_path / "plain.nii", random_values((3, 4, 5, 3), dtype)).read_bytes()
+    content = content[:112] + struct.pack("<ff", slope, inter) + content[120:]
+    path = tmp_path / f"odd{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix == ".nii.gz" else content)
+    volumes = open_volumes(path)
+    np.testing.assert_array_equal(collect(volumes, 2), flat(nib.load(path)))
+    if not (np.isfinite(slope) and slope):
+        assert (volumes.slope, volumes.inter) == (1.0, 0.0)
+
+
+def test_a_scaling_that_nibabel_refuses_is_refused_with_the_name(tmp_path):
+    path = save(tmp_path / "odd.nii", random_values((3, 4, 5, 3), "f4"))
+    content = path.read_bytes()
+    path.write_bytes(content[:112] + struct.pack("<ff", 2.0, np.nan) + content[120:])
+    with pytest.raises(OSError, match=r"odd\.nii: cannot be read"):
+        open_volumes(path)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    kinds=st.lists(
+        st.tuples(
+            st.sampled_from(["u1", "i2", "u2", "i4", "f4", "f8"]),
+            st.sampled_from(["<", ">"]),
+            st.sampled_from([None, 1.0, 0.25, -3.0]),
+            st.sampled_from([".nii", ".nii.gz", "loaded", "in memory"]),
+            st.sampled_from([(3, 4, 5), (3, 4, 5, 1)]),
+        ),
+        min_size=1,
+        max_size=7,
+    ),
+    size=st.integers(1, 8),
+    container=st.sampled_from([list, tuple]),
+)
+def test_a_list_of_3d_images_is_a_run_of_their_values(tmp_path, kinds, size, container):
+    images, expected = [], []
+    for index, (dtype, order, slope, how, shape) in enumerate(kinds):
+        values = random_values(shape, dtype, seed=index)
+        if how == "in memory":
+            images.append(nib.Nifti1Image(values, AFFINE))
+            expected.append(flat(images[-1]))
+            continue
+        path = tmp_path / f"image{index}{'.nii.gz' if how == 'loaded' else how}"
+        save(path, values, slope=slope, inter=None if slope is None else 7.5, order=order)
+        images.append(nib.load(path) if how == "loaded" else path)
+        expected.append(flat(nib.load(path)))
+    volumes = open_volumes(container(images))
+    assert (volumes.shape, volumes.n_volumes) == ((3, 4, 5), len(kinds))
+    assert (volumes.slope, volumes.inter) == (1.0, 0.0)
+    assert volumes.dtype.isnative
+    np.testing.assert_allclose(volumes.affine, AFFINE, rtol=1e-6)
+    assert all(raw.dtype == volumes.dtype for _, raw in volumes.blocks(size))
+    np.testing.assert_allclose(
+        collect(volumes, size), np.concatenate(expected), rtol=1e-12, atol=1e-9
+    )
+
+
+def test_a_list_of_images_is_the_run_that_nilearn_makes_of_it(tmp_path):
+    paths = []
+    for index in range(5):
+        values = random_values((3, 4, 5), "i2", seed=index)
+        paths.append(str(save(tmp_path / f"v{index}.nii", values, slope=0.1 + index, inter=index)))
+    np.testing.assert_array_equal(
+        collect(open_volumes(paths), 2), flat(concat_imgs(paths, dtype=None))
+    )
+
+
+def test_unscaled_images_of_a_list_keep_a_common_type_that_holds_them_exactly():
+    def image(value: int, dtype: str) -> nib.Nifti1Image:
+        return nib.Nifti1Image(np.full((2, 2, 2), value, dtype), AFFINE, dtype=dtype)
+
+    volumes = open_volumes([image(2**62 + 1, "i8"), image(-7, "i2"), image(60000, "u2")])
+    ((_, raw),) = volumes.blocks(3)
+    assert raw.dtype == np.int64
+    assert raw[:, 0].tolist() == [2**62 + 1, -7, 60000]
+
+
+def test_images_of_a_list_on_another_grid_are_refused_and_the_first_is_named():
+    def image(shape: tuple[int, ...], shift: float) -> nib.Nifti1Image:
+        affine = AFFINE.copy()
+        affine[0, 3] += shift
+        return nib.Nifti1Image(np.zeros(shape, "f4"), affine)
+
+    near = open_volumes([image((3, 4, 5), 0), image((3, 4, 5), 0.0009)])
+    np.testing.assert_allclose(near.affine, AFFINE)
+    good, moved, larger = image((3, 4, 5), 0), image((3, 4, 5), 0.5), image((3, 4, 6), 0)
+    with pytest.raises(ValueError, match=r"image #2 \(in-memory") as caught:
+        open_volumes([good, good, moved, larger])
+    assert "-9.5" in str(caught.value)
+    assert "-10" in str(caught.value)
+    with pytest.raises(ValueError, match=r"#1: shape \(3, 4, 6\)[\s\S]*#0: shape \(3, 4, 5\)"):
+        open_volumes([good, larger, moved])
+
+
+def test_what_is_no_list_of_3d_images_is_refused():
+    one, two = (nib.Nifti1Image(np.zeros((2, 2, 2, n), "f4"), AFFINE) for n in (1, 2))
+    for empty in ([], ()):
+        with pytest.raises(ValueError, match="empty list"):
+            open_volumes(empty)
+    for images in ([one, two], [two, one], [two]):
+        index = images.index(two)
+        with pytest.raises(TypeError, match="incompatible dimensionality") as caught:
+            open_volumes(images)
+        assert f"image #{index} (in-memory image) has 2" in str(caught.value)
+    with pytest.raises(TypeError, match="found list"):
+        open_volumes([[one]])  # type: ignore[list-item]
+
+
+def test_a_damaged_image_of_a_list_is_named(tmp_path):
+    paths = [save(tmp_path / f"v{k}.nii.gz", random_values((32,) * 3, "i2", k)) for k in range(3)]
+    content = paths[1].read_bytes()
+    for cut in (5, len(content) // 2):
+        paths[1].write_bytes(content[:-cut])
+        with pytest.raises(OSError, match=r"v1\.nii\.gz.*truncated or corrupt"):
+            collect(open_volumes(paths), 2)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("slope", [None, 0.5])
+def test_memory_does_not_grow_with_the_length_of_a_list(tmp_path, suffix, slope):
+    paths = [
+        save(tmp_path / f"{k}{suffix}", np.zeros((32, 32, 32), "i2"), slope=slope, inter=0)
+        for k in range(40)
+    ]
+    peaks = []
+    for n_volumes in (8, 40):
+        volumes = open_volumes(paths[:n_volumes])
+        tracemalloc.start()
+        for _ in volumes.blocks(4):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 32**3 * 2
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_wildcards_stand_for_the_sorted_files_that_match(tmp_path, kind):
+    values = {k: random_values((3, 4, 5), "f4", seed=k) for k in (10, 2, 1)}
+    for k, one in values.items():
+        (tmp_path / f"ses-{k:02}").mkdir()
+        save(tmp_path / f"ses-{k:02}" / "con.nii", one)
+    volumes = open_volumes(kind(tmp_path / "ses-*" / "c?n.nii"))
+    expected = [values[k].ravel(order="F") for k in (1, 2, 10)]
+    np.testing.assert_array_equal(collect(volumes, 2), expected)
+    with pytest.raises(ValueError, match=r"ses-\*/nothing\.nii"):
+        open_volumes(kind(tmp_path / "ses-*" / "nothing.nii"))
+
+
+def test_a_file_whose_name_has_wildcards_goes_before_files_that_match(tmp_path):
+    odd = random_values((3, 4, 5, 2), "f4", seed=1)
+    save(tmp_path / "run[1].nii", odd)
+    save(tmp_path / "run1.nii", random_values((3, 4, 5), "f4", seed=2))
+    assert open_volumes(tmp_path / "run[1].nii").n_volumes == 2
+    (tmp_path / "run[1].nii").unlink()
+    assert open_volumes(tmp_path / "run[1].nii").n_volumes == 1

@@ -1,49 +1,24 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
+from bids_labelx.errors import CannotWriteError
 from bids_labelx.report.figures import (
     MAX_NAMES,
     NO_VALUE,
-    PALETTE,
-    plot_labels,
     plot_matrix,
+    render_figure,
     save_figure,
 )
-
-SHAPE = (20, 24, 16)
-AFFINE = np.array([[3.0, 0, 0, -30], [0, 2, 0, -20], [0, 0, 4, -10], [0, 0, 0, 1]])
-
-
-def box_of_labels() -> tuple[np.ndarray, np.ndarray]:
-    """One label left and one right of the middle, on a bright box in a dark volume."""
-    background = np.zeros(SHAPE)
-    background[2:18, 2:22, 2:14] = 100 + np.arange(12)
-    labels = np.zeros(SHAPE, dtype=np.int32)
-    labels[4:9, 5:19, 4:12] = 9170
-    labels[11:16, 5:19, 4:12] = 1175
-    return background, labels
-
-
-def panels(figure: Figure) -> list[Axes]:
-    return [axes for axes in figure.axes if axes.images]
-
-
-def overlay(axes: Axes) -> np.ndarray:
-    return np.asarray(axes.images[1].get_array())
-
-
-def texts(axes: Axes) -> set[str]:
-    return {text.get_text() for text in axes.texts}
 
 
 def tick_names(axes: Axes) -> tuple[list[str], list[str]]:
@@ -61,131 +36,6 @@ def borders(axes: Axes) -> set[float]:
     """Where horizontal lines cross a matrix."""
     ends = [np.asarray(line.get_ydata()) for line in axes.lines]
     return {float(first) for first, second in ends if first == second}
-
-
-def positions(figure: Figure) -> list[int]:
-    found = (re.fullmatch(r"[xyz] = ([-−]?\d+) mm", axes.get_title()) for axes in panels(figure))
-    return [int(match[1].replace("−", "-")) for match in found if match]
-
-
-def test_labels_are_drawn_in_three_rows_of_five_slices() -> None:
-    figure = plot_labels(*box_of_labels(), AFFINE)
-    assert [axes.get_title()[0] for axes in panels(figure)] == ["x"] * 5 + ["y"] * 5 + ["z"] * 5
-
-
-def test_every_slice_holds_labels() -> None:
-    background, labels = box_of_labels()
-    labels[:] = 0
-    labels[[3, 16], 5:8, 5:8] = 1
-    labels[3, 20, 12] = 2
-    assert all(
-        overlay(axes)[..., 3].any() for axes in panels(plot_labels(background, labels, AFFINE))
-    )
-
-
-def test_slice_positions_are_millimetres_of_the_affine() -> None:
-    background, labels = box_of_labels()
-    labels[:] = 0
-    labels[7, 9, 3] = 1
-    figure = plot_labels(background, labels, AFFINE)
-    assert positions(figure) == [7 * 3 - 30, 9 * 2 - 20, 3 * 4 - 10]
-
-
-@pytest.mark.parametrize("codes", ["LAS", "RPI", "SAL", "PIR"])
-def test_panels_are_the_same_however_the_array_is_stored(codes: str) -> None:
-    background, labels = box_of_labels()
-    turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes))
-    stored = plot_labels(
-        apply_orientation(background, turn),
-        apply_orientation(labels, turn),
-        AFFINE @ inv_ornt_aff(turn, SHAPE),
-    )
-    for one, other in zip(
-        panels(plot_labels(background, labels, AFFINE)), panels(stored), strict=True
-    ):
-        assert one.get_title() == other.get_title()
-        np.testing.assert_allclose(one.images[0].get_extent(), other.images[0].get_extent())
-        np.testing.assert_array_equal(one.images[0].get_array(), other.images[0].get_array())
-        np.testing.assert_array_equal(overlay(one), overlay(other))
-
-
-def test_left_is_on_the_left_and_marked() -> None:
-    background, labels = box_of_labels()
-    labels[labels == 1175] = 0
-    axial = [
-        axes
-        for axes in panels(plot_labels(background, labels, AFFINE))
-        if axes.get_title()[0] == "z"
-    ]
-    for axes in axial:
-        left, right, *_ = axes.images[1].get_extent()
-        columns = np.flatnonzero(overlay(axes)[..., 3].any(axis=0))
-        x = left + (columns + 0.5) / overlay(axes).shape[1] * (right - left)
-        assert x.max() < 0
-        assert x.min() == pytest.approx(4 * 3 - 30)
-        assert texts(axes) == {"L", "R"}
-        assert next(text for text in axes.texts if text.get_text() == "L").get_position()[0] < 0.5
-
-
-def test_sagittal_slices_mark_front_and_back() -> None:
-    assert texts(panels(plot_labels(*box_of_labels(), AFFINE))[0]) == {"P", "A"}
-
-
-def test_voxels_have_their_true_aspect() -> None:
-    for axes in panels(plot_labels(*box_of_labels(), AFFINE)):
-        left, right, bottom, top = axes.images[0].get_extent()
-        rows, columns = axes.images[0].get_array().shape
-        across, up = {"x": (2, 4), "y": (3, 4), "z": (3, 2)}[axes.get_title()[0]]
-        assert (right - left) / columns == pytest.approx(across)
-        assert (top - bottom) / rows == pytest.approx(up)
-        assert axes.get_aspect() in (1.0, "equal")
-
-
-def test_grey_scale_is_not_set_by_outliers() -> None:
-    background, labels = box_of_labels()
-    background[5, 5, 5], background[6, 6, 6] = 1e9, np.nan
-    low, high = panels(plot_labels(background, labels, AFFINE))[0].images[0].get_clim()
-    assert (low, high) == (100, 111)
-
-
-def test_touching_labels_differ_in_colour_with_400_labels() -> None:
-    rng = np.random.default_rng(1)
-    seeds = rng.uniform(0, 40, (400, 3))
-    grid = np.stack(np.meshgrid(*[np.arange(40)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    distance = (grid**2).sum(1)[:, None] - 2 * grid @ seeds.T + (seeds**2).sum(1)
-    labels = distance.argmin(axis=1).reshape(40, 40, 40) + 1
-    figure = plot_labels(np.ones(labels.shape), labels, np.eye(4))
-    same = different = 0
-    for axes, index in zip(panels(figure), positions(figure), strict=True):
-        cut = np.take(labels, index, axis="xyz".index(axes.get_title()[0])).T
-        touch = cut[1:] != cut[:-1]
-        equal = (overlay(axes)[1:] == overlay(axes)[:-1]).all(axis=-1)
-        same += int((touch & equal).sum())
-        different += int((touch & ~equal).sum())
-    assert same < 0.02 * different
-
-
-def test_colours_come_from_the_palette_and_stay_with_their_label() -> None:
-    background, labels = box_of_labels()
-    seen = {
-        to_hex(colour[:3] / 255)
-        for axes in panels(plot_labels(background, labels, AFFINE))
-        for colour in overlay(axes)[overlay(axes)[..., 3] > 0]
-    }
-    assert len(seen) == 2
-    assert seen < set(PALETTE)
-
-
-def test_a_volume_without_labels_is_drawn_bare() -> None:
-    background, labels = box_of_labels()
-    figure = plot_labels(background, labels * 0, AFFINE)
-    assert len(panels(figure)) == 15
-    assert not any(overlay(axes)[..., 3].any() for axes in panels(figure))
-
-
-def test_labels_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="one shape"):
-        plot_labels(np.zeros((4, 4, 4)), np.zeros((4, 4, 5), dtype=int), np.eye(4))
 
 
 def test_a_small_matrix_names_every_region_in_order() -> None:
@@ -315,10 +165,10 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path: Path, suffix: str) -> No
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_labels_are_saved_without_a_left_over(tmp_path: Path) -> None:
-    save_figure(plot_labels(*box_of_labels(), AFFINE), tmp_path / "labels.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["labels.png"]
-    assert (tmp_path / "labels.png").read_bytes().startswith(b"\x89PNG")
+def test_a_figure_is_saved_without_a_left_over(tmp_path: Path) -> None:
+    save_figure(plot_matrix(np.eye(3), names_of(3), title="t"), tmp_path / "matrix.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["matrix.png"]
+    assert (tmp_path / "matrix.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_failed_save_keeps_the_old_file_and_leaves_no_other(
@@ -327,12 +177,11 @@ def test_a_failed_save_keeps_the_old_file_and_leaves_no_other(
     path = tmp_path / "a.svg"
     path.write_text("old")
 
-    def half(_figure: Figure, unfinished: Path, **_: object) -> None:
-        unfinished.write_text("half")
-        raise OSError("disk full")
+    def full(_: Path, __: Path) -> None:
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Figure, "savefig", half)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(CannotWriteError, match="No space left"):
         save_figure(Figure(), path)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a.svg": "old"}
 
@@ -340,3 +189,19 @@ def test_a_failed_save_keeps_the_old_file_and_leaves_no_other(
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\.svg or \.png"):
         save_figure(Figure(), tmp_path / "a.pdf")
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_the_user_s_settings_change_nothing_and_are_left_as_they_were(
+    kind: Literal["png", "svg"],
+) -> None:
+    def drawn() -> bytes:
+        return render_figure(plot_matrix(np.eye(5), names_of(5), title="t"), kind)
+
+    theirs = {"font.family": "serif", "font.size": 30, "savefig.dpi": 20, "text.color": "red"}
+    usual = drawn()
+    with matplotlib.rc_context(theirs):
+        assert drawn() == usual
+        assert {name: matplotlib.rcParams[name] for name in theirs} == theirs | {
+            "font.family": ["serif"]
+        }

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import N_VOLUMES, confounds_table
+from tiny import N_VOLUMES, confounds_table
 
 from bids_labelx.settings import Settings, make_settings, read_options
 from bids_labelx.workflow.graph import init_bids_labelx_wf

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import AFFINE, N_VOLUMES, SHAPE, confounds_table
+from tiny import AFFINE, N_VOLUMES, SHAPE, confounds_table
 
 from bids_labelx.denoise import read_strategies
 from bids_labelx.errors import BadDataError

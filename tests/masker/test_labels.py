@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
-import re
 import warnings
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from bids_labelx import MultiNiftiLabelsMasker, NiftiLabelsMasker
 from bids_labelx.extraction.reduce import STATISTICS
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 RUN = DATA / "real-fmriprep-like" / "sub-01" / "func"
 MNI = "sub-01_task-rest_space-MNI152NLin2009cAsym_res-4_desc"
 SCHAEFER = (
@@ -40,6 +40,11 @@ def by_nilearn(labels_img, imgs, *, confounds=None, sample_mask=None, **options)
         warnings.simplefilter("ignore")
         masker = oracle.NiftiLabelsMasker(labels_img, keep_masked_labels=True, **options)
         return masker.fit_transform(imgs, confounds=confounds, sample_mask=sample_mask)
+
+
+def labels_of(masker):
+    """The label of each column."""
+    return [masker.region_ids_[k] for k in range(masker.n_elements_)]
 
 
 def label_image(values=(0, 3, 7, 12, 9170), shape=SHAPE, affine=AFFINE, seed=0, dtype="int32"):
@@ -128,7 +133,7 @@ def test_columns_are_ordered_by_label_and_named():
     labels, image = label_image(), run_image()
     for given_names in (names, ["Background", *names]):
         masker = NiftiLabelsMasker(labels, labels=given_names).fit(image)
-        assert masker.region_ids_ == {0: 3, 1: 7, 2: 12, 3: 9170}
+        assert masker.region_ids_ == {"background": 0, 0: 3, 1: 7, 2: 12, 3: 9170}
         assert masker.region_names_ == dict(enumerate(names))
         assert masker.get_feature_names_out().tolist() == names
         assert masker.n_elements_ == 4
@@ -148,7 +153,8 @@ def test_the_background_label_has_no_column(background):
     masker = NiftiLabelsMasker(label_image(), background_label=background)
     result = masker.fit_transform(run_image())
     expected = [one for one in (0, 3, 7, 12, 9170) if one != background]
-    assert list(masker.region_ids_.values()) == expected
+    assert labels_of(masker) == expected
+    assert masker.region_ids_["background"] == background
     assert result.shape == (20, len(expected))
 
 
@@ -158,7 +164,7 @@ def test_a_background_other_than_zero_fills_what_resampling_leaves_empty():
     image = run_image(shape=(9, 9, 9), affine=np.eye(4))
     masker = NiftiLabelsMasker(labels, background_label=1)
     masker.fit_transform(image)
-    assert masker.region_ids_ == {0: 2}
+    assert masker.region_ids_ == {"background": 1, 0: 2}
     assert np.unique(masker.labels_img_.dataobj).tolist() == [1, 2]
 
 
@@ -250,7 +256,6 @@ def test_without_resampling_target_another_grid_is_refused_with_both_grids():
     ("options", "message"),
     [
         ({"strategy": "mode"}, "Invalid strategy 'mode'"),
-        ({"resampling_target": "mask"}, "invalid value for 'resampling_target'"),
         ({"standardize": "z"}, "invalid value for 'standardize'"),
         ({"background_label": 0.5}, "background_label"),
     ],
@@ -258,6 +263,15 @@ def test_without_resampling_target_another_grid_is_refused_with_both_grids():
 def test_wrong_parameters_are_refused_at_fit_and_not_before(options, message):
     masker = NiftiLabelsMasker(label_image(), **options)
     with pytest.raises(ValueError, match=message):
+        masker.fit()
+
+
+@pytest.mark.parametrize("kind", [NiftiLabelsMasker, MultiNiftiLabelsMasker])
+def test_a_wrong_resampling_target_is_refused_in_the_constructor_and_at_fit(kind):
+    with pytest.raises(ValueError, match="invalid value for 'resampling_target'"):
+        kind(label_image(), resampling_target="mask")
+    masker = kind(label_image()).set_params(resampling_target="mask")
+    with pytest.raises(ValueError, match="invalid value for 'resampling_target'"):
         masker.fit()
 
 
@@ -292,7 +306,7 @@ def test_labels_of_any_kind_that_are_whole_numbers_are_taken(tmp_path):
     ):
         masker = NiftiLabelsMasker(labels, background_label=background)
         np.testing.assert_array_equal(masker.fit_transform(image), expected)
-    assert list(masker.region_ids_.values()) == [2**40 + one for one in (3, 7, 12, 9170)]
+    assert labels_of(masker) == [2**40 + one for one in (3, 7, 12, 9170)]
     assert masker.labels_img_.get_data_dtype() == np.int64
     with pytest.warns(UserWarning, match="Non-finite values detected in the label image"):
         result = NiftiLabelsMasker(nib.Nifti1Image(holed, AFFINE)).fit_transform(image)
@@ -302,7 +316,8 @@ def test_labels_of_any_kind_that_are_whole_numbers_are_taken(tmp_path):
 def test_fractional_and_4d_labels_are_refused():
     with pytest.raises(ValueError, match=r"whole numbers, found 0\.5"):
         NiftiLabelsMasker(nib.Nifti1Image(np.full(SHAPE, 0.5), AFFINE)).fit()
-    with pytest.raises(ValueError, match="3D"):
+    message = "Expected dimension is 3D and you provided a 4D image"
+    with pytest.raises(TypeError, match=message):
         NiftiLabelsMasker(run_image()).fit()
 
 
@@ -429,29 +444,70 @@ def test_set_output_gives_tables_with_the_names_of_the_regions(kind, tmp_path):
 @pytest.mark.parametrize("kind", [NiftiLabelsMasker, MultiNiftiLabelsMasker])
 def test_parameters_are_stored_as_given_and_survive_clone_and_pickle(kind):
     labels, names = label_image(), list("abcd")
-    masker = kind(labels, names, strategy="median", detrend=True)
+    cleaning = {"clean__filter": "cosine", "clean__butterworth__order": 3}
+    masker = kind(labels, names, strategy="median", high_pass=0.01, t_r=2.0, **cleaning)
     assert masker.get_params()["labels_img"] is labels
     assert masker.labels is names
+    assert cleaning.items() <= masker.get_params().items()
     copy = clone(masker)
-    assert {k: v for k, v in copy.get_params().items() if k != "labels_img"} == {
-        k: v for k, v in masker.get_params().items() if k != "labels_img"
+    compared = set(masker.get_params()) - {"labels_img", "memory"}
+    assert {k: copy.get_params()[k] for k in compared} == {
+        k: masker.get_params()[k] for k in compared
     }
     masker.fit()
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(masker)).transform(run_image()), masker.transform(run_image())
     )
+    copy.set_params(clean__filter=None, strategy="mean", high_pass=None)
+    assert copy.get_params()["clean__filter"] is None
+    np.testing.assert_array_equal(
+        copy.fit().transform(run_image()), NiftiLabelsMasker(labels).fit_transform(run_image())
+    )
 
 
 @pytest.mark.parametrize("kind", [NiftiLabelsMasker, MultiNiftiLabelsMasker])
-def test_parameters_stand_in_the_order_and_with_the_defaults_of_nilearn(kind):
-    theirs = getattr(oracle, kind.__name__)(label_image()).get_params()
-    ours = kind(None).get_params()
-    assert set(ours) <= set(theirs)
-    assert {k: v for k, v in theirs.items() if k in ours and k != "labels_img"} == {
-        k: v for k, v in ours.items() if k != "labels_img"
+def test_a_parameter_that_does_not_exist_is_refused(kind):
+    with pytest.raises(TypeError, match="no parameter 'standardise'"):
+        kind(label_image(), standardise=True)
+    with pytest.raises(ValueError, match="standardise"):
+        kind(label_image()).set_params(standardise=True)
+
+
+@pytest.mark.parametrize("kind", [NiftiLabelsMasker, MultiNiftiLabelsMasker])
+def test_parameters_stand_in_the_order_and_with_the_defaults_of_the_reference_page(kind):
+    page = {
+        "labels_img": inspect.Parameter.empty,
+        "labels": None,
+        "background_label": 0,
+        "mask_img": None,
+        "smoothing_fwhm": None,
+        "standardize": False,
+        "standardize_confounds": True,
+        "high_variance_confounds": False,
+        "detrend": False,
+        "low_pass": None,
+        "high_pass": None,
+        "t_r": None,
+        "dtype": None,
+        "resampling_target": "data",
+        "memory": "Memory(location=None)",
+        "memory_level": 1,
+        "verbose": 0,
+        "strategy": "mean",
+        "reports": True,
+        "n_jobs": 1,
     }
-    arguments = re.findall(
-        r"\w+(?==|\b)", " ".join(oracle.NiftiLabelsMasker.__init__.__code__.co_varnames)
-    )
-    names = kind.__init__.__code__.co_varnames[1:]
-    assert [one for one in arguments if one in names] == list(names)
+    if kind is NiftiLabelsMasker:
+        del page["n_jobs"]
+    parameters = list(inspect.signature(kind).parameters.values())
+    given = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert [p.name for p in given] == list(page)
+    for parameter in given:
+        default = parameter.default
+        default = repr(default) if parameter.name == "memory" else default
+        assert default == page[parameter.name], parameter.name
+    assert [p.name for p in parameters if p.kind is p.KEYWORD_ONLY] == [
+        "lut",
+        "lost_labels",
+        "cmap",
+    ]

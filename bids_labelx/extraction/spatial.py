@@ -1,0 +1,243 @@
+"""Volumes smoothed, or brought onto another grid, as they are read.
+
+A volume is computed when its block is asked for, in float64 and from itself alone, so memory
+depends on the grids and the block size only, and the values on neither the block size nor the
+number of processors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
+
+import numpy as np
+from scipy import ndimage, sparse
+
+from bids_labelx.extraction.resample import (
+    boxes_overlap,
+    interpolate,
+    same_grid,
+    target_to_source,
+)
+from bids_labelx.extraction.stream import Volumes
+
+# A Gaussian falls to half of its height at sqrt(2 ln 2) standard deviations to either side.
+_FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
+
+_VolumeFunction = Callable[[np.ndarray], np.ndarray]
+
+
+def smooth_volumes(
+    volumes: Volumes, fwhm: float | Sequence[float | None] | np.ndarray | None
+) -> Volumes:
+    """Smooth every volume with a Gaussian.
+
+    The kernel lies along the axes of the grid and is cut off at 4 standard deviations; beyond
+    its edge, a volume goes on as its own mirror image. Voxels that are not finite count as 0.
+
+    Parameters
+    ----------
+    volumes
+        The image.
+    fwhm
+        Full width at half maximum in mm: one for all axes of the grid or one for each. None and
+        0 stand for no smoothing.
+
+    Returns
+    -------
+    Volumes
+        Stored as float64; `volumes` itself, non-finite voxels included, if no axis is smoothed.
+
+    Raises
+    ------
+    ValueError
+        If a width is negative or not finite, or there is another number of them than 1 or 3.
+    """
+    sigmas = _sigmas(volumes.affine, fwhm)
+    if not sigmas.any():
+        return volumes
+    return _transformed(volumes, partial(_smooth, sigmas), volumes.shape, volumes.affine)
+
+
+def resample_volumes(volumes: Volumes, shape: tuple[int, int, int], affine: np.ndarray) -> Volumes:
+    """Bring every volume onto another grid by cubic spline interpolation.
+
+    Beyond the outermost centres of the source's voxels there is 0. A spline overshoots where
+    values change sharply; what it adds outside of the range of the whole image's values, 0
+    included, is clipped. To find that range, the image is read once more before the first block.
+
+    Voxels that are not finite take the mean of those face neighbours that are, in two rounds,
+    and 0 further away, so that the spline has something to pass through; a voxel of the target
+    whose nearest one in the source is not finite is NaN.
+
+    Parameters
+    ----------
+    volumes
+        The image.
+    shape
+        Shape of the target grid.
+    affine : array of shape (4, 4)
+        Affine of the target grid.
+
+    Returns
+    -------
+    Volumes
+        Stored as float64; `volumes` itself if they lie on this grid already, as by `same_grid`.
+
+    Raises
+    ------
+    ValueError
+        If the target lies wholly outside of the image, or one of the affines cannot be inverted.
+    """
+    if same_grid(volumes.shape, volumes.affine, shape, affine):
+        return volumes
+    matrix, offset = target_to_source(volumes.affine, affine)
+    if not boxes_overlap(volumes.shape, volumes.affine, shape, affine):
+        raise ValueError(
+            f"{volumes.name}: no part of it lies inside the target grid of shape {tuple(shape)} "
+            f"and affine\n{affine}"
+        )
+    shape = (int(shape[0]), int(shape[1]), int(shape[2]))
+    spline = partial(interpolate, matrix=matrix, offset=offset, shape=shape, order=3)
+    if matrix.ndim == 1:
+        spline = partial(_separable, _axis_weights(volumes.shape, matrix, offset, shape))
+    nearest = partial(interpolate, matrix=matrix, offset=offset, shape=shape, order=0)
+    limits = cache(partial(_value_range, volumes))
+    return _transformed(volumes, partial(_resample, spline, nearest, limits), shape, affine)
+
+
+def _transformed(
+    volumes: Volumes, function: _VolumeFunction, shape: tuple[int, int, int], affine: np.ndarray
+) -> Volumes:
+    """Put a function of single volumes, which may change its argument, behind their reading."""
+    return replace(
+        volumes,
+        shape=shape,
+        affine=np.array(affine, dtype=np.float64),
+        slope=1.0,
+        inter=0.0,
+        dtype=np.dtype(np.float64),
+        _read=partial(_transformed_blocks, volumes, function, shape),
+    )
+
+
+def _transformed_blocks(
+    volumes: Volumes, function: _VolumeFunction, shape: tuple[int, int, int], size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of a function of each volume, in one buffer that is used again."""
+    buffer = np.empty((min(size, volumes.n_volumes), math.prod(shape)))
+    for first, raw in volumes.blocks(size):
+        for row, stored in zip(buffer, raw, strict=False):
+            values = volumes.scale(stored).reshape(volumes.shape, order="F")
+            row.reshape(shape, order="F")[:] = function(values)
+        yield first, buffer[: len(raw)]
+
+
+def _sigmas(
+    affine: np.ndarray, fwhm: float | Sequence[float | None] | np.ndarray | None
+) -> np.ndarray:
+    """Standard deviation of the kernel along each axis of the grid, in voxels."""
+    parts = np.ravel(np.asarray(fwhm, dtype=object)).tolist()
+    try:
+        widths = np.array([0.0 if part is None else float(part) for part in parts])
+    except (TypeError, ValueError):
+        widths = np.array([np.nan])
+    if widths.size not in (1, 3) or not np.all((widths >= 0) & (widths < np.inf)):
+        raise ValueError(f"fwhm is a width in mm or one for each of 3 axes, got {fwhm!r}")
+    voxel_sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.all((voxel_sizes > 0) & (voxel_sizes < np.inf)):
+        raise ValueError(f"the affine has no voxel sizes:\n{affine}")
+    return widths / (_FWHM_PER_SIGMA * voxel_sizes)
+
+
+def _smooth(sigmas: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Smooth a volume in place."""
+    values[~np.isfinite(values)] = 0.0
+    # SciPy goes through an array in C order, which the transpose of a volume is in.
+    work = values.T
+    for axis, sigma in zip((2, 1, 0), sigmas, strict=True):
+        if sigma > 0:
+            ndimage.gaussian_filter1d(
+                work, sigma, axis=axis, output=work, mode="reflect", truncate=4.0
+            )
+    return values
+
+
+def _value_range(volumes: Volumes) -> tuple[float, float]:
+    """Least and greatest value of all volumes and 0, NaN left out."""
+    low = high = 0.0
+    for _, raw in volumes.blocks():
+        ends = np.array([np.fmin.reduce(raw, axis=None), np.fmax.reduce(raw, axis=None)])
+        ends = volumes.scale(ends)
+        low, high = float(np.fmin(low, ends.min())), float(np.fmax(high, ends.max()))
+    return low, high
+
+
+def _resample(
+    spline: _VolumeFunction,
+    nearest: _VolumeFunction,
+    limits: Callable[[], tuple[float, float]],
+    values: np.ndarray,
+) -> np.ndarray:
+    """Resample a volume; see `resample_volumes`."""
+    finite = np.isfinite(values)
+    whole = bool(finite.all())
+    resampled = spline(values if whole else _filled(values, finite))
+    np.clip(resampled, *limits(), out=resampled)
+    if not whole:
+        resampled[nearest(~finite)] = np.nan
+    return resampled
+
+
+def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
+    """Fill what is not finite from its neighbours, two voxels deep, and with 0 beyond."""
+    cross = ndimage.generate_binary_structure(3, 1).astype(np.float64)
+    filled = np.where(finite, values, 0.0)
+    known = finite
+    for _ in range(2):
+        counts = ndimage.correlate(known.astype(np.float64), cross, mode="constant")
+        sums = ndimage.correlate(filled, cross, mode="constant")
+        shell = ~known & (counts > 0)
+        filled[shell] = sums[shell] / counts[shell]
+        known = known | shell
+    return filled
+
+
+def _axis_weights(
+    source: tuple[int, int, int],
+    matrix: np.ndarray,
+    offset: np.ndarray,
+    target: tuple[int, int, int],
+) -> list[sparse.csr_array]:
+    """Weight of each spline coefficient of an axis in each voxel of the target's axis.
+
+    Where no axis turns, a cubic spline in three dimensions is one along each axis after the
+    other: 12 products for a voxel and not 64. SciPy itself is asked for the weights, by
+    interpolating unit vectors, so that its treatment of edges and ties is that of `interpolate`.
+
+    Returns
+    -------
+    list of three arrays of shape (target, source)
+    """
+    weights = []
+    for axis, length in enumerate(target):
+        part = slice(axis, axis + 1)
+        columns = [
+            interpolate(unit, matrix[part], offset[part], (length,), order=3, prefilter=False)
+            for unit in np.eye(source[axis])
+        ]
+        weights.append(sparse.csr_array(np.column_stack(columns)))
+    return weights
+
+
+def _separable(weights: Sequence[sparse.csr_array], values: np.ndarray) -> np.ndarray:
+    """Cubic spline interpolation of a volume, one axis after the other."""
+    result = ndimage.spline_filter(values, order=3, mode="constant")
+    for one in weights:
+        # The first axis is taken, and comes back as the last: after three turns all are in place.
+        rest = result.shape[1:]
+        result = (one @ result.reshape(len(result), -1)).reshape(-1, *rest)
+        result = np.moveaxis(result, 0, -1)
+    return result

@@ -1,0 +1,388 @@
+"""What the maskers do: fit, transform, and back; without constructors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import nibabel as nib
+import numpy as np
+from joblib import Memory
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from bids_labelx import __version__
+from bids_labelx.extraction.clean import STANDARDIZE, Standardize
+from bids_labelx.extraction.reduce import STATISTICS, find_regions, reduce_volumes
+from bids_labelx.extraction.resample import same_grid
+from bids_labelx.extraction.spatial import resample_volumes
+from bids_labelx.extraction.stream import open_volumes
+from bids_labelx.masker.inputs import (
+    Image,
+    is_3d,
+    label_table,
+    looks_like_confounds,
+    read_confounds,
+    read_labels,
+    read_mask,
+)
+from bids_labelx.masker.run import (
+    Extracted,
+    Grid,
+    Recipe,
+    extract_run,
+    file_token,
+    lay_on_grid,
+    lost_message,
+)
+
+if TYPE_CHECKING:
+    from bids_labelx.report.masker import MaskerReport
+
+_TARGETS = ("data", "labels", None)
+_CLEAN = "clean__"
+_BUTTERWORTH = "butterworth__"
+
+
+class BaseMasker(TransformerMixin, BaseEstimator):
+    """A masker of one run without its constructor, which scikit-learn reads parameters from."""
+
+    labels_img: Image
+    labels: list[str] | None
+    background_label: int | float
+    mask_img: Image | None
+    smoothing_fwhm: Any
+    standardize: Standardize
+    standardize_confounds: bool
+    high_variance_confounds: bool
+    detrend: bool
+    low_pass: float | None
+    high_pass: float | None
+    t_r: float | None
+    dtype: Any
+    resampling_target: Literal["data", "labels"] | None
+    memory: Any
+    memory_level: int
+    verbose: int
+    strategy: str
+    reports: bool
+    lut: Any
+    lost_labels: Literal["nan"] | None
+    cmap: Any
+
+    def _store(self, parameters: dict[str, Any]) -> None:
+        """Keep the constructor's arguments as they are; only `resampling_target` is checked."""
+        parameters.pop("self")
+        parameters.pop("__class__", None)
+        extra = parameters.pop("kwargs")
+        for name in extra:
+            if not name.startswith(_CLEAN):
+                raise TypeError(f"{type(self).__name__} has no parameter {name!r}")
+        for name, value in {**parameters, **extra}.items():
+            setattr(self, name, value)
+        self._check_target()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name, those that begin with ``clean__`` included."""
+        extra = {name: value for name, value in vars(self).items() if name.startswith(_CLEAN)}
+        return {**super().get_params(deep), **extra}
+
+    def set_params(self, **params: Any) -> BaseMasker:
+        """Set parameters by name, those that begin with ``clean__`` included."""
+        for name in [name for name in params if name.startswith(_CLEAN)]:
+            setattr(self, name, params.pop(name))
+        super().set_params(**params)
+        return self
+
+    def fit(self, imgs: Any = None, y: None = None) -> BaseMasker:  # noqa: ARG002
+        """Check the parameters, read the labels and bring them onto the images' grid.
+
+        Parameters
+        ----------
+        imgs : path, nibabel image or list of 3D ones, optional
+            The images to come: their grid, and the picture in the report.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is wrong, labels are not whole numbers or their names do not fit them,
+            no label is left, or grids differ with ``resampling_target=None``.
+        """
+        self._recipe = self._make_recipe()
+        target = None if imgs is None else open_volumes(imgs)
+        grid = self._fit_grid(target.shape, target.affine) if target else self._fit_grid()
+        self._messages: list[str] = []
+        self._tell([lost_message(self._recipe, grid)], stacklevel=3)
+        self._report_images = imgs if self.reports else None
+        self._grid = grid
+        self.labels_img_ = _image(grid.labels, grid.affine)
+        self.region_atlas_ = _image(grid.masked, grid.affine)
+        self.mask_img_ = None if grid.mask is None else _image(grid.mask, grid.affine)
+        self._describe_columns(self._recipe.columns(grid))
+        return self
+
+    def transform(
+        self, imgs: Any, confounds: Any = None, sample_mask: ArrayLike | None = None
+    ) -> np.ndarray:
+        """Extract and clean the signals of one run; see `transform_single_imgs`."""
+        return self.transform_single_imgs(imgs, confounds, sample_mask)
+
+    def transform_single_imgs(
+        self, imgs: Any, confounds: Any = None, sample_mask: ArrayLike | None = None
+    ) -> np.ndarray:
+        """Extract and clean the signals of one run.
+
+        Parameters
+        ----------
+        imgs : path, nibabel image, or list of 3D ones
+            4D, or 3D for a single volume.
+        confounds : array of shape (n_volumes, n_confounds), DataFrame, path or list, optional
+            Regressed out of the signals. A path leads to a table with tabs, commas or semicolons;
+            a list is put side by side.
+        sample_mask : array, optional
+            The volumes to keep: one boolean for each, or the indices of those kept.
+
+        Returns
+        -------
+        array of shape (n_kept, n_elements_)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            If `fit` was not called; if confounds or sample mask do not fit the run, or the
+            labels not its grid.
+
+        Warns
+        -----
+        UserWarning
+            If labels are lost in resampling or labelled voxels are not finite, which counts as 0.
+        DeprecationWarning
+            If the image is 3D: it gives an array of shape (1, n_elements_), where newer releases
+            of nilearn give a vector.
+        """
+        self._check_fitted()
+        result = imgs if isinstance(imgs, Extracted) else self._run(imgs, confounds, sample_mask)
+        self._tell(result.messages, stacklevel=4)
+        self._describe_columns(result.columns)
+        return result.signals
+
+    def fit_transform(
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+    ) -> np.ndarray:
+        """Fit to images, then extract and clean their signals.
+
+        `y` is there for scikit-learn's pipelines, which give the target second, and is not used.
+        Users give confounds second: a path, table or two-dimensional array there is taken for
+        confounds.
+        """
+        if confounds is None and looks_like_confounds(y):
+            confounds = y
+        return self.fit(imgs).transform(imgs, confounds, sample_mask)
+
+    def inverse_transform(self, signals: ArrayLike) -> nib.Nifti1Image:
+        """Give every voxel the signal of its region, and 0 outside of regions and mask.
+
+        Parameters
+        ----------
+        signals : array of shape (n_elements_,) or (n_volumes, n_elements_)
+
+        Returns
+        -------
+        nibabel.Nifti1Image
+            3D or 4D, on the grid of `labels_img_`.
+        """
+        self._check_fitted()
+        columns = np.asarray(signals, dtype=np.float64)
+        ids = self._recipe.columns(self._grid)
+        if columns.ndim not in (1, 2) or columns.shape[-1] != ids.size:
+            raise ValueError(f"signals need {ids.size} columns, found the shape {columns.shape}")
+        grid = self._grid
+        regions = find_regions(grid.labels, ids, grid.mask)
+        voxels = np.zeros((grid.labels.size, *columns.shape[:-1]))
+        voxels[regions.voxels] = columns.T[regions.columns]
+        shape = (*grid.labels.shape, *columns.shape[:-1])
+        return nib.Nifti1Image(voxels.reshape(shape, order="F"), grid.affine)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
+        """Names of the columns; `input_features` is not used, scikit-learn wants it."""
+        self._check_fitted()
+        return np.array(list(self.region_names_.values()), dtype=object)
+
+    def generate_report(self) -> MaskerReport:
+        """Make a page with the regions over the mean image, their table, and the parameters.
+
+        Before `fit`, or with ``reports=False``, the page says what is missing instead.
+        """
+        from bids_labelx.report.masker import masker_report, region_table
+
+        parameters = [(name, _shown(value)) for name, value in sorted(self.get_params().items())]
+        fitted = hasattr(self, "labels_img_")
+        note, regions = None, None
+        if not fitted:
+            note = f"This {type(self).__name__} has not been fitted: there is nothing to show yet."
+        elif not self.reports:
+            note = "No report was kept, as the masker was made with reports=False."
+        else:
+            grid = self._grid
+            table = self.lut_.iloc[1:]
+            inside = grid.labels if grid.mask is None else grid.labels[grid.mask]
+            regions = region_table(
+                table["index"].tolist(),
+                table["name"].tolist(),
+                grid.labels,
+                grid.mask,
+                grid.affine,
+                (~table["index"].isin(inside.ravel())).tolist(),
+            )
+        return masker_report(
+            title=type(self).__name__,
+            parameters=parameters,
+            regions=regions,
+            background=self._mean_image() if regions is not None else None,
+            labels=self._grid.coded if regions is not None else None,
+            affine=self._grid.affine if regions is not None else None,
+            warnings=self._messages if fitted else [],
+            note=note,
+            version=__version__,
+            cmap=self.cmap,
+        )
+
+    def _mean_image(self) -> np.ndarray | None:
+        """Mean of the images given to `fit`, on the labels' grid; None where there were none."""
+        if self._report_images is None:
+            return None
+        volumes, grid = open_volumes(self._report_images), self._grid
+        if not same_grid(volumes.shape, volumes.affine, grid.labels.shape, grid.affine):
+            volumes = resample_volumes(volumes, grid.labels.shape, grid.affine)
+        return reduce_volumes(volumes, [], ["mean"], uncovered="zero", mean_image=True).mean_image
+
+    def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> Extracted:
+        """One run, out of the cache where it is there."""
+        if self.verbose > 0:
+            print(f"{type(self).__name__}: {open_volumes(imgs).name}")
+        table = read_confounds(confounds)
+        extracted: Extracted = self._cached()(
+            imgs, file_token(imgs), table, sample_mask, self._recipe
+        )
+        if is_3d(imgs):
+            warnings.warn(
+                "A 3D image gives an array of shape (1, n_elements_); starting in version 0.12, "
+                "nilearn returns a 1D array for 3D inputs.",
+                DeprecationWarning,
+                stacklevel=4,
+            )
+        return extracted
+
+    def _cached(self) -> Any:
+        memory = self.memory
+        if not hasattr(memory, "cache"):
+            memory = Memory(location=memory, verbose=0)
+        return memory.cache(extract_run) if self.memory_level > 0 else extract_run
+
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, "labels_img_", msg="%(name)s has not been fitted. Call fit() first.")
+
+    def _check_target(self) -> None:
+        if self.resampling_target not in _TARGETS:
+            raise ValueError(
+                f"invalid value for 'resampling_target': {self.resampling_target!r}. "
+                f"Valid ones are {_TARGETS}."
+            )
+
+    def _make_recipe(self) -> Recipe:
+        """Read labels, names and mask; check every parameter."""
+        self._check_target()
+        if self.strategy not in STATISTICS:
+            raise ValueError(f"Invalid strategy '{self.strategy}'. Valid ones are {STATISTICS}.")
+        standards = (*STANDARDIZE, True, False, None)
+        for name, known in {"standardize": standards, "lost_labels": (None, "nan")}.items():
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ValueError(f"invalid value for '{name}': {value!r}. Valid ones are {known}.")
+        if not float(self.background_label).is_integer():
+            raise ValueError(f"background_label is a whole number, got {self.background_label}")
+        background = int(self.background_label)
+        labels, affine, _ = read_labels(self.labels_img, background)
+        present = np.setdiff1d(labels, [background])
+        self.lut_ = label_table(present, background, self.labels, self.lut)
+        listed = self.lut_["index"].to_numpy(np.int64)[1:]
+        dtype = self.dtype if self.dtype in (None, "auto") else np.dtype(self.dtype)
+        return Recipe(
+            labels=labels,
+            labels_affine=affine,
+            ids=listed if self.lost_labels == "nan" else present,
+            mask=None if self.mask_img is None else read_mask(self.mask_img),
+            background=background,
+            strategy=self.strategy,
+            resampling_target=self.resampling_target,
+            smoothing_fwhm=self.smoothing_fwhm,
+            dtype=dtype,
+            high_variance_confounds=self.high_variance_confounds,
+            lost_labels=self.lost_labels,
+            cleaning=self._cleaning(),
+        )
+
+    def _cleaning(self) -> dict[str, Any]:
+        """Keyword arguments of `clean`, those after ``clean__`` included."""
+        extra = {
+            name.removeprefix(_CLEAN): value
+            for name, value in vars(self).items()
+            if name.startswith(_CLEAN)
+        }
+        butterworth = {
+            name.removeprefix(_BUTTERWORTH): extra.pop(name)
+            for name in list(extra)
+            if name.startswith(_BUTTERWORTH)
+        }
+        filtered = self.low_pass is not None or self.high_pass is not None
+        return {
+            "t_r": self.t_r,
+            "filter": "butterworth" if filtered else None,
+            "low_pass": self.low_pass,
+            "high_pass": self.high_pass,
+            "detrend": self.detrend,
+            "standardize": self.standardize,
+            "standardize_confounds": self.standardize_confounds,
+            "butterworth": butterworth or None,
+            **extra,
+        }
+
+    def _fit_grid(
+        self, shape: tuple[int, int, int] | None = None, affine: np.ndarray | None = None
+    ) -> Grid:
+        """Labels and mask on the grid of the images, or on the labels' own."""
+        recipe = self._recipe
+        if shape is None or affine is None or recipe.resampling_target == "labels":
+            shape, affine = recipe.labels.shape, recipe.labels_affine
+        return lay_on_grid(recipe, shape, affine)
+
+    def _describe_columns(self, columns: np.ndarray) -> None:
+        names = dict(zip(self.lut_["index"], self.lut_["name"], strict=True))
+        self.n_elements_ = int(columns.size)
+        ids: dict[Any, int] = dict(enumerate(columns.tolist()))
+        self.region_ids_ = {"background": self._recipe.background, **ids}
+        self.region_names_ = {k: names[one] for k, one in ids.items()}
+
+    def _tell(self, messages: Iterable[str], *, stacklevel: int) -> None:
+        """Warn, and remember for the report."""
+        for text in filter(None, messages):
+            warnings.warn(text, stacklevel=stacklevel)
+            if text not in self._messages:
+                self._messages.append(text)
+
+
+def _image(values: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
+    """Image of whole numbers, in the type that most programs read wherever they fit into it."""
+    narrow = values.astype(np.int32)
+    stored = narrow if np.array_equal(narrow, values) else values
+    return nib.Nifti1Image(stored, affine, dtype=stored.dtype)
+
+
+def _shown(value: Any) -> str:
+    """A parameter's value in a line."""
+    if isinstance(value, nib.spatialimages.SpatialImage):
+        return value.get_filename() or f"image of shape {value.shape}"
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "…"

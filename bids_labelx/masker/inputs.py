@@ -1,0 +1,228 @@
+"""What users give to a masker, in any of its forms, read into arrays and tables."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.spatialimages import SpatialImage
+
+from bids_labelx.extraction.resample import exact_labels
+from bids_labelx.extraction.stream import open_volumes, read_volume
+
+Image = str | os.PathLike[str] | SpatialImage
+
+
+def read_labels(image: Image, background: int) -> tuple[np.ndarray, np.ndarray, str]:
+    """A label image: int64 labels (x, y, z), affine (4, 4), and its name for messages.
+
+    Values that are not finite count as background, with a warning.
+
+    Raises
+    ------
+    TypeError
+        Where the image is 4D, or no image at all.
+    ValueError
+        Where a value is fractional, or there is no label but the background.
+    """
+    n_volumes = open_volumes(image).n_volumes
+    if n_volumes != 1:
+        raise TypeError(
+            "Input data has incompatible dimensionality: Expected dimension is 3D and you "
+            f"provided a 4D image ({open_volumes(image).name}, {n_volumes} volumes). A map per "
+            "volume is no label image."
+        )
+    volumes, values = read_volume(image)
+    finite = np.isfinite(values)
+    if not finite.all():
+        warnings.warn(
+            f"{volumes.name}: Non-finite values detected in the label image; they count as "
+            "background.",
+            stacklevel=3,
+        )
+        values = np.where(finite, values, background)
+    labels = exact_labels(values, volumes.name)
+    if (labels == background).all():
+        raise ValueError(f"{volumes.name}: there is no label but the background")
+    return labels, volumes.affine, volumes.name
+
+
+def read_mask(image: Image) -> tuple[np.ndarray, np.ndarray]:
+    """A mask: uint8 array of 0 and 1 (x, y, z) and affine (4, 4). NaN counts as outside."""
+    volumes, values = read_volume(image)
+    return ((values != 0) & ~np.isnan(values)).astype(np.uint8), volumes.affine
+
+
+def label_table(
+    present: np.ndarray,
+    background: int,
+    labels: Sequence[str] | None,
+    lut: pd.DataFrame | str | os.PathLike[str] | None,
+) -> pd.DataFrame:
+    """The table of labels: ``index``, ``name`` and what else `lut` has, the background first.
+
+    Parameters
+    ----------
+    present
+        The labels in the image, ascending, without the background.
+    background
+        Its value.
+    labels
+        Names in ascending order of the labels; ``Background`` among them is passed over.
+    lut
+        A table with ``index`` and ``name``, or a path to one.
+
+    Raises
+    ------
+    ValueError
+        Where both are given, names are too many or too few, or the table is wrong or lacks a
+        label of the image.
+    TypeError
+        Where `labels` is no list of names.
+    """
+    if labels is not None and lut is not None:
+        raise ValueError("give 'labels' or 'lut', not both")
+    if lut is not None:
+        table = _read_lut(lut, background)
+        unknown = np.setdiff1d(present, table["index"].to_numpy())
+        if unknown.size:
+            raise ValueError(f"'lut' lacks labels of the image: {unknown.tolist()}")
+    else:
+        names = [str(one) for one in present.tolist()]
+        if labels is not None:
+            names = _checked_names(labels, present.size)
+        table = pd.DataFrame({"index": present, "name": names})
+    first = pd.DataFrame({"index": [background], "name": ["Background"]})
+    return pd.concat([first, table], ignore_index=True)
+
+
+def _checked_names(labels: Sequence[str], wanted: int) -> list[str]:
+    if not isinstance(labels, (list, tuple)) or not all(isinstance(one, str) for one in labels):
+        raise TypeError(f"'labels' is a list of names, got {labels!r}")
+    names = [one for one in labels if one.lower() != "background"]
+    if len(names) != wanted:
+        raise ValueError(
+            f"Mismatch between the number of names in 'labels' ({len(names)}) and regions in the "
+            f"label image ({wanted}), background left out."
+        )
+    return names
+
+
+def _read_lut(lut: pd.DataFrame | str | os.PathLike[str], background: int) -> pd.DataFrame:
+    if isinstance(lut, pd.DataFrame):
+        table, where = lut, "'lut'"
+    else:
+        where = os.fspath(lut)
+        separator = "," if Path(where).suffix == ".csv" else "\t"
+        table = pd.read_csv(where, sep=separator, keep_default_na=False)
+    lacking = {"index", "name"} - set(table.columns)
+    if lacking:
+        raise ValueError(f"{where}: no column {' nor '.join(sorted(lacking))}")
+    table = table[table["index"] != background]
+    index = exact_labels(pd.to_numeric(table["index"]).to_numpy(), where)
+    if len(set(index.tolist())) != len(index):
+        raise ValueError(f"{where}: a label stands in more than one row")
+    table = table.assign(index=index, name=table["name"].astype(str))
+    # Ascending, as the columns are: the class documents them in the order of the labels.
+    return table.sort_values("index", ignore_index=True)
+
+
+def read_confounds(confounds: Any) -> np.ndarray | None:
+    """Confounds (n_volumes, n_confounds) from a path, a table, an array, or a list of these.
+
+    A list is put side by side. A path leads to a table with tabs, commas or semicolons, with or
+    without a header.
+
+    Raises
+    ------
+    ValueError
+        Where they are not numbers, or the parts of a list differ in length.
+    """
+    if confounds is None:
+        return None
+    if isinstance(confounds, (list, tuple)) and any(
+        isinstance(one, (str, os.PathLike, pd.DataFrame, np.ndarray)) for one in confounds
+    ):
+        parts = [_read_table(one) for one in confounds]
+        lengths = {len(part) for part in parts}
+        if len(lengths) > 1:
+            raise ValueError(f"a list of confounds with different lengths: {sorted(lengths)}")
+        return np.column_stack(parts)
+    return _read_table(confounds)
+
+
+def _read_table(confounds: Any) -> np.ndarray:
+    where = "confounds"
+    if isinstance(confounds, (str, os.PathLike)):
+        where = os.fspath(confounds)
+        separator = "\t" if where.lower().endswith(".tsv") else None
+        # Read without a header first: then a header shows as text in the first row.
+        confounds = pd.read_csv(where, sep=separator, header=None, dtype=str, engine="python")
+        if pd.to_numeric(confounds.iloc[0], errors="coerce").isna().all():
+            confounds = confounds.iloc[1:]
+        confounds = confounds.replace("n/a", np.nan)
+    try:
+        return np.asarray(confounds, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{where}: confounds are numbers ({error})") from error
+
+
+def one_per_run(what: str, values: Any, n_runs: int) -> Sequence[Any]:
+    """Values for each of several runs; None stands for none for all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where they are no list, or not as many as the runs.
+    """
+    if values is None:
+        return [None] * n_runs
+    if not isinstance(values, (list, tuple)):
+        raise TypeError(f"{what} is a list, one entry for each run; got {type(values).__name__}")
+    if len(values) != n_runs:
+        raise ValueError(
+            f"number of {what} ({len(values)}) unequal to number of images ({n_runs})"
+        )
+    return values
+
+
+def mask_per_run(sample_mask: Any, n_runs: int) -> Sequence[Any]:
+    """Sample masks for each of several runs: one for all, or a list with one for each."""
+    if isinstance(sample_mask, (list, tuple)) and any(
+        one is None or np.ndim(one) == 1 for one in sample_mask
+    ):
+        return one_per_run("sample_mask", sample_mask, n_runs)
+    return [sample_mask] * n_runs
+
+
+def looks_like_confounds(value: Any) -> bool:
+    """Whether a positional second argument is confounds and not a scikit-learn target.
+
+    A target has one value per run; confounds are paths, tables or arrays of two dimensions, or
+    lists of these.
+    """
+    if isinstance(value, (list, tuple)):
+        return any(looks_like_confounds(one) for one in value)
+    if isinstance(value, (os.PathLike, pd.DataFrame)):
+        return True
+    if isinstance(value, str):
+        return Path(value).suffix.lower() in (".csv", ".tsv", ".txt")
+    return isinstance(value, np.ndarray) and value.ndim == 2
+
+
+def is_one_run(images: Any) -> bool:
+    """Whether it is a single run, and not a list, tuple or generator of runs. None is one."""
+    return isinstance(images, (str, os.PathLike, SpatialImage)) or not isinstance(images, Iterable)
+
+
+def is_3d(image: Any) -> bool:
+    """Whether it is a single 3D image, by path or in memory."""
+    if isinstance(image, (str, os.PathLike)) and Path(image).is_file():
+        image = nib.load(image)
+    return isinstance(image, SpatialImage) and len(image.shape) == 3

@@ -1,0 +1,249 @@
+"""Regional signals the scikit-learn way; the numbers come from `bids_labelx.extraction`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from joblib import Memory, Parallel, delayed
+
+from bids_labelx.extraction.clean import Standardize
+from bids_labelx.masker.base import BaseMasker
+from bids_labelx.masker.inputs import (
+    Image,
+    is_one_run,
+    looks_like_confounds,
+    mask_per_run,
+    one_per_run,
+)
+
+
+class NiftiLabelsMasker(BaseMasker):
+    """Regional signals of one run: a column for each label of a label image.
+
+    Parameters
+    ----------
+    labels_img : path or nibabel image
+        3D, whole numbers.
+    labels : list of str, optional
+        Names of the regions in ascending order of their labels; ``Background`` is passed over.
+    background_label : int, default=0
+        The label that is no region.
+    mask_img : path or nibabel image, optional
+        Voxels outside take no part.
+    smoothing_fwhm : float, optional
+        Full width at half maximum, in mm, of the spatial smoothing before extraction.
+    standardize : {"zscore_sample", "zscore", "psc", True, False}, default=False
+        See `bids_labelx.extraction.clean.clean`; True is ``zscore_sample``.
+    standardize_confounds : bool, default=True
+        Bring confounds to zero mean and unit variance first.
+    high_variance_confounds : bool, default=False
+        Regress out the five strongest components of the 2 % of voxels that vary most (Behzadi et
+        al., 2007, doi:10.1016/j.neuroimage.2007.04.042).
+    detrend : bool, default=False
+        Remove a linear trend from signals and confounds.
+    low_pass, high_pass : float, optional
+        Cut-off frequencies in Hz; what lies above, or below, is filtered out.
+    t_r : float, optional
+        Repetition time in seconds; a filter needs it.
+    dtype : dtype or "auto", optional
+        Type that the images' values are converted to before anything else; ``"auto"`` is int32 for
+        whole numbers and float32 for others. Signals are float64, or float32 where `dtype` is.
+    resampling_target : {"data", "labels", None}, default="data"
+        ``"data"``: labels and mask are brought onto the grid of the images. ``"labels"``: images
+        and mask are brought onto the grid of the labels. None: a ValueError where grids differ.
+    memory : joblib.Memory, str or pathlib.Path, optional
+        Where results are kept, so that the same call need not be computed a second time.
+    memory_level : int, default=1
+        0 switches `memory` off.
+    verbose : int, default=0
+        Above 0, says which image is being read.
+    strategy : str, default="mean"
+        How a region is reduced to one number: one of mean, median, sum, minimum, maximum,
+        variance, standard_deviation. The last two divide by the number of voxels.
+    reports : bool, default=True
+        Whether `generate_report` may use the images given to `fit`.
+    lut : pandas.DataFrame or path, optional
+        Table of labels with columns ``index`` and ``name``; in place of `labels`.
+    lost_labels : {None, "nan"}, default=None
+        None: a label lost in resampling loses its column, with a warning, and one outside of the
+        mask has a column of zeros. ``"nan"``: every label of `lut`, or of the image, keeps its
+        column, which is NaN where it was lost.
+    cmap : str or matplotlib colormap, optional
+        Colours of the regions in the report.
+    **kwargs
+        ``clean__…`` goes to `bids_labelx.extraction.clean.clean`, within it
+        ``clean__butterworth__…`` to the Butterworth filter.
+
+    Attributes
+    ----------
+    labels_img_, mask_img_ : nibabel.Nifti1Image
+        Labels and mask on the grid of the images given to `fit`, or on the labels' own if none
+        were given. Without a mask, `mask_img_` is None.
+    region_atlas_ : nibabel.Nifti1Image
+        `labels_img_` inside of the mask.
+    lut_ : pandas.DataFrame
+        ``index`` and ``name`` of all labels, the background first.
+    n_elements_ : int
+        Number of columns.
+    region_ids_ : dict
+        Label of each column, and of ``"background"``.
+    region_names_ : dict of int to str
+        Name of each column.
+
+    Notes
+    -----
+    Columns are in ascending order of the labels. Where images on a grid other than that of `fit`
+    are transformed, the attributes about columns describe the last transform.
+    """
+
+    def __init__(
+        self,
+        labels_img: Image,
+        labels: list[str] | None = None,
+        background_label: int | float = 0,
+        mask_img: Image | None = None,
+        smoothing_fwhm: Any = None,
+        standardize: Standardize = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        resampling_target: Literal["data", "labels"] | None = "data",
+        memory: Any = Memory(location=None),  # noqa: B008
+        memory_level: int = 1,
+        verbose: int = 0,
+        strategy: str = "mean",
+        reports: bool = True,
+        *,
+        lut: Any = None,
+        lost_labels: Literal["nan"] | None = None,
+        cmap: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._store(locals())
+
+
+class _ManyRuns:
+    """Transforming a list of runs.
+
+    A class of its own, so that scikit-learn's `set_output` wraps the table of each run, which
+    `NiftiLabelsMasker.transform` returns, and not the list of them.
+    """
+
+    def fit(self, imgs: Any = None, y: None = None) -> Any:
+        """Check the parameters, read the labels and bring them onto the first run's grid.
+
+        `imgs` is a list of runs, or one run; see `NiftiLabelsMasker.fit`.
+        """
+        if not is_one_run(imgs):
+            imgs = next(iter(imgs), None)
+        return super().fit(imgs, y)  # type: ignore[misc]
+
+    def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
+        """Extract and clean the signals of a list of runs, or of one; see `transform_imgs`.
+
+        For a single run, confounds and sample mask are those of `transform_single_imgs`, or
+        lists of one entry.
+        """
+        if is_one_run(imgs):
+            if isinstance(confounds, list) and len(confounds) == 1:
+                confounds = confounds[0]
+            if isinstance(sample_mask, list) and len(sample_mask) == 1:
+                sample_mask = sample_mask[0]
+            return super().transform(imgs, confounds, sample_mask)  # type: ignore[misc]
+        n_jobs = self.n_jobs  # type: ignore[attr-defined]
+        return self.transform_imgs(imgs, confounds, n_jobs=n_jobs, sample_mask=sample_mask)
+
+    def fit_transform(
+        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+    ) -> Any:
+        """Fit to a list of runs, then extract and clean their signals.
+
+        See `NiftiLabelsMasker.fit_transform` for `y`.
+        """
+        if confounds is None and looks_like_confounds(y):
+            confounds = y
+        # A generator can be gone through only once.
+        imgs = imgs if is_one_run(imgs) else list(imgs)
+        return self.fit(imgs).transform(imgs, confounds, sample_mask)
+
+    def transform_imgs(
+        self,
+        imgs_list: Iterable[Any],
+        confounds: Sequence[Any] | None = None,
+        n_jobs: int = 1,
+        sample_mask: Any = None,
+    ) -> list[np.ndarray]:
+        """Extract and clean the signals of several runs.
+
+        Parameters
+        ----------
+        imgs_list : list, tuple or generator of paths, nibabel images and lists of 3D ones
+        confounds : list, optional
+            One entry for each run, as for `transform_single_imgs`; None among them is allowed.
+        n_jobs
+            Number of processes, a run each at a time; -1 for one per processor.
+        sample_mask : array or list of arrays, optional
+            One for all runs, or one for each.
+
+        Returns
+        -------
+        list of arrays of shape (n_kept, n_elements_)
+        """
+        self._check_fitted()  # type: ignore[attr-defined]
+        runs = list(imgs_list)
+        tables = one_per_run("confounds", confounds, len(runs))
+        masks = mask_per_run(sample_mask, len(runs))
+        one_run = delayed(self._run)  # type: ignore[attr-defined]
+        results = Parallel(n_jobs=n_jobs)(
+            one_run(*run) for run in zip(runs, tables, masks, strict=True)
+        )
+        return [super(_ManyRuns, self).transform(result) for result in results]  # type: ignore[misc]
+
+
+class MultiNiftiLabelsMasker(_ManyRuns, NiftiLabelsMasker):
+    """Regional signals of several runs: for each a column for each label of a label image.
+
+    `fit` and `transform` take a list of runs, and `transform` returns a list. Parameters and
+    attributes are those of `NiftiLabelsMasker`, and one more parameter:
+
+    Parameters
+    ----------
+    n_jobs : int, default=1
+        Number of processes, a run each at a time; -1 for one per processor.
+    """
+
+    def __init__(
+        self,
+        labels_img: Image,
+        labels: list[str] | None = None,
+        background_label: int | float = 0,
+        mask_img: Image | None = None,
+        smoothing_fwhm: Any = None,
+        standardize: Standardize = False,
+        standardize_confounds: bool = True,
+        high_variance_confounds: bool = False,
+        detrend: bool = False,
+        low_pass: float | None = None,
+        high_pass: float | None = None,
+        t_r: float | None = None,
+        dtype: Any = None,
+        resampling_target: Literal["data", "labels"] | None = "data",
+        memory: Any = Memory(location=None),  # noqa: B008
+        memory_level: int = 1,
+        verbose: int = 0,
+        strategy: str = "mean",
+        reports: bool = True,
+        n_jobs: int = 1,
+        *,
+        lut: Any = None,
+        lost_labels: Literal["nan"] | None = None,
+        cmap: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._store(locals())

@@ -1,0 +1,235 @@
+"""The report of a fitted masker: its regions in a picture and a table, in one HTML file.
+
+Unlike the pages of the app, this one holds its picture itself: a notebook shows it as it is, and
+it can be sent as one file.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+import os
+import tempfile
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bids_labelx.outputs import write_text
+from bids_labelx.report.brain import plot_labels
+from bids_labelx.report.figures import render_figure
+from bids_labelx.report.pages import Table, render_page
+
+FRAME_HEIGHT = 720
+SIGNIFICANT_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class MaskerReport:
+    """A page about a masker. In a notebook it shows itself.
+
+    Attributes
+    ----------
+    html
+        The whole page. It asks nothing of the network and has no script.
+    """
+
+    html: str = field(repr=False)
+
+    def save_as_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the page as UTF-8, whole or not at all; its folder is made if need be.
+
+        Raises
+        ------
+        CannotWriteError
+            If it cannot be written.
+        """
+        write_text(Path(path), self.html)
+
+    def open_in_browser(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Write the page and open it in the user's browser.
+
+        Parameters
+        ----------
+        path
+            Where to. By default a new temporary file, which stays: the browser reads it when it
+            gets to it.
+        """
+        if path is None:
+            handle, path = tempfile.mkstemp(prefix="bids_labelx-", suffix=".html")
+            os.close(handle)
+        self.save_as_html(path)
+        webbrowser.open(Path(path).resolve().as_uri())
+
+    def _repr_html_(self) -> str:
+        """Put the page into a frame of its own, which keeps its style out of the notebook."""
+        # Without a base of its own, a link to a section would load the notebook into the frame.
+        page = self.html.replace("<head>", '<head>\n<base href="about:srcdoc">', 1)
+        return (
+            f'<iframe srcdoc="{html.escape(page)}" title="Report of the masker" '
+            f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
+        )
+
+    def __str__(self) -> str:
+        return self.html
+
+
+def masker_report(
+    *,
+    title: str,
+    parameters: Sequence[tuple[str, str]],
+    regions: pd.DataFrame | None,
+    background: NDArray[Any] | None,
+    labels: NDArray[np.integer] | None,
+    affine: NDArray[np.floating] | None,
+    warnings: Sequence[str],
+    note: str | None,
+    version: str,
+    cmap: Any = None,
+) -> MaskerReport:
+    """Write the report of a masker, of whatever is known of it so far.
+
+    Parameters
+    ----------
+    title
+        Heading, such as the name of the class.
+    parameters
+        Name and value, in this order.
+    regions
+        Shown as it is: the columns of `region_table`, and any others.
+    background
+        Volume to draw below the regions, such as the mean image, shape (x, y, z). Without it the
+        regions are drawn on black.
+    labels
+        Integer labels on the same grid, 0 where there is none, shape (x, y, z).
+    affine
+        Voxel indices to RAS+ millimetres, shape (4, 4); goes with `labels`.
+    warnings
+        Stand above all else.
+    note
+        Why there is less to see than there could be: not fitted yet, or no reports wanted.
+    version
+        Of bids_labelx.
+    cmap
+        Colormap of the regions, see `bids_labelx.report.brain.plot_labels`.
+
+    Raises
+    ------
+    ValueError
+        If labels come without an affine, or are not of the shape of the background.
+    """
+    page = render_page(
+        "masker.html",
+        title=title,
+        note=note,
+        warnings=warnings,
+        picture=None if labels is None else _picture(background, labels, affine, cmap),
+        on_image=background is not None,
+        table=None if regions is None else _as_table(regions),
+        lost=[] if regions is None else _lost(regions),
+        parameters=parameters,
+        version=version,
+    )
+    return MaskerReport(page)
+
+
+def region_table(
+    ids: Sequence[int] | NDArray[np.integer],
+    names: Sequence[str],
+    labels: NDArray[np.integer],
+    mask: NDArray[Any] | None,
+    affine: NDArray[np.floating],
+    lost: Sequence[bool] | NDArray[np.bool_],
+) -> pd.DataFrame:
+    """Say how large each region is.
+
+    Parameters
+    ----------
+    ids, names, lost
+        Of each region, in the order of the rows: label, name, and whether it has no signal. No
+        voxel counts for a lost region.
+    labels
+        Labels on the grid of the images, shape (x, y, z).
+    mask
+        Voxels outside of it, where it is zero, do not count; shape (x, y, z).
+    affine
+        Voxel indices to millimetres, shape (4, 4).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``index``, ``name``, ``voxels``, ``volume (mm³)``, the share in percent of the
+        mask's voxels or, without a mask, of the voxels of all regions, and ``lost``, which is
+        "yes" or empty.
+
+    Raises
+    ------
+    ValueError
+        If `ids`, `names` and `lost` are not of one length.
+    """
+    inside = np.ones(labels.shape, dtype=bool) if mask is None else np.asarray(mask) != 0
+    found, counts = np.unique(labels[inside], return_counts=True)
+    count_of = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    known = np.asarray(ids, dtype=np.int64).tolist()
+    if not len(known) == len(names) == len(lost):
+        raise ValueError(f"{len(known)} ids, {len(names)} names and {len(lost)} entries in lost")
+    voxels = np.array([count_of.get(one, 0) for one in known], dtype=np.int64)
+    voxels[np.asarray(lost, dtype=bool)] = 0
+    whole = voxels.sum() if mask is None else inside.sum()
+    of = "all regions" if mask is None else "the mask"
+    return pd.DataFrame(
+        {
+            "index": known,
+            "name": list(names),
+            "voxels": voxels,
+            "volume (mm³)": voxels * abs(float(np.linalg.det(affine[:3, :3]))),
+            f"share of {of} (%)": 100 * voxels / max(whole, 1),
+            "lost": ["yes" if gone else "" for gone in lost],
+        }
+    )
+
+
+def _picture(
+    background: NDArray[Any] | None,
+    labels: NDArray[np.integer],
+    affine: NDArray[np.floating] | None,
+    cmap: Any,
+) -> str:
+    """The regions in three planes, as a PNG in base64."""
+    if affine is None:
+        raise ValueError("labels need an affine to be drawn")
+    png = render_figure(plot_labels(background, labels, affine, cmap=cmap), "png")
+    return base64.b64encode(png).decode("ascii")
+
+
+def _as_table(regions: pd.DataFrame) -> Table:
+    count = len(regions)
+    return Table(
+        tuple(str(column) for column in regions.columns),
+        tuple(tuple(map(_cell, row)) for row in regions.itertuples(index=False, name=None)),
+        f"{count} region{'' if count == 1 else 's'}",
+    )
+
+
+def _lost(regions: pd.DataFrame) -> list[tuple[int, str]]:
+    """Row and name of each region that is lost."""
+    pairs = zip(regions["name"], regions["lost"], strict=True)
+    return [(row, str(name)) for row, (name, lost) in enumerate(pairs) if lost == "yes"]
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return "n/a"
+    if not isinstance(value, float):
+        return str(value)
+    if value.is_integer() or math.isinf(value):
+        return f"{value:.0f}"
+    # Digits before the point are never rounded away.
+    decimals = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{max(decimals, 0)}f}"
