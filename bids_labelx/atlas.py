@@ -114,11 +114,13 @@ def find_atlases(
 
 
 def _find(spec: str, dataset: Path | None, space: str) -> _Source:
+    if Path(spec).is_file():
+        return _from_file(Path(spec), None, None)
     name, equals, files = spec.partition("=")
     if equals:
         image, _, table = files.partition(",")
         return _from_file(Path(image), Path(table) if table else None, name)
-    if Path(spec).is_file() or re.search(r"\.nii(\.gz)?$", spec):
+    if re.search(r"\.nii(\.gz)?$", spec):
         return _from_file(Path(spec), None, None)
     if dataset is None:
         raise UsageError(

@@ -221,6 +221,11 @@ def _make_run(root: Path, bold: Path, name: Name, index: _Index) -> Run:
         missing["confounds"] = _not_one(
             "confounds table", "…_desc-confounds_timeseries.tsv", root, shared, tables
         )
+    elif not tables[0].is_file():
+        missing["confounds"] = (
+            f"{tables[0].relative_to(root)} is a link to {tables[0].readlink()}, which is not "
+            "there; fetch it first"
+        )
     metadata: dict[str, Any] = {}
     try:
         metadata = read_metadata(bold, root)

@@ -123,6 +123,18 @@ def test_two_possible_confounds_tables_are_listed_and_none_is_taken(
     assert "_timeseries.tsv" in run.missing["confounds"]
 
 
+def test_a_broken_link_to_confounds_is_named_with_its_target(
+    tmp_path: Path, add_run: AddRun
+) -> None:
+    add_run(tmp_path / "ds")
+    table = next((tmp_path / "ds").rglob("*_desc-confounds_timeseries.tsv"))
+    table.unlink()
+    table.symlink_to(".git/annex/objects/x")
+    (run,) = find_runs(settings_for(tmp_path / "ds"))
+    assert run.confounds is None
+    assert "is a link to .git/annex/objects/x" in run.missing["confounds"]
+
+
 def test_another_runs_confounds_are_never_taken(tmp_path: Path, add_run: AddRun) -> None:
     root = tmp_path / "ds"
     add_run(root, "sub-01_task-rest_run-1")

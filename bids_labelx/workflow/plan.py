@@ -135,10 +135,8 @@ def _plan_run(run: Run, atlases: Sequence[Atlas], grids: list[Grid]) -> PlannedR
             raise BadDataError(f"{run.name}: {run.missing[what]}")
     assert run.mask is not None
     open_image(run.mask)
-    if run.confounds is not None and not run.confounds.is_file():
-        raise BadDataError(f"{run.confounds} is a broken link; fetch the file first")
     image = _open_bold(run)
-    # More dimensions than four are fine where they have length 1, as SPM writes them.
+    # More dimensions than four are fine where all but one have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
     rows = tuple(tuple(float(value) for value in row) for row in image.affine)
     grid = Grid((image.shape[0], image.shape[1], image.shape[2]), rows)
@@ -154,7 +152,7 @@ def _plan_run(run: Run, atlases: Sequence[Atlas], grids: list[Grid]) -> PlannedR
 
 def _open_bold(run: Run) -> SpatialImage:
     image = open_image(run.bold)
-    if len(image.shape) < 4 or set(image.shape[4:]) - {1}:
+    if len(image.shape) < 4 or sum(length > 1 for length in image.shape[3:]) > 1:
         raise BadDataError(
             f"{run.name}: a BOLD run has 4 dimensions, this image has shape {image.shape}"
         )

@@ -221,6 +221,28 @@ def test_the_graph_resamples_each_atlas_once_per_grid_and_names_its_nodes(
         assert counts[name] == 4
 
 
+def test_without_connectivity_there_are_series_and_no_matrices(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    settings = settings_for(tmp_path / "ds", atlas_dataset, connectivity=("none",))
+    assert run_participants(settings) == 0
+    written = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len([name for name in written if name.endswith("_timeseries.tsv")]) == 2
+    assert not [name for name in written if "relmat" in name]
+
+
+def test_a_run_without_confounds_is_done_where_nothing_needs_them(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    next((tmp_path / "ds").rglob("*_desc-confounds_timeseries.tsv")).unlink()
+    settings = settings_for(tmp_path / "ds", atlas_dataset, denoise=("none",))
+    assert run_participants(settings) == 0
+    assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
+    assert "no confounds table" in (tmp_path / "out" / "sub-01.html").read_text()
+
+
 def test_an_output_folder_that_cannot_be_made_is_an_error_of_its_own(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:

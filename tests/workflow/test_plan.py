@@ -72,6 +72,15 @@ def test_two_runs_that_would_write_one_name_stop_the_app(
         make_plan(settings_for(tmp_path / "ds", atlas_dataset))
 
 
+def test_extra_dimensions_of_length_one_are_as_good_as_none(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, write_image: Callable[..., Path]
+) -> None:
+    bold = add_run(tmp_path / "ds")
+    write_image(bold, np.ones((6, 5, 4, 1, 40), np.float32))
+    (planned,) = make_plan(settings_for(tmp_path / "ds", atlas_dataset)).runs
+    assert planned.n_volumes == 40
+
+
 def test_what_concerns_one_run_fails_that_run_only(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path, write_image: Callable[..., Path]
 ) -> None:
