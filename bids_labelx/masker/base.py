@@ -23,7 +23,7 @@ from bids_labelx.masker.inputs import (
     Image,
     is_3d,
     label_table,
-    looks_like_confounds,
+    positional,
     read_confounds,
     read_labels,
     read_mask,
@@ -169,17 +169,21 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         return result.signals
 
     def fit_transform(
-        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+        self,
+        imgs: Any,
+        *given: Any,
+        y: Any = None,  # noqa: ARG002
+        confounds: Any = None,
+        sample_mask: Any = None,
     ) -> np.ndarray:
         """Fit to images, then extract and clean their signals.
 
-        `y` is there for scikit-learn's pipelines, which give the target second, and is not used.
-        Users give confounds second: a path, table or two-dimensional array there is taken for
-        confounds.
+        Besides the images it takes ``confounds`` and ``sample_mask``, by place in this order or
+        by name, and scikit-learn's target, which is not used. What comes second by place is a
+        target where it has one value per row, and confounds otherwise.
         """
-        if confounds is None and looks_like_confounds(y):
-            confounds = y
-        return self.fit(imgs).transform(imgs, confounds, sample_mask)
+        named = {"confounds": confounds, "sample_mask": sample_mask}
+        return self.fit(imgs).transform(imgs, *positional(given, named))
 
     def inverse_transform(self, signals: ArrayLike) -> nib.Nifti1Image:
         """Give every voxel the signal of its region, and 0 outside of regions and mask.

@@ -201,19 +201,56 @@ def mask_per_run(sample_mask: Any, n_runs: int) -> Sequence[Any]:
     return [sample_mask] * n_runs
 
 
-def looks_like_confounds(value: Any) -> bool:
-    """Whether a positional second argument is confounds and not a scikit-learn target.
+def positional(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+    """Confounds and sample mask out of what follows the images in `fit_transform`.
 
-    A target has one value per run; confounds are paths, tables or arrays of two dimensions, or
-    lists of these.
+    The reference page has ``(imgs, confounds, sample_mask)``, scikit-learn's pipelines call
+    ``(imgs, y)``, and newer releases of nilearn have ``(imgs, y, confounds, sample_mask)``. A
+    target has one value per row; anything else in second place is confounds.
+
+    Parameters
+    ----------
+    given
+        The positional arguments behind the images.
+    named
+        ``confounds`` and ``sample_mask`` given by name; None where they were not.
+
+    Raises
+    ------
+    TypeError
+        Where there are too many, or one is given in both ways.
     """
-    if isinstance(value, (list, tuple)):
-        return any(looks_like_confounds(one) for one in value)
+    if len(given) > 3:
+        raise TypeError(f"fit_transform takes images and at most 3 more, got {len(given)}")
+    found: dict[str, Any] = {}
+    if len(given) == 3 or (len(given) == 2 and given[0] is None and _is_confounds(given[1])):
+        found = dict(zip(("confounds", "sample_mask"), given[1:], strict=False))
+    elif len(given) == 2:
+        found = {"confounds": given[0], "sample_mask": given[1]}
+    elif given and _is_confounds(given[0]):
+        found = {"confounds": given[0]}
+    twice = [
+        name for name, value in found.items() if value is not None and named[name] is not None
+    ]
+    if twice:
+        raise TypeError(f"fit_transform got {' and '.join(twice)} both by place and by name")
+    chosen = {k: found.get(k) if value is None else value for k, value in named.items()}
+    return chosen["confounds"], chosen["sample_mask"]
+
+
+def _is_confounds(value: Any) -> bool:
+    """Whether it is a path, a table, something of two dimensions, or a list of these."""
     if isinstance(value, (os.PathLike, pd.DataFrame)):
         return True
     if isinstance(value, str):
         return Path(value).suffix.lower() in (".csv", ".tsv", ".txt")
-    return isinstance(value, np.ndarray) and value.ndim == 2
+    if isinstance(value, np.ndarray):
+        return value.ndim == 2
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(one, (list, tuple)) or _is_confounds(one) for one in value) or any(
+            isinstance(one, np.ndarray) and one.ndim == 1 for one in value
+        )
+    return False
 
 
 def is_one_run(images: Any) -> bool:

@@ -13,9 +13,9 @@ from bids_labelx.masker.base import BaseMasker
 from bids_labelx.masker.inputs import (
     Image,
     is_one_run,
-    looks_like_confounds,
     mask_per_run,
     one_per_run,
+    positional,
 )
 
 
@@ -160,17 +160,21 @@ class _ManyRuns:
         return self.transform_imgs(imgs, confounds, n_jobs=n_jobs, sample_mask=sample_mask)
 
     def fit_transform(
-        self, imgs: Any, y: Any = None, confounds: Any = None, sample_mask: Any = None
+        self,
+        imgs: Any,
+        *given: Any,
+        y: Any = None,  # noqa: ARG002
+        confounds: Any = None,
+        sample_mask: Any = None,
     ) -> Any:
         """Fit to a list of runs, then extract and clean their signals.
 
-        See `NiftiLabelsMasker.fit_transform` for `y`.
+        See `NiftiLabelsMasker.fit_transform` for what may follow the images.
         """
-        if confounds is None and looks_like_confounds(y):
-            confounds = y
         # A generator can be gone through only once.
         imgs = imgs if is_one_run(imgs) else list(imgs)
-        return self.fit(imgs).transform(imgs, confounds, sample_mask)
+        named = {"confounds": confounds, "sample_mask": sample_mask}
+        return self.fit(imgs).transform(imgs, *positional(given, named))
 
     def transform_imgs(
         self,

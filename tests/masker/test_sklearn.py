@@ -116,21 +116,53 @@ def test_it_works_in_a_pipeline_and_a_grid_search(
     np.testing.assert_array_equal(search.predict(runs), target)
 
 
-def test_confounds_given_second_are_confounds_and_a_target_is_not(
+def test_what_follows_the_images_is_read_as_the_page_and_as_a_pipeline_mean_it(
     labels_img: Any, make_run: Callable[..., Any]
 ) -> None:
     run = make_run()
     table = np.random.default_rng(1).standard_normal((20, 2))
+    kept = np.arange(2, 18)
     masker = NiftiLabelsMasker(labels_img)
     plain = masker.fit_transform(run)
     cleaned = masker.fit_transform(run, confounds=table)
+    censored = masker.fit_transform(run, confounds=table, sample_mask=kept)
+    only_censored = masker.fit_transform(run, sample_mask=kept)
     assert not np.allclose(plain, cleaned)
-    np.testing.assert_array_equal(masker.fit_transform(run, table), cleaned)
-    np.testing.assert_array_equal(masker.fit_transform(run, np.array([1])), plain)
+    assert censored.shape == only_censored.shape == (16, 3)
+    for given, wanted in (
+        ((table,), cleaned),
+        ((table.tolist(),), cleaned),
+        (([table[:, :1], table[:, 1:]],), cleaned),
+        ((pd.DataFrame(table),), cleaned),
+        ((table, kept), censored),
+        ((None, kept), only_censored),
+        ((None, table), cleaned),
+        ((None, table, kept), censored),
+        ((np.array([1]),), plain),
+        ((["face"],), plain),
+        ((np.arange(20),), plain),
+    ):
+        np.testing.assert_array_equal(masker.fit_transform(run, *given), wanted)
+    np.testing.assert_array_equal(
+        masker.fit_transform(run, np.array([1]), confounds=table), cleaned
+    )
+    with pytest.raises(TypeError, match="confounds both by place and by name"):
+        masker.fit_transform(run, table, confounds=table)
+    with pytest.raises(TypeError, match="at most 3"):
+        masker.fit_transform(run, 1, 2, 3, 4)
+
+
+def test_several_runs_take_confounds_second_too(
+    labels_img: Any, make_run: Callable[..., Any]
+) -> None:
+    run, table = make_run(), np.random.default_rng(1).standard_normal((20, 2))
     several = MultiNiftiLabelsMasker(labels_img)
+    single = NiftiLabelsMasker(labels_img)
     first, second = several.fit_transform([run, run], [table, None])
-    np.testing.assert_array_equal(first, cleaned)
-    np.testing.assert_array_equal(second, plain)
+    np.testing.assert_array_equal(first, single.fit_transform(run, confounds=table))
+    np.testing.assert_array_equal(second, single.fit_transform(run))
+    with pytest.raises(TypeError, match="one entry for each run"):
+        several.fit_transform([run, run], table)
 
 
 @pytest.mark.parametrize("kind", KINDS)
