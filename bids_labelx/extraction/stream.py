@@ -8,6 +8,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -276,17 +277,24 @@ def _truncated(name: str | Path, whole: int, n_volumes: int) -> OSError:
 def _gzip_blocks(
     path: Path, dtype: np.dtype, offset: int, n_voxels: int, n_volumes: int, size: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks of a ``.nii.gz``, decompressed into one buffer that is used again."""
-    buffer = np.empty((min(size, n_volumes), n_voxels), dtype)
-    with igzip.open(path, "rb") as stream:
-        for first in range(0, n_volumes, size):
-            block = buffer[: n_volumes - first]
+    """Blocks of a ``.nii.gz``, decompressed into two buffers in turn.
+
+    While one is looked at, a thread fills the other: isal lets go of the interpreter's lock.
+    """
+    buffers = [np.empty((min(size, n_volumes), n_voxels), dtype) for _ in range(2)]
+    firsts = range(0, n_volumes, size)
+    blocks = [buffers[k % 2][: n_volumes - first] for k, first in enumerate(firsts)]
+    with igzip.open(path, "rb") as stream, ThreadPoolExecutor(1) as reader:
+        filling = reader.submit(_fill, stream, blocks[0], skip=offset)
+        for k, first in enumerate(firsts):
             try:
-                _fill(stream, block, skip=offset if first == 0 else 0)
+                filling.result()
             except _GZIP_ERRORS as error:
-                whole = _whole_volumes(path, buffer[0], offset)
+                whole = _whole_volumes(path, buffers[0][0], offset)
                 raise _truncated(path, whole, n_volumes) from error
-            yield first, block
+            if k + 1 < len(blocks):
+                filling = reader.submit(_fill, stream, blocks[k + 1], skip=0)
+            yield first, blocks[k]
         try:
             # Reading on over the end is what makes the checksum of the data be compared.
             stream.read(1)
