@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ class _Recorded(SimpleInterface):
             raise
         return runtime
 
+    @abstractmethod
     def _work(self, folder: Path) -> dict[str, Any]:
-        raise NotImplementedError
+        """Do the step in the node's folder; give the outputs by name."""
 
 
 class _ResampleInput(_RecordedInput):

@@ -277,8 +277,9 @@ def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, way):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # The thread that reads ahead may hold one more block at the peak; 40 volumes would be ten.
-    assert peaks[1] < peaks[0] + 4 * 24 * 24 * 20 * 2
+    # The thread that reads ahead may hold one more block of 4 at the peak, and little besides;
+    # 40 volumes more would be ten.
+    assert peaks[1] < peaks[0] + 8 * 24 * 24 * 20 * 2
 
 
 @needs_runs

