@@ -64,10 +64,10 @@ def write_participant_report(
     ]
     summary = (
         ("Participant", f"sub-{participant}"),
-        ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "none"),
+        ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "–"),
         (
             "Denoising strategies",
-            ", ".join(sorted({one.sidecar["DenoisingStrategy"] for one in series})) or "none",
+            ", ".join(sorted({one.sidecar["DenoisingStrategy"] for one in series})) or "–",
         ),
         ("Labels lost in any run", str(len(_lost_anywhere(series)))),
     )
