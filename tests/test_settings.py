@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bids_labelx import settings as settings_module
+from bids_labelx.connectivity import MEASURES
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
+from bids_labelx.extraction import reduce
 from bids_labelx.settings import Settings, make_settings, read_options, to_toml
 
 NEEDED = {
@@ -69,6 +72,12 @@ def test_none_as_connectivity_stands_alone() -> None:
     assert make_settings({**NEEDED, "connectivity": ["none"]}).measures == ()
     with pytest.raises(UsageError, match="stands alone"):
         make_settings({**NEEDED, "connectivity": ["none", "correlation"]})
+
+
+def test_the_choices_of_the_options_are_what_the_core_can_do() -> None:
+    """They stand twice, as settings must not load numpy for `--help`."""
+    assert settings_module.STATISTICS == reduce.STATISTICS
+    assert set(settings_module.CONNECTIVITY) == {*MEASURES, "none"}
 
 
 def test_settings_cannot_be_changed() -> None:

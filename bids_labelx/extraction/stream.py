@@ -231,9 +231,10 @@ def read_volume(image: Image) -> tuple[Volumes, np.ndarray]:
     volumes = open_volumes(image)
     if volumes.n_volumes != 1:
         raise ValueError(f"{volumes.name}: expected a 3D image, found {volumes.n_volumes} volumes")
-    _, raw = next(volumes.blocks(1))
     unscaled = volumes.dtype.kind != "f" and volumes.slope == 1.0 and volumes.inter == 0.0
-    values = np.array(raw) if unscaled else volumes.scale(raw)
+    # To the end of the one block there is: only there is the checksum compared.
+    for _, raw in volumes.blocks(1):
+        values = np.array(raw) if unscaled else volumes.scale(raw)
     return volumes, values[0].reshape(volumes.shape, order="F")
 
 

@@ -415,3 +415,15 @@ def test_a_file_whose_name_has_wildcards_goes_before_files_that_match(tmp_path):
     assert open_volumes(tmp_path / "run[1].nii").n_volumes == 2
     (tmp_path / "run[1].nii").unlink()
     assert open_volumes(tmp_path / "run[1].nii").n_volumes == 1
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:-8], lambda c: c[:-4], lambda c: c[:-8] + bytes(8)]
+)
+def test_read_volume_refuses_a_file_without_its_right_checksum(tmp_path, damage):
+    # Large enough that nibabel does not come to the end when it reads the header.
+    labels = np.random.default_rng(0).integers(0, 200, (60, 60, 60)).astype("u1")
+    path = save(tmp_path / "labels.nii.gz", labels)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(OSError, match="truncated or corrupt"):
+        read_volume(path)
