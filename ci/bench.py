@@ -54,22 +54,24 @@ class Row:
 
 
 def write_run(path: Path, shape: tuple[int, int, int], n_volumes: int, dtype: str) -> None:
-    """A brain-like run: tissue contrast, a slow drift and noise inside an ellipsoid."""
+    """A head-like run: a brain with contrast, drift and noise, and a darker scalp around it."""
     rng = np.random.default_rng(0)
     axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
-    brain = sum(axis**2 for axis in axes) < 0.75
-    base = np.where(brain, 900 + 200 * np.cos(6 * axes[0]) * np.cos(5 * axes[1]), 0)
+    radius = sum(axis**2 for axis in axes)
+    brain, head = radius < 0.75, radius < 0.88
+    base = np.where(brain, 900 + 200 * np.cos(6 * axes[0]) * np.cos(5 * axes[1]), 300)
+    spread = np.where(brain, 30, 15)
     header = nib.Nifti1Image(np.zeros((1, 1, 1, 1), dtype), np.diag([2.0, 2, 2, 1])).header
     header.set_data_shape((*shape, n_volumes))
     header.set_zooms((2, 2, 2, T_R))
     header["vox_offset"] = 352
-    head = io.BytesIO()
-    header.write_to(head)
+    start = io.BytesIO()
+    header.write_to(start)
     with igzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as stream:
-        stream.write(head.getvalue() + b"\0" * 4)
+        stream.write(start.getvalue() + b"\0" * 4)
         for t in range(n_volumes):
-            noise = 30 * rng.standard_normal(shape) + 10 * np.sin(t / 20)
-            volume = np.where(brain, base + noise, 0).astype(dtype)
+            noise = spread * rng.standard_normal(shape) + 10 * np.sin(t / 20)
+            volume = np.where(head, base + noise, 0).astype(dtype)
             stream.write(volume.tobytes(order="F"))
 
 

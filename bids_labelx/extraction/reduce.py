@@ -119,7 +119,7 @@ def reduce_volumes(
     *,
     uncovered: Uncovered,
     mean_image: bool = False,
-    block: int = 8,
+    block: int | None = None,
 ) -> Reduction:
     """Reduce every volume to one number per label, statistic and atlas.
 
@@ -141,7 +141,8 @@ def reduce_volumes(
     mean_image
         Take the mean over time of all voxels, too.
     block
-        Volumes held in memory at a time. The result does not depend on it.
+        Volumes held in memory at a time, as for `Volumes.blocks`. The result does not depend on
+        it.
 
     Raises
     ------
@@ -161,163 +162,161 @@ def reduce_volumes(
                 f"{volumes.name}: voxel {one.voxels.max()} of a region lies outside of its grid "
                 f"{volumes.shape}"
             )
-    union = np.unique(np.concatenate([np.empty(0, np.intp), *(one.voxels for one in regions)]))
-    additive = _ADDITIVE.issuperset(statistics)
+    every = uncovered == "zero"
+    passing = [
+        _Passing(one, volumes.n_volumes, statistics, np.ones(one.voxels.size, bool))
+        if every
+        else _Passing(one, volumes.n_volumes, statistics)
+        for one in regions
+    ]
+    picture = _one_pass(volumes, passing, mean_image=mean_image, block=block)
+    nonfinite = [np.empty(0, np.intp), *(atlas.voxels[~atlas.finite] for atlas in passing)]
+    covered = [np.ones_like(one.finite) if every else one.covered for one in passing]
+    if any(one.spoiled(mine) for one, mine in zip(passing, covered, strict=True)):
+        passing = [
+            _Passing(one, volumes.n_volumes, statistics, mine)
+            for one, mine in zip(regions, covered, strict=True)
+        ]
+        _one_pass(volumes, passing, mean_image=False, block=block)
 
-    used: np.ndarray | None = np.ones(union.size, dtype=bool) if uncovered == "zero" else None
-    first = _one_pass(volumes, regions, statistics, union, used, additive, mean_image, block)
-    nonfinite, picture = int(np.count_nonzero(~first.finite)), first.mean_image
-    covered = first.used if uncovered == "zero" else first.finite & first.nonzero
-    signals = first.signals
-    # A voxel of zeros may stay in sums; apart from that, exactly the covered ones have to be in.
-    spoiled = first.used != covered
-    if additive:
-        spoiled &= covered | ~first.finite
-    if spoiled.any():
-        signals = _one_pass(
-            volumes, regions, statistics, union, covered, additive, False, block
-        ).signals
-
-    empty = 0.0 if uncovered == "zero" else np.nan
     counts = []
-    for one, by_statistic in zip(regions, signals, strict=True):
-        inside = covered[np.searchsorted(union, one.voxels)]
-        counts.append(np.bincount(one.columns[inside], minlength=one.n_columns))
-        if "mean" in by_statistic:
-            by_statistic["mean"] /= np.maximum(counts[-1], 1)
-        for values in by_statistic.values():
-            values[:, counts[-1] == 0] = empty
-    return Reduction(signals, counts, nonfinite, picture)
+    for atlas, mine in zip(passing, covered, strict=True):
+        count = np.bincount(atlas.columns[mine], minlength=atlas.n_columns)
+        if "mean" in atlas.signals:
+            atlas.signals["mean"] /= np.maximum(count, 1)
+        for values in atlas.signals.values():
+            values[:, count == 0] = 0.0 if every else np.nan
+        counts.append(count)
+    signals = [atlas.signals for atlas in passing]
+    return Reduction(signals, counts, np.unique(np.concatenate(nonfinite)).size, picture)
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """Result of one pass; `used`, `finite` and `nonzero` are per voxel of the union."""
+def _one_pass(
+    volumes: Volumes, passing: Sequence[_Passing], *, mean_image: bool, block: int | None
+) -> np.ndarray | None:
+    """Read all volumes once, show them to every atlas, and give the mean image if asked for."""
+    total = np.zeros(volumes.n_voxels) if mean_image else None
+    for start, raw in volumes.blocks(block):
+        if total is not None:
+            _add_volumes(total, raw)
+        for atlas in passing:
+            atlas.take(volumes, raw, start)
+    if total is None:
+        return None
+    return volumes.scale(total / volumes.n_volumes).reshape(volumes.shape, order="F")
 
-    signals: list[dict[str, np.ndarray]]
-    used: np.ndarray
-    finite: np.ndarray
-    nonzero: np.ndarray
-    mean_image: np.ndarray | None
+
+def _add_volumes(total: np.ndarray, raw: np.ndarray) -> None:
+    """Add stored volumes to `total`, one by one: a sum over a block would depend on its size."""
+    for row in raw:
+        if raw.dtype.kind == "f":
+            row = np.where(np.isfinite(row), row, 0)
+        total += row
 
 
 @dataclass(frozen=True)
 class _Segments:
-    """The used voxels of one atlas, as positions in the union.
+    """Where each column that has voxels begins among voxels sorted by column, and its voxels."""
 
-    `scanned` are they as they lie in the image, with their `columns`; `positions` are they with
-    those of a column next to each other, and `starts` says where each of the `present` columns
-    begins.
-    """
-
-    scanned: np.ndarray
-    columns: np.ndarray
-    positions: np.ndarray
-    starts: np.ndarray
     present: np.ndarray
+    starts: np.ndarray
     counts: np.ndarray
     n_columns: int
 
 
-def _one_pass(
-    volumes: Volumes,
-    regions: Sequence[Regions],
-    statistics: Sequence[str],
-    union: np.ndarray,
-    used: np.ndarray | None,
-    additive: bool,
-    mean_image: bool,
-    block: int,
-) -> _Pass:
-    """Read all volumes once and reduce them over the voxels in `used`.
-
-    Without `used`, the first volume tells which voxels are likely to be without data, so that a
-    run with empty margins is read once and not twice. ``mean`` comes out as a sum.
-    """
-    shapes = [(volumes.n_volumes, one.n_columns) for one in regions]
-    signals = [{name: np.empty(shape) for name in statistics} for shape in shapes]
-    finite = np.ones(union.size, dtype=bool)
-    nonzero = np.zeros(union.size, dtype=bool)
-    total = np.zeros(volumes.n_voxels) if mean_image else None
-    segments: list[_Segments] = []
-
-    for start, raw in volumes.blocks(block):
-        if total is not None:
-            _add_volumes(total, raw, volumes)
-        values = volumes.scale(raw.take(union, axis=1))
-        good = np.isfinite(values) if raw.dtype.kind == "f" else None
-        if good is not None and not good.all():
-            finite &= good.all(axis=0)
-            values[~good] = 0.0
-        doubtful = np.flatnonzero(~nonzero)
-        nonzero[doubtful] = (values[:, doubtful] != 0).any(axis=0)
-        if start == 0:
-            if used is None:
-                used = np.ones(union.size, dtype=bool) if good is None else good[0].copy()
-                if not additive:
-                    used &= values[0] != 0
-            segments = [_segments(one, union, used) for one in regions]
-        rows = slice(start, start + len(values))
-        for one, by_statistic in zip(segments, signals, strict=True):
-            ordered = None if additive else values.take(one.positions, axis=1)
-            for name, signal in by_statistic.items():
-                if ordered is None or name in _ADDITIVE:
-                    signal[rows] = _sums(values, one)
-                else:
-                    signal[rows] = _statistic(name, ordered, one)
-
-    assert used is not None  # an image has at least one volume
-    picture = None
-    if total is not None:
-        picture = (total / volumes.n_volumes).reshape(volumes.shape, order="F")
-    return _Pass(signals, used, finite, nonzero, picture)
-
-
-def _add_volumes(total: np.ndarray, raw: np.ndarray, volumes: Volumes) -> None:
-    """Add volumes to `total` one after the other: a sum over blocks would depend on their size."""
-    for row in raw:
-        values = volumes.scale(row)
-        values[~np.isfinite(values)] = 0.0
-        total += values
-
-
-def _segments(one: Regions, union: np.ndarray, used: np.ndarray) -> _Segments:
-    """Sort an atlas's used voxels by column."""
-    positions = np.searchsorted(union, one.voxels)
-    inside = used[positions]
-    scanned, columns = positions[inside], one.columns[inside]
-    order = np.argsort(columns, kind="stable")
-    counts = np.bincount(columns, minlength=one.n_columns)
+def _segments(columns: np.ndarray, n_columns: int) -> _Segments:
+    counts = np.bincount(columns, minlength=n_columns)
     present = np.flatnonzero(counts)
-    starts = np.cumsum(counts[present]) - counts[present]
-    return _Segments(scanned, columns, scanned[order], starts, present, counts, one.n_columns)
+    return _Segments(present, (np.cumsum(counts) - counts)[present], counts[present], n_columns)
 
 
-def _sums(values: np.ndarray, segments: _Segments) -> np.ndarray:
-    """Sums over the used voxels of each column, volume by volume; shape (n, n_columns).
+class _Passing:
+    """An atlas while the volumes pass by: its voxels, its signals, and what was seen so far.
 
-    The voxels are gone through as they lie in the image: that is several times faster than in
-    the order of their columns, or than a sparse matrix product.
+    Voxels are gathered with those of a column next to each other, so that a region is a segment.
+    Its sum is several times faster than a sparse matrix product or counting with weights, holds
+    no lock that the reader would wait for, and is pairwise, which rounds less.
+
+    Attributes
+    ----------
+    voxels, columns : intp arrays of shape (m,)
+        Flat index and column of each voxel.
+    n_columns
+        Number of columns.
+    signals : dict of float64 arrays of shape (n_volumes, n_columns)
+        By statistic; ``mean`` is a sum here.
+    finite : bool array of shape (m,)
+        Voxels that were finite in every volume so far.
     """
-    columns, n_columns = segments.columns, segments.n_columns
-    everything = segments.scanned.size == values.shape[1]
-    return np.stack(
-        [
-            np.bincount(columns, row if everything else row[segments.scanned], n_columns)
-            for row in values
-        ]
-    )
+
+    def __init__(
+        self,
+        regions: Regions,
+        n_volumes: int,
+        statistics: Sequence[str],
+        used: np.ndarray | None = None,
+    ) -> None:
+        order = np.argsort(regions.columns, kind="stable")
+        self.voxels, self.columns = regions.voxels[order], regions.columns[order]
+        self.n_columns = regions.n_columns
+        self.signals = {name: np.empty((n_volumes, self.n_columns)) for name in statistics}
+        self.finite = np.ones(order.size, dtype=bool)
+        self._zero = np.arange(order.size)  # positions that were zero in every volume so far
+        self._additive = _ADDITIVE.issuperset(statistics)
+        self._all = _segments(self.columns, self.n_columns)
+        # Without `used`, the first volume tells which voxels are likely to be without data, so
+        # that a run with empty margins is read once and not twice.
+        self._used = used
+        self._kept = self._all if used is None else _segments(self.columns[used], self.n_columns)
+
+    @property
+    def covered(self) -> np.ndarray:
+        """Voxels that were finite in every volume and not zero in all of them."""
+        covered = self.finite.copy()
+        covered[self._zero] = False
+        return covered
+
+    def spoiled(self, covered: np.ndarray) -> bool:
+        """Whether the statistics were taken over other voxels than these."""
+        assert self._used is not None  # an image has at least one volume
+        wrong = self._used != covered
+        if self._additive:
+            wrong &= covered | ~self.finite  # a voxel of zeros may stay in a sum
+        return bool(wrong.any())
+
+    def take(self, volumes: Volumes, raw: np.ndarray, start: int) -> None:
+        """Take in a block of volumes, the first of which is the one at `start`."""
+        values = volumes.scale(raw.take(self.voxels, axis=1))
+        finite = np.isfinite(values) if raw.dtype.kind == "f" else None
+        if finite is not None and not finite.all():
+            self.finite &= finite.all(axis=0)
+            values[~finite] = 0.0
+        for row in values:
+            self._zero = self._zero[row[self._zero] == 0]
+        if self._used is None:
+            self._used = np.ones(self.columns.size, bool) if finite is None else finite[0].copy()
+            if not self._additive:
+                self._used &= values[0] != 0
+            self._kept = _segments(self.columns[self._used], self.n_columns)
+        kept = values
+        if not self._used.all():
+            values[:, ~self._used] = 0.0
+            kept = values if self._additive else values[:, self._used]
+        for name, signal in self.signals.items():
+            # A sum goes over all voxels, so that its rounding is the same whatever goes with it.
+            of = (values, self._all) if name in _ADDITIVE else (kept, self._kept)
+            signal[start : start + len(values)] = _statistic(name, *of)
 
 
-def _statistic(name: str, ordered: np.ndarray, segments: _Segments) -> np.ndarray:
-    """One statistic that is not additive, over one atlas; columns without voxels are 0.
+def _statistic(name: str, values: np.ndarray, segments: _Segments) -> np.ndarray:
+    """One statistic over one atlas; the mean as a sum; columns without voxels are 0.
 
     Parameters
     ----------
     name
-        One of `STATISTICS` but mean and sum.
-    ordered : array of shape (n, m)
-        The values at the segments' positions.
+        One of `STATISTICS`.
+    values : array of shape (n, m)
+        Sorted by column.
     segments
         Where each column's voxels are among them.
 
@@ -325,30 +324,32 @@ def _statistic(name: str, ordered: np.ndarray, segments: _Segments) -> np.ndarra
     -------
     array of shape (n, n_columns)
     """
-    result = np.zeros((len(ordered), segments.n_columns))
-    present, starts = segments.present, segments.starts
+    result = np.zeros((len(values), segments.n_columns))
+    present, starts, counts = segments.present, segments.starts, segments.counts
     if not present.size:
         return result
-    if name == "minimum":
-        result[:, present] = np.minimum.reduceat(ordered, starts, axis=1)
+    if name in _ADDITIVE:
+        result[:, present] = np.add.reduceat(values, starts, axis=1)
+    elif name == "minimum":
+        result[:, present] = np.minimum.reduceat(values, starts, axis=1)
     elif name == "maximum":
-        result[:, present] = np.maximum.reduceat(ordered, starts, axis=1)
+        result[:, present] = np.maximum.reduceat(values, starts, axis=1)
     elif name == "median":
-        result[:, present] = _medians(ordered, starts)
+        result[:, present] = _medians(values, starts)
     else:
-        counts = segments.counts[present]
         # From deviations and not as E[x^2] - E[x]^2, which loses every digit to a large offset.
-        means = np.add.reduceat(ordered, starts, axis=1) / counts
-        deviations = ordered - np.repeat(means, counts, axis=1)
-        variance = np.add.reduceat(deviations**2, starts, axis=1) / counts
+        means = np.add.reduceat(values, starts, axis=1) / counts
+        deviations = values - np.repeat(means, counts, axis=1)
+        deviations *= deviations
+        variance = np.add.reduceat(deviations, starts, axis=1) / counts
         result[:, present] = np.sqrt(variance) if name == "standard_deviation" else variance
     return result
 
 
-def _medians(ordered: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def _medians(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Median of each segment of each row: the middle value, or the mean of the middle two."""
-    result = np.empty((len(ordered), len(starts)))
-    for k, part in enumerate(np.split(ordered, starts[1:], axis=1)):
+    result = np.empty((len(values), len(starts)))
+    for k, part in enumerate(np.split(values, starts[1:], axis=1)):
         low, high = (part.shape[1] - 1) // 2, part.shape[1] // 2
         part = np.partition(part, (low, high), axis=1)
         result[:, k] = (part[:, low] + part[:, high]) / 2

@@ -7,10 +7,12 @@ import glob
 import math
 import os
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +28,7 @@ from bids_labelx.extraction.resample import same_grid
 Image = str | os.PathLike[str] | SpatialImage
 
 _PIECE_BYTES = 1 << 20
+_BLOCK_VOXELS = 1 << 22
 
 # isal's stubs take its error class for an instance, hence the cast.
 _GZIP_ERRORS = (EOFError, OSError, zlib.error, cast(type[Exception], isal_zlib.error))
@@ -66,13 +69,14 @@ class Volumes:
         """Number of voxels in one volume."""
         return math.prod(self.shape)
 
-    def blocks(self, size: int = 8) -> Iterator[tuple[int, np.ndarray]]:
+    def blocks(self, size: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the volumes in their order, up to `size` at a time.
 
         Parameters
         ----------
         size
-            Volumes in a block; the last block may hold fewer.
+            Volumes in a block; the last block may hold fewer. Unless given, as many as make up
+            about 4 million voxels, which is 32 MB as float64.
 
         Yields
         ------
@@ -90,6 +94,8 @@ class Volumes:
         OSError
             If the file ends early or its compressed data are damaged.
         """
+        if size is None:
+            size = max(1, _BLOCK_VOXELS // self.n_voxels)
         if size < 1:
             raise ValueError(f"a block holds at least 1 volume, got a size of {size}")
         return self._read(size)
@@ -278,24 +284,30 @@ def _truncated(name: str | Path, whole: int, n_volumes: int) -> OSError:
 def _gzip_blocks(
     path: Path, dtype: np.dtype, offset: int, n_voxels: int, n_volumes: int, size: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks of a ``.nii.gz``, decompressed into two buffers in turn.
+    """Blocks of a ``.nii.gz``, decompressed into three buffers in turn.
 
-    While one is looked at, a thread fills the other: isal lets go of the interpreter's lock.
+    While one is looked at, a thread fills the others: isal lets go of the interpreter's lock. Two
+    are asked for ahead, so that the thread goes on while the caller wakes up.
     """
-    buffers = [np.empty((min(size, n_volumes), n_voxels), dtype) for _ in range(2)]
     firsts = range(0, n_volumes, size)
-    blocks = [buffers[k % 2][: n_volumes - first] for k, first in enumerate(firsts)]
+    buffers = [np.empty((min(size, n_volumes), n_voxels), dtype) for _ in range(3)]
+    blocks = [(first, buffers[k % 3][: n_volumes - first]) for k, first in enumerate(firsts)]
     with igzip.open(path, "rb") as stream, ThreadPoolExecutor(1) as reader:
-        filling = reader.submit(_fill, stream, blocks[0], skip=offset)
-        for k, first in enumerate(firsts):
+        ahead = iter(blocks)
+        filling = deque(
+            reader.submit(_fill, stream, block, skip=0 if first else offset)
+            for first, block in islice(ahead, 2)
+        )
+        for first, block in blocks:
             try:
-                filling.result()
+                filling.popleft().result()
             except _GZIP_ERRORS as error:
+                reader.shutdown(cancel_futures=True)
                 whole = _whole_volumes(path, buffers[0][0], offset)
                 raise _truncated(path, whole, n_volumes) from error
-            if k + 1 < len(blocks):
-                filling = reader.submit(_fill, stream, blocks[k + 1], skip=0)
-            yield first, blocks[k]
+            for _, later in islice(ahead, 1):
+                filling.append(reader.submit(_fill, stream, later, skip=0))
+            yield first, block
         try:
             # Reading on over the end is what makes the checksum of the data be compared.
             stream.read(1)

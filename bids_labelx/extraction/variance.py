@@ -29,7 +29,7 @@ def high_variance_confounds(
     percentile: float = 2.0,
     detrend: bool = True,
     mask: np.ndarray | None = None,
-    block: int = 8,
+    block: int | None = None,
 ) -> np.ndarray:
     """Leading temporal components of the voxels with the highest variance.
 
@@ -51,7 +51,7 @@ def high_variance_confounds(
         Voxels to choose from. Non-finite values count as 0 inside of a mask; without a mask a
         voxel that has one takes no part. Both are as in nilearn.
     block
-        Volumes to read at a time.
+        Volumes to read at a time, as for `Volumes.blocks`.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def _highest(power: np.ndarray, percentile: float) -> np.ndarray:
 
 
 def _mean_squares(
-    volumes: Volumes, voxels: np.ndarray | None, *, detrend: bool, block: int
+    volumes: Volumes, voxels: np.ndarray | None, *, detrend: bool, block: int | None
 ) -> np.ndarray:
     """Mean square of every voxel's series, or of what a straight line leaves of it.
 
@@ -160,7 +160,9 @@ def _update(
         squares += weight * row
 
 
-def _series(volumes: Volumes, chosen: np.ndarray, *, masked: bool, block: int) -> np.ndarray:
+def _series(
+    volumes: Volumes, chosen: np.ndarray, *, masked: bool, block: int | None
+) -> np.ndarray:
     """Series of some voxels, of shape (n_volumes, n_chosen)."""
     series = np.empty((volumes.n_volumes, chosen.size))
     for first, raw in volumes.blocks(block):

@@ -316,6 +316,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         return Recipe(
             labels=labels,
             labels_affine=affine,
+            known=present,
             ids=listed if self.lost_labels == "nan" else present,
             mask=None if self.mask_img is None else read_mask(self.mask_img),
             background=background,

@@ -70,6 +70,8 @@ class Recipe:
     ----------
     labels, labels_affine
         The label image on its own grid.
+    known
+        The labels of the image, ascending, without the background.
     ids
         All labels to look for, ascending: those of the image, or of its table.
     mask
@@ -86,6 +88,7 @@ class Recipe:
 
     labels: np.ndarray
     labels_affine: np.ndarray
+    known: np.ndarray
     ids: np.ndarray
     mask: tuple[np.ndarray, np.ndarray] | None
     background: int
@@ -138,7 +141,9 @@ def lay_on_grid(recipe: Recipe, shape: tuple[int, int, int], affine: np.ndarray)
         background=background,
         may_resample=may,
     )
-    present = np.setdiff1d(labels, [background])
+    # Sorting out a million voxels is not for free, and on their own grid the labels are known.
+    same = labels is recipe.labels
+    present = recipe.known if same else np.setdiff1d(labels, [background])
     if not present.size:
         raise ValueError("No label left after resampling the label image to the data image.")
     mask = None
@@ -146,7 +151,7 @@ def lay_on_grid(recipe: Recipe, shape: tuple[int, int, int], affine: np.ndarray)
         mask = labels_on_grid(*recipe.mask, shape, affine, may_resample=may, name="mask") > 0
         if (labels[mask] == background).all():
             raise ValueError("No label left after applying mask to the label image.")
-    lost = np.setdiff1d(np.setdiff1d(recipe.labels, [background]), present)
+    lost = np.setdiff1d(recipe.known, present)
     return Grid(labels, mask, affine, present, lost, background)
 
 

@@ -199,7 +199,7 @@ def test_memory_is_that_of_a_few_volumes(tmp_path):
     volumes = open_volumes(path)
     for mask in (None, np.ones(shape[:3], bool)):
         tracemalloc.start()
-        high_variance_confounds(volumes, mask=mask)
+        high_variance_confounds(volumes, mask=mask, block=4)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 12 * volume + 3 * chosen < 0.2 * 150 * volume
