@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -202,11 +203,15 @@ def _run_graph(
         arguments: dict[str, Any] = {"status_callback": update, "raise_insufficient": False}
         if processes > 1:
             arguments["n_procs"] = processes
+        # nipype collects garbage at every poll; what is there already need not be gone through.
+        gc.freeze()
         try:
             workflow.run(plugin=plugin, plugin_args=arguments)
         except Exception as error:
             # nipype raises the first node's error again; every run's own is in its record.
             LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
+        finally:
+            gc.unfreeze()
     outcomes = [Outcome(p.run, _problem(*record_paths(records, p), records)) for p in plan.runs]
     shutil.rmtree(records, ignore_errors=True)
     return outcomes
