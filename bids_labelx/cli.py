@@ -55,6 +55,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--space", nargs="+", metavar="SPACE", help="'native' stands for files without space-"
     )
     which.add_argument("--res", nargs="+", metavar="RES")
+    which.add_argument(
+        "--bids-database-dir",
+        metavar="DIR",
+        help="keep the index of BIDS_DIR here for later starts; it is made again where the "
+        "dataset has changed (default: not kept)",
+    )
 
     atlas = parser.add_argument_group("atlas")
     atlas.add_argument(

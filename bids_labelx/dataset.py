@@ -7,10 +7,10 @@ the whole absolute path, so a dataset under ``/data/sub-99/`` would get wrong on
 
 from __future__ import annotations
 
+import functools
 import json
-import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from bids_labelx.errors import (
     NoRunsError,
     NotBidsError,
 )
+from bids_labelx.index import find_files, list_participants
 from bids_labelx.names import Name, parse_name, sort_entities
 from bids_labelx.settings import Settings
 
@@ -30,14 +31,11 @@ NATIVE = "native"
 # A confounds table holds for every space, resolution and echo of its run.
 _NOT_OF_CONFOUNDS = ("space", "res", "den", "echo", "part", "desc")
 
-# Folders and files below a participant that the app never reads.
-_IGNORED = (
-    r"/(anat|figures|fmap|dwi|log|logs|surf|xfm)(/|$)",
-    r"\.(json|html|svg|png|gii|h5|txt|lta|mat|toml|md|rst|csv|bval|bvec|dtseries\.nii)$",
-)
-
 # Files by their entities and suffix.
 _Index = dict[tuple[frozenset[tuple[str, str]], str], list[Path]]
+
+# The JSON files of a folder.
+_Listing = Callable[[Path], list[tuple[Path, Name]]]
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,9 @@ def find_runs(settings: Settings) -> list[Run]:
     """
     root = settings.bids_dir
     check_dataset(root)
-    participants = _participants(root, settings.participant_label)
-    files = [(path, parse_name(path)) for path in _query(root, participants)]
+    _check_participants(root, settings.participant_label)
+    paths = find_files(root, settings.participant_label, settings.bids_database_dir)
+    files = [(path, parse_name(path)) for path in paths]
     bold = [
         (path, name)
         for path, name in files
@@ -119,7 +118,9 @@ def find_runs(settings: Settings) -> list[Run]:
     index: _Index = defaultdict(list)
     for path, name in files:
         index[_key(name.entities, name.suffix)].append(path)
-    return [_make_run(root, path, name, index) for path, name in kept]
+    # Sorted runs share their folders with the ones before: each is listed once, not once a run.
+    listing = functools.lru_cache(maxsize=8)(_list_sidecars)
+    return [_make_run(root, path, name, index, listing) for path, name in kept]
 
 
 def check_dataset(root: Path) -> None:
@@ -156,37 +157,14 @@ def _no_bold(root: Path, others: int) -> str:
     )
 
 
-def _participants(root: Path, wanted: Sequence[str]) -> tuple[str, ...]:
-    there = sorted(p.name.removeprefix("sub-") for p in root.glob("sub-*") if p.is_dir())
+def _check_participants(root: Path, wanted: Sequence[str]) -> None:
+    there = list_participants(root)
     unknown = [label for label in wanted if label not in there]
     if unknown:
         raise NoRunsError(
             f"--participant-label: {', '.join(unknown)} not in {root}; "
             f"there are {', '.join(there) or 'none'}"
         )
-    return tuple(wanted)
-
-
-def _query(root: Path, participants: Sequence[str]) -> list[Path]:
-    """Images and tables of the participants, out of a pybids index of just those."""
-    from bids import BIDSLayout, BIDSLayoutIndexer
-
-    ignore = [re.compile(pattern) for pattern in _IGNORED]
-    only = "|".join(map(re.escape, participants)) if participants else "[^/]+"
-    ignore.append(re.compile(rf"^/(?!sub-({only})(/|$))."))
-    layout = BIDSLayout(
-        root,
-        validate=False,
-        is_derivative=True,
-        indexer=BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=ignore),
-    )
-    found = layout.get(
-        suffix=["bold", "mask", "timeseries", "regressors"],
-        extension=[".nii", ".nii.gz", ".tsv"],
-        return_type="filename",
-    )
-    # Sorted as text, so that every machine does the runs in the same order.
-    return sorted((Path(path) for path in found), key=str)
 
 
 def _value(name: Name, key: str) -> str | None:
@@ -206,7 +184,7 @@ def _matches(name: Name, key: str, wanted: Sequence[str]) -> bool:
     )
 
 
-def _make_run(root: Path, bold: Path, name: Name, index: _Index) -> Run:
+def _make_run(root: Path, bold: Path, name: Name, index: _Index, listing: _Listing) -> Run:
     entities = {key: value for key, value in name.entities.items() if key != "desc"}
     shared = {key: value for key, value in entities.items() if key not in _NOT_OF_CONFOUNDS}
     masks = index[_key({**entities, "desc": "brain"}, "mask")]
@@ -228,7 +206,7 @@ def _make_run(root: Path, bold: Path, name: Name, index: _Index) -> Run:
         )
     metadata: dict[str, Any] = {}
     try:
-        metadata = read_metadata(bold, root)
+        metadata = read_metadata(bold, root, listing)
     except LabelxError as error:
         missing["metadata"] = str(error)
     return Run(
@@ -256,11 +234,16 @@ def _not_one(
     return f"{len(found)} files could be the {what} of {wanted}, one is expected:\n{listed}"
 
 
-def read_metadata(path: Path, root: Path) -> dict[str, Any]:
+def _list_sidecars(folder: Path) -> list[tuple[Path, Name]]:
+    return [(path, parse_name(path)) for path in folder.glob("*.json")]
+
+
+def read_metadata(path: Path, root: Path, listing: _Listing = _list_sidecars) -> dict[str, Any]:
     """The sidecars of a file by BIDS' inheritance principle, the nearest winning.
 
     A JSON file applies where it lies in the file's folder or one above it up to `root`, has its
-    suffix, and has no entity that the file does not have with the same value.
+    suffix, and has no entity that the file does not have with the same value. `listing` gives the
+    JSON files of a folder.
 
     Raises
     ------
@@ -272,10 +255,9 @@ def read_metadata(path: Path, root: Path) -> dict[str, Any]:
     folders = folders[: folders.index(root) + 1]
     metadata: dict[str, Any] = {}
     for folder in reversed(folders):
-        sidecars = [(other, parse_name(other)) for other in folder.glob(f"*{name.suffix}.json")]
         fitting = [
             (len(other.entities), sidecar)
-            for sidecar, other in sidecars
+            for sidecar, other in listing(folder)
             if other.suffix == name.suffix and other.entities.items() <= name.entities.items()
         ]
         for _, sidecar in sorted(fitting):

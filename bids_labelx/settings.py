@@ -41,6 +41,7 @@ class Settings:
     run_id: tuple[str, ...] = ()
     space: tuple[str, ...] = ()
     res: tuple[str, ...] = ()
+    bids_database_dir: Path | None = None
     atlas: tuple[str, ...] = ()
     atlas_dataset: Path | None = None
     atlas_space: str | None = None
@@ -130,6 +131,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "run_id": _labels("run"),
     "space": _labels("space"),
     "res": _labels("res"),
+    "bids_database_dir": _path,
     "atlas": _words,
     "atlas_dataset": _path,
     "atlas_space": lambda value: _labels("space")(value)[0],
@@ -186,6 +188,11 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
         )
     if "bids_dir" in values and values.get("output_dir") == values["bids_dir"]:
         found.append("OUTPUT_DIR is BIDS_DIR: choose a folder of its own for the output")
+    if "bids_database_dir" in values and values["bids_database_dir"] in (
+        values.get("bids_dir"),
+        values.get("output_dir"),
+    ):
+        found.append("--bids-database-dir is BIDS_DIR or OUTPUT_DIR: choose a folder of its own")
     if len(values.get("connectivity", ())) > 1 and "none" in values["connectivity"]:
         found.append("--connectivity: 'none' stands alone")
     if found:

@@ -18,7 +18,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = {
     "extraction": set(),
     "settings": set(),
-    "dataset": {"settings"},
+    "index": {"outputs"},
+    "dataset": {"index", "settings"},
     "images": {"extraction"},
     "atlas": {"images", "extraction"},
     "denoise": set(),

@@ -7,12 +7,14 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +57,12 @@ def run_participants(settings: Settings) -> int:
         Where nothing could be started.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    plan = make_plan(settings)
+    with _remembered() as planning:
+        plan = make_plan(settings)
     logs = _prepare_output(settings, plan)
     with _logging(logs, settings.verbose), _work_folder(settings.work_dir) as work:
         _announce(console, settings, plan)
+        _repeat(console, planning)
         started = time.monotonic()
         outcomes = _run_graph(settings, plan, work=work, logs=logs, console=console)
         outcomes += [Outcome(run, problem) for run, problem in plan.failures]
@@ -101,6 +105,28 @@ def _methods(settings: Settings, plan: Plan) -> str:
         measures=settings.measures,
         min_coverage=settings.min_coverage,
     )
+
+
+@contextmanager
+def _remembered() -> Iterator[list[logging.LogRecord]]:
+    """What is logged before there is a plan, and so a folder for the log."""
+    handler = MemoryHandler(sys.maxsize, flushLevel=sys.maxsize)
+    before = LOGGER.level
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.addHandler(handler)
+    try:
+        yield handler.buffer
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(before)
+
+
+def _repeat(console: Console, records: Sequence[logging.LogRecord]) -> None:
+    """Log what was remembered; warnings are for whoever started the app, too."""
+    for record in records:
+        LOGGER.handle(record)
+        if record.levelno >= logging.WARNING:
+            console.print(f"warning: {record.getMessage()}", markup=False, style="yellow")
 
 
 @contextmanager

@@ -120,6 +120,22 @@ def test_settings_are_saved_and_come_back(
     assert make_settings(saved) == settings
 
 
+def test_what_was_found_while_planning_is_in_the_log_and_a_warning_on_the_terminal(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_run(tmp_path / "ds")
+    (tmp_path / "db").mkdir()
+    # A file where the kept index of all participants would have its folder.
+    (tmp_path / "db" / "all").write_text("in the way")
+    run_participants(
+        settings_for(tmp_path / "ds", atlas_dataset, bids_database_dir=tmp_path / "db")
+    )
+    (log,) = (tmp_path / "out" / "logs").glob("*.log")
+    assert "no index in" in log.read_text()
+    assert "the index is not kept" in log.read_text()
+    assert "warning: the index is not kept" in capsys.readouterr().err
+
+
 def test_a_run_that_fails_does_not_stop_the_others(
     tmp_path: Path,
     add_run: AddRun,
