@@ -61,7 +61,12 @@ def smooth_volumes(
     return _transformed(volumes, partial(_smooth, sigmas), volumes.shape, volumes.affine)
 
 
-def resample_volumes(volumes: Volumes, shape: tuple[int, int, int], affine: np.ndarray) -> Volumes:
+def resample_volumes(
+    volumes: Volumes,
+    shape: tuple[int, int, int],
+    affine: np.ndarray,
+    voxels: np.ndarray | None = None,
+) -> Volumes:
     """Bring every volume onto another grid by cubic spline interpolation.
 
     Beyond the outermost centres of the source's voxels there is 0. A spline overshoots where
@@ -80,6 +85,9 @@ def resample_volumes(volumes: Volumes, shape: tuple[int, int, int], affine: np.n
         Shape of the target grid.
     affine : array of shape (4, 4)
         Affine of the target grid.
+    voxels : integer array of shape (m,), optional
+        Flat indices, in Fortran order, of the target's voxels that are wanted: where an axis
+        turns, only those are computed, and the others are 0. All are unless given.
 
     Returns
     -------
@@ -100,9 +108,11 @@ def resample_volumes(volumes: Volumes, shape: tuple[int, int, int], affine: np.n
             f"and affine\n{affine}"
         )
     shape = (int(shape[0]), int(shape[1]), int(shape[2]))
-    spline = partial(interpolate, matrix=matrix, offset=offset, shape=shape, order=3)
     if matrix.ndim == 1:
         spline = partial(_separable, _axis_weights(volumes.shape, matrix, offset, shape))
+    else:
+        voxels = np.arange(math.prod(shape)) if voxels is None else voxels
+        spline = partial(_at_points, _points(matrix, offset, shape, voxels), voxels, shape)
     nearest = partial(interpolate, matrix=matrix, offset=offset, shape=shape, order=0)
     limits = cache(partial(_value_range, volumes))
     return _transformed(volumes, partial(_resample, spline, nearest, limits), shape, affine)
@@ -203,6 +213,28 @@ def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
         filled[shell] = sums[shell] / counts[shell]
         known = known | shell
     return filled
+
+
+def _points(
+    matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int, int], voxels: np.ndarray
+) -> np.ndarray:
+    """Where some voxels of the target lie in the source, of shape (3, m); in voxels."""
+    target = np.unravel_index(voxels, shape, order="F")
+    points = np.repeat(offset[:, np.newaxis], voxels.size, axis=1)
+    # Added up in the order in which SciPy's affine_transform does it, as the last bit decides
+    # whether a point on the edge is inside.
+    for axis in range(3):
+        points += matrix[:, axis, np.newaxis] * target[axis]
+    return points
+
+
+def _at_points(
+    points: np.ndarray, voxels: np.ndarray, shape: tuple[int, int, int], values: np.ndarray
+) -> np.ndarray:
+    """Cubic spline interpolation of a volume at points, put in their voxels; 0 elsewhere."""
+    result = np.zeros(math.prod(shape))
+    result[voxels] = ndimage.map_coordinates(values, points, order=3, mode="constant")
+    return result.reshape(shape, order="F")
 
 
 def _axis_weights(

@@ -16,7 +16,7 @@ from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.extraction.clean import boolean_mask, clean
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
-from bids_labelx.extraction.resample import labels_on_grid, same_grid
+from bids_labelx.extraction.resample import labels_on_grid
 from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
 from bids_labelx.extraction.stream import Volumes, open_volumes
 from bids_labelx.extraction.variance import high_variance_confounds
@@ -195,20 +195,19 @@ def extract_run(
     """
     original = open_volumes(image)
     volumes = _converted(original, recipe.dtype)
+    shape, affine = volumes.shape, volumes.affine
     if recipe.resampling_target == "labels":
         shape, affine = recipe.labels.shape, recipe.labels_affine
-        if not same_grid(volumes.shape, volumes.affine, shape, affine):
-            volumes = resample_volumes(volumes, shape, affine)
-    grid = lay_on_grid(recipe, volumes.shape, volumes.affine)
+    grid = lay_on_grid(recipe, shape, affine)
+    columns = recipe.columns(grid)
+    regions = find_regions(grid.labels, columns, grid.mask)
+    if recipe.resampling_target == "labels":
+        # What is to be smoothed needs its surroundings.
+        wanted = regions.voxels if recipe.smoothing_fwhm is None else None
+        volumes = resample_volumes(volumes, shape, affine, wanted)
     if recipe.smoothing_fwhm is not None:
         volumes = smooth_volumes(volumes, recipe.smoothing_fwhm)
-    columns = recipe.columns(grid)
-    reduction = reduce_volumes(
-        volumes,
-        [find_regions(grid.labels, columns, grid.mask)],
-        [recipe.strategy],
-        uncovered="zero",
-    )
+    reduction = reduce_volumes(volumes, [regions], [recipe.strategy], uncovered="zero")
     messages = [lost_message(recipe, grid)]
     if reduction.nonfinite_voxels:
         messages.append(

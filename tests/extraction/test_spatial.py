@@ -170,6 +170,19 @@ def test_resampling_gives_the_numbers_of_nilearn(data, image, shape):
     assert_close(collect(volumes), expected, 1e-11)
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.2])
+def test_some_voxels_alone_have_the_values_that_they_have_among_all(angle):
+    values = np.random.default_rng(0).normal(size=(9, 8, 7, 3))
+    values[4, 4, 4, 1] = np.nan
+    volumes = open_volumes(nib.Nifti1Image(values, np.eye(4)))
+    affine = affine_of((1.5, 1, 1.2), (angle, 0, 0), (-1, 0, 0))
+    every = collect(resample_volumes(volumes, (8, 9, 10), affine))
+    voxels = np.array([5, 77, 250, 251, 719])
+    some = collect(resample_volumes(volumes, (8, 9, 10), affine, voxels))
+    assert np.count_nonzero(every[:, voxels]) >= 6
+    assert some[:, voxels].tobytes() == every[:, voxels].tobytes()
+
+
 @pytest.mark.parametrize("dtype", ["i2", "i4", "f4", ">f4", ">i2", "i8"])
 @pytest.mark.parametrize("angle", [0.0, 0.2])
 def test_resampling_stored_values_agrees_with_nilearn_to_its_float32(dtype, angle):
