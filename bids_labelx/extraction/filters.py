@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.signal import butter, sosfiltfilt
 
 Filter = Literal["butterworth", "cosine", False] | None
 
@@ -185,6 +183,8 @@ def butterworth(
     ValueError
         If no such filter can be made, or there are no more volumes than the padding needs.
     """
+    from scipy.signal import butter, sosfiltfilt  # takes 0.3 s, which most starts can do without
+
     cutoffs = [cutoff for cutoff in (high_pass, low_pass) if cutoff is not None]
     kind = "bandpass" if len(cutoffs) == 2 else "highpass" if low_pass is None else "lowpass"
     columns = np.asarray(columns, dtype=np.float64)
@@ -253,6 +253,8 @@ def interpolate_censored(
     ValueError
         If a single volume is kept, which nothing can be drawn through.
     """
+    from scipy.interpolate import CubicSpline  # slow to load, too
+
     time = np.flatnonzero(keep)
     span = slice(None) if extrapolate else slice(time[0], time[-1] + 1)
     whole, inside = np.array(columns[span], dtype=np.float64), keep[span]
