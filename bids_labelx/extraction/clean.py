@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,10 +21,13 @@ from scipy import linalg
 
 from bids_labelx.extraction import filters
 from bids_labelx.extraction.filters import Filter, TemporalFilter
-
-STANDARDIZE = ("zscore_sample", "zscore", "psc")
-
-Standardize = Literal["zscore_sample", "zscore", "psc"] | bool | None
+from bids_labelx.extraction.standardize import (
+    Standardize,
+    check_standardize,
+    percent_change,
+    rounding_noise,
+    zscore,
+)
 
 BandPass = Callable[[np.ndarray], np.ndarray]
 
@@ -113,44 +117,118 @@ def clean(
     signals = np.asarray(signals, dtype=np.float64)
     if signals.ndim != 2:
         raise ValueError(f"signals have the shape (volumes, columns), found {signals.shape}")
-    divisor = _check_standardize(standardize)
-    keep = _check_sample_mask(sample_mask, len(signals))
+    cleaner = prepare(
+        len(signals),
+        confounds=confounds,
+        sample_mask=sample_mask,
+        t_r=t_r,
+        filter=filter,
+        low_pass=low_pass,
+        high_pass=high_pass,
+        detrend=detrend,
+        standardize=standardize,
+        standardize_confounds=standardize_confounds,
+        ensure_finite=ensure_finite,
+        extrapolate=extrapolate,
+        butterworth=butterworth,
+    )
+    return cleaner(signals)
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """What `clean` does to the signals of one run, its options checked and confounds prepared.
+
+    Attributes
+    ----------
+    keep : bool array of shape (n_volumes,)
+        The volumes that are kept.
+    detrend, extrapolate, ensure_finite
+        As for `clean`.
+    band_pass
+        The Butterworth filter, or None.
+    basis : float64 array of shape (n_kept, rank), or None
+        Orthonormal basis of the confounds after the same steps.
+    standardize
+        ``zscore_sample``, ``zscore``, ``psc`` or None.
+    mean_removed
+        Whether detrending or a high-pass takes the mean out before the confounds.
+    """
+
+    keep: np.ndarray
+    detrend: bool
+    extrapolate: bool
+    ensure_finite: bool
+    band_pass: BandPass | None
+    basis: np.ndarray | None
+    standardize: str | None
+    mean_removed: bool
+
+    def __call__(self, signals: np.ndarray) -> np.ndarray:
+        """Clean signals of shape (n_volumes, n_columns); see `clean`."""
+        if self.ensure_finite:
+            signals = np.where(np.isfinite(signals), signals, 0.0)
+        run, inside = _run_to_filter(signals, self.keep, self.band_pass, self.extrapolate)
+        original = run[inside]
+        cleaned = filtered = _detrend_and_filter(run, self.detrend, self.band_pass)[inside]
+        if self.basis is not None:
+            cleaned = filtered - self.basis @ (self.basis.T @ filtered)
+        if len(original) == 1 and (self.detrend or self.standardize):
+            warnings.warn(
+                "only one volume is kept: it is neither detrended nor standardised", stacklevel=3
+            )
+            return cleaned
+        if self.standardize is None:
+            return cleaned
+        noise = rounding_noise(original)
+        if self.standardize != "psc":
+            return zscore(cleaned, noise, ddof=1 if self.standardize == "zscore_sample" else 0)
+        baseline = run.mean(axis=0)
+        if self.band_pass is not None and self.mean_removed:
+            baseline = baseline + cleaned.mean(axis=0)
+        elif self.band_pass is not None:
+            baseline = filtered.mean(axis=0)
+        return percent_change(cleaned, baseline, noise)
+
+
+def prepare(
+    n_volumes: int,
+    *,
+    confounds: np.ndarray | None = None,
+    sample_mask: np.ndarray | None = None,
+    t_r: float | None = None,
+    filter: Filter = None,
+    low_pass: float | None = None,
+    high_pass: float | None = None,
+    detrend: bool = False,
+    standardize: Standardize = False,
+    standardize_confounds: bool = True,
+    ensure_finite: bool = False,
+    extrapolate: bool = False,
+    butterworth: Mapping[str, Any] | None = None,
+) -> Cleaner:
+    """Do once what `clean` has to do but once for all signals of a run of `n_volumes`.
+
+    Options, errors and warnings are those of `clean`, which is ``prepare(...)(signals)``.
+    """
+    divisor = check_standardize(standardize)
+    keep = _check_sample_mask(sample_mask, n_volumes)
     regressors = None if confounds is None else _check_confounds(confounds, keep)
     chosen = filters.choose_filter(filter, t_r=t_r, low_pass=low_pass, high_pass=high_pass)
     band_pass: BandPass | None = None
     if chosen is not None and chosen.kind == "cosine":
-        regressors = _with_drifts(regressors, chosen, len(signals))
+        regressors = _with_drifts(regressors, chosen, n_volumes)
     elif chosen is not None:
         band_pass = partial(filters.butterworth, **chosen.cutoffs, **(butterworth or {}))
-    if ensure_finite:
-        signals = np.where(np.isfinite(signals), signals, 0.0)
-
-    run, inside = _run_to_filter(signals, keep, band_pass, extrapolate)
-    original = run[inside]
-    filtered = _detrend_and_filter(run, detrend, band_pass)[inside]
-    cleaned = filtered
+    basis = None
     if regressors is not None:
-        spread, _ = _run_to_filter(regressors, keep, band_pass, extrapolate)
+        spread, inside = _run_to_filter(regressors, keep, band_pass, extrapolate)
         columns = _detrend_and_filter(spread, detrend, band_pass)[inside]
-        basis = _basis(columns, _rounding_noise(spread[inside]), standardize_confounds)
-        cleaned = filtered - basis @ (basis.T @ filtered)
-
-    if len(original) == 1 and (detrend or divisor):
-        warnings.warn(
-            "only one volume is kept: it is neither detrended nor standardised", stacklevel=2
-        )
-        return cleaned
-    if divisor is None:
-        return cleaned
-    noise = _rounding_noise(original)
-    if divisor != "psc":
-        return _zscore(cleaned, noise, ddof=1 if divisor == "zscore_sample" else 0)
-    baseline = run.mean(axis=0)
-    if band_pass is not None and (detrend or high_pass is not None):
-        baseline = baseline + cleaned.mean(axis=0)
-    elif band_pass is not None:
-        baseline = filtered.mean(axis=0)
-    return _percent_change(cleaned, baseline, noise)
+        basis = _basis(columns, rounding_noise(spread[inside]), standardize_confounds)
+    mean_removed = detrend or high_pass is not None
+    return Cleaner(
+        keep, detrend, extrapolate, ensure_finite, band_pass, basis, divisor, mean_removed
+    )
 
 
 def confound_rank(
@@ -189,7 +267,7 @@ def confound_rank(
         return rank
     kept = _check_confounds(confounds, keep)[keep]
     columns = _detrend_and_filter(kept, detrend, None)
-    return rank + _basis(columns, _rounding_noise(kept), standardize_confounds).shape[1]
+    return rank + _basis(columns, rounding_noise(kept), standardize_confounds).shape[1]
 
 
 def boolean_mask(sample_mask: ArrayLike | None, n_volumes: int) -> np.ndarray | None:
@@ -227,19 +305,6 @@ def boolean_mask(sample_mask: ArrayLike | None, n_volumes: int) -> np.ndarray | 
         )
     keep[given] = True
     return keep
-
-
-def _check_standardize(standardize: Standardize) -> str | None:
-    """Name of the standardisation, with True read as nilearn 0.14 reads it."""
-    if standardize is True:
-        return "zscore_sample"
-    if standardize is False or standardize is None:
-        return None
-    if standardize not in STANDARDIZE:
-        raise ValueError(
-            f"standardize is one of {', '.join(STANDARDIZE)}, True or False; found {standardize!r}"
-        )
-    return standardize
 
 
 def _check_sample_mask(sample_mask: np.ndarray | None, n_volumes: int) -> np.ndarray:
@@ -287,7 +352,7 @@ def _with_drifts(
         warnings.warn(
             f"{n_volumes} volumes are too short for a drift at or below {cosine.high_pass} Hz: "
             "nothing is filtered",
-            stacklevel=3,
+            stacklevel=4,
         )
     return drifts if regressors is None else np.hstack([regressors, drifts])
 
@@ -336,35 +401,3 @@ def _basis(columns: np.ndarray, noise: np.ndarray, standardize_confounds: bool) 
     rounding = max(columns.shape) * _EPS * diagonal[0]
     lost_digits = np.sqrt(len(columns)) * noise[pivots[: len(diagonal)]]
     return q[:, diagonal > np.maximum(rounding, lost_digits)]
-
-
-def _rounding_noise(columns: np.ndarray) -> np.ndarray:
-    """Size, for each column, below which what is left of it can be nothing but rounding.
-
-    Measured against the column before anything was removed: a constant of a million leaves
-    rounding errors of 1e-10, which must not be blown up to unit variance.
-    """
-    return 10 * len(columns) * _EPS * np.abs(columns).max(axis=0, initial=0.0)
-
-
-def _zscore(columns: np.ndarray, noise: np.ndarray, ddof: int) -> np.ndarray:
-    """Columns at zero mean and unit variance, 0 where there is no variance."""
-    centred = columns - columns.mean(axis=0)
-    deviation = centred.std(axis=0, ddof=ddof)
-    # A NaN compares false and so keeps its column NaN.
-    flat = deviation <= noise
-    return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
-
-
-def _percent_change(columns: np.ndarray, baseline: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Deviations of `columns` from their mean, in percent of the baseline's size."""
-    baseline = np.abs(baseline)
-    without = np.isfinite(baseline) & (baseline <= noise)
-    if without.any():
-        warnings.warn(
-            f"{int(without.sum())} column(s) have a mean of zero: a percent signal change means "
-            "nothing there, and they are set to 0",
-            stacklevel=3,
-        )
-    centred = columns - columns.mean(axis=0)
-    return np.where(without, 0.0, 100.0 * centred / np.where(without, 1.0, baseline))

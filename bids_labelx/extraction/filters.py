@@ -86,7 +86,7 @@ def choose_filter(
         if low_pass is not None or high_pass is not None:
             warnings.warn(
                 "low_pass and high_pass are given without a filter: nothing is filtered",
-                stacklevel=3,
+                stacklevel=4,
             )
         return None
     if filter not in ("butterworth", "cosine"):
@@ -97,7 +97,7 @@ def choose_filter(
         if low_pass is not None:
             warnings.warn(
                 f"the cosine filter removes slow drifts only: low_pass={low_pass} is left out",
-                stacklevel=3,
+                stacklevel=4,
             )
             low_pass = None
     elif low_pass is None and high_pass is None:
@@ -119,7 +119,7 @@ def choose_filter(
         warnings.warn(
             f"low_pass={low_pass} is not below {sampling}: there is nothing above it to remove, "
             "and it is left out",
-            stacklevel=3,
+            stacklevel=4,
         )
         low_pass = None
         if high_pass is None:

@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bids_labelx import __version__
-from bids_labelx.extraction.clean import STANDARDIZE, Standardize
 from bids_labelx.extraction.reduce import STATISTICS, find_regions, reduce_volumes
 from bids_labelx.extraction.resample import same_grid
 from bids_labelx.extraction.spatial import resample_volumes
+from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
 from bids_labelx.extraction.stream import open_volumes
 from bids_labelx.masker.inputs import (
     Image,

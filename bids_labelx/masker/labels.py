@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from joblib import Memory, Parallel, delayed
 
-from bids_labelx.extraction.clean import Standardize
+from bids_labelx.extraction.standardize import Standardize
 from bids_labelx.masker.base import BaseMasker
 from bids_labelx.masker.inputs import (
     Image,

@@ -1,0 +1,308 @@
+"""The series of single voxels, on disk: cleaned before they are reduced to labels.
+
+A run comes volume by volume and cleaning wants whole series, so the run is turned around in a
+file: the labelled voxels, as they are stored, in tiles of voxels whose volumes all lie together.
+Each tile is read, cleaned, and written to a second file, whose volumes are then reduced like
+those of any image. Of either file only a piece is in memory at a time, by plain reads and writes:
+to write into a mapping kills the process when the disk is full, and mapped pages count as its
+memory. Either is raw numbers, of use to nobody else; they belong into a temporary folder whose
+owner removes it, after an error too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+
+from bids_labelx.extraction.clean import Cleaner
+from bids_labelx.extraction.reduce import Reduction, Regions, reduce_volumes
+from bids_labelx.extraction.stream import Volumes
+
+# Numbers in a tile of whole series: 8 MB as float64, which arithmetic makes a few times of.
+_TILE_NUMBERS = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """A matrix of volumes by voxels in a file, as one matrix for each tile of voxels."""
+
+    file: Path
+    n_volumes: int
+    n_voxels: int
+    width: int
+    dtype: np.dtype
+
+    def spans(self) -> Iterator[slice]:
+        """The voxels of each tile; the last may hold fewer."""
+        for first in range(0, self.n_voxels, self.width):
+            yield slice(first, min(first + self.width, self.n_voxels))
+
+    def write(self, stream: FileIO, span: slice, first: int, values: np.ndarray) -> None:
+        """Write some volumes of a tile, from the volume `first` on."""
+        left = np.ascontiguousarray(values).view(np.uint8).reshape(-1).data
+        self._seek(stream, span, first)
+        try:
+            while left:
+                left = left[stream.write(left) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.file)) from error
+
+    def read(self, stream: FileIO, span: slice, first: int, count: int) -> np.ndarray:
+        """Read `count` volumes of a tile, from the volume `first` on."""
+        values = np.empty((count, span.stop - span.start), self.dtype)
+        left = values.view(np.uint8).reshape(-1).data
+        self._seek(stream, span, first)
+        while left:
+            read = stream.readinto(left)
+            if not read:
+                raise OSError(f"{self.file}: ends early; did something else write to it?")
+            left = left[read:]
+        return values
+
+    def _seek(self, stream: FileIO, span: slice, first: int) -> None:
+        numbers = span.start * self.n_volumes + first * (span.stop - span.start)
+        stream.seek(numbers * self.dtype.itemsize)
+
+
+@dataclass(frozen=True)
+class VoxelSeries:
+    """The series of some voxels of a run, in a file.
+
+    Attributes
+    ----------
+    volumes : Volumes
+        The run that they come from.
+    voxels : intp array of shape (m,)
+        Flat indices in Fortran order, ascending.
+    finite : bool array of shape (m,)
+        Whether a voxel is finite in every volume.
+    covered : bool array of shape (m,)
+        Whether it is finite in every volume and not zero in all of them.
+    mean_image : float64 array of shape (x, y, z), or None
+        As that of `reduce_volumes`.
+    """
+
+    volumes: Volumes
+    voxels: np.ndarray
+    finite: np.ndarray
+    covered: np.ndarray
+    mean_image: np.ndarray | None
+    _tiles: _Tiles = field(repr=False)
+
+
+def gather_voxels(
+    volumes: Volumes,
+    voxels: np.ndarray,
+    file: Path,
+    *,
+    mean_image: bool = False,
+    block: int | None = None,
+) -> VoxelSeries:
+    """Read a run once and put the series of some of its voxels into a file, as they are stored.
+
+    Parameters
+    ----------
+    volumes
+        The run.
+    voxels : integer array of shape (m,)
+        Flat indices of the voxels in Fortran order, ascending: those of `Regions`, or the union
+        of several.
+    file
+        Where the series go: an ``int16`` run takes 2 bytes for each voxel and volume. What was
+        there is overwritten. After an error, the half-written file is left to the caller.
+    mean_image
+        Take the mean over time of all voxels, too.
+    block
+        Volumes held in memory at a time. The result does not depend on it.
+
+    Raises
+    ------
+    OSError
+        As from `Volumes.blocks`; and with the name of `file` if that cannot be written, be it
+        that the folder is missing or the disk full.
+    ValueError
+        If the voxels are not ascending indices into the grid.
+    """
+    voxels = np.asarray(voxels, dtype=np.intp)
+    if voxels.ndim != 1 or np.any(voxels[1:] <= voxels[:-1]):
+        raise ValueError("voxels are a vector of flat indices in ascending order, each once")
+    if voxels.size and not 0 <= voxels[0] <= voxels[-1] < volumes.n_voxels:
+        raise ValueError(
+            f"{volumes.name}: voxels from {voxels[0]} to {voxels[-1]} do not lie in its grid "
+            f"{volumes.shape}"
+        )
+    width = max(64, _TILE_NUMBERS // volumes.n_volumes // 64 * 64)
+    tiles = _Tiles(Path(file), volumes.n_volumes, voxels.size, width, volumes.dtype)
+    finite = np.ones(voxels.size, dtype=bool)
+    nonzero = np.zeros(voxels.size, dtype=bool)
+    passing = replace(
+        volumes, _read=partial(_storing_blocks, volumes, voxels, tiles, finite, nonzero)
+    )
+    picture = reduce_volumes(
+        passing, [], [], uncovered="exclude", mean_image=mean_image, block=block
+    ).mean_image
+    return VoxelSeries(volumes, voxels, finite, finite & nonzero, picture, tiles)
+
+
+def _storing_blocks(
+    volumes: Volumes,
+    voxels: np.ndarray,
+    tiles: _Tiles,
+    finite: np.ndarray,
+    nonzero: np.ndarray,
+    size: int,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks as they come, their voxels put into `tiles` and looked at on the way."""
+    with tiles.file.open("wb", buffering=0) as stream:
+        for first, raw in volumes.blocks(size):
+            for span in tiles.spans():
+                stored = raw.take(voxels[span], axis=1)
+                values = volumes.scale(stored)
+                nonzero[span] |= (values != 0).any(axis=0)
+                if stored.dtype.kind == "f":
+                    finite[span] &= np.isfinite(values).all(axis=0)
+                tiles.write(stream, span, first, stored)
+            yield first, raw
+
+
+def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
+    """Clean the series of the covered voxels, each by itself.
+
+    To several cleaners, give several files: the run is not read again.
+
+    Parameters
+    ----------
+    series
+        From `gather_voxels`; its file must still be there.
+    cleaner
+        From `prepare`, for as many volumes. What it warns of, it may warn of for every tile.
+    file
+        Where the cleaned series go, 8 bytes for each voxel and kept volume; as for
+        `gather_voxels`. It is read whenever the result is, and must stay until then.
+
+    Returns
+    -------
+    Volumes
+        The kept volumes on the run's grid, float64, 0 outside the covered voxels. Since a
+        covered voxel may be 0 throughout when it is cleaned, reduce them by `reduce_voxels`.
+
+    Raises
+    ------
+    OSError
+        With the name of a file that cannot be read or written.
+    ValueError
+        If the cleaner is for another number of volumes, or the run is too short for its filter.
+
+    Notes
+    -----
+    The result is that of `clean` but for rounding errors. Its last bits may depend on which
+    other voxels there are, since products of matrices of other sizes may be rounded otherwise.
+    """
+    volumes, source = series.volumes, series._tiles
+    if cleaner.keep.size != volumes.n_volumes:
+        raise ValueError(
+            f"{volumes.name}: it has {volumes.n_volumes} volumes, but is to be cleaned as a run "
+            f"of {cleaner.keep.size}"
+        )
+    target = replace(
+        source,
+        file=Path(file),
+        n_volumes=int(np.count_nonzero(cleaner.keep)),
+        dtype=np.dtype(np.float64),
+    )
+    with source.file.open("rb", buffering=0) as stream, target.file.open("wb", 0) as out:
+        for span in source.spans():
+            values = volumes.scale(source.read(stream, span, 0, source.n_volumes))
+            # A series of ones is cleaned without warnings and without spoiling a product.
+            missing = ~series.covered[span]
+            values[:, missing] = 1.0
+            cleaned = cleaner(values)
+            cleaned[:, missing] = 0.0
+            target.write(out, span, 0, cleaned)
+    return replace(
+        volumes,
+        name=f"{volumes.name}, cleaned",
+        n_volumes=target.n_volumes,
+        slope=1.0,
+        inter=0.0,
+        dtype=target.dtype,
+        _read=partial(_cleaned_blocks, target, series.voxels, volumes.n_voxels),
+    )
+
+
+def _cleaned_blocks(
+    tiles: _Tiles, voxels: np.ndarray, n_voxels: int, size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of cleaned volumes, in one buffer that is used again."""
+    buffer = np.zeros((min(size, tiles.n_volumes), n_voxels))
+    with tiles.file.open("rb", buffering=0) as stream:
+        for first in range(0, tiles.n_volumes, size):
+            block = buffer[: tiles.n_volumes - first]
+            for span in tiles.spans():
+                part = tiles.read(stream, span, first, len(block))
+                for row, values in zip(block, part, strict=True):
+                    row[voxels[span]] = values
+            yield first, block
+
+
+def reduce_voxels(
+    series: VoxelSeries,
+    cleaned: Volumes,
+    regions: Sequence[Regions],
+    statistics: Sequence[str],
+    *,
+    block: int | None = None,
+) -> Reduction:
+    """Reduce cleaned voxels to labels, over those that are covered.
+
+    Which voxels those are was judged before cleaning, which turns a constant voxel into zeros.
+
+    Parameters
+    ----------
+    series, cleaned
+        What `gather_voxels` and `clean_voxels` returned.
+    regions
+        One per atlas; their voxels must be among the gathered ones.
+    statistics, block
+        As for `reduce_volumes`.
+
+    Returns
+    -------
+    Reduction
+        As that of ``reduce_volumes(..., uncovered="exclude")``: a column without a covered
+        voxel is NaN. `nonfinite_voxels` and `mean_image` are those of the run.
+    """
+    covered = [covered_regions(series, one) for one in regions]
+    reduced = reduce_volumes(cleaned, covered, statistics, uncovered="zero", block=block)
+    for counts, by_statistic in zip(reduced.voxels_covered, reduced.signals, strict=True):
+        for signals in by_statistic.values():
+            signals[:, counts == 0] = np.nan
+    nonfinite = int(np.count_nonzero(~series.finite))
+    return replace(reduced, nonfinite_voxels=nonfinite, mean_image=series.mean_image)
+
+
+def covered_regions(series: VoxelSeries, regions: Regions) -> Regions:
+    """Leave out of an atlas the voxels that are not covered.
+
+    ``np.bincount(result.columns, minlength=result.n_columns)`` counts the others by column.
+
+    Raises
+    ------
+    ValueError
+        If a voxel of the regions was not gathered.
+    """
+    positions = np.searchsorted(series.voxels, regions.voxels)
+    inside = positions < series.voxels.size
+    inside[inside] = series.voxels[positions[inside]] == regions.voxels[inside]
+    if not inside.all():
+        raise ValueError(
+            f"{series.volumes.name}: {np.count_nonzero(~inside)} voxel(s) of the regions are not "
+            "among those whose series were gathered"
+        )
+    covered = series.covered[positions]
+    return Regions(regions.voxels[covered], regions.columns[covered], regions.n_columns)
