@@ -1,143 +1,250 @@
 """What `ci/bench` runs: each row in fresh processes, ours and the peer's in turn, the median of 3.
 
-The table says: what · ours · peer · ratio · peak memory of both. `--quick` takes a small run once,
-to see that the benchmark itself works; its figures mean nothing.
+The table says: what · ours · peer · ratio · peak memory of both · the bar, and whether it held.
+`--quick` takes a small run once, to see that the benchmark itself works; its figures mean nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import platform
-import statistics
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
+from typing import Any
 
-import nibabel as nib
-import numpy as np
-from isal import igzip
-from scipy.spatial import cKDTree
+FULL: dict[str, Any] = {
+    "shape": (99, 117, 95),
+    "n_volumes": 300,
+    "n_labels": (100, 400, 1000),
+    "n_subjects": 500,
+}
+QUICK: dict[str, Any] = {
+    "shape": (20, 24, 18),
+    "n_volumes": 60,
+    "n_labels": (10, 20, 30),
+    "n_subjects": 4,
+}
 
-FULL = ((99, 117, 95), 300, 3)
-QUICK = ((20, 24, 18), 60, 1)
-T_R = 2.0
-
-# Runs a snippet and prints its seconds and the peak memory of its process in MB.
+# Runs a snippet and prints its seconds and the peak memory of its process in MB. What is loaded
+# by the first use of a filter is loaded before, for ours and the peer alike.
 WRAPPER = """
 import resource, sys, time, warnings
 warnings.simplefilter("ignore")
-{imports}
+{setup}
 start = time.perf_counter()
 {body}
 seconds = time.perf_counter() - start
 print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
-OURS = "from bids_labelx import NiftiLabelsMasker, MultiNiftiLabelsMasker"
-THEIRS = "from nilearn.maskers import NiftiLabelsMasker, NiftiMasker"
+CLEANING = "detrend=True, low_pass=0.1, high_pass=0.01, t_r=2.0"
+BAND = "detrend=True, filter='butterworth', low_pass=0.1, high_pass=0.01, t_r=2.0"
+OURS = f"""
+import numpy as np
+from pathlib import Path
+from bids_labelx import NiftiLabelsMasker
+from bids_labelx.extraction.clean import clean, prepare
+from bids_labelx.extraction.reduce import find_regions, reduce_volumes
+from bids_labelx.extraction.stream import open_volumes, read_volume
+from bids_labelx.extraction.coverage import reduce_covered, watch
+from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
+clean(np.random.default_rng(0).normal(size=(90, 2)), {BAND})
+"""
+NILEARN = f"""
+import numpy as np
+from nilearn.maskers import NiftiLabelsMasker, NiftiMasker
+from nilearn.signal import clean
+clean(np.random.default_rng(0).normal(size=(90, 2)), {CLEANING})
+"""
+# The confounds that each of four strategies takes.
+STRATEGIES = (0, 6, 24, 36)
+
+
+def make_data(folder: Path, **size: Any) -> None:
+    """Load what makes the data only in the process that makes them."""
+    from bench_data import make_data
+
+    make_data(folder, **size)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of a process: seconds, peak memory in MB, seconds of processor with its children."""
+
+    seconds: float
+    memory: float
+    cpu: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A limit: what it is about, how it comes from ours, the peer and bare gunzip, its value."""
+
+    what: str
+    value: Callable[[Measured, Measured | None, Measured | None], float]
+    limit: float
+    at_most: bool = True
+
+    def verdict(self, *sides: Measured | None) -> str:
+        """The bar in words, with what was found."""
+        assert sides[0] is not None
+        found = self.value(sides[0], *sides[1:])  # type: ignore[arg-type]
+        held = found <= self.limit if self.at_most else found >= self.limit
+        words = "at most" if self.at_most else "at least"
+        text = self.what.format(f"{self.limit:g}")
+        return f"{words} {text}: {found:.3g}, {'held' if held else '**not held**'}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the same work by us and by a peer, as snippets with their imports."""
+    """One row: the same work by us and by a peer, as snippets with their setup, or commands."""
 
     what: str
-    ours: tuple[str, str]
-    peer: tuple[str, str] | None
+    ours: Callable[[], Measured]
+    peer: Callable[[], Measured] | None = None
     peer_name: str = "nilearn"
+    bars: tuple[Bar, ...] = ()
+    gunzip: Callable[[], Measured] | None = None
 
 
-def write_run(path: Path, shape: tuple[int, int, int], n_volumes: int, dtype: str) -> None:
-    """A head-like run: a brain with contrast, drift and noise, and a darker scalp around it."""
-    rng = np.random.default_rng(0)
-    axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
-    radius = sum(axis**2 for axis in axes)
-    brain, head = radius < 0.75, radius < 0.88
-    base = np.where(brain, 900 + 200 * np.cos(6 * axes[0]) * np.cos(5 * axes[1]), 300)
-    spread = np.where(brain, 30, 15)
-    header = nib.Nifti1Image(np.zeros((1, 1, 1, 1), dtype), np.diag([2.0, 2, 2, 1])).header
-    header.set_data_shape((*shape, n_volumes))
-    header.set_zooms((2, 2, 2, T_R))
-    header["vox_offset"] = 352
-    start = io.BytesIO()
-    header.write_to(start)
-    with igzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as stream:
-        stream.write(start.getvalue() + b"\0" * 4)
-        for t in range(n_volumes):
-            noise = spread * rng.standard_normal(shape) + 10 * np.sin(t / 20)
-            volume = np.where(head, base + noise, 0).astype(dtype)
-            stream.write(volume.tobytes(order="F"))
+def faster(times: float, than: str = "nilearn") -> Bar:
+    """So many times faster than the peer."""
+    return Bar(f"{{}} × {than}", lambda a, b, _: b.seconds / a.seconds, times, at_most=False)
 
 
-def write_labels(path: Path, shape: tuple[int, int, int], n_labels: int) -> None:
-    """Labels as blobs: the nearest of random centres."""
-    rng = np.random.default_rng(n_labels)
-    axes = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
-    inside = sum(axis**2 for axis in axes) < 0.75
-    points = np.column_stack([axis[inside] for axis in axes])
-    centres = points[rng.choice(len(points), n_labels, replace=False)]
-    labels = np.zeros(shape, np.int16)
-    labels[inside] = cKDTree(centres).query(points)[1] + 1
-    nib.save(nib.Nifti1Image(labels, np.diag([2.0, 2, 2, 1])), path)
-    mask = nib.Nifti1Image(inside.astype(np.uint8), np.diag([2.0, 2, 2, 1]))
-    nib.save(mask, path.with_name("mask.nii.gz"))
+def of_gunzip(times: float) -> Bar:
+    """So many times the bare gunzip of the run."""
+    return Bar("{} × gunzip", lambda a, _, c: a.seconds / c.seconds, times)
 
 
-def make_data(folder: Path, shape: tuple[int, int, int], n_volumes: int) -> None:
-    """All files that the rows read."""
-    n_labels = (100, 400, 1000) if n_volumes > 100 else (10, 20, 30)
-    for name, count in zip("abc", n_labels, strict=True):
-        write_labels(folder / f"{name}.nii.gz", shape, count)
-    write_run(folder / "int16.nii.gz", shape, n_volumes, "<i2")
-    write_run(folder / "float32.nii.gz", shape, n_volumes, "<f4")
-    write_run(folder / "float32.nii", shape, n_volumes, "<f4")
-    write_run(folder / "long.nii.gz", shape, 4 * n_volumes, "<i2")
-    confounds = np.random.default_rng(1).standard_normal((n_volumes, 36)).cumsum(axis=0)
-    np.savetxt(folder / "confounds.csv", confounds, delimiter=",")
+def lighter(share: float) -> Bar:
+    """A share of the peer's memory."""
+    return Bar("{} of its memory", lambda a, b, _: a.memory / b.memory, share)
 
 
-def masker_row(folder: Path, what: str, run: str, options: str, cleaned: bool = False) -> Row:
-    """The same masker call by us and by nilearn."""
-    given = ", confounds=table" if cleaned else ""
-    table = "import numpy as np\ntable = np.loadtxt({0!r}, delimiter=',')\n"
-    load = table.format(str(folder / "confounds.csv")) if cleaned else ""
+def memory(limit: float) -> Bar:
+    """Peak memory in MB."""
+    return Bar("{} MB", lambda a, *_: a.memory, limit)
+
+
+def seconds(limit: float) -> Bar:
+    """Seconds from start to end."""
+    return Bar("{} s", lambda a, *_: a.seconds, limit)
+
+
+def snippet(setup: str, body: str) -> Callable[[], Measured]:
+    """Time some code in a fresh process."""
+    code = WRAPPER.format(setup=setup, body=body)
+
+    def measure() -> Measured:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"a benchmark failed:\n{code}\n{done.stderr}")
+        taken, peak = done.stdout.split()[-2:]
+        return Measured(float(taken), float(peak))
+
+    return measure
+
+
+def command(*arguments: object) -> Callable[[], Measured]:
+    """Time a command from start to end, its children included."""
+    words = [sys.executable, *map(str, arguments)]
+
+    def measure() -> Measured:
+        with tempfile.TemporaryFile() as log:
+            start = time.perf_counter()
+            process = subprocess.Popen(words, stdout=log, stderr=log)
+            _, status, usage = os.wait4(process.pid, 0)
+            taken = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                log.seek(0)
+                raise SystemExit(f"{shlex.join(words)} failed:\n{log.read().decode()}")
+        return Measured(taken, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
+
+    return measure
+
+
+def masker_row(folder: Path, what: str, run: str, bars: Sequence[Bar], options: str = "") -> Row:
+    """The same masker call by us and by nilearn, cleaned with all confounds."""
+    table = "long" if run.startswith("long") else "confounds"
     body = (
+        f"table = np.load({str(folder / table)!r} + '.npy')\n"
         f"masker = NiftiLabelsMasker({str(folder / 'b.nii.gz')!r}, "
-        f"mask_img={str(folder / 'mask.nii.gz')!r}{options})\n"
-        f"masker.fit_transform({str(folder / run)!r}{given})"
+        f"mask_img={str(folder / 'mask.nii.gz')!r}, {CLEANING}{options})\n"
+        f"masker.fit_transform({str(folder / run)!r}, confounds=table)"
     )
-    return Row(what, (f"{load}{OURS}", body), (f"{load}{THEIRS}", body))
+    return Row(what, snippet(OURS, body), snippet(NILEARN, body), bars=tuple(bars))
 
 
-def core_row(folder: Path, what: str, peer_times: int) -> Row:
-    """Three atlases in one pass, beside nilearn's masker once for each."""
+def several_row(folder: Path, what: str, strategies: Sequence[int], bars: Sequence[Bar]) -> Row:
+    """Three atlases and some strategies from one reading, beside nilearn's masker for each."""
     run, mask = str(folder / "int16.nii.gz"), str(folder / "mask.nii.gz")
     images = [str(folder / f"{name}.nii.gz") for name in "abc"]
-    imports = (
-        "import numpy as np\n"
-        "from bids_labelx.extraction.stream import open_volumes, read_volume\n"
-        "from bids_labelx.extraction.reduce import find_regions, reduce_volumes"
-    )
-    body = (
+    load = f"table = np.load({str(folder / 'confounds.npy')!r})\n"
+    ours = load + (
         f"inside = read_volume({mask!r})[1] > 0\n"
         f"labels = [read_volume(path)[1].astype(np.int64) for path in {images}]\n"
         "regions = [find_regions(one, np.unique(one)[1:], inside) for one in labels]\n"
-        f"reduce_volumes(open_volumes({run!r}), regions, ['mean'], uncovered='exclude')"
+        f"volumes = open_volumes({run!r})\n"
+        "reduced = reduce_volumes(volumes, regions, ['mean'], uncovered='exclude')\n"
+        "for signals in reduced.signals:\n"
+        f"    for count in {strategies}:\n"
+        f"        clean(signals['mean'], confounds=table[:, :count] if count else None, {BAND})"
     )
-    theirs = (
-        f"for path in {images[:peer_times]}:\n"
-        f"    NiftiLabelsMasker(path, mask_img={mask!r}).fit_transform({run!r})"
+    theirs = load + (
+        f"for path in {images}:\n"
+        f"    for count in {strategies}:\n"
+        f"        masker = NiftiLabelsMasker(path, mask_img={mask!r}, {CLEANING})\n"
+        f"        confounds = table[:, :count] if count else None\n"
+        f"        masker.fit_transform({run!r}, confounds=confounds)"
     )
-    return Row(what, (imports, body), (THEIRS, theirs))
+    return Row(what, snippet(OURS, ours), snippet(NILEARN, theirs), bars=tuple(bars))
+
+
+def voxel_row(folder: Path) -> Row:
+    """Voxels cleaned first, then averaged."""
+    run, mask = str(folder / "int16.nii.gz"), str(folder / "mask.nii.gz")
+    labels, scratch = str(folder / "b.nii.gz"), str(folder / "scratch")
+    load = f"table = np.load({str(folder / 'confounds.npy')!r})\n"
+    ours = load + (
+        f"inside = read_volume({mask!r})[1] > 0\n"
+        f"labels = read_volume({labels!r})[1].astype(np.int64)\n"
+        "regions = find_regions(labels, np.unique(labels)[1:], inside)\n"
+        f"volumes, scratch = open_volumes({run!r}), Path({scratch!r})\n"
+        "watched = watch(volumes, regions.voxels)\n"
+        "series = gather_voxels(*watched, scratch.with_suffix('.raw'))\n"
+        f"cleaner = prepare(volumes.n_volumes, confounds=table, {BAND})\n"
+        "cleaned = clean_voxels(series, cleaner, scratch.with_suffix('.cleaned'))\n"
+        "reduce_covered(cleaned, series.seen, [regions], ['mean'])"
+    )
+    theirs = load + (
+        f"voxels = NiftiMasker({mask!r}, {CLEANING})\n"
+        f"cleaned = voxels.fit_transform({run!r}, confounds=table)\n"
+        "image = voxels.inverse_transform(cleaned)\n"
+        f"NiftiLabelsMasker({labels!r}, mask_img={mask!r}).fit_transform(image)"
+    )
+    return Row(
+        "voxel-level cleaning, mean",
+        snippet(OURS, ours),
+        snippet(NILEARN, theirs),
+        bars=(faster(1), lighter(1 / 3)),
+    )
 
 
 def gunzip_row(folder: Path) -> Row:
+    """The floor: to decompress the run and do nothing with it."""
     run = str(folder / "int16.nii.gz")
     body = (
         f"with igzip.open({run!r}) as stream:\n"
@@ -145,98 +252,171 @@ def gunzip_row(folder: Path) -> Row:
         "    while stream.readinto1(piece): pass"
     )
     theirs = f"with gzip.open({run!r}) as stream:\n    while stream.read(1 << 20): pass"
-    what = "bare gunzip of the int16 file"
-    return Row(what, ("from isal import igzip", body), ("import gzip", theirs), "zlib")
+    bare = snippet("from isal import igzip", body)
+    return Row("bare gunzip of the int16 file", bare, snippet("import gzip", theirs), "zlib")
 
 
-def all_rows(folder: Path) -> list[Row]:
-    """The rows of the table."""
-    cleaning = f", detrend=True, low_pass=0.1, high_pass=0.01, t_r={T_R}"
+def index_rows(folder: Path) -> list[Row]:
+    """What the app asks a dataset of many participants."""
+    setup = "from bids_labelx.dataset import find_runs\nfrom bids_labelx.settings import Settings"
+    tree = str(folder / "tree")
+    ask = "from pathlib import Path\nfind_runs(Settings(Path({!r}), Path('out'), 'participant'{}))"
+    pybids = snippet("from bids import BIDSLayout", f"BIDSLayout({tree!r}, is_derivative=True)")
+    one = ask.format(tree, ", participant_label=('0001',)")
     return [
-        gunzip_row(folder),
-        masker_row(folder, "one atlas, mean", "int16.nii.gz", ""),
-        masker_row(folder, "one atlas, mean, cleaned", "int16.nii.gz", cleaning, cleaned=True),
-        core_row(folder, "three atlases", 3),
-        masker_row(folder, "float32 .nii.gz", "float32.nii.gz", ""),
-        masker_row(folder, "float32 .nii", "float32.nii", ""),
-        masker_row(folder, "median", "int16.nii.gz", ", strategy='median'"),
-        masker_row(
-            folder, "standard deviation", "int16.nii.gz", ", strategy='standard_deviation'"
-        ),
-        masker_row(folder, "smoothing 6 mm", "int16.nii.gz", ", smoothing_fwhm=6"),
         Row(
-            "one atlas, four times the volumes",
-            masker_row(folder, "", "long.nii.gz", "").ours,
-            None,
+            "index of all participants",
+            snippet(setup, ask.format(tree, "")),
+            pybids,
+            "pybids' defaults",
+            (seconds(12), memory(300)),
         ),
+        Row("index of one of them", snippet(setup, one), bars=(seconds(1),)),
     ]
 
 
-def measure(snippet: tuple[str, str]) -> tuple[float, float]:
-    """Seconds and peak memory in MB of a snippet in a fresh process."""
-    code = WRAPPER.format(imports=snippet[0], body=snippet[1])
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+def app_row(folder: Path) -> Row:
+    """The whole command line on one run."""
+    app = command(
+        "-m", "bids_labelx", folder / "dataset", folder / "out", "participant",
+        "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
+    )  # fmt: skip
+    what = "command line: 1 run, 1 atlas, matrix, report"
+    return Row(what, app, bars=(seconds(8), memory(700)))
+
+
+def study_row(folder: Path, n_runs: int) -> Row:
+    """Processor time of many small runs, without what extraction and figures take of it."""
+    arguments = [
+        str(folder / "study"), str(folder / "out-study"), "participant", "--atlas",
+        f"b={folder / 'small' / 'labels.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
+        "--nprocs",
+    ]  # fmt: skip
+    # The same start in one process, in which the two functions that count are timed.
+    timed = f"""
+import sys, time
+from bids_labelx.cli import main
+from bids_labelx.workflow import interfaces, steps
+spent = [0.0]
+def timed(function):
+    def call(*given, **named):
+        start = time.process_time()
+        try:
+            return function(*given, **named)
+        finally:
+            spent[0] += time.process_time() - start
+    return call
+steps.reduce_run = timed(steps.reduce_run)
+interfaces.draw_run = timed(interfaces.draw_run)
+main({arguments} + ["1"]) and sys.exit("a run failed")
+print(spent[0], 0)
+"""
+
+    def beyond() -> Measured:
+        whole = command("-m", "bids_labelx", *arguments, 2)()
+        done = subprocess.run(
+            [sys.executable, "-c", timed], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"a benchmark failed:\n{timed}\n{done.stderr}")
+        spent = float(done.stdout.split()[-2])
+        return Measured(whole.seconds, whole.memory, (whole.cpu - spent) / n_runs)
+
+    bar = Bar("{} s CPU a run beyond extraction and figures", lambda a, *_: a.cpu, 0.7)
+    return Row(
+        f"command line: {n_runs} participants, 1 small run, --nprocs 2", beyond, bars=(bar,)
     )
-    if done.returncode:
-        raise SystemExit(f"a benchmark failed:\n{code}\n{done.stderr}")
-    seconds, memory = done.stdout.split()[-2:]
-    return float(seconds), float(memory)
 
 
-def help_seconds() -> float:
-    """Seconds of `bids_labelx --help`, process and all."""
-    start = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "bids_labelx", "--help"], capture_output=True, check=True
+def all_rows(folder: Path, n_subjects: int) -> list[Row]:
+    """The rows of the table."""
+    run = "int16.nii.gz"
+    gunzip = gunzip_row(folder)
+    one = masker_row(folder, "one atlas, mean", run, [of_gunzip(1.35), faster(5)])
+    three = several_row(folder, "three atlases", (36,), [of_gunzip(1.6), faster(12)])
+    deviation = ", strategy='standard_deviation'"
+    smoothing = ", smoothing_fwhm=6"
+    long = masker_row(folder, "one atlas, four times the volumes", "long.nii.gz", [])
+    like = Bar("{} × the memory of one run", lambda a, b, _: a.memory / b.memory, 1.1)
+    return [
+        gunzip,
+        replace(one, gunzip=gunzip.ours),
+        replace(three, gunzip=gunzip.ours),
+        several_row(folder, "three atlases × four strategies", STRATEGIES, [faster(40)]),
+        masker_row(folder, "float32 .nii.gz", "float32.nii.gz", [faster(2.5)]),
+        masker_row(folder, "float32 .nii", "float32.nii", [faster(5)]),
+        masker_row(folder, "median", run, [faster(3)], ", strategy='median'"),
+        masker_row(folder, "standard deviation", run, [faster(5)], deviation),
+        masker_row(folder, "smoothing 6 mm", run, [faster(1.3), memory(300)], smoothing),
+        voxel_row(folder),
+        replace(long, peer=one.ours, peer_name="the volumes once", bars=(memory(300), like)),
+        Row("`--help`", command("-m", "bids_labelx", "--help"), bars=(seconds(0.3),)),
+        *index_rows(folder),
+        app_row(folder),
+        study_row(folder, min(20, n_subjects)),
+    ]
+
+
+def middle(measured: Sequence[Measured]) -> Measured | None:
+    """Median of times, greatest memory; None of nothing."""
+    if not measured:
+        return None
+    return Measured(
+        median(one.seconds for one in measured),
+        max(one.memory for one in measured),
+        median(one.cpu for one in measured),
     )
-    return time.perf_counter() - start
 
 
-def run_row(row: Row, repeats: int) -> str:
-    """A line of the table."""
-    ours, peers = [], []
+def run_row(row: Row, repeats: int, judge: bool) -> str:
+    """A line of the table: all sides in turn, as often as asked for."""
+    sides = (row.ours, row.peer, row.gunzip)
+    taken: list[list[Measured]] = [[], [], []]
     for _ in range(repeats):
-        ours.append(measure(row.ours))
-        if row.peer is not None:
-            peers.append(measure(row.peer))
-    seconds = statistics.median(one[0] for one in ours)
-    memory = f"{max(one[1] for one in ours):.0f} MB"
-    if not peers:
-        return f"| {row.what} | {seconds:.2f} s | | | {memory} | |"
-    theirs = statistics.median(one[0] for one in peers)
-    their_memory = f"{max(one[1] for one in peers):.0f} MB"
-    return (
-        f"| {row.what} | {seconds:.2f} s | {row.peer_name} {theirs:.2f} s | "
-        f"{theirs / seconds:.1f} × | {memory} | {their_memory} |"
-    )
+        for measure, results in zip(sides, taken, strict=True):
+            if measure is not None:
+                results.append(measure())
+    ours, peer, gunzip = map(middle, taken)
+    assert ours is not None
+    cells = [row.what, f"{ours.seconds:.2f} s", "", "", f"{ours.memory:.0f} MB", ""]
+    if peer is not None:
+        cells[2] = f"{row.peer_name} {peer.seconds:.2f} s"
+        cells[3] = f"{peer.seconds / ours.seconds:.1f} ×"
+        cells[5] = f"{peer.memory:.0f} MB"
+    if judge:
+        cells.append("; ".join(bar.verdict(ours, peer, gunzip) for bar in row.bars))
+    else:
+        cells.append("")
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
     """Make the data, run the rows, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    shape, n_volumes, repeats = QUICK if parser.parse_args().quick else FULL
+    parser.add_argument("--only", metavar="WORDS", help="rows whose name has these words")
+    options = parser.parse_args()
+    size, repeats = (QUICK, 1) if options.quick else (FULL, 3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # In a process of its own: a child's peak memory starts at what its parent has.
-        maker = get_context("spawn").Process(target=make_data, args=(folder, shape, n_volumes))
+        maker = get_context("spawn").Process(target=make_data, args=(folder,), kwargs=size)
         maker.start()
         maker.join()
         if maker.exitcode:
             raise SystemExit("the data could not be made")
-        size = (folder / "int16.nii.gz").stat().st_size / 1e6
+        run = folder / "int16.nii.gz"
         print(
             f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
-            f"a run of {' × '.join(map(str, (*shape, n_volumes)))}, {size:.0f} MB as int16 "
-            f".nii.gz; median of {repeats}\n"
+            f"a run of {' × '.join(map(str, size['shape']))} × {size['n_volumes']}, "
+            f"{run.stat().st_size / 1e6:.0f} MB as int16 .nii.gz; {size['n_subjects']} "
+            f"participants to index; median of {repeats}\n"
         )
-        print("| what | ours | peer | ratio | our peak memory | the peer's |")
-        print("|---|---|---|---|---|---|")
-        for row in all_rows(folder):
-            print(run_row(row, repeats), flush=True)
-    seconds = statistics.median(help_seconds() for _ in range(repeats))
-    print(f"| `--help` | {seconds:.2f} s | | | | |")
+        print("| what | ours | peer | ratio | our peak memory | the peer's | bar |")
+        print("|---|---|---|---|---|---|---|")
+        for row in all_rows(folder, size["n_subjects"]):
+            if options.only is None or options.only in row.what:
+                print(run_row(row, repeats, judge=not options.quick), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ owner removes it, after an error too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import FileIO
@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.extraction.clean import Cleaner
-from bids_labelx.extraction.reduce import Reduction, Regions, reduce_volumes
+from bids_labelx.extraction.coverage import Seen
+from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.stream import Volumes
 
 # Numbers in a tile of whole series: 8 MB as float64, which arithmetic makes a few times of.
@@ -77,27 +78,21 @@ class VoxelSeries:
     ----------
     volumes : Volumes
         The run that they come from.
-    voxels : intp array of shape (m,)
-        Flat indices in Fortran order, ascending.
-    finite : bool array of shape (m,)
-        Whether a voxel is finite in every volume.
-    covered : bool array of shape (m,)
-        Whether it is finite in every volume and not zero in all of them.
+    seen : Seen
+        Which voxels they are, and which of them are covered.
     mean_image : float64 array of shape (x, y, z), or None
         As that of `reduce_volumes`.
     """
 
     volumes: Volumes
-    voxels: np.ndarray
-    finite: np.ndarray
-    covered: np.ndarray
+    seen: Seen
     mean_image: np.ndarray | None
     _tiles: _Tiles = field(repr=False)
 
 
 def gather_voxels(
     volumes: Volumes,
-    voxels: np.ndarray,
+    seen: Seen,
     file: Path,
     *,
     mean_image: bool = False,
@@ -107,66 +102,40 @@ def gather_voxels(
 
     Parameters
     ----------
-    volumes
-        The run.
-    voxels : integer array of shape (m,)
-        Flat indices of the voxels in Fortran order, ascending: those of `Regions`, or the union
-        of several.
+    volumes, seen
+        The run and the voxels, from `watch`; or what was made of the former since, by smoothing.
     file
         Where the series go: an ``int16`` run takes 2 bytes for each voxel and volume. What was
         there is overwritten. After an error, the half-written file is left to the caller.
     mean_image
         Take the mean over time of all voxels, too.
     block
-        Volumes held in memory at a time. The result does not depend on it.
+        Volumes held in memory at a time, as for `Volumes.blocks`. The result does not depend on
+        it.
 
     Raises
     ------
     OSError
         As from `Volumes.blocks`; and with the name of `file` if that cannot be written, be it
         that the folder is missing or the disk full.
-    ValueError
-        If the voxels are not ascending indices into the grid.
     """
-    voxels = np.asarray(voxels, dtype=np.intp)
-    if voxels.ndim != 1 or np.any(voxels[1:] <= voxels[:-1]):
-        raise ValueError("voxels are a vector of flat indices in ascending order, each once")
-    if voxels.size and not 0 <= voxels[0] <= voxels[-1] < volumes.n_voxels:
-        raise ValueError(
-            f"{volumes.name}: voxels from {voxels[0]} to {voxels[-1]} do not lie in its grid "
-            f"{volumes.shape}"
-        )
     width = max(64, _TILE_NUMBERS // volumes.n_volumes // 64 * 64)
-    tiles = _Tiles(Path(file), volumes.n_volumes, voxels.size, width, volumes.dtype)
-    finite = np.ones(voxels.size, dtype=bool)
-    nonzero = np.zeros(voxels.size, dtype=bool)
-    passing = replace(
-        volumes, _read=partial(_storing_blocks, volumes, voxels, tiles, finite, nonzero)
-    )
+    tiles = _Tiles(Path(file), volumes.n_volumes, seen.voxels.size, width, volumes.dtype)
+    passing = replace(volumes, _read=partial(_storing_blocks, volumes, seen.voxels, tiles))
     picture = reduce_volumes(
         passing, [], [], uncovered="exclude", mean_image=mean_image, block=block
     ).mean_image
-    return VoxelSeries(volumes, voxels, finite, finite & nonzero, picture, tiles)
+    return VoxelSeries(volumes, seen, picture, tiles)
 
 
 def _storing_blocks(
-    volumes: Volumes,
-    voxels: np.ndarray,
-    tiles: _Tiles,
-    finite: np.ndarray,
-    nonzero: np.ndarray,
-    size: int,
+    volumes: Volumes, voxels: np.ndarray, tiles: _Tiles, size: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks as they come, their voxels put into `tiles` and looked at on the way."""
+    """Blocks as they come, their voxels put into `tiles` on the way."""
     with tiles.file.open("wb", buffering=0) as stream:
         for first, raw in volumes.blocks(size):
             for span in tiles.spans():
-                stored = raw.take(voxels[span], axis=1)
-                values = volumes.scale(stored)
-                nonzero[span] |= (values != 0).any(axis=0)
-                if stored.dtype.kind == "f":
-                    finite[span] &= np.isfinite(values).all(axis=0)
-                tiles.write(stream, span, first, stored)
+                tiles.write(stream, span, first, raw.take(voxels[span], axis=1))
             yield first, raw
 
 
@@ -189,7 +158,7 @@ def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
     -------
     Volumes
         The kept volumes on the run's grid, float64, 0 outside the covered voxels. Since a
-        covered voxel may be 0 throughout when it is cleaned, reduce them by `reduce_voxels`.
+        covered voxel may be 0 throughout when it is cleaned, reduce them by `reduce_covered`.
 
     Raises
     ------
@@ -203,7 +172,7 @@ def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
     The result is that of `clean` but for rounding errors. Its last bits may depend on which
     other voxels there are, since products of matrices of other sizes may be rounded otherwise.
     """
-    volumes, source = series.volumes, series._tiles
+    volumes, source, covered = series.volumes, series._tiles, series.seen.covered
     if cleaner.keep.size != volumes.n_volumes:
         raise ValueError(
             f"{volumes.name}: it has {volumes.n_volumes} volumes, but is to be cleaned as a run "
@@ -219,7 +188,7 @@ def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
         for span in source.spans():
             values = volumes.scale(source.read(stream, span, 0, source.n_volumes))
             # A series of ones is cleaned without warnings and without spoiling a product.
-            missing = ~series.covered[span]
+            missing = ~covered[span]
             values[:, missing] = 1.0
             cleaned = cleaner(values)
             cleaned[:, missing] = 0.0
@@ -231,7 +200,7 @@ def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
         slope=1.0,
         inter=0.0,
         dtype=target.dtype,
-        _read=partial(_cleaned_blocks, target, series.voxels, volumes.n_voxels),
+        _read=partial(_cleaned_blocks, target, series.seen.voxels, volumes.n_voxels),
     )
 
 
@@ -248,61 +217,3 @@ def _cleaned_blocks(
                 for row, values in zip(block, part, strict=True):
                     row[voxels[span]] = values
             yield first, block
-
-
-def reduce_voxels(
-    series: VoxelSeries,
-    cleaned: Volumes,
-    regions: Sequence[Regions],
-    statistics: Sequence[str],
-    *,
-    block: int | None = None,
-) -> Reduction:
-    """Reduce cleaned voxels to labels, over those that are covered.
-
-    Which voxels those are was judged before cleaning, which turns a constant voxel into zeros.
-
-    Parameters
-    ----------
-    series, cleaned
-        What `gather_voxels` and `clean_voxels` returned.
-    regions
-        One per atlas; their voxels must be among the gathered ones.
-    statistics, block
-        As for `reduce_volumes`.
-
-    Returns
-    -------
-    Reduction
-        As that of ``reduce_volumes(..., uncovered="exclude")``: a column without a covered
-        voxel is NaN. `nonfinite_voxels` and `mean_image` are those of the run.
-    """
-    covered = [covered_regions(series, one) for one in regions]
-    reduced = reduce_volumes(cleaned, covered, statistics, uncovered="zero", block=block)
-    for counts, by_statistic in zip(reduced.voxels_covered, reduced.signals, strict=True):
-        for signals in by_statistic.values():
-            signals[:, counts == 0] = np.nan
-    nonfinite = int(np.count_nonzero(~series.finite))
-    return replace(reduced, nonfinite_voxels=nonfinite, mean_image=series.mean_image)
-
-
-def covered_regions(series: VoxelSeries, regions: Regions) -> Regions:
-    """Leave out of an atlas the voxels that are not covered.
-
-    ``np.bincount(result.columns, minlength=result.n_columns)`` counts the others by column.
-
-    Raises
-    ------
-    ValueError
-        If a voxel of the regions was not gathered.
-    """
-    positions = np.searchsorted(series.voxels, regions.voxels)
-    inside = positions < series.voxels.size
-    inside[inside] = series.voxels[positions[inside]] == regions.voxels[inside]
-    if not inside.all():
-        raise ValueError(
-            f"{series.volumes.name}: {np.count_nonzero(~inside)} voxel(s) of the regions are not "
-            "among those whose series were gathered"
-        )
-    covered = series.covered[positions]
-    return Regions(regions.voxels[covered], regions.columns[covered], regions.n_columns)

@@ -18,14 +18,10 @@ from scipy import signal
 
 from bids_labelx.extraction import voxels as module
 from bids_labelx.extraction.clean import clean, prepare
+from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
 from bids_labelx.extraction.stream import Volumes, open_volumes
-from bids_labelx.extraction.voxels import (
-    clean_voxels,
-    covered_regions,
-    gather_voxels,
-    reduce_voxels,
-)
+from bids_labelx.extraction.voxels import VoxelSeries, clean_voxels, gather_voxels
 
 SHAPE = (5, 6, 7)
 N_VOXELS = 5 * 6 * 7
@@ -74,10 +70,14 @@ def censored(*indices: int) -> np.ndarray:
     return keep
 
 
+def gathered(volumes: Volumes, voxels: np.ndarray, file: Path, **how) -> VoxelSeries:
+    return gather_voxels(*watch(volumes, voxels), file, **how)
+
+
 def cleaned_run(tmp_path: Path, data: np.ndarray, regions: list[Regions], **options):
     """The series of the regions' voxels and the volumes of what is left of them."""
     union = np.unique(np.concatenate([one.voxels for one in regions]))
-    series = gather_voxels(image_of(data), union, tmp_path / "raw")
+    series = gathered(image_of(data), union, tmp_path / "raw")
     return series, clean_voxels(series, prepare(data.shape[3], **options), tmp_path / "cleaned")
 
 
@@ -99,7 +99,7 @@ def test_series_of_every_kind_of_file_come_back_as_nibabel_reads_them(
     expected = np.zeros((N_VOLUMES, N_VOXELS))
     expected[:, voxels] = flat(nib.load(tmp_path / f"run{suffix}").get_fdata())[:, voxels]
 
-    series = gather_voxels(open_volumes(tmp_path / f"run{suffix}"), voxels, tmp_path / "raw")
+    series = gathered(open_volumes(tmp_path / f"run{suffix}"), voxels, tmp_path / "raw")
     untouched = clean_voxels(series, prepare(N_VOLUMES), tmp_path / "cleaned")
     np.testing.assert_array_equal(collect(untouched), expected)
     assert untouched.shape == SHAPE
@@ -161,7 +161,7 @@ def test_mean_and_sum_are_the_same_before_and_after_cleaning(tmp_path, statistic
     data[2, 2, 2, 9] = np.nan
     regions = find_regions(some_labels(), IDS)
     series, cleaned = cleaned_run(tmp_path, data, [regions], **options)
-    voxels_first = reduce_voxels(series, cleaned, [regions], [statistic])
+    voxels_first = reduce_covered(cleaned, series.seen, [regions], [statistic])
     labels_first = reduce_volumes(image_of(data), [regions], [statistic], uncovered="exclude")
     expected = clean(labels_first.signals[0][statistic], **options)
     np.testing.assert_allclose(
@@ -176,7 +176,7 @@ def test_a_median_is_that_of_the_cleaned_voxels_and_not_the_cleaned_median(tmp_p
     options = {**BAND, "detrend": True, "confounds": some_confounds(), "standardize": "zscore"}
     regions = find_regions(labels, IDS)
     series, cleaned = cleaned_run(tmp_path, data, [regions], **options)
-    median = reduce_voxels(series, cleaned, [regions], ["median"]).signals[0]["median"]
+    median = reduce_covered(cleaned, series.seen, [regions], ["median"]).signals[0]["median"]
     everything = clean(flat(data), **options)
     members = [everything[:, labels.ravel(order="F") == label] for label in IDS]
     np.testing.assert_allclose(
@@ -184,27 +184,6 @@ def test_a_median_is_that_of_the_cleaned_voxels_and_not_the_cleaned_median(tmp_p
     )
     after = reduce_volumes(image_of(data), [regions], ["median"], uncovered="exclude")
     assert not np.allclose(median, clean(after.signals[0]["median"], **options), atol=0.05)
-
-
-def test_voxels_are_covered_or_not_by_their_raw_series(tmp_path):
-    data = some_run().astype("f4")
-    data[0, 0, 0] = 7.0
-    data[1, 0, 0] = 0.0
-    data[2, 0, 0, 5] = np.nan
-    data[3, 0, 0, 5] = -np.inf
-    data[4, 0, 0, :-1] = 0.0
-    data[0, 1, 0] = np.nan
-    series = gather_voxels(image_of(data), np.arange(6), tmp_path / "raw")
-    assert series.covered.tolist() == [True, False, False, False, True, False]
-    assert series.finite.tolist() == [True, True, False, False, True, False]
-
-
-def test_a_voxel_of_stored_zeros_is_covered_where_they_mean_something_else(tmp_path):
-    image = nib.Nifti1Image(np.zeros((2, 2, 2, 30), "i2"), np.eye(4))
-    image.header.set_slope_inter(1.0, 5.0)
-    nib.save(image, tmp_path / "run.nii")
-    volumes = open_volumes(tmp_path / "run.nii")
-    assert gather_voxels(volumes, np.arange(8), tmp_path / "raw").covered.all()
 
 
 def test_a_constant_voxel_counts_and_one_without_data_does_not(tmp_path):
@@ -217,7 +196,7 @@ def test_a_constant_voxel_counts_and_one_without_data_does_not(tmp_path):
     regions = find_regions(np.array([[[1, 1, 1, 1, 2, 3]]]), np.array([2, 1, 3]))
     series, cleaned = cleaned_run(tmp_path, data, [regions], confounds=np.ones(N_VOLUMES))
     statistics = ["mean", "minimum", "maximum", "median"]
-    reduced = reduce_voxels(series, cleaned, [regions], statistics)
+    reduced = reduce_covered(cleaned, series.seen, [regions], statistics)
     assert reduced.voxels_covered[0].tolist() == [0, 2, 1]
     for name, expected in zip(statistics, [53.5, 7, 100, 53.5], strict=True):
         part = {"mean": 0.5, "minimum": 0, "maximum": 1, "median": 0.5}[name]
@@ -227,7 +206,7 @@ def test_a_constant_voxel_counts_and_one_without_data_does_not(tmp_path):
         np.testing.assert_allclose(values[:, 2], 3.0)
 
     series, cleaned = cleaned_run(tmp_path, data, [regions], detrend=True)
-    mean = reduce_voxels(series, cleaned, [regions], ["mean"]).signals[0]["mean"]
+    mean = reduce_covered(cleaned, series.seen, [regions], ["mean"]).signals[0]["mean"]
     np.testing.assert_allclose(mean[:, 1], signal.detrend(wave) / 2, atol=1e-12)
     np.testing.assert_allclose(mean[:, 2], 0.0, atol=1e-12)
 
@@ -246,7 +225,7 @@ def test_voxels_without_data_leave_no_trace_and_no_warning(tmp_path, standardize
         )
         result = collect(cleaned)
     expected = clean(flat(data), standardize=standardize, **options)
-    expected[:, ~series.covered] = 0.0
+    expected[:, ~series.seen.covered] = 0.0
     np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -256,12 +235,12 @@ def test_the_block_size_does_not_change_a_single_byte(tmp_path, block):
     cleaner = prepare(N_VOLUMES, detrend=True, confounds=some_confounds(), **BAND)
     signals = []
     for size in (8, block):
-        series = gather_voxels(
+        series = gathered(
             volumes, regions.voxels, tmp_path / f"raw{size}", mean_image=True, block=size
         )
         cleaned = clean_voxels(series, cleaner, tmp_path / f"cleaned{size}")
-        reduced = reduce_voxels(series, cleaned, [regions], ["mean", "variance"], block=size)
-        signals.append([*reduced.signals[0].values(), reduced.mean_image])
+        reduced = reduce_covered(cleaned, series.seen, [regions], ["mean", "variance"], block=size)
+        signals.append([*reduced.signals[0].values(), series.mean_image])
     for one, other in zip(*signals, strict=True):
         assert one.tobytes() == other.tobytes()
 
@@ -279,12 +258,12 @@ def test_several_strategies_atlases_and_the_mean_image_take_one_reading_of_the_r
     atlases = [some_labels(seed) for seed in (1, 2)]
     regions = [find_regions(labels, IDS) for labels in atlases]
     union = np.unique(np.concatenate([one.voxels for one in regions]))
-    series = gather_voxels(volumes, union, tmp_path / "raw", mean_image=True)
+    series = gathered(volumes, union, tmp_path / "raw", mean_image=True)
     whole = flat(data)
     good = np.isfinite(whole).all(axis=0) & (whole != 0).any(axis=0)
     for k, options in enumerate([{"detrend": True}, {"confounds": some_confounds(), **BAND}]):
         cleaned = clean_voxels(series, prepare(N_VOLUMES, **options), tmp_path / f"cleaned{k}")
-        reduced = reduce_voxels(series, cleaned, regions, ["maximum", "median"])
+        reduced = reduce_covered(cleaned, series.seen, regions, ["maximum", "median"])
         expected = clean(whole, **options)
         for labels, by_statistic in zip(atlases, reduced.signals, strict=True):
             for column, label in enumerate(IDS):
@@ -294,7 +273,7 @@ def test_several_strategies_atlases_and_the_mean_image_take_one_reading_of_the_r
                         by_statistic[name][:, column], function(part, axis=1), rtol=1e-9, atol=1e-9
                     )
         np.testing.assert_allclose(
-            reduced.mean_image, np.where(np.isfinite(data), data, 0).mean(axis=3), rtol=1e-5
+            series.mean_image, np.where(np.isfinite(data), data, 0).mean(axis=3), rtol=1e-5
         )
     assert len(passes) == 1
 
@@ -302,30 +281,16 @@ def test_several_strategies_atlases_and_the_mean_image_take_one_reading_of_the_r
 def test_no_voxel_at_all_is_no_special_case(tmp_path):
     regions = find_regions(np.zeros(SHAPE, int), IDS)
     series, cleaned = cleaned_run(tmp_path, some_run(), [regions], detrend=True, **BAND)
-    reduced = reduce_voxels(series, cleaned, [regions], ["mean", "median"])
+    reduced = reduce_covered(cleaned, series.seen, [regions], ["mean", "median"])
     assert reduced.signals[0]["median"].shape == (N_VOLUMES, 3)
     assert np.isnan(reduced.signals[0]["mean"]).all()
-
-
-def test_covered_regions_leave_voxels_out_and_keep_the_columns(tmp_path):
-    data = some_run()
-    data[0] = 0
-    labels = some_labels()
-    regions = find_regions(labels, IDS)
-    series = gather_voxels(image_of(data), regions.voxels, tmp_path / "raw")
-    labels[0] = 0
-    expected = find_regions(labels, IDS)
-    result = covered_regions(series, regions)
-    np.testing.assert_array_equal(result.voxels, expected.voxels)
-    np.testing.assert_array_equal(result.columns, expected.columns)
-    assert result.n_columns == 3
 
 
 def test_a_file_that_cannot_be_made_is_named(tmp_path):
     volumes = image_of(some_run())
     with pytest.raises(OSError, match="nowhere/raw"):
-        gather_voxels(volumes, np.arange(9), tmp_path / "nowhere" / "raw")
-    series = gather_voxels(volumes, np.arange(9), tmp_path / "raw")
+        gathered(volumes, np.arange(9), tmp_path / "nowhere" / "raw")
+    series = gathered(volumes, np.arange(9), tmp_path / "raw")
     with pytest.raises(OSError, match="nowhere/cleaned"):
         clean_voxels(series, prepare(N_VOLUMES), tmp_path / "nowhere" / "cleaned")
 
@@ -334,9 +299,9 @@ def test_a_file_that_cannot_be_made_is_named(tmp_path):
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path):
     volumes = image_of(some_run())
     with pytest.raises(OSError, match="No space left on device: '/dev/full'") as caught:
-        gather_voxels(volumes, np.arange(9), Path("/dev/full"))
+        gathered(volumes, np.arange(9), Path("/dev/full"))
     assert caught.value.errno == errno.ENOSPC
-    series = gather_voxels(volumes, np.arange(9), tmp_path / "raw")
+    series = gathered(volumes, np.arange(9), tmp_path / "raw")
     with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
         clean_voxels(series, prepare(N_VOLUMES), Path("/dev/full"))
 
@@ -350,7 +315,7 @@ def test_a_file_that_became_shorter_is_named(tmp_path, spoiled):
     if spoiled == "raw":
         request = partial(clean_voxels, series, prepare(N_VOLUMES), tmp_path / "other")
     else:
-        request = partial(reduce_voxels, series, cleaned, [regions], ["mean"])
+        request = partial(reduce_covered, cleaned, series.seen, [regions], ["mean"])
     with pytest.raises(OSError, match=f"{spoiled}: ends early"):
         request()
 
@@ -360,40 +325,30 @@ def test_a_damaged_run_is_named_and_not_the_file_of_series(tmp_path):
     content = (tmp_path / "run.nii.gz").read_bytes()
     (tmp_path / "run.nii.gz").write_bytes(content[: len(content) // 2])
     with pytest.raises(OSError, match=r"run\.nii\.gz: only \d+ of 60 volumes are whole"):
-        gather_voxels(open_volumes(tmp_path / "run.nii.gz"), np.arange(9), tmp_path / "raw")
+        gathered(open_volumes(tmp_path / "run.nii.gz"), np.arange(9), tmp_path / "raw")
 
 
-def test_wrong_requests_are_refused(tmp_path):
-    volumes = image_of(some_run())
-    for wrong in ([3, 2], [2, 2], [[1, 2]]):
-        with pytest.raises(ValueError, match="ascending"):
-            gather_voxels(volumes, np.array(wrong), tmp_path / "raw")
-    for wrong in ([-1, 2], [0, N_VOXELS]):
-        with pytest.raises(ValueError, match="do not lie in its grid"):
-            gather_voxels(volumes, np.array(wrong), tmp_path / "raw")
-    series = gather_voxels(volumes, np.array([2, 4]), tmp_path / "raw")
+def test_a_cleaner_of_another_length_is_refused(tmp_path):
+    series = gathered(image_of(some_run()), np.array([2, 4]), tmp_path / "raw")
     with pytest.raises(ValueError, match="60 volumes, but is to be cleaned as a run of 59"):
         clean_voxels(series, prepare(59), tmp_path / "cleaned")
-    for voxels in ([2, 3], [2, 4, 5]):
-        regions = Regions(np.array(voxels), np.zeros(len(voxels), np.intp), 1)
-        with pytest.raises(ValueError, match=r"1 voxel\(s\) of the regions are not among"):
-            covered_regions(series, regions)
 
 
 MEASURED = """
 import sys, numpy as np
 from pathlib import Path
 from bids_labelx.extraction.clean import prepare
+from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.reduce import Regions
 from bids_labelx.extraction.stream import open_volumes
-from bids_labelx.extraction.voxels import clean_voxels, gather_voxels, reduce_voxels
+from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
 run, folder = sys.argv[1:]
 volumes = open_volumes(run)
 voxels = np.arange(volumes.n_voxels)
-series = gather_voxels(volumes, voxels, Path(folder) / "raw")
+series = gather_voxels(*watch(volumes, voxels), Path(folder) / "raw")
 cleaner = prepare(volumes.n_volumes, detrend=True, t_r=2, filter="butterworth", low_pass=0.1)
 cleaned = clean_voxels(series, cleaner, Path(folder) / "cleaned")
-reduce_voxels(series, cleaned, [Regions(voxels, voxels % 9, 9)], ["mean"])
+reduce_covered(cleaned, series.seen, [Regions(voxels, voxels % 9, 9)], ["mean"])
 lines = Path("/proc/self/status").read_text().splitlines()
 print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 """
@@ -428,7 +383,7 @@ def test_memory_does_not_grow_with_the_number_of_voxels(tmp_path):
     data = np.random.default_rng(0).normal(100, 5, (32, 32, 16, 50)).astype("f4")
     volumes, cleaner, peaks = image_of(data), prepare(50, detrend=True), []
     for n_voxels in (1000, 16000):
-        series = gather_voxels(volumes, np.arange(n_voxels), tmp_path / "raw")
+        series = gathered(volumes, np.arange(n_voxels), tmp_path / "raw")
         tracemalloc.start()
         clean_voxels(series, cleaner, tmp_path / "cleaned")
         peaks.append(tracemalloc.get_traced_memory()[1])
