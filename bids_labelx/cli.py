@@ -11,7 +11,14 @@ from typing import Any, NoReturn
 
 from bids_labelx import __version__
 from bids_labelx.errors import LabelxError, UsageError
-from bids_labelx.settings import CONNECTIVITY, LEVELS, STATISTICS, make_settings, read_options
+from bids_labelx.settings import (
+    CLEAN_LEVELS,
+    CONNECTIVITY,
+    LEVELS,
+    STATISTICS,
+    make_settings,
+    read_options,
+)
 
 INTERNAL_ERROR = 70
 
@@ -83,6 +90,17 @@ def build_parser() -> argparse.ArgumentParser:
     signal = parser.add_argument_group("signal")
     signal.add_argument(
         "--statistic", nargs="+", metavar="NAME", help=f"{', '.join(STATISTICS)} (default: mean)"
+    )
+    signal.add_argument(
+        "--smoothing-fwhm",
+        metavar="MM",
+        help="smooth volumes with a Gaussian of this full width at half maximum (default: not)",
+    )
+    signal.add_argument(
+        "--clean-level",
+        metavar="{" + ",".join(CLEAN_LEVELS) + "}",
+        help="region: reduce voxels to labels, then clean; voxel: clean every labelled voxel "
+        "first, which is the same for mean and sum and takes longer (default: region)",
     )
     signal.add_argument(
         "--denoise",

@@ -15,6 +15,7 @@ from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 LEVELS = ("participant", "group")
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
 CONNECTIVITY = ("correlation", "none")
+CLEAN_LEVELS = ("region", "voxel")
 
 
 def available_cpus() -> int:
@@ -47,6 +48,8 @@ class Settings:
     atlas_space: str | None = None
     min_coverage: float = 0.5
     statistic: tuple[str, ...] = ("mean",)
+    smoothing_fwhm: float | None = None
+    clean_level: str = "region"
     denoise: tuple[str, ...] = ("simple",)
     connectivity: tuple[str, ...] = ("correlation",)
     work_dir: Path | None = None
@@ -95,10 +98,23 @@ def _choices(allowed: tuple[str, ...]) -> Callable[[Any], tuple[str, ...]]:
     return convert
 
 
-def _level(value: Any) -> str:
-    if value not in LEVELS:
-        raise ValueError(f"{value!r}: choose from {', '.join(LEVELS)}")
-    return str(value)
+def _choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
+    def convert(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"{value!r}: choose from {', '.join(allowed)}")
+        return str(value)
+
+    return convert
+
+
+def _width(value: Any) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{value!r}: a width above 0 mm is expected")
+    return number
 
 
 def _share(value: Any) -> float:
@@ -124,7 +140,7 @@ def _count(value: Any) -> int:
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     "bids_dir": _path,
     "output_dir": _path,
-    "analysis_level": _level,
+    "analysis_level": _choice(LEVELS),
     "participant_label": _labels("sub"),
     "session_label": _labels("ses"),
     "task_id": _labels("task"),
@@ -137,6 +153,8 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "atlas_space": lambda value: _labels("space")(value)[0],
     "min_coverage": _share,
     "statistic": _choices(STATISTICS),
+    "smoothing_fwhm": _width,
+    "clean_level": _choice(CLEAN_LEVELS),
     "denoise": _words,
     "connectivity": _choices(CONNECTIVITY),
     "work_dir": _path,

@@ -53,8 +53,10 @@ def timeseries_sidecar(
     sources: Sequence[str],
     resolution: str | None,
     min_coverage: float,
+    smoothing_fwhm: float | None,
+    clean_level: str,
 ) -> dict[str, Any]:
-    """For a time series. `denoising` is what `bids_labelx.workflow.steps.clean_run` reports."""
+    """For a time series. `denoising` is what `workflow.cleaning.clean_run` reports of it."""
     return {
         "Description": f"{statistic} of the voxels of each label, one row per kept volume",
         "SamplingFrequency": 1 / t_r if t_r else None,
@@ -70,6 +72,8 @@ def timeseries_sidecar(
         "NumberOfVolumesKept": sum(denoising["kept"]),
         "DegreesOfFreedom": denoising["degrees_of_freedom"],
         **denoising["motion"],
+        "SmoothingFWHM": smoothing_fwhm,
+        "CleanLevel": clean_level,
         "Detrend": False,
         "Filter": "none",
         "Standardize": "none",

@@ -22,6 +22,8 @@ def methods_text(
     statistics: Sequence[str],
     measures: Sequence[str],
     min_coverage: float,
+    smoothing_fwhm: float | None = None,
+    clean_level: str = "region",
 ) -> str:
     """Plain paragraphs, parted by blank lines.
 
@@ -35,23 +37,34 @@ def methods_text(
         What was taken over the voxels of a label; what was computed between regions.
     min_coverage
         The share of its voxels that a label has to have covered.
+    smoothing_fwhm
+        Full width at half maximum, in mm, that volumes were smoothed with.
+    clean_level
+        ``region`` or ``voxel``: what was denoised.
     """
+    smoothed = before = ""
+    if smoothing_fwhm is not None:
+        smoothed = f"Volumes were smoothed with a Gaussian of {smoothing_fwhm:g} mm FWHM. "
+        before = " before smoothing"
     paragraphs = [
         f"Regional time series were extracted from preprocessed BOLD runs with bids_labelx "
         f"{__version__}, a BIDS App built on nipype (Gorgolewski et al., 2011) and PyBIDS "
         f"(Yarkoni et al., 2019). Labels of {_listed(atlases)} were brought onto the grid of each "
-        f"run by nearest neighbour. For each label the {_listed(statistics)} over its covered "
-        "voxels was taken at each volume; a voxel counts as covered where it is inside the brain "
-        "mask and its series is finite and not all zero. Labels with less than "
+        f"run by nearest neighbour. {smoothed}For each label the {_listed(statistics)} over its "
+        "covered voxels was taken at each volume; a voxel counts as covered where it is inside "
+        f"the brain mask and its series is finite and not all zero{before}. Labels with less than "
         f"{min_coverage:g} of their voxels covered were treated as missing.",
     ]
     for name, description in strategies:
         paragraphs.append(f"Denoising strategy “{name}”: {description}.")
     if any(name != "none" for name, _ in strategies):
+        signals = "regional signals"
+        if clean_level == "voxel":
+            signals = "series of each labelled voxel, before these were reduced to labels,"
         paragraphs.append(
             "Volumes that a strategy leaves out were removed first; its confounds were then "
-            "standardised and regressed out of the regional signals by least squares. The mean of "
-            "each signal was kept, and no further filter was applied."
+            f"standardised and regressed out of the {signals} by least squares. The mean of each "
+            "was kept, and no further filter was applied."
         )
     if measures:
         paragraphs.append(

@@ -44,6 +44,8 @@ class Delivery:
     statistics: tuple[str, ...]
     measures: tuple[str, ...]
     min_coverage: float
+    smoothing_fwhm: float | None
+    clean_level: str
 
     def entities(self, atlas: Atlas) -> dict[str, str]:
         """Entities of what is written of this run for one atlas."""
@@ -116,6 +118,8 @@ def write_run(
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
                 min_coverage=delivery.min_coverage,
+                smoothing_fwhm=delivery.smoothing_fwhm,
+                clean_level=delivery.clean_level,
             )
             _write_pair(delivery.output, path, table, sidecar)
             written.append(path)

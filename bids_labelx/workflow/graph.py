@@ -1,12 +1,14 @@
 """The nipype graph of the participant level.
 
 Each atlas is brought onto each grid once, by a node of its own, and shared by every run there. A
-run is four nodes: ``label_reduce``, ``clean_signal``, ``connectivity`` and ``deliver``.
+run is four nodes: ``label_reduce``, ``clean_signal``, ``connectivity`` and ``deliver``. With
+``--clean-level voxel`` it is three: ``clean_signal`` reduces what it has cleaned.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
@@ -16,6 +18,7 @@ from bids_labelx.settings import Settings
 from bids_labelx.workflow.deliver import Delivery, atlas_root
 from bids_labelx.workflow.interfaces import (
     CleanSignal,
+    CleanVoxels,
     Connect,
     Deliver,
     LabelReduce,
@@ -42,6 +45,7 @@ def init_bids_labelx_wf(
     grids: dict[tuple[str, Grid], pe.Workflow] = {}
     for planned in plan.runs:
         place = (planned.run.space, planned.grid)
+        first = _first_node(settings)
         atlases = plan.atlases[planned.run.space]
         if place not in grids:
             grids[place] = _init_grid_wf(
@@ -54,8 +58,8 @@ def init_bids_labelx_wf(
                     grids[place],
                     run_wf,
                     [
-                        ("all_labels.out", "label_reduce.labels"),
-                        ("all_tables.out", "label_reduce.tables"),
+                        ("all_labels.out", f"{first}.labels"),
+                        ("all_tables.out", f"{first}.tables"),
                         ("all_labels.out", "deliver.labels"),
                     ],
                 )
@@ -99,28 +103,22 @@ def _init_run_wf(
     run = planned.run
     atlases = tuple(plan.atlases[run.space])
     done, failed = map(str, record_paths(records, planned))
-    reduce = pe.Node(
-        LabelReduce(
-            bold=str(run.bold),
-            mask=str(run.mask),
-            statistics=list(settings.statistic),
-            min_coverage=settings.min_coverage,
-            failed_record=failed,
-        ),
-        name="label_reduce",
-    )
-    clean = pe.Node(
-        CleanSignal(
-            strategies=plan.strategies,
-            missing=run.missing.get("confounds", ""),
-            failed_record=failed,
-        ),
-        name="clean_signal",
-    )
+    extraction: dict[str, Any] = {
+        "bold": str(run.bold),
+        "mask": str(run.mask),
+        "statistics": list(settings.statistic),
+        "min_coverage": settings.min_coverage,
+    }
+    if settings.smoothing_fwhm is not None:
+        extraction["smoothing_fwhm"] = settings.smoothing_fwhm
+    denoising: dict[str, Any] = {
+        "strategies": plan.strategies,
+        "missing": run.missing.get("confounds", ""),
+    }
     if run.confounds is not None:
-        clean.inputs.confounds = str(run.confounds)
+        denoising["confounds"] = str(run.confounds)
     if planned.t_r is not None:
-        clean.inputs.t_r = planned.t_r
+        denoising["t_r"] = planned.t_r
     connect = pe.Node(
         Connect(measures=list(settings.measures), failed_record=failed), name="connectivity"
     )
@@ -135,6 +133,8 @@ def _init_run_wf(
                 statistics=settings.statistic,
                 measures=settings.measures,
                 min_coverage=settings.min_coverage,
+                smoothing_fwhm=settings.smoothing_fwhm,
+                clean_level=settings.clean_level,
             ),
             done_record=done,
             failed_record=failed,
@@ -142,9 +142,19 @@ def _init_run_wf(
         name="deliver",
     )
     workflow = pe.Workflow(name=f"{planned.key}_wf")
+    if settings.clean_level == "voxel":
+        clean = reduce = pe.Node(
+            CleanVoxels(**extraction, **denoising, failed_record=failed),
+            name=_first_node(settings),
+        )
+    else:
+        reduce = pe.Node(
+            LabelReduce(**extraction, failed_record=failed), name=_first_node(settings)
+        )
+        clean = pe.Node(CleanSignal(**denoising, failed_record=failed), name="clean_signal")
+        workflow.connect([(reduce, clean, [("signals", "signals")])])
     workflow.connect(
         [
-            (reduce, clean, [("signals", "signals")]),
             (clean, connect, [("cleaned", "cleaned")]),
             (reduce, deliver, [("signals", "signals"), ("tables", "tables")]),
             (clean, deliver, [("cleaned", "cleaned"), ("denoising", "denoising")]),
@@ -152,3 +162,8 @@ def _init_run_wf(
         ]
     )
     return workflow
+
+
+def _first_node(settings: Settings) -> str:
+    """The node of a run that reads it: it takes the labels on the run's grid."""
+    return "clean_signal" if settings.clean_level == "voxel" else "label_reduce"

@@ -7,12 +7,15 @@ every plugin, which run failed for which reason.
 from __future__ import annotations
 
 import json
+import tempfile
 import traceback
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -24,7 +27,7 @@ from nipype.interfaces.base import (
 from threadpoolctl import threadpool_limits
 
 from bids_labelx.errors import LabelxError
-from bids_labelx.workflow import steps
+from bids_labelx.workflow import cleaning, steps
 from bids_labelx.workflow.deliver import draw_run, write_run
 
 
@@ -91,6 +94,7 @@ class _ReduceInput(_RecordedInput):
     tables = traits.List(File(exists=True), mandatory=True)
     statistics = traits.List(traits.Str, mandatory=True)
     min_coverage = traits.Float(mandatory=True)
+    smoothing_fwhm = traits.Float(desc="mm; not smoothed unless given")
 
 
 class _ReduceOutput(TraitedSpec):
@@ -105,27 +109,47 @@ class LabelReduce(_Recorded):
     output_spec = _ReduceOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        arrays, tables = steps.reduce_run(
-            Path(self.inputs.bold),
-            Path(self.inputs.mask),
-            [Path(path) for path in self.inputs.labels],
-            [Path(path) for path in self.inputs.tables],
-            self.inputs.statistics,
-            self.inputs.min_coverage,
-        )
-        steps.save_arrays(folder / "signals.npz", arrays)
-        paths = [folder / f"labels-{i}.tsv" for i in range(len(tables))]
-        for path, table in zip(paths, tables, strict=True):
-            table.to_csv(path, sep="\t", index=False)
-        return {"signals": str(folder / "signals.npz"), "tables": [str(path) for path in paths]}
+        arrays, tables = steps.reduce_run(**_extraction(self.inputs))
+        return _save_extracted(folder, arrays, tables)
 
 
-class _CleanInput(_RecordedInput):
-    signals = File(exists=True, mandatory=True)
+def _extraction(inputs: Any) -> dict[str, Any]:
+    """Arguments of `steps.reduce_run`."""
+    return {
+        "bold": Path(inputs.bold),
+        "mask": Path(inputs.mask),
+        "labels": [Path(path) for path in inputs.labels],
+        "tables": [Path(path) for path in inputs.tables],
+        "statistics": inputs.statistics,
+        "min_coverage": inputs.min_coverage,
+        "smoothing_fwhm": _given(inputs.smoothing_fwhm),
+    }
+
+
+def _given(value: Any) -> Any:
+    """An input's value, or None where it was not given."""
+    return value if isdefined(value) else None
+
+
+def _save_extracted(
+    folder: Path, arrays: steps.Arrays, tables: list[pd.DataFrame]
+) -> dict[str, Any]:
+    steps.save_arrays(folder / "signals.npz", arrays)
+    paths = [folder / f"labels-{i}.tsv" for i in range(len(tables))]
+    for path, table in zip(paths, tables, strict=True):
+        table.to_csv(path, sep="\t", index=False)
+    return {"signals": str(folder / "signals.npz"), "tables": [str(path) for path in paths]}
+
+
+class _StrategiesInput(_RecordedInput):
     confounds = File(exists=True)
     missing = traits.Str(desc="why there are no confounds")
     strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
     t_r = traits.Float(desc="repetition time in seconds")
+
+
+class _CleanInput(_StrategiesInput):
+    signals = File(exists=True, mandatory=True)
 
 
 class _CleanOutput(TraitedSpec):
@@ -140,19 +164,55 @@ class CleanSignal(_Recorded):
     output_spec = _CleanOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        given = isdefined(self.inputs.confounds)
-        cleaned, report = steps.clean_run(
-            steps.load_arrays(Path(self.inputs.signals)),
-            strategies=self.inputs.strategies,
-            confounds=Path(self.inputs.confounds) if given else None,
-            missing=self.inputs.missing,
-            t_r=self.inputs.t_r if isdefined(self.inputs.t_r) else None,
+        cleaned, report = cleaning.clean_run(
+            steps.load_arrays(Path(self.inputs.signals)), **_denoising(self.inputs)
         )
-        steps.save_arrays(folder / "cleaned.npz", cleaned)
-        steps.save_record(folder / "denoising.json", report)
+        return _save_cleaned(folder, cleaned, report)
+
+
+def _denoising(inputs: Any) -> dict[str, Any]:
+    """Arguments of `cleaning.clean_run`."""
+    return {
+        "strategies": inputs.strategies,
+        "confounds": Path(inputs.confounds) if isdefined(inputs.confounds) else None,
+        "missing": inputs.missing,
+        "t_r": _given(inputs.t_r),
+    }
+
+
+def _save_cleaned(
+    folder: Path, cleaned: steps.Arrays, report: Mapping[str, Any]
+) -> dict[str, Any]:
+    steps.save_arrays(folder / "cleaned.npz", cleaned)
+    steps.save_record(folder / "denoising.json", report)
+    return {"cleaned": str(folder / "cleaned.npz"), "denoising": str(folder / "denoising.json")}
+
+
+class _CleanVoxelsInput(_StrategiesInput, _ReduceInput):
+    pass
+
+
+class _CleanVoxelsOutput(_CleanOutput, _ReduceOutput):
+    pass
+
+
+class CleanVoxels(_Recorded):
+    """Every denoising strategy on the labelled voxels, and what is left reduced to labels.
+
+    One node and not two: between them would lie each strategy's copy of the run.
+    """
+
+    input_spec = _CleanVoxelsInput
+    output_spec = _CleanVoxelsOutput
+
+    def _work(self, folder: Path) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="voxels-", dir=folder) as scratch:
+            cleaned, arrays, tables, report = cleaning.clean_and_reduce_run(
+                **_extraction(self.inputs), **_denoising(self.inputs), scratch=Path(scratch)
+            )
         return {
-            "cleaned": str(folder / "cleaned.npz"),
-            "denoising": str(folder / "denoising.json"),
+            **_save_extracted(folder, arrays, tables),
+            **_save_cleaned(folder, cleaned, report),
         }
 
 

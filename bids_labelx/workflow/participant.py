@@ -104,6 +104,8 @@ def _methods(settings: Settings, plan: Plan) -> str:
         statistics=settings.statistic,
         measures=settings.measures,
         min_coverage=settings.min_coverage,
+        smoothing_fwhm=settings.smoothing_fwhm,
+        clean_level=settings.clean_level,
     )
 
 

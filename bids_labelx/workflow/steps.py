@@ -7,7 +7,8 @@ their position in the run's list of atlases.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ import pandas as pd
 
 from bids_labelx.atlas import read_atlas
 from bids_labelx.connectivity import MEASURES
-from bids_labelx.denoise import Denoising, Strategy, read_confounds, select
-from bids_labelx.errors import BadDataError, LabelxError
-from bids_labelx.extraction.clean import clean, confound_rank
-from bids_labelx.extraction.reduce import find_regions, reduce_volumes
+from bids_labelx.errors import BadDataError
+from bids_labelx.extraction.coverage import (
+    reduce_smoothed,
+)
+from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
 from bids_labelx.extraction.resample import resample_labels, same_grid
 from bids_labelx.extraction.stream import Volumes, open_volumes
 from bids_labelx.images import read_data
-from bids_labelx.quality import OK, coverage_table, motion_summary
+from bids_labelx.quality import OK, coverage_table
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -75,6 +77,7 @@ def reduce_run(
     tables: Sequence[Path],
     statistics: Sequence[str],
     min_coverage: float,
+    smoothing_fwhm: float | None = None,
 ) -> tuple[dict[str, np.ndarray], list[pd.DataFrame]]:
     """Read a run once and reduce it to a signal per label, for all atlases and statistics.
 
@@ -88,6 +91,9 @@ def reduce_run(
         Names as in `bids_labelx.extraction.reduce.STATISTICS`.
     min_coverage
         A label with a smaller share of its voxels covered is lost.
+    smoothing_fwhm
+        Full width at half maximum, in mm, of the Gaussian that volumes are smoothed with; which
+        voxels are covered is judged before.
 
     Returns
     -------
@@ -103,40 +109,75 @@ def reduce_run(
         Where the mask is on another grid or empty, the image cannot be read to its end, or no
         label of an atlas survives.
     """
-    try:
-        volumes = open_volumes(bold)
-        inside, affine = read_mask(mask)
-        _check_grid(mask, inside, affine, volumes)
-        on_grid = [read_data(path)[0] for path in labels]
-        before = [read_grid_table(path) for path in tables]
-        ids = [table["index"].to_numpy() for table in before]
-        regions = [find_regions(*pair, inside) for pair in zip(on_grid, ids, strict=True)]
-        reduced = reduce_volumes(
-            volumes, regions, statistics, uncovered="exclude", mean_image=True
-        )
-    except (OSError, EOFError, ValueError) as error:
-        raise BadDataError(f"{bold}: {error}") from error
+    with blaming(bold):
+        volumes, regions, before = open_run(bold, mask, labels, tables)
+        if smoothing_fwhm:
+            reduced = reduce_smoothed(
+                volumes, smoothing_fwhm, regions, statistics, mean_image=True
+            )
+        else:
+            reduced = reduce_volumes(
+                volumes, regions, statistics, uncovered="exclude", mean_image=True
+            )
     assert reduced.mean_image is not None
     arrays: dict[str, np.ndarray] = {"mean_image": reduced.mean_image}
+    after = tables_with_coverage(bold, before, regions, reduced.voxels_covered, min_coverage)
+    for i, table in enumerate(after):
+        for statistic, signals in reduced.signals[i].items():
+            arrays[series_key(i, statistic)] = without_lost(signals, table)
+    return arrays, after
+
+
+@contextmanager
+def blaming(bold: Path) -> Iterator[None]:
+    """Turn what the core raises into an error that names the run."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError) as error:
+        raise BadDataError(f"{bold}: {error}") from error
+
+
+def open_run(
+    bold: Path, mask: Path, labels: Sequence[Path], tables: Sequence[Path]
+) -> tuple[Volumes, list[Regions], list[pd.DataFrame]]:
+    """The run's volumes, and the regions inside its mask and the table of each atlas."""
+    volumes = open_volumes(bold)
+    inside, affine = read_mask(mask)
+    _check_grid(mask, inside, affine, volumes)
+    before = [read_grid_table(path) for path in tables]
+    regions = [
+        find_regions(read_data(path)[0], table["index"].to_numpy(), inside)
+        for path, table in zip(labels, before, strict=True)
+    ]
+    return volumes, regions, before
+
+
+def tables_with_coverage(
+    bold: Path,
+    tables: Sequence[pd.DataFrame],
+    regions: Sequence[Regions],
+    counts: Sequence[np.ndarray],
+    min_coverage: float,
+) -> list[pd.DataFrame]:
+    """The tables with what became of each label; an error where none of an atlas survives."""
     after = []
-    for i, (table, region) in enumerate(zip(before, regions, strict=True)):
+    for table, region, covered in zip(tables, regions, counts, strict=True):
         in_mask = np.bincount(region.columns, minlength=region.n_columns)
-        covered = coverage_table(
-            table,
-            voxels_in_mask=in_mask,
-            voxels_covered=reduced.voxels_covered[i],
-            min_coverage=min_coverage,
+        judged = coverage_table(
+            table, voxels_in_mask=in_mask, voxels_covered=covered, min_coverage=min_coverage
         )
-        lost = (covered["status"] != OK).to_numpy()
-        if lost.all():
+        if (judged["status"] != OK).all():
             raise BadDataError(
-                f"{bold}: no label of the atlas survives ({_counts(covered['status'])}); do atlas "
+                f"{bold}: no label of the atlas survives ({_counts(judged['status'])}); do atlas "
                 "and run show the same part of the brain in the same space?"
             )
-        for statistic, signals in reduced.signals[i].items():
-            arrays[series_key(i, statistic)] = np.where(lost, np.nan, signals)
-        after.append(covered)
-    return arrays, after
+        after.append(judged)
+    return after
+
+
+def without_lost(signals: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+    """Signals (n_volumes, n_labels) with NaN for the labels that were lost."""
+    return np.where((table["status"] != OK).to_numpy(), np.nan, signals)
 
 
 def read_mask(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -163,110 +204,6 @@ def _check_grid(path: Path, mask: np.ndarray, affine: np.ndarray, volumes: Volum
 
 def _counts(status: pd.Series) -> str:
     return ", ".join(f"{n} {what}" for what, n in status.value_counts().items())
-
-
-def clean_run(
-    arrays: Arrays,
-    *,
-    strategies: Sequence[Strategy],
-    confounds: Path | None,
-    missing: str,
-    t_r: float | None,
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Clean a run's signals by every strategy.
-
-    Parameters
-    ----------
-    arrays
-        Of `reduce_run`.
-    strategies
-        What to do, in the order of the results.
-    confounds
-        The confounds table; None where `missing` says why there is none.
-    t_r
-        Repetition time in seconds, where it is known.
-
-    Returns
-    -------
-    cleaned : dict
-        For each atlas, statistic and strategy the signals, shape (n_kept, n_labels).
-    report : dict
-        By strategy: ``columns``, ``kept`` (per volume), ``degrees_of_freedom``, ``motion`` and
-        ``outliers`` (columns of that table); or ``problem``, why it could not be done.
-
-    Raises
-    ------
-    BadDataError
-        Where no strategy could be done, with all reasons.
-    """
-    signals = {key: array for key, array in arrays.items() if key != "mean_image"}
-    n_volumes = len(next(iter(signals.values())))
-    table, source = None, missing
-    if confounds is not None:
-        try:
-            table, source = read_confounds(confounds), str(confounds)
-        except LabelxError as error:
-            # Strategies that need no table can still be done.
-            source = str(error)
-    cleaned: dict[str, np.ndarray] = {}
-    report: dict[str, Any] = {}
-    for strategy in strategies:
-        try:
-            chosen = select(strategy, table, n_volumes, source=source, t_r=t_r)
-            degrees = _degrees_of_freedom(strategy, chosen, source)
-        except LabelxError as error:
-            report[strategy.name] = {"problem": str(error)}
-            continue
-        for key, series in signals.items():
-            cleaned[f"{key}/{strategy.name}"] = _clean_known(series, chosen)
-        report[strategy.name] = {
-            "columns": list(chosen.columns),
-            "kept": chosen.kept.tolist(),
-            "degrees_of_freedom": degrees,
-            "motion": motion_summary(table),
-            "outliers": _outliers(chosen, table),
-        }
-    if not cleaned:
-        raise BadDataError("\n".join(entry["problem"] for entry in report.values()))
-    return cleaned, report
-
-
-def _degrees_of_freedom(strategy: Strategy, chosen: Denoising, source: str) -> int:
-    """Kept volumes less the independent regressors.
-
-    One more goes with the mean, so two have to be left: with one, what remains of a signal beside
-    its mean is rounding error, which would correlate like signal.
-    """
-    kept = int(chosen.kept.sum())
-    rank = confound_rank(chosen.regressors, sample_mask=chosen.kept) if chosen.columns else 0
-    if kept - rank < 2:
-        raise BadDataError(
-            f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
-            f"kept, {rank} independent regressors and the mean"
-        )
-    return kept - rank
-
-
-def _outliers(chosen: Denoising, table: pd.DataFrame | None) -> dict[str, list[Any]]:
-    """A row per volume: kept or not, by which rule not, and the figures behind it."""
-    columns = {
-        "kept": chosen.kept.astype(int).tolist(),
-        "dummy": chosen.dummy.astype(int).tolist(),
-    }
-    for name in ("framewise_displacement", "std_dvars"):
-        if table is not None and name in table and len(table) == len(chosen.kept):
-            values = pd.to_numeric(table[name], errors="coerce").astype(object)
-            columns[name] = values.where(values.notna(), None).tolist()
-    return columns
-
-
-def _clean_known(series: np.ndarray, chosen: Denoising) -> np.ndarray:
-    """Clean the columns that have a signal; those of lost labels stay NaN."""
-    known = np.isfinite(series).all(axis=0)
-    out = np.full((int(chosen.kept.sum()), series.shape[1]), np.nan)
-    confounds = chosen.regressors if chosen.columns else None
-    out[:, known] = clean(series[:, known], confounds=confounds, sample_mask=chosen.kept)
-    return out
 
 
 def connect_run(cleaned: Arrays, measures: Sequence[str]) -> dict[str, np.ndarray]:

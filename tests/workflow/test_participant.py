@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import ndimage
 from tiny import N_VOLUMES, confounds_table
 
 from bids_labelx.settings import Settings, make_settings, read_options
@@ -23,8 +24,15 @@ STEM = "sub-01_task-rest_space-MNI152NLin2009cAsym_atlas-Slabs"
 
 
 def settings_for(root: Path, atlas_dataset: Path, **options: Any) -> Settings:
-    given = {"denoise": ("none", "simple"), "nprocs": 1, **options}
-    return Settings(root, root.parent / "out", "participant", atlas_dataset=atlas_dataset, **given)
+    given = {
+        "output_dir": root.parent / "out",
+        "denoise": ("none", "simple"),
+        "nprocs": 1,
+        **options,
+    }
+    return Settings(
+        bids_dir=root, analysis_level="participant", atlas_dataset=atlas_dataset, **given
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -188,7 +196,7 @@ def test_a_mistake_in_our_own_code_fails_its_run_with_a_reason(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("bids_labelx.workflow.steps.clean_run", broken)
+    monkeypatch.setattr("bids_labelx.workflow.cleaning.clean_run", broken)
     assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
     assert "ZeroDivisionError: oh" in capsys.readouterr().err
 
@@ -219,6 +227,55 @@ def test_a_work_folder_is_kept_and_a_second_start_writes_lost_outputs_again(
     run_participants(settings)
     assert files(tmp_path / "out") == before
     assert node.stat().st_mtime_ns == made
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_voxels_cleaned_first_have_the_same_mean_and_another_median(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, statistic: str
+) -> None:
+    add_run(tmp_path / "ds")
+    read = {}
+    for level in ("region", "voxel"):
+        settings = settings_for(
+            tmp_path / "ds",
+            atlas_dataset,
+            output_dir=tmp_path / level,
+            work_dir=tmp_path / "work",
+            clean_level=level,
+            statistic=(statistic,),
+        )
+        assert run_participants(settings) == 0
+        stem = tmp_path / level / "sub-01" / "func" / f"{STEM}_stat-{statistic}_desc-simple"
+        read[level] = pd.read_csv(f"{stem}_timeseries.tsv", sep="\t")
+        sidecar = json.loads(Path(f"{stem}_timeseries.json").read_text())
+        assert sidecar["CleanLevel"] == level
+    assert set(files(tmp_path / "voxel")) == set(files(tmp_path / "region"))
+    same = np.allclose(read["voxel"], read["region"], rtol=1e-6, equal_nan=True)
+    assert same == (statistic == "mean")
+    # Nothing as large as the run stays in the work folder.
+    assert not list((tmp_path / "work").rglob("voxels*"))
+    assert "each labelled voxel" in (tmp_path / "voxel/logs/CITATION.md").read_text()
+
+
+def test_smoothed_regions_are_those_of_smoothed_volumes(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, labels: np.ndarray
+) -> None:
+    bold = nib.load(add_run(tmp_path / "ds"))
+    settings = settings_for(tmp_path / "ds", atlas_dataset, denoise=("none",), smoothing_fwhm=6.0)
+    assert run_participants(settings) == 0
+    stem = tmp_path / "out" / "sub-01" / "func" / f"{STEM}_stat-mean_desc-raw_timeseries"
+    found = pd.read_csv(f"{stem}.tsv", sep="\t")
+    sigmas = 6.0 / np.sqrt(8 * np.log(2)) / np.array(bold.header.get_zooms()[:3])
+    smooth = np.stack(
+        [ndimage.gaussian_filter(v, sigmas) for v in np.moveaxis(bold.get_fdata(), 3, 0)]
+    )
+    inside = np.ones(labels.shape, bool)
+    inside[0] = False
+    for name, label in (("two", 2), ("five", 5), ("nine", 9)):
+        expected = smooth[:, inside & (labels == label)].mean(axis=1)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-6)
+    assert json.loads(Path(f"{stem}.json").read_text())["SmoothingFWHM"] == 6.0
+    assert "6 mm FWHM" in (tmp_path / "out/logs/CITATION.md").read_text()
 
 
 def test_the_graph_resamples_each_atlas_once_per_grid_and_names_its_nodes(

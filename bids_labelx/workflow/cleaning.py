@@ -1,0 +1,222 @@
+"""Denoising a run: what each strategy takes of its confounds, on region signals or on voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.denoise import Denoising, Strategy, read_confounds, select
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.extraction.clean import clean, confound_rank, prepare
+from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
+from bids_labelx.extraction.spatial import smooth_volumes
+from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
+from bids_labelx.quality import motion_summary
+from bids_labelx.workflow.steps import (
+    Arrays,
+    blaming,
+    open_run,
+    series_key,
+    tables_with_coverage,
+    without_lost,
+)
+
+
+def clean_run(
+    arrays: Arrays,
+    *,
+    strategies: Sequence[Strategy],
+    confounds: Path | None,
+    missing: str,
+    t_r: float | None,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Clean a run's signals by every strategy.
+
+    Parameters
+    ----------
+    arrays
+        Of `reduce_run`.
+    strategies
+        What to do, in the order of the results.
+    confounds
+        The confounds table; None where `missing` says why there is none.
+    t_r
+        Repetition time in seconds, where it is known.
+
+    Returns
+    -------
+    cleaned : dict
+        For each atlas, statistic and strategy the signals, shape (n_kept, n_labels).
+    report : dict
+        By strategy: ``columns``, ``kept`` (per volume), ``degrees_of_freedom``, ``motion`` and
+        ``outliers`` (columns of that table); or ``problem``, why it could not be done.
+
+    Raises
+    ------
+    BadDataError
+        Where no strategy could be done, with all reasons.
+    """
+    signals = {key: array for key, array in arrays.items() if key != "mean_image"}
+    n_volumes = len(next(iter(signals.values())))
+    chosen, report = _choose(strategies, n_volumes, confounds=confounds, missing=missing, t_r=t_r)
+    cleaned = {
+        f"{key}/{name}": _clean_known(series, denoising)
+        for name, denoising in chosen.items()
+        for key, series in signals.items()
+    }
+    return cleaned, report
+
+
+def clean_and_reduce_run(
+    bold: Path,
+    mask: Path,
+    labels: Sequence[Path],
+    tables: Sequence[Path],
+    statistics: Sequence[str],
+    min_coverage: float,
+    smoothing_fwhm: float | None = None,
+    *,
+    strategies: Sequence[Strategy],
+    confounds: Path | None,
+    missing: str,
+    t_r: float | None,
+    scratch: Path,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[pd.DataFrame], dict[str, Any]]:
+    """Read a run once, clean its labelled voxels by every strategy, and reduce what is left.
+
+    Parameters
+    ----------
+    bold, mask, labels, tables, statistics, min_coverage, smoothing_fwhm
+        As for `reduce_run`.
+    strategies, confounds, missing, t_r
+        As for `clean_run`.
+    scratch
+        A folder for the voxels' series, which the caller removes: the size of the labelled part
+        of the run as it is stored, and 8 bytes for each of its numbers.
+
+    Returns
+    -------
+    cleaned : dict
+        As from `clean_run`.
+    arrays : dict
+        ``mean_image``, shape (x, y, z).
+    tables : list of pandas.DataFrame
+        As from `reduce_run`.
+    report : dict
+        As from `clean_run`.
+
+    Raises
+    ------
+    BadDataError
+        As from the two, and where the disk is full.
+    """
+    with blaming(bold):
+        volumes, regions, before = open_run(bold, mask, labels, tables)
+    chosen, report = _choose(
+        strategies, volumes.n_volumes, confounds=confounds, missing=missing, t_r=t_r
+    )
+    with blaming(bold):
+        watched, seen = watch(volumes, union(regions))
+        if smoothing_fwhm:
+            watched = smooth_volumes(watched, smoothing_fwhm)
+        series = gather_voxels(watched, seen, scratch / "voxels", mean_image=True)
+    covered = [covered_regions(one, seen) for one in regions]
+    counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
+    after = tables_with_coverage(bold, before, regions, counts, min_coverage)
+    cleaned: dict[str, np.ndarray] = {}
+    for name, denoising in chosen.items():
+        with blaming(bold):
+            cleaner = prepare(volumes.n_volumes, **_cleaning(denoising))
+            # One strategy after the other into the same file: the folder stays small.
+            kept = clean_voxels(series, cleaner, scratch / "cleaned")
+            reduced = reduce_covered(kept, seen, regions, statistics)
+        for i, table in enumerate(after):
+            for statistic, signals in reduced.signals[i].items():
+                cleaned[series_key(i, statistic, name)] = without_lost(signals, table)
+    assert series.mean_image is not None
+    return cleaned, {"mean_image": series.mean_image}, after, report
+
+
+def _choose(
+    strategies: Sequence[Strategy],
+    n_volumes: int,
+    *,
+    confounds: Path | None,
+    missing: str,
+    t_r: float | None,
+) -> tuple[dict[str, Denoising], dict[str, Any]]:
+    """What each strategy takes of the confounds, which are read once, and the report on it."""
+    table, source = None, missing
+    if confounds is not None:
+        try:
+            table, source = read_confounds(confounds), str(confounds)
+        except LabelxError as error:
+            # Strategies that need no table can still be done.
+            source = str(error)
+    chosen: dict[str, Denoising] = {}
+    report: dict[str, Any] = {}
+    for strategy in strategies:
+        try:
+            denoising = select(strategy, table, n_volumes, source=source, t_r=t_r)
+            degrees = _degrees_of_freedom(strategy, denoising, source)
+        except LabelxError as error:
+            report[strategy.name] = {"problem": str(error)}
+            continue
+        chosen[strategy.name] = denoising
+        report[strategy.name] = {
+            "columns": list(denoising.columns),
+            "kept": denoising.kept.tolist(),
+            "degrees_of_freedom": degrees,
+            "motion": motion_summary(table),
+            "outliers": _outliers(denoising, table),
+        }
+    if not chosen:
+        raise BadDataError("\n".join(entry["problem"] for entry in report.values()))
+    return chosen, report
+
+
+def _cleaning(chosen: Denoising) -> dict[str, Any]:
+    """Arguments of `bids_labelx.extraction.clean.clean`."""
+    confounds = chosen.regressors if chosen.columns else None
+    return {"confounds": confounds, "sample_mask": chosen.kept}
+
+
+def _degrees_of_freedom(strategy: Strategy, chosen: Denoising, source: str) -> int:
+    """Kept volumes less the independent regressors.
+
+    One more goes with the mean, so two have to be left: with one, what remains of a signal beside
+    its mean is rounding error, which would correlate like signal.
+    """
+    kept = int(chosen.kept.sum())
+    rank = confound_rank(chosen.regressors, sample_mask=chosen.kept) if chosen.columns else 0
+    if kept - rank < 2:
+        raise BadDataError(
+            f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
+            f"kept, {rank} independent regressors and the mean"
+        )
+    return kept - rank
+
+
+def _outliers(chosen: Denoising, table: pd.DataFrame | None) -> dict[str, list[Any]]:
+    """A row per volume: kept or not, by which rule not, and the figures behind it."""
+    columns = {
+        "kept": chosen.kept.astype(int).tolist(),
+        "dummy": chosen.dummy.astype(int).tolist(),
+    }
+    for name in ("framewise_displacement", "std_dvars"):
+        if table is not None and name in table and len(table) == len(chosen.kept):
+            values = pd.to_numeric(table[name], errors="coerce").astype(object)
+            columns[name] = values.where(values.notna(), None).tolist()
+    return columns
+
+
+def _clean_known(series: np.ndarray, chosen: Denoising) -> np.ndarray:
+    """Clean the columns that have a signal; those of lost labels stay NaN."""
+    known = np.isfinite(series).all(axis=0)
+    out = np.full((int(chosen.kept.sum()), series.shape[1]), np.nan)
+    out[:, known] = clean(series[:, known], **_cleaning(chosen))
+    return out

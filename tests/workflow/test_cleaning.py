@@ -1,0 +1,217 @@
+"""Denoising of a run, on region signals and on voxels, from files to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import AFFINE, N_VOLUMES, SHAPE, confounds_table
+
+from bids_labelx import denoise
+from bids_labelx.denoise import read_strategies
+from bids_labelx.errors import BadDataError
+from bids_labelx.extraction import stream
+from bids_labelx.workflow import cleaning
+from bids_labelx.workflow.cleaning import clean_and_reduce_run, clean_run
+from bids_labelx.workflow.steps import reduce_run
+
+WriteImage = Callable[..., Path]
+
+
+def test_cleaning_leaves_residuals_that_do_not_correlate_with_any_confound(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(3)
+    table = confounds_table(rng)
+    path = tmp_path / "c.tsv"
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    series = rng.standard_normal((N_VOLUMES, 3)) + 50
+    series[:, 1] = np.nan
+    (simple,) = read_strategies(["simple"])
+    cleaned, report = clean_run(
+        {"0/mean": series, "mean_image": np.zeros(SHAPE)},
+        strategies=[simple],
+        confounds=path,
+        missing="",
+        t_r=2.0,
+    )
+    out = cleaned["0/mean/simple"]
+    assert out.shape == (N_VOLUMES - 1, 3)
+    assert np.isnan(out[:, 1]).all()
+    # Brute force: least squares on centred regressors, over the kept volumes.
+    filled = table[report["simple"]["columns"]].bfill().to_numpy()[1:]
+    design = filled - filled.mean(axis=0)
+    for column in (0, 2):
+        kept = series[1:, column]
+        weights, *_ = np.linalg.lstsq(design, kept - kept.mean(), rcond=1e-10)
+        np.testing.assert_allclose(out[:, column], kept - design @ weights, atol=1e-8)
+    rank = np.linalg.matrix_rank(design, tol=1e-8)
+    assert report["simple"]["degrees_of_freedom"] == N_VOLUMES - 1 - rank
+    outliers = pd.DataFrame(report["simple"]["outliers"])
+    assert outliers["kept"].tolist() == [0] + [1] * (N_VOLUMES - 1)
+    assert outliers["dummy"].tolist() == [1] + [0] * (N_VOLUMES - 1)
+
+
+def test_a_strategy_that_cannot_be_done_does_not_stop_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "c.tsv"
+    pd.DataFrame({"csf": np.zeros(10)}).to_csv(path, sep="\t", index=False)
+    cleaned, report = clean_run(
+        {"0/mean": np.random.default_rng(0).standard_normal((10, 2))},
+        strategies=read_strategies(["none", "simple"]),
+        confounds=path,
+        missing="",
+        t_r=2.0,
+    )
+    assert list(cleaned) == ["0/mean/none"]
+    assert "white_matter" in report["simple"]["problem"]
+    assert str(path) in report["simple"]["problem"]
+
+
+def test_a_broken_confounds_table_stops_only_what_needs_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.tsv"
+    path.write_text("")
+    _, report = clean_run(
+        {"0/mean": np.ones((10, 2))},
+        strategies=read_strategies(["none", "simple"]),
+        confounds=path,
+        missing="",
+        t_r=2.0,
+    )
+    assert "problem" not in report["none"]
+    assert "c.tsv: cannot be read" in report["simple"]["problem"]
+
+
+def test_a_strategy_that_leaves_no_degree_of_freedom_is_refused(tmp_path: Path) -> None:
+    table = confounds_table(np.random.default_rng(0))
+    noise = np.random.default_rng(1).standard_normal(table.shape)
+    path = tmp_path / "c.tsv"
+    (table.fillna(0) + noise).drop(columns="non_steady_state_outlier00").head(20).to_csv(
+        path, sep="\t", index=False
+    )
+    with pytest.raises(BadDataError, match="no degree of freedom: 20 volumes kept"):
+        clean_run(
+            {"0/mean": np.ones((20, 2))},
+            strategies=read_strategies(["simple"]),
+            confounds=path,
+            missing="",
+            t_r=2.0,
+        )
+
+
+@pytest.fixture
+def given(
+    tmp_path: Path,
+    write_image: WriteImage,
+    on_grid: tuple[Path, Path],
+    data: np.ndarray,
+    mask: np.ndarray,
+) -> dict:
+    """A run with gaps, and all that `clean_and_reduce_run` wants to know."""
+    data[2, 0, 0] = 0
+    data[3, 0, 0, 7] = np.nan
+    path = tmp_path / "c.tsv"
+    table = confounds_table(np.random.default_rng(0))
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    (tmp_path / "scratch").mkdir()
+    return {
+        "bold": write_image(tmp_path / "b.nii.gz", data),
+        "mask": write_image(tmp_path / "m.nii.gz", mask),
+        "labels": [on_grid[0]],
+        "tables": [on_grid[1]],
+        "statistics": ["mean", "sum", "median"],
+        "min_coverage": 0.5,
+        "strategies": read_strategies(["none", "simple"]),
+        "confounds": path,
+        "missing": "",
+        "t_r": 2.0,
+        "scratch": tmp_path / "scratch",
+    }
+
+
+def at_region_level(given: dict) -> tuple:
+    """What `reduce_run` and then `clean_run` make of it."""
+    names = ("strategies", "confounds", "missing", "t_r")
+    extraction = {k: v for k, v in given.items() if k not in (*names, "scratch")}
+    arrays, tables = reduce_run(**extraction)
+    return *clean_run(arrays, **{name: given[name] for name in names}), tables, arrays
+
+
+@pytest.mark.parametrize("smoothing_fwhm", [None, 5.0])
+def test_mean_and_sum_of_cleaned_voxels_are_the_cleaned_mean_and_sum(
+    given: dict, smoothing_fwhm: float | None
+) -> None:
+    given["smoothing_fwhm"] = smoothing_fwhm
+    cleaned, arrays, (table,), report = clean_and_reduce_run(**given)
+    expected, expected_report, (expected_table,), before = at_region_level(given)
+    assert set(cleaned) == set(expected)
+    for strategy in ("none", "simple"):
+        for statistic in ("mean", "sum"):
+            key = f"0/{statistic}/{strategy}"
+            np.testing.assert_allclose(cleaned[key], expected[key], rtol=1e-6)
+    assert report == expected_report
+    pd.testing.assert_frame_equal(table, expected_table)
+    np.testing.assert_allclose(arrays["mean_image"], before["mean_image"])
+
+
+def test_the_median_is_that_of_voxels_cleaned_by_least_squares(
+    given: dict, data: np.ndarray, mask: np.ndarray, labels: np.ndarray
+) -> None:
+    cleaned, _, _, report = clean_and_reduce_run(**given)
+    confounds = pd.read_csv(given["confounds"], sep="\t")
+    design = confounds[report["simple"]["columns"]].bfill().to_numpy()[1:]
+    design = design - design.mean(axis=0)
+    usable = (mask > 0) & np.isfinite(data).all(axis=3) & (data != 0).any(axis=3)
+    for column, label in ((0, 9), (1, 2), (3, 5)):
+        series = data[usable & (labels == label)].astype(float).T[1:]
+        weights, *_ = np.linalg.lstsq(design, series - series.mean(axis=0), rcond=1e-10)
+        expected = np.median(series - design @ weights, axis=1)
+        np.testing.assert_allclose(cleaned["0/median/simple"][:, column], expected, atol=1e-6)
+    assert np.isnan(cleaned["0/median/simple"][:, 2]).all()
+
+
+@pytest.mark.parametrize("level", ["region", "voxel"])
+def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
+    given: dict, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A run without gaps: a voxel that has data in some volumes only makes for a second reading.
+    image = nib.Nifti1Image(np.random.default_rng(0).normal(9, 1, (*SHAPE, N_VOLUMES)), AFFINE)
+    nib.save(image, given["bold"])
+    opened: list[str] = []
+    plain_open, plain_read = stream.igzip.open, denoise.read_confounds
+
+    def counting_open(path: Path, *rest: object) -> object:
+        opened.append(Path(path).name)
+        return plain_open(path, *rest)
+
+    def counting_read(path: Path) -> pd.DataFrame:
+        opened.append(Path(path).name)
+        return plain_read(path)
+
+    monkeypatch.setattr(stream.igzip, "open", counting_open)
+    monkeypatch.setattr(cleaning, "read_confounds", counting_read)
+    if level == "region":
+        at_region_level(given)
+    else:
+        clean_and_reduce_run(**given)
+    assert opened.count("b.nii.gz") == 1
+    assert opened.count("c.tsv") == 1
+
+
+def test_a_full_disk_names_run_and_file(given: dict) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no disk that is always full (/dev/full)")
+    (given["scratch"] / "voxels").symlink_to("/dev/full")
+    with pytest.raises(BadDataError, match=r"b\.nii\.gz: .*No space left on device.*/voxels"):
+        clean_and_reduce_run(**given)
+
+
+def test_voxels_are_not_gathered_where_no_strategy_can_be_done(given: dict) -> None:
+    given["strategies"] = read_strategies(["simple"])
+    given["confounds"], given["missing"] = None, "there is no table"
+    with pytest.raises(BadDataError, match="there is no table"):
+        clean_and_reduce_run(**given)
+    assert not list(given["scratch"].iterdir())
