@@ -53,9 +53,9 @@ import numpy as np
 from pathlib import Path
 from bids_labelx import NiftiLabelsMasker
 from bids_labelx.extraction.clean import clean, prepare
+from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
 from bids_labelx.extraction.stream import open_volumes, read_volume
-from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
 clean(np.random.default_rng(0).normal(size=(90, 2)), {BAND})
 """
@@ -100,7 +100,7 @@ class Bar:
         found = self.value(sides[0], *sides[1:])  # type: ignore[arg-type]
         held = found <= self.limit if self.at_most else found >= self.limit
         words = "at most" if self.at_most else "at least"
-        text = self.what.format(f"{self.limit:g}")
+        text = self.what.format(f"{self.limit:.3g}")
         return f"{words} {text}: {found:.3g}, {'held' if held else '**not held**'}"
 
 
@@ -196,7 +196,7 @@ def several_row(folder: Path, what: str, strategies: Sequence[int], bars: Sequen
     ours = load + (
         f"inside = read_volume({mask!r})[1] > 0\n"
         f"labels = [read_volume(path)[1].astype(np.int64) for path in {images}]\n"
-        "regions = [find_regions(one, np.unique(one)[1:], inside) for one in labels]\n"
+        "regions = [find_regions(one, np.arange(1, one.max() + 1), inside) for one in labels]\n"
         f"volumes = open_volumes({run!r})\n"
         "reduced = reduce_volumes(volumes, regions, ['mean'], uncovered='exclude')\n"
         "for signals in reduced.signals:\n"
@@ -221,7 +221,7 @@ def voxel_row(folder: Path) -> Row:
     ours = load + (
         f"inside = read_volume({mask!r})[1] > 0\n"
         f"labels = read_volume({labels!r})[1].astype(np.int64)\n"
-        "regions = find_regions(labels, np.unique(labels)[1:], inside)\n"
+        "regions = find_regions(labels, np.arange(1, labels.max() + 1), inside)\n"
         f"volumes, scratch = open_volumes({run!r}), Path({scratch!r})\n"
         "watched = watch(volumes, regions.voxels)\n"
         "series = gather_voxels(*watched, scratch.with_suffix('.raw'))\n"
@@ -358,7 +358,7 @@ def all_rows(folder: Path, n_subjects: int) -> list[Row]:
 
 
 def middle(measured: Sequence[Measured]) -> Measured | None:
-    """Median of times, greatest memory; None of nothing."""
+    """Median of times and greatest memory; None where there is nothing."""
     if not measured:
         return None
     return Measured(

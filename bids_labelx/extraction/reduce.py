@@ -256,7 +256,9 @@ class _Passing:
         statistics: Sequence[str],
         used: np.ndarray | None = None,
     ) -> None:
-        order = np.argsort(regions.columns, kind="stable")
+        # Small numbers are sorted by counting them.
+        small = regions.columns.astype(np.min_scalar_type(regions.n_columns))
+        order = np.argsort(small, kind="stable")
         self.voxels, self.columns = regions.voxels[order], regions.columns[order]
         self.n_columns = regions.n_columns
         self.signals = {name: np.empty((n_volumes, self.n_columns)) for name in statistics}

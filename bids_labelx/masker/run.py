@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from nibabel.spatialimages import SpatialImage
+from threadpoolctl import threadpool_limits
 
 from bids_labelx.extraction.clean import boolean_mask, clean
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
@@ -217,12 +218,14 @@ def extract_run(
     if recipe.high_variance_confounds:
         own = high_variance_confounds(original)
         confounds = own if confounds is None else np.column_stack([own, confounds])
-    signals = clean(
-        reduction.signals[0][recipe.strategy],
-        confounds=confounds,
-        sample_mask=boolean_mask(sample_mask, volumes.n_volumes),
-        **recipe.cleaning,
-    )
+    # On one thread, the numbers do not depend on the machine's cores; these matrices are small.
+    with threadpool_limits(1):
+        signals = clean(
+            reduction.signals[0][recipe.strategy],
+            confounds=confounds,
+            sample_mask=boolean_mask(sample_mask, volumes.n_volumes),
+            **recipe.cleaning,
+        )
     if recipe.lost_labels == "nan":
         signals[:, reduction.voxels_covered[0] == 0] = np.nan
     if volumes.dtype == np.float32 and recipe.dtype is not None:
