@@ -52,7 +52,8 @@ OURS = f"""
 import numpy as np
 from pathlib import Path
 from bids_labelx import NiftiLabelsMasker
-from bids_labelx.extraction.clean import clean, prepare
+from bids_labelx.extraction.clean import clean
+from bids_labelx.extraction.cleaner import prepare
 from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
 from bids_labelx.extraction.stream import open_volumes, read_volume
@@ -390,6 +391,14 @@ def run_row(row: Row, repeats: int, judge: bool) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def processor() -> str:
+    """The processor's architecture, and its name where Linux tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return " ".join([platform.machine(), *names[:1]])
+
+
 def main() -> None:
     """Make the data, run the rows, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -407,7 +416,7 @@ def main() -> None:
             raise SystemExit("the data could not be made")
         run = folder / "int16.nii.gz"
         print(
-            f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
+            f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}; "
             f"a run of {' × '.join(map(str, size['shape']))} × {size['n_volumes']}, "
             f"{run.stat().st_size / 1e6:.0f} MB as int16 .nii.gz; {size['n_subjects']} "
             f"participants to index; median of {repeats}\n"

@@ -36,24 +36,26 @@ def rounding_noise(columns: np.ndarray) -> np.ndarray:
     return 10 * len(columns) * _EPS * np.abs(columns).max(axis=0, initial=0.0)
 
 
-def zscore(columns: np.ndarray, noise: np.ndarray, ddof: int) -> np.ndarray:
-    """Columns at zero mean and unit variance, 0 where there is no variance."""
-    centred = columns - columns.mean(axis=0)
-    deviation = centred.std(axis=0, ddof=ddof)
+def zscore(columns: np.ndarray, noise: np.ndarray, ddof: int, inside: np.ndarray) -> np.ndarray:
+    """Columns whose rows `inside` have zero mean and unit variance; 0 without variance."""
+    centred = columns - columns[inside].mean(axis=0)
+    deviation = centred[inside].std(axis=0, ddof=ddof)
     # A NaN compares false and so keeps its column NaN.
     flat = deviation <= noise
     return np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
 
 
-def percent_change(columns: np.ndarray, baseline: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Deviations of `columns` from their mean, in percent of the baseline's size."""
+def percent_change(
+    columns: np.ndarray, baseline: np.ndarray, noise: np.ndarray, inside: np.ndarray
+) -> np.ndarray:
+    """Deviations from the mean of the rows `inside`, in percent of the baseline's size."""
     baseline = np.abs(baseline)
     without = np.isfinite(baseline) & (baseline <= noise)
     if without.any():
         warnings.warn(
             f"{int(without.sum())} column(s) have a mean of zero: a percent signal change means "
             "nothing there, and they are set to 0",
-            stacklevel=4,
+            stacklevel=5,
         )
-    centred = columns - columns.mean(axis=0)
+    centred = columns - columns[inside].mean(axis=0)
     return np.where(without, 0.0, 100.0 * centred / np.where(without, 1.0, baseline))

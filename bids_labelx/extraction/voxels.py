@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_labelx.extraction.clean import Cleaner
+from bids_labelx.extraction.cleaner import Cleaner
 from bids_labelx.extraction.coverage import Seen
 from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.stream import Volumes
@@ -151,14 +151,15 @@ def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
     cleaner
         From `prepare`, for as many volumes. What it warns of, it may warn of for every tile.
     file
-        Where the cleaned series go, 8 bytes for each voxel and kept volume; as for
+        Where the cleaned series go, 8 bytes for each voxel and row of the result; as for
         `gather_voxels`. It is read whenever the result is, and must stay until then.
 
     Returns
     -------
     Volumes
-        The kept volumes on the run's grid, float64, 0 outside the covered voxels. Since a
-        covered voxel may be 0 throughout when it is cleaned, reduce them by `reduce_covered`.
+        The cleaner's rows as volumes on the run's grid, float64, 0 outside the covered voxels.
+        Since a covered voxel may be 0 throughout when it is cleaned, reduce them by
+        `reduce_covered`.
 
     Raises
     ------
@@ -181,7 +182,7 @@ def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
     target = replace(
         source,
         file=Path(file),
-        n_volumes=int(np.count_nonzero(cleaner.keep)),
+        n_volumes=int(np.count_nonzero(cleaner.rows)),
         dtype=np.dtype(np.float64),
     )
     with source.file.open("rb", buffering=0) as stream, target.file.open("wb", 0) as out:

@@ -15,9 +15,10 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from threadpoolctl import threadpool_limits
 
-from bids_labelx.extraction.clean import boolean_mask, clean
+from bids_labelx.extraction.clean import clean
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
 from bids_labelx.extraction.resample import labels_on_grid
+from bids_labelx.extraction.sample_mask import boolean_mask
 from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
 from bids_labelx.extraction.stream import Volumes, open_volumes
 from bids_labelx.extraction.variance import high_variance_confounds

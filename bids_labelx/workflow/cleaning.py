@@ -11,7 +11,7 @@ import pandas as pd
 
 from bids_labelx.denoise import Denoising, Strategy, read_confounds, select
 from bids_labelx.errors import BadDataError, LabelxError
-from bids_labelx.extraction.clean import clean, confound_rank, prepare
+from bids_labelx.extraction.cleaner import Cleaner, prepare
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
 from bids_labelx.extraction.spatial import smooth_volumes
 from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
@@ -64,8 +64,8 @@ def clean_run(
     n_volumes = len(next(iter(signals.values())))
     chosen, report = _choose(strategies, n_volumes, confounds=confounds, missing=missing, t_r=t_r)
     cleaned = {
-        f"{key}/{name}": _clean_known(series, denoising)
-        for name, denoising in chosen.items()
+        f"{key}/{name}": _clean_known(series, cleaner)
+        for name, cleaner in chosen.items()
         for key, series in signals.items()
     }
     return cleaned, report
@@ -128,9 +128,8 @@ def clean_and_reduce_run(
     counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
     after = tables_with_coverage(bold, before, regions, counts, min_coverage)
     cleaned: dict[str, np.ndarray] = {}
-    for name, denoising in chosen.items():
+    for name, cleaner in chosen.items():
         with blaming(bold):
-            cleaner = prepare(volumes.n_volumes, **_cleaning(denoising))
             # One strategy after the other into the same file: the folder stays small.
             kept = clean_voxels(series, cleaner, scratch / "cleaned")
             reduced = reduce_covered(kept, seen, regions, statistics)
@@ -148,8 +147,8 @@ def _choose(
     confounds: Path | None,
     missing: str,
     t_r: float | None,
-) -> tuple[dict[str, Denoising], dict[str, Any]]:
-    """What each strategy takes of the confounds, which are read once, and the report on it."""
+) -> tuple[dict[str, Cleaner], dict[str, Any]]:
+    """What each strategy makes of the confounds, which are read once, and the report on it."""
     table, source = None, missing
     if confounds is not None:
         try:
@@ -157,20 +156,20 @@ def _choose(
         except LabelxError as error:
             # Strategies that need no table can still be done.
             source = str(error)
-    chosen: dict[str, Denoising] = {}
+    chosen: dict[str, Cleaner] = {}
     report: dict[str, Any] = {}
     for strategy in strategies:
         try:
             denoising = select(strategy, table, n_volumes, source=source, t_r=t_r)
-            degrees = _degrees_of_freedom(strategy, denoising, source)
+            cleaner = _prepare(strategy, denoising, source)
         except LabelxError as error:
             report[strategy.name] = {"problem": str(error)}
             continue
-        chosen[strategy.name] = denoising
+        chosen[strategy.name] = cleaner
         report[strategy.name] = {
             "columns": list(denoising.columns),
             "kept": denoising.kept.tolist(),
-            "degrees_of_freedom": degrees,
+            "degrees_of_freedom": cleaner.degrees_of_freedom,
             "motion": motion_summary(table),
             "outliers": _outliers(denoising, table),
         }
@@ -179,26 +178,24 @@ def _choose(
     return chosen, report
 
 
-def _cleaning(chosen: Denoising) -> dict[str, Any]:
-    """Arguments of `bids_labelx.extraction.clean.clean`."""
-    confounds = chosen.regressors if chosen.columns else None
-    return {"confounds": confounds, "sample_mask": chosen.kept}
+def _prepare(strategy: Strategy, chosen: Denoising, source: str) -> Cleaner:
+    """The strategy as it is applied to this run.
 
-
-def _degrees_of_freedom(strategy: Strategy, chosen: Denoising, source: str) -> int:
-    """Kept volumes less the independent regressors.
-
-    One more goes with the mean, so two have to be left: with one, what remains of a signal beside
-    its mean is rounding error, which would correlate like signal.
+    One degree of freedom goes with the mean, so two have to be left: with one, what remains of a
+    signal beside its mean is rounding error, which would correlate like signal.
     """
-    kept = int(chosen.kept.sum())
-    rank = confound_rank(chosen.regressors, sample_mask=chosen.kept) if chosen.columns else 0
-    if kept - rank < 2:
+    confounds = chosen.regressors if chosen.columns else None
+    try:
+        cleaner = prepare(len(chosen.kept), confounds=confounds, sample_mask=chosen.kept)
+    except ValueError as error:
+        raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from error
+    if cleaner.degrees_of_freedom < 2:
+        kept = int(chosen.kept.sum())
         raise BadDataError(
             f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
-            f"kept, {rank} independent regressors and the mean"
+            f"kept, {kept - cleaner.degrees_of_freedom} independent regressors and the mean"
         )
-    return kept - rank
+    return cleaner
 
 
 def _outliers(chosen: Denoising, table: pd.DataFrame | None) -> dict[str, list[Any]]:
@@ -214,9 +211,9 @@ def _outliers(chosen: Denoising, table: pd.DataFrame | None) -> dict[str, list[A
     return columns
 
 
-def _clean_known(series: np.ndarray, chosen: Denoising) -> np.ndarray:
+def _clean_known(series: np.ndarray, cleaner: Cleaner) -> np.ndarray:
     """Clean the columns that have a signal; those of lost labels stay NaN."""
     known = np.isfinite(series).all(axis=0)
-    out = np.full((int(chosen.kept.sum()), series.shape[1]), np.nan)
-    out[:, known] = clean(series[:, known], **_cleaning(chosen))
+    out = np.full((int(cleaner.rows.sum()), series.shape[1]), np.nan)
+    out[:, known] = cleaner(series[:, known])
     return out

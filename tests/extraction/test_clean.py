@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nilearn import signal
-from scipy.interpolate import make_interp_spline
+from scipy.interpolate import CubicSpline, make_interp_spline
 from scipy.signal import butter, sosfiltfilt
+from scipy.signal import detrend as scipy_detrend
 
-from bids_labelx.extraction.clean import boolean_mask, clean, confound_rank
+from bids_labelx.extraction.clean import clean
+from bids_labelx.extraction.cleaner import prepare
+from bids_labelx.extraction.sample_mask import boolean_mask
 
 
 def by_nilearn(signals, **options):
@@ -511,7 +514,8 @@ def test_constant_duplicate_and_trend_confounds_do_no_harm(detrend, standardize_
         clean(signals, confounds=confounds, **options),
         atol=1e-8,
     )
-    assert confound_rank(padded, **options) == confound_rank(confounds, **options)
+    free = [prepare(40, confounds=c, **options).degrees_of_freedom for c in (padded, confounds)]
+    assert free[0] == free[1]
 
 
 def test_a_column_of_nan_stays_nan_and_leaves_the_others_alone():
@@ -553,7 +557,8 @@ def test_a_single_kept_volume_is_left_as_it_is_with_a_warning():
             signals, confounds=confounds, sample_mask=keep, detrend=True, standardize="zscore"
         )
     np.testing.assert_array_equal(result, signals[[7]])
-    assert confound_rank(confounds, sample_mask=keep, detrend=True) == 0
+    cleaner = prepare(40, confounds=confounds, sample_mask=keep, detrend=True)
+    assert cleaner.degrees_of_freedom == 1
 
 
 def test_a_censored_volume_may_hold_anything():
@@ -592,7 +597,7 @@ def test_wrong_input_is_refused(options, message):
     standardize_confounds=st.booleans(),
     seed=st.integers(0, 999),
 )
-def test_the_rank_is_that_of_the_regressors_together(
+def test_degrees_of_freedom_are_volumes_less_the_rank_of_the_regressors_together(
     n_volumes, n_confounds, detrend, standardize_confounds, seed
 ):
     rng = np.random.default_rng(seed)
@@ -605,22 +610,98 @@ def test_the_rank_is_that_of_the_regressors_together(
         together = confounds
         if standardize_confounds:
             together = confounds - confounds.mean(axis=0)
-    assert confound_rank(
-        confounds, detrend=detrend, standardize_confounds=standardize_confounds
-    ) == np.linalg.matrix_rank(together)
+    cleaner = prepare(
+        n_volumes,
+        confounds=confounds,
+        detrend=detrend,
+        standardize_confounds=standardize_confounds,
+    )
+    assert cleaner.degrees_of_freedom == n_volumes - np.linalg.matrix_rank(together)
 
 
-def test_the_rank_counts_kept_volumes_only_and_needs_no_confound():
+def test_degrees_of_freedom_count_kept_volumes_and_need_no_confound():
     _, confounds = make()
     keep = np.zeros(40, bool)
     keep[:4] = True
-    assert confound_rank(confounds, sample_mask=keep) == 3
-    assert confound_rank(confounds, sample_mask=keep, detrend=True) == 4
-    assert confound_rank(None) == 0
-    assert confound_rank(None, sample_mask=keep, detrend=True) == 2
-    assert confound_rank(np.empty((40, 0)), detrend=True) == 2
-    with pytest.raises(ValueError, match="number of volumes"):
-        confound_rank(None, detrend=True)
+    assert prepare(40, confounds=confounds, sample_mask=keep).degrees_of_freedom == 1
+    cleaner = prepare(40, confounds=confounds, sample_mask=keep, detrend=True)
+    assert cleaner.degrees_of_freedom == 0
+    assert prepare(40).degrees_of_freedom == 40
+    assert prepare(40, sample_mask=keep, detrend=True).degrees_of_freedom == 2
+
+
+@pytest.mark.parametrize(
+    ("low_pass", "high_pass"), [(0.1, 0.01), (0.1, None), (None, 0.05), (0.08, 0.02)]
+)
+def test_a_band_pass_leaves_as_many_dimensions_as_its_output_has(low_pass, high_pass):
+    # The singular values of what it makes of white noise: those that are more than half through.
+    n_volumes, t_r = 400, 2.0
+    options = {"t_r": t_r, "filter": "butterworth", "low_pass": low_pass, "high_pass": high_pass}
+    cleaner = prepare(n_volumes, **options)
+    power = np.linalg.svd(clean(np.eye(n_volumes), **options), compute_uv=False) > 0.5
+    assert cleaner.degrees_of_freedom == pytest.approx(power.sum(), abs=3)
+    confounds = np.random.default_rng(0).normal(size=(n_volumes, 7))
+    fewer = prepare(n_volumes, confounds=confounds, **options).degrees_of_freedom
+    assert fewer == cleaner.degrees_of_freedom - 7
+    trend = prepare(n_volumes, detrend=True, **options).degrees_of_freedom
+    assert trend == cleaner.degrees_of_freedom - (0 if high_pass else 2)
+
+
+def test_cosines_count_as_regressors():
+    free = prepare(200, t_r=2.0, filter="cosine", high_pass=0.01).degrees_of_freedom
+    assert free == 200 - 8
+
+
+@pytest.mark.parametrize("standardize", [False, "zscore_sample", "psc"])
+@pytest.mark.parametrize("standardize_confounds", [True, False])
+def test_interpolated_volumes_lose_the_confounds_by_the_weights_of_the_kept_ones(
+    standardize, standardize_confounds
+):
+    signals, confounds = make()
+    keep = mask_of()
+    band = {"t_r": 2.0, "filter": "butterworth", "low_pass": 0.1}
+    options = {
+        "confounds": confounds,
+        "sample_mask": keep,
+        "detrend": True,
+        "standardize_confounds": standardize_confounds,
+        **band,
+    }
+    dropped = clean(signals, standardize=standardize, **options)
+    whole = clean(signals, standardize=standardize, censored="interpolate", **options)
+    cleaner = prepare(40, standardize=standardize, censored="interpolate", **options)
+    time = np.flatnonzero(keep)
+    span = np.arange(time[0], time[-1] + 1)
+    np.testing.assert_array_equal(np.flatnonzero(cleaner.rows), span)
+    np.testing.assert_allclose(whole[keep[span]], dropped, atol=1e-9)
+    if standardize:
+        return
+    # Brute force: splines, trend, filter and least squares, a step after the other.
+    sections = butter(5, 0.1, "lowpass", output="sos", fs=0.5)
+
+    def prepared(columns):
+        filled = CubicSpline(time, columns[time])(span)
+        straight = scipy_detrend(filled, axis=0)
+        return sosfiltfilt(sections, straight, axis=0)
+
+    x, y = prepared(confounds), prepared(signals)
+    if standardize_confounds:
+        x = x - x[keep[span]].mean(axis=0)
+    weights, *_ = np.linalg.lstsq(x[keep[span]], y[keep[span]], rcond=None)
+    np.testing.assert_allclose(whole, y - x @ weights, atol=1e-8)
+
+
+def test_without_a_filter_what_is_left_of_the_kept_volumes_is_interpolated():
+    signals, confounds = make()
+    keep = mask_of()
+    options = {"confounds": confounds, "sample_mask": keep, "detrend": True}
+    dropped = clean(signals, **options)
+    time = np.flatnonzero(keep)
+    expected = CubicSpline(time, dropped)(np.arange(time[0], time[-1] + 1))
+    whole = clean(signals, censored="interpolate", **options)
+    np.testing.assert_allclose(whole, expected, atol=1e-9)
+    extrapolated = clean(signals, censored="interpolate", extrapolate=True, **options)
+    assert len(extrapolated) == 40
 
 
 def test_a_sample_mask_of_indices_is_the_boolean_one():

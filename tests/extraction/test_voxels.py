@@ -17,7 +17,8 @@ import pytest
 from scipy import signal
 
 from bids_labelx.extraction import voxels as module
-from bids_labelx.extraction.clean import clean, prepare
+from bids_labelx.extraction.clean import clean
+from bids_labelx.extraction.cleaner import prepare
 from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
 from bids_labelx.extraction.stream import Volumes, open_volumes
@@ -337,7 +338,7 @@ def test_a_cleaner_of_another_length_is_refused(tmp_path):
 MEASURED = """
 import sys, numpy as np
 from pathlib import Path
-from bids_labelx.extraction.clean import prepare
+from bids_labelx.extraction.cleaner import prepare
 from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.reduce import Regions
 from bids_labelx.extraction.stream import open_volumes
