@@ -12,9 +12,12 @@ from typing import Any, NoReturn
 from bids_labelx import __version__
 from bids_labelx.errors import LabelxError, UsageError
 from bids_labelx.settings import (
+    CENSOR_OUTPUT,
     CLEAN_LEVELS,
     CONNECTIVITY,
+    FILTERS,
     LEVELS,
+    STANDARDIZE,
     STATISTICS,
     make_settings,
     read_options,
@@ -106,7 +109,34 @@ def build_parser() -> argparse.ArgumentParser:
         "--denoise",
         nargs="+",
         metavar="NAME",
-        help="denoising strategies, see --list-denoise (default: simple)",
+        help="denoising strategies, see --list-denoise, or FILE.toml or FILE.json of your own "
+        "(default: simple)",
+    )
+    for option, metavar, text in (
+        ("--fd-threshold", "MM", "framewise displacement above which volumes are scrubbed"),
+        ("--std-dvars-threshold", "VALUE", "standardised DVARS above which they are"),
+        ("--dummy-scans", "N|auto", "leave out the first N volumes, or those marked as dummies"),
+        ("--filter", "{" + ",".join(FILTERS) + "}", "temporal filter"),
+        ("--low-pass", "HZ", "remove what is faster"),
+        ("--high-pass", "HZ", "remove what is slower"),
+        ("--standardize", "{" + ",".join(STANDARDIZE) + "}", "bring signals to one scale"),
+    ):
+        signal.add_argument(option, metavar=metavar, help=f"{text} (default: the strategy's)")
+    signal.add_argument(
+        "--detrend",
+        action=argparse.BooleanOptionalAction,
+        help="remove linear trends (default: the strategy's)",
+    )
+    signal.add_argument(
+        "--censor-output",
+        metavar="{" + ",".join(CENSOR_OUTPUT) + "}",
+        help="censored volumes have no row, rows of n/a, or are interpolated between those kept "
+        "(default: drop)",
+    )
+    signal.add_argument(
+        "--min-minutes",
+        metavar="MINUTES",
+        help="refuse a strategy that keeps less of a run (default: 0)",
     )
 
     connectivity = parser.add_argument_group("connectivity")

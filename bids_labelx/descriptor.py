@@ -8,9 +8,25 @@ from typing import Any
 
 from bids_labelx import __version__
 from bids_labelx.cli import build_parser
-from bids_labelx.settings import CONNECTIVITY, LEVELS, STATISTICS
+from bids_labelx.settings import (
+    CENSOR_OUTPUT,
+    CLEAN_LEVELS,
+    CONNECTIVITY,
+    FILTERS,
+    LEVELS,
+    STANDARDIZE,
+    STATISTICS,
+)
 
-CHOICES = {"analysis_level": LEVELS, "statistic": STATISTICS, "connectivity": CONNECTIVITY}
+CHOICES = {
+    "analysis_level": LEVELS,
+    "statistic": STATISTICS,
+    "clean_level": CLEAN_LEVELS,
+    "filter": FILTERS,
+    "standardize": STANDARDIZE,
+    "censor_output": CENSOR_OUTPUT,
+    "connectivity": CONNECTIVITY,
+}
 
 EXIT_CODES = {
     1: "some run failed, the others are written",
@@ -33,7 +49,7 @@ OUTPUTS = {
 # Options that do something else than run the app.
 _ALONE = {"help", "version", "demo", "list_denoise", "bids_exec_spec"}
 
-_NUMBERS = {"N", "SHARE"}
+_NUMBERS = {"SHARE", "MM", "VALUE", "HZ", "MINUTES"}
 
 
 def make_descriptor() -> dict[str, Any]:
@@ -76,7 +92,9 @@ def _input(action: argparse.Action) -> dict[str, Any]:
     if action.help:
         described["description"] = action.help
     if not positional:
-        described["command-line-flag"] = action.option_strings[-1]
+        # Of a pair of flags, the one that says yes.
+        flags = [name for name in action.option_strings if not name.startswith("--no-")]
+        described["command-line-flag"] = flags[-1]
     if action.nargs == "+":
         described["list"] = True
     if action.dest in CHOICES:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 
@@ -16,6 +16,9 @@ LEVELS = ("participant", "group")
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
 CONNECTIVITY = ("correlation", "none")
 CLEAN_LEVELS = ("region", "voxel")
+FILTERS = ("butterworth", "cosine", "none")
+STANDARDIZE = ("none", "zscore_sample", "zscore", "psc")
+CENSOR_OUTPUT = ("drop", "nan", "interpolate")
 
 
 def available_cpus() -> int:
@@ -51,6 +54,16 @@ class Settings:
     smoothing_fwhm: float | None = None
     clean_level: str = "region"
     denoise: tuple[str, ...] = ("simple",)
+    fd_threshold: float | None = None
+    std_dvars_threshold: float | None = None
+    dummy_scans: int | Literal["auto"] | None = None
+    filter: str | None = None
+    low_pass: float | None = None
+    high_pass: float | None = None
+    detrend: bool | None = None
+    standardize: str | None = None
+    censor_output: str = "drop"
+    min_minutes: float = 0.0
     connectivity: tuple[str, ...] = ("correlation",)
     work_dir: Path | None = None
     nprocs: int = dataclasses.field(default_factory=available_cpus)
@@ -61,6 +74,13 @@ class Settings:
     def measures(self) -> tuple[str, ...]:
         """The connectivity measures to compute; empty where the user asked for none."""
         return tuple(m for m in self.connectivity if m != "none")
+
+    @property
+    def clean(self) -> dict[str, Any]:
+        """Settings of cleaning that were given for all strategies."""
+        names = ("filter", "low_pass", "high_pass", "detrend", "standardize")
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def _path(value: Any) -> Path:
@@ -107,21 +127,44 @@ def _choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
     return convert
 
 
-def _width(value: Any) -> float:
+def _above_zero(what: str) -> Callable[[Any], float]:
+    def convert(value: Any) -> float:
+        number = _number(value)
+        if not 0 < number < float("inf"):
+            raise ValueError(f"{value!r}: {what} above 0 is expected")
+        return number
+
+    return convert
+
+
+def _minutes(value: Any) -> float:
+    number = _number(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{value!r}: a number of minutes is expected")
+    return number
+
+
+def _number(value: Any) -> float:
     try:
-        number = float(value)
+        return float(value)
     except ValueError:
-        number = float("nan")
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{value!r}: a width above 0 mm is expected")
+        return float("nan")
+
+
+def _dummy_scans(value: Any) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    try:
+        number = int(value)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ValueError(f"{value!r}: a number of volumes or auto is expected")
     return number
 
 
 def _share(value: Any) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
+    number = _number(value)
     if not 0 <= number <= 1:
         raise ValueError(f"{value!r}: a number from 0 to 1 is expected")
     return number
@@ -153,9 +196,19 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "atlas_space": lambda value: _labels("space")(value)[0],
     "min_coverage": _share,
     "statistic": _choices(STATISTICS),
-    "smoothing_fwhm": _width,
+    "smoothing_fwhm": _above_zero("a width in mm"),
     "clean_level": _choice(CLEAN_LEVELS),
     "denoise": _words,
+    "fd_threshold": _above_zero("a displacement in mm"),
+    "std_dvars_threshold": _above_zero("a number"),
+    "dummy_scans": _dummy_scans,
+    "filter": _choice(FILTERS),
+    "low_pass": _above_zero("a frequency in Hz"),
+    "high_pass": _above_zero("a frequency in Hz"),
+    "detrend": bool,
+    "standardize": _choice(STANDARDIZE),
+    "censor_output": _choice(CENSOR_OUTPUT),
+    "min_minutes": _minutes,
     "connectivity": _choices(CONNECTIVITY),
     "work_dir": _path,
     "nprocs": _count,

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx import __version__
+from bids_labelx.denoise import Strategy
 from bids_labelx.outputs import COLUMN_DESCRIPTIONS
 
 _VERSIONED = ("numpy", "scipy", "nibabel", "pandas", "nipype", "pybids")
@@ -46,8 +47,7 @@ def timeseries_sidecar(
     *,
     statistic: str,
     atlas: str,
-    strategy: str,
-    description: str,
+    strategy: Strategy,
     denoising: Mapping[str, Any],
     t_r: float | None,
     sources: Sequence[str],
@@ -55,28 +55,40 @@ def timeseries_sidecar(
     min_coverage: float,
     smoothing_fwhm: float | None,
     clean_level: str,
+    censor_output: str,
 ) -> dict[str, Any]:
     """For a time series. `denoising` is what `workflow.cleaning.clean_run` reports of it."""
+    rows = {
+        "drop": "one row per kept volume",
+        "nan": "one row per volume, n/a where it was censored",
+        "interpolate": "one row per volume, interpolated where it was censored",
+    }
+    done = strategy.clean
     return {
-        "Description": f"{statistic} of the voxels of each label, one row per kept volume",
+        "Description": f"{statistic} of the voxels of each label, {rows[censor_output]}",
         "SamplingFrequency": 1 / t_r if t_r else None,
         "RepetitionTime": t_r,
         "Statistic": statistic,
         "Atlas": atlas,
         "Sources": list(sources),
-        "DenoisingStrategy": strategy,
-        "DenoisingDescription": description,
+        "DenoisingStrategy": strategy.name,
+        "DenoisingDescription": strategy.description,
         "ConfoundRegressors": list(denoising["columns"]),
         "SampleMask": list(denoising["kept"]),
         "NumberOfVolumes": len(denoising["kept"]),
         "NumberOfVolumesKept": sum(denoising["kept"]),
         "DegreesOfFreedom": denoising["degrees_of_freedom"],
         **denoising["motion"],
+        "FramewiseDisplacementSource": denoising["fd_source"],
         "SmoothingFWHM": smoothing_fwhm,
         "CleanLevel": clean_level,
-        "Detrend": False,
-        "Filter": "none",
-        "Standardize": "none",
+        "CensorOutput": censor_output,
+        "Detrend": done.get("detrend", False),
+        "Filter": done.get("filter") or "none",
+        "FilterOptions": dict(done.get("butterworth", {})),
+        "LowPass": done.get("low_pass"),
+        "HighPass": done.get("high_pass"),
+        "Standardize": done.get("standardize") or "none",
         "StandardizeConfounds": True,
         "MinCoverage": min_coverage,
         **({"Resolution": resolution} if resolution else {}),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bids_labelx import __version__
 
@@ -18,7 +19,7 @@ _REFERENCES = (
 def methods_text(
     *,
     atlases: Iterable[str],
-    strategies: Sequence[tuple[str, str]],
+    strategies: Sequence[tuple[str, str, Mapping[str, Any]]],
     statistics: Sequence[str],
     measures: Sequence[str],
     min_coverage: float,
@@ -32,7 +33,8 @@ def methods_text(
     atlases
         Names of the atlases.
     strategies
-        Name and description of each denoising strategy.
+        Name and description of each denoising strategy, and its settings of cleaning, by the
+        arguments of `bids_labelx.extraction.clean.clean`.
     statistics, measures
         What was taken over the voxels of a label; what was computed between regions.
     min_coverage
@@ -55,16 +57,16 @@ def methods_text(
         f"the brain mask and its series is finite and not all zero{before}. Labels with less than "
         f"{min_coverage:g} of their voxels covered were treated as missing.",
     ]
-    for name, description in strategies:
-        paragraphs.append(f"Denoising strategy “{name}”: {description}.")
-    if any(name != "none" for name, _ in strategies):
-        signals = "regional signals"
-        if clean_level == "voxel":
-            signals = "series of each labelled voxel, before these were reduced to labels,"
+    signals = "regional signals"
+    if clean_level == "voxel":
+        signals = "series of each labelled voxel, before these were reduced to labels,"
+    for name, description, clean in strategies:
+        steps = _steps(clean)
+        paragraphs.append(f"Denoising strategy “{name}”: {description}.{steps}")
+    if any(name != "none" for name, _, _ in strategies):
         paragraphs.append(
-            "Volumes that a strategy leaves out were removed first; its confounds were then "
-            f"standardised and regressed out of the {signals} by least squares. The mean of each "
-            "was kept, and no further filter was applied."
+            "Confounds went through the same steps as the signals; they were then standardised "
+            f"and regressed out of the {signals} by least squares over the volumes that were kept."
         )
     if measures:
         paragraphs.append(
@@ -72,6 +74,40 @@ def methods_text(
             "signals was computed."
         )
     return "\n\n".join([*paragraphs, "References", *_REFERENCES])
+
+
+def _steps(clean: Mapping[str, Any]) -> str:
+    """Sentences on censoring, trend, filter and scale."""
+    kind = clean.get("filter")
+    sentences = []
+    if kind == "butterworth":
+        sentences.append(
+            "Censored volumes were replaced by a cubic spline over the kept ones until the filter "
+            "was done"
+        )
+    if clean.get("detrend"):
+        sentences.append("Linear trends were removed")
+    if kind == "butterworth":
+        order = clean.get("butterworth", {}).get("order", 5)
+        sentences.append(
+            f"A Butterworth filter of order {order}, run forwards and backwards, kept "
+            f"{_band(clean.get('high_pass'), clean.get('low_pass'))}"
+        )
+    elif kind == "cosine":
+        sentences.append(f"Cosines up to {clean['high_pass']:g} Hz joined the confounds")
+    scale = {
+        "zscore_sample": "Signals were brought to unit variance (n − 1)",
+        "zscore": "Signals were brought to unit variance (n)",
+        "psc": "Signals are in percent of their mean",
+    }.get(str(clean.get("standardize")))
+    sentences += [scale] if scale else []
+    return "".join(f" {sentence}." for sentence in sentences)
+
+
+def _band(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"what is below {high:g} Hz"
+    return f"what is above {low:g} Hz" if high is None else f"{low:g} to {high:g} Hz"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.denoise import Denoising, Strategy, read_confounds, select
+from bids_labelx.denoise import (
+    Denoising,
+    Strategy,
+    read_confounds,
+    read_confounds_metadata,
+    select,
+)
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.extraction.cleaner import Cleaner, prepare
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
@@ -33,6 +39,8 @@ def clean_run(
     confounds: Path | None,
     missing: str,
     t_r: float | None,
+    censor_output: str = "drop",
+    min_minutes: float = 0.0,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Clean a run's signals by every strategy.
 
@@ -46,11 +54,17 @@ def clean_run(
         The confounds table; None where `missing` says why there is none.
     t_r
         Repetition time in seconds, where it is known.
+    censor_output
+        ``drop``: censored volumes have no row. ``nan``: their rows are NaN. ``interpolate``: they
+        are interpolated between the first and the last kept volume, and NaN beyond.
+    min_minutes
+        A strategy that keeps less of the run is refused.
 
     Returns
     -------
     cleaned : dict
-        For each atlas, statistic and strategy the signals, shape (n_kept, n_labels).
+        For each atlas, statistic and strategy the signals, shape (n_kept, n_labels) with
+        ``drop``, otherwise (n_volumes, n_labels).
     report : dict
         By strategy: ``columns``, ``kept`` (per volume), ``degrees_of_freedom``, ``motion`` and
         ``outliers`` (columns of that table); or ``problem``, why it could not be done.
@@ -62,9 +76,17 @@ def clean_run(
     """
     signals = {key: array for key, array in arrays.items() if key != "mean_image"}
     n_volumes = len(next(iter(signals.values())))
-    chosen, report = _choose(strategies, n_volumes, confounds=confounds, missing=missing, t_r=t_r)
+    chosen, report = _choose(
+        strategies,
+        n_volumes,
+        confounds=confounds,
+        missing=missing,
+        t_r=t_r,
+        censor_output=censor_output,
+        min_minutes=min_minutes,
+    )
     cleaned = {
-        f"{key}/{name}": _clean_known(series, cleaner)
+        f"{key}/{name}": _in_rows(_clean_known(series, cleaner), cleaner, censor_output)
         for name, cleaner in chosen.items()
         for key, series in signals.items()
     }
@@ -84,6 +106,8 @@ def clean_and_reduce_run(
     confounds: Path | None,
     missing: str,
     t_r: float | None,
+    censor_output: str = "drop",
+    min_minutes: float = 0.0,
     scratch: Path,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[pd.DataFrame], dict[str, Any]]:
     """Read a run once, clean its labelled voxels by every strategy, and reduce what is left.
@@ -92,7 +116,7 @@ def clean_and_reduce_run(
     ----------
     bold, mask, labels, tables, statistics, min_coverage, smoothing_fwhm
         As for `reduce_run`.
-    strategies, confounds, missing, t_r
+    strategies, confounds, missing, t_r, censor_output, min_minutes
         As for `clean_run`.
     scratch
         A folder for the voxels' series, which the caller removes: the size of the labelled part
@@ -117,7 +141,13 @@ def clean_and_reduce_run(
     with blaming(bold):
         volumes, regions, before = open_run(bold, mask, labels, tables)
     chosen, report = _choose(
-        strategies, volumes.n_volumes, confounds=confounds, missing=missing, t_r=t_r
+        strategies,
+        volumes.n_volumes,
+        confounds=confounds,
+        missing=missing,
+        t_r=t_r,
+        censor_output=censor_output,
+        min_minutes=min_minutes,
     )
     with blaming(bold):
         watched, seen = watch(volumes, union(regions))
@@ -135,7 +165,8 @@ def clean_and_reduce_run(
             reduced = reduce_covered(kept, seen, regions, statistics)
         for i, table in enumerate(after):
             for statistic, signals in reduced.signals[i].items():
-                cleaned[series_key(i, statistic, name)] = without_lost(signals, table)
+                known = without_lost(signals, table)
+                cleaned[series_key(i, statistic, name)] = _in_rows(known, cleaner, censor_output)
     assert series.mean_image is not None
     return cleaned, {"mean_image": series.mean_image}, after, report
 
@@ -147,12 +178,15 @@ def _choose(
     confounds: Path | None,
     missing: str,
     t_r: float | None,
+    censor_output: str,
+    min_minutes: float,
 ) -> tuple[dict[str, Cleaner], dict[str, Any]]:
     """What each strategy makes of the confounds, which are read once, and the report on it."""
-    table, source = None, missing
+    table, metadata, source = None, {}, missing
     if confounds is not None:
         try:
             table, source = read_confounds(confounds), str(confounds)
+            metadata = read_confounds_metadata(confounds)
         except LabelxError as error:
             # Strategies that need no table can still be done.
             source = str(error)
@@ -160,8 +194,11 @@ def _choose(
     report: dict[str, Any] = {}
     for strategy in strategies:
         try:
-            denoising = select(strategy, table, n_volumes, source=source, t_r=t_r)
-            cleaner = _prepare(strategy, denoising, source)
+            denoising = select(
+                strategy, table, n_volumes, source=source, t_r=t_r, metadata=metadata
+            )
+            _check_minutes(strategy, denoising, source, t_r, min_minutes)
+            cleaner = _prepare(strategy, denoising, source, t_r, censor_output)
         except LabelxError as error:
             report[strategy.name] = {"problem": str(error)}
             continue
@@ -170,23 +207,51 @@ def _choose(
             "columns": list(denoising.columns),
             "kept": denoising.kept.tolist(),
             "degrees_of_freedom": cleaner.degrees_of_freedom,
-            "motion": motion_summary(table),
-            "outliers": _outliers(denoising, table),
+            "motion": motion_summary(_motion(denoising, table)),
+            "fd_source": denoising.fd_source,
+            "outliers": _outliers(denoising, _motion(denoising, table)),
         }
     if not chosen:
         raise BadDataError("\n".join(entry["problem"] for entry in report.values()))
     return chosen, report
 
 
-def _prepare(strategy: Strategy, chosen: Denoising, source: str) -> Cleaner:
+def _check_minutes(
+    strategy: Strategy, chosen: Denoising, source: str, t_r: float | None, min_minutes: float
+) -> None:
+    if not min_minutes:
+        return
+    if t_r is None:
+        raise BadDataError(
+            f"{source}: --min-minutes needs the repetition time, which neither the sidecar nor "
+            "the header of the run says"
+        )
+    minutes = int(chosen.kept.sum()) * t_r / 60
+    if minutes < min_minutes:
+        raise BadDataError(
+            f"{source}: --denoise {strategy.name} keeps {minutes:.2f} minutes of the run "
+            f"({int(chosen.kept.sum())} of {len(chosen.kept)} volumes), --min-minutes asks for "
+            f"{min_minutes:g}"
+        )
+
+
+def _prepare(
+    strategy: Strategy, chosen: Denoising, source: str, t_r: float | None, censor_output: str
+) -> Cleaner:
     """The strategy as it is applied to this run.
 
     One degree of freedom goes with the mean, so two have to be left: with one, what remains of a
     signal beside its mean is rounding error, which would correlate like signal.
     """
-    confounds = chosen.regressors if chosen.columns else None
     try:
-        cleaner = prepare(len(chosen.kept), confounds=confounds, sample_mask=chosen.kept)
+        cleaner = prepare(
+            len(chosen.kept),
+            confounds=chosen.regressors if chosen.columns else None,
+            sample_mask=chosen.kept,
+            t_r=t_r,
+            censored="interpolate" if censor_output == "interpolate" else "drop",
+            **strategy.clean,
+        )
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from error
     if cleaner.degrees_of_freedom < 2:
@@ -194,21 +259,47 @@ def _prepare(strategy: Strategy, chosen: Denoising, source: str) -> Cleaner:
         raise BadDataError(
             f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
             f"kept, {kept - cleaner.degrees_of_freedom} independent regressors and the mean"
+            if cleaner.band_pass is None
+            else f"{source}: --denoise {strategy.name} leaves no degree of freedom: of {kept} "
+            f"volumes kept, band-pass and regressors take {kept - cleaner.degrees_of_freedom}"
         )
     return cleaner
 
 
-def _outliers(chosen: Denoising, table: pd.DataFrame | None) -> dict[str, list[Any]]:
-    """A row per volume: kept or not, by which rule not, and the figures behind it."""
-    columns = {
-        "kept": chosen.kept.astype(int).tolist(),
-        "dummy": chosen.dummy.astype(int).tolist(),
+def _motion(chosen: Denoising, table: pd.DataFrame | None) -> pd.DataFrame:
+    """Framewise displacement and standardised DVARS, a row per volume, as far as they are known.
+
+    What the strategy went by comes before what stands in the table.
+    """
+    n_volumes = len(chosen.kept)
+    own = {
+        "framewise_displacement": chosen.framewise_displacement,
+        "std_dvars": chosen.std_dvars,
     }
-    for name in ("framewise_displacement", "std_dvars"):
-        if table is not None and name in table and len(table) == len(chosen.kept):
-            values = pd.to_numeric(table[name], errors="coerce").astype(object)
-            columns[name] = values.where(values.notna(), None).tolist()
-    return columns
+    columns: dict[str, Any] = {}
+    for name, values in own.items():
+        if values is not None:
+            columns[name] = values
+        elif table is not None and name in table and len(table) == n_volumes:
+            columns[name] = pd.to_numeric(table[name], errors="coerce").to_numpy(float)
+    return pd.DataFrame(columns, index=range(n_volumes))
+
+
+def _outliers(chosen: Denoising, motion: pd.DataFrame) -> dict[str, list[Any]]:
+    """A row per volume: kept or not, the figures, and by which rules not."""
+    columns = {"kept": chosen.kept.astype(int).tolist()}
+    for name in map(str, motion):
+        columns[name] = [None if np.isnan(value) else value for value in motion[name].tolist()]
+    return {**columns, **{name: rule.astype(int).tolist() for name, rule in chosen.rules.items()}}
+
+
+def _in_rows(cleaned: np.ndarray, cleaner: Cleaner, censor_output: str) -> np.ndarray:
+    """The cleaned rows as they are, or among all volumes with NaN for those that have none."""
+    if censor_output == "drop":
+        return cleaned
+    whole = np.full((len(cleaner.rows), cleaned.shape[1]), np.nan)
+    whole[cleaner.rows] = cleaned
+    return whole
 
 
 def _clean_known(series: np.ndarray, cleaner: Cleaner) -> np.ndarray:

@@ -46,6 +46,7 @@ class Delivery:
     min_coverage: float
     smoothing_fwhm: float | None
     clean_level: str
+    censor_output: str
 
     def entities(self, atlas: Atlas) -> dict[str, str]:
         """Entities of what is written of this run for one atlas."""
@@ -111,8 +112,7 @@ def write_run(
             sidecar = timeseries_sidecar(
                 statistic=statistic,
                 atlas=atlas.key,
-                strategy=strategy.name,
-                description=strategy.description,
+                strategy=strategy,
                 denoising=denoising[strategy.name],
                 t_r=delivery.planned.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
@@ -120,6 +120,7 @@ def write_run(
                 min_coverage=delivery.min_coverage,
                 smoothing_fwhm=delivery.smoothing_fwhm,
                 clean_level=delivery.clean_level,
+                censor_output=delivery.censor_output,
             )
             _write_pair(delivery.output, path, table, sidecar)
             written.append(path)

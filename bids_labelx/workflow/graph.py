@@ -114,6 +114,8 @@ def _init_run_wf(
     denoising: dict[str, Any] = {
         "strategies": plan.strategies,
         "missing": run.missing.get("confounds", ""),
+        "censor_output": settings.censor_output,
+        "min_minutes": settings.min_minutes,
     }
     if run.confounds is not None:
         denoising["confounds"] = str(run.confounds)
@@ -135,6 +137,7 @@ def _init_run_wf(
                 min_coverage=settings.min_coverage,
                 smoothing_fwhm=settings.smoothing_fwhm,
                 clean_level=settings.clean_level,
+                censor_output=settings.censor_output,
             ),
             done_record=done,
             failed_record=failed,
@@ -155,7 +158,7 @@ def _init_run_wf(
         workflow.connect([(reduce, clean, [("signals", "signals")])])
     workflow.connect(
         [
-            (clean, connect, [("cleaned", "cleaned")]),
+            (clean, connect, [("cleaned", "cleaned"), ("denoising", "denoising")]),
             (reduce, deliver, [("signals", "signals"), ("tables", "tables")]),
             (clean, deliver, [("cleaned", "cleaned"), ("denoising", "denoising")]),
             (connect, deliver, [("matrices", "matrices")]),

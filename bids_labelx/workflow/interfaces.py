@@ -146,6 +146,8 @@ class _StrategiesInput(_RecordedInput):
     missing = traits.Str(desc="why there are no confounds")
     strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
     t_r = traits.Float(desc="repetition time in seconds")
+    censor_output = traits.Str(mandatory=True)
+    min_minutes = traits.Float(mandatory=True)
 
 
 class _CleanInput(_StrategiesInput):
@@ -177,6 +179,8 @@ def _denoising(inputs: Any) -> dict[str, Any]:
         "confounds": Path(inputs.confounds) if isdefined(inputs.confounds) else None,
         "missing": inputs.missing,
         "t_r": _given(inputs.t_r),
+        "censor_output": inputs.censor_output,
+        "min_minutes": inputs.min_minutes,
     }
 
 
@@ -218,6 +222,7 @@ class CleanVoxels(_Recorded):
 
 class _ConnectInput(_RecordedInput):
     cleaned = File(exists=True, mandatory=True)
+    denoising = File(exists=True, mandatory=True)
     measures = traits.List(traits.Str, mandatory=True)
 
 
@@ -233,7 +238,8 @@ class Connect(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:
         cleaned = steps.load_arrays(Path(self.inputs.cleaned))
-        matrices = steps.connect_run(cleaned, self.inputs.measures)
+        denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
+        matrices = steps.connect_run(cleaned, self.inputs.measures, denoising)
         steps.save_arrays(folder / "matrices.npz", matrices)
         return {"matrices": str(folder / "matrices.npz")}
 

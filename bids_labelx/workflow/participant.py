@@ -100,7 +100,7 @@ def _methods(settings: Settings, plan: Plan) -> str:
 
     return methods_text(
         atlases=sorted({atlas.key for group in plan.atlases.values() for atlas in group}),
-        strategies=[(strategy.name, strategy.description) for strategy in plan.strategies],
+        strategies=[(one.name, one.description, one.clean) for one in plan.strategies],
         statistics=settings.statistic,
         measures=settings.measures,
         min_coverage=settings.min_coverage,

@@ -11,7 +11,7 @@ from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.atlas import Atlas, find_atlases
 from bids_labelx.dataset import Run, find_runs, repetition_time
-from bids_labelx.denoise import Strategy, read_strategies
+from bids_labelx.denoise import Strategy, override, read_strategies
 from bids_labelx.errors import BadDataError, LabelxError, SpaceError
 from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_grid
 from bids_labelx.images import open_image
@@ -80,7 +80,15 @@ def make_plan(settings: Settings) -> Plan:
     LabelxError
         For what concerns every run. What concerns one run is among the plan's failures.
     """
-    strategies = tuple(read_strategies(settings.denoise))
+    strategies = tuple(
+        override(
+            read_strategies(settings.denoise),
+            fd_threshold=settings.fd_threshold,
+            std_dvars_threshold=settings.std_dvars_threshold,
+            dummy_scans=settings.dummy_scans,
+            clean=settings.clean,
+        )
+    )
     runs = find_runs(settings)
     atlases, skipped = _atlases_by_space(settings, runs)
     runs = [run for run in runs if run.space in atlases]

@@ -206,8 +206,13 @@ def _counts(status: pd.Series) -> str:
     return ", ".join(f"{n} {what}" for what, n in status.value_counts().items())
 
 
-def connect_run(cleaned: Arrays, measures: Sequence[str]) -> dict[str, np.ndarray]:
+def connect_run(
+    cleaned: Arrays, measures: Sequence[str], denoising: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
     """The matrices of a run: for each of its cleaned series and each measure, (n, n).
+
+    Only kept volumes count, also where the series have rows for the others. `denoising` is the
+    report of `bids_labelx.workflow.cleaning.clean_run`.
 
     Raises
     ------
@@ -216,11 +221,15 @@ def connect_run(cleaned: Arrays, measures: Sequence[str]) -> dict[str, np.ndarra
     """
     matrices = {}
     for key, series in cleaned.items():
+        strategy = key.split("/")[-1]
+        kept = np.array(denoising[strategy]["kept"], dtype=bool)
+        if len(series) == len(kept):
+            series = series[kept]
         for measure in measures:
             try:
                 matrices[f"{key}/{measure}"] = MEASURES[measure][0](series)
             except ValueError as error:
-                raise BadDataError(f"{measure} after {key.split('/')[-1]}: {error}") from error
+                raise BadDataError(f"{measure} after {strategy}: {error}") from error
     return matrices
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn import signal
 from nilearn.interfaces.fmriprep import load_confounds_strategy
 from nilearn.maskers import NiftiLabelsMasker
 
@@ -143,3 +144,65 @@ def test_a_native_run_needs_to_be_told_that_the_labels_are_native(
     columns = [pd.read_csv(path, sep="\t").columns.tolist() for path in found]
     assert columns[0] == columns[1]
     assert len(columns[0]) == 21
+
+
+NILEARNS = {
+    "simple": ("simple", {}),
+    "scrubbing5": (
+        "scrubbing",
+        {"fd_threshold": 0.5, "std_dvars_threshold": 3, "scrub": 5, "wm_csf": "full"},
+    ),
+    "acompcor50": ("compcor", {"compcor": "anat_combined", "n_compcor": "all"}),
+}
+
+
+def test_five_strategies_in_one_command_are_each_what_nilearn_makes_of_them(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    names = ("simple", "scrubbing.5", "36P", "acompcor50", "none")
+    done = run(shared_data, tmp_path / "out", "--participant-label", "01", "--denoise", *names)
+    assert done.returncode == 0, done.stderr
+    bold = bold_of(shared_data, "01")
+    mask = bold.with_name(bold.name.replace("desc-preproc_bold", "desc-brain_mask"))
+    found = {}
+    for desc in ("simple", "scrubbing5", "36P", "acompcor50", "raw"):
+        series, labels = outputs(tmp_path / "out", "01", desc)
+        found[desc] = series.loc[:, (labels["coverage"] == 1).to_numpy()]
+    kept = (labels["coverage"] == 1).to_numpy()
+    for desc, (strategy, options) in NILEARNS.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            confounds, sample_mask = load_confounds_strategy(str(bold), strategy, **options)
+            masker = NiftiLabelsMasker(str(atlas_files(shared_data)[0]), mask_img=str(mask))
+            theirs = masker.fit_transform(str(bold), confounds=confounds, sample_mask=sample_mask)[
+                :, kept
+            ]
+        np.testing.assert_allclose(found[desc], theirs, rtol=1e-6, atol=1e-4)
+
+    table = pd.read_csv(
+        bold.with_name("sub-01_task-rest_desc-confounds_timeseries.tsv"),
+        sep="\t",
+        na_values="n/a",
+    )
+    series = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
+    series += ["csf", "white_matter", "global_signal"]
+    tails = ("", "_derivative1", "_power2", "_derivative1_power2")
+    confounds = table[[s + tail for s in series for tail in tails]].bfill()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        raw = NiftiLabelsMasker(str(atlas_files(shared_data)[0]), mask_img=str(mask))
+        theirs = signal.clean(
+            raw.fit_transform(str(bold)),
+            confounds=confounds,
+            detrend=True,
+            standardize=None,
+            filter="butterworth",
+            low_pass=0.08,
+            high_pass=0.01,
+            t_r=2.5,
+            butterworth__order=2,
+        )[:, kept]
+    np.testing.assert_allclose(found["36P"], theirs, rtol=1e-6, atol=1e-4)
+    flat = {desc: series.to_numpy() for desc, series in found.items()}
+    for a, b in (("simple", "acompcor50"), ("simple", "36P"), ("acompcor50", "raw")):
+        assert np.abs(flat[a] - flat[b]).max() > 0.1

@@ -12,7 +12,7 @@ import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE, confounds_table
 
 from bids_labelx import denoise
-from bids_labelx.denoise import read_strategies
+from bids_labelx.denoise import override, read_strategies
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction import stream
 from bids_labelx.workflow import cleaning
@@ -215,3 +215,70 @@ def test_voxels_are_not_gathered_where_no_strategy_can_be_done(given: dict) -> N
     with pytest.raises(BadDataError, match="there is no table"):
         clean_and_reduce_run(**given)
     assert not list(given["scratch"].iterdir())
+
+
+def with_outliers(tmp_path: Path) -> dict:
+    """Signals whose volumes 0, 10 and 39 a strategy leaves out, and how to clean them."""
+    table = confounds_table(np.random.default_rng(0))
+    table["framewise_displacement"] = 0.1
+    table.loc[[10, 39], "framewise_displacement"] = 3.0
+    path = tmp_path / "c.tsv"
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    own = tmp_path / "mine.toml"
+    own.write_text(
+        'confounds = {motion = "basic"}\n'
+        "volumes = {non_steady_state = true, scrub = {fd_threshold = 1.0}}\n"
+    )
+    return {
+        "arrays": {"0/mean": np.random.default_rng(1).normal(50, 1, (N_VOLUMES, 3))},
+        "strategies": read_strategies([str(own)]),
+        "confounds": path,
+        "missing": "",
+        "t_r": 2.0,
+    }
+
+
+def test_censored_volumes_have_no_row_or_one_of_nan_or_an_interpolated_one(tmp_path: Path) -> None:
+    given = with_outliers(tmp_path)
+    kept = np.ones(N_VOLUMES, bool)
+    kept[[0, 10, 39]] = False
+    (dropped,) = clean_run(**given)[0].values()
+    cleaned, report = clean_run(**given, censor_output="nan")
+    assert report["mine"]["kept"] == kept.tolist()
+    assert len(dropped) == N_VOLUMES - 3
+    (with_nan,) = cleaned.values()
+    np.testing.assert_array_equal(with_nan[kept], dropped)
+    assert np.isnan(with_nan[~kept]).all()
+    (whole,) = clean_run(**given, censor_output="interpolate")[0].values()
+    np.testing.assert_allclose(whole[kept], dropped)
+    assert np.isfinite(whole[10]).all()
+    assert np.isnan(whole[[0, 39]]).all()
+
+
+def test_outliers_say_of_each_volume_by_which_rule_it_goes(tmp_path: Path) -> None:
+    _, report = clean_run(**with_outliers(tmp_path))
+    table = pd.DataFrame(report["mine"]["outliers"])
+    assert list(table) == [
+        "kept", "framewise_displacement", "std_dvars", "dummy", "fd", "dvars", "short_segment",
+    ]  # fmt: skip
+    assert np.flatnonzero(table["dummy"]).tolist() == [0]
+    assert np.flatnonzero(table["fd"]).tolist() == [10, 39]
+    assert np.flatnonzero(table["kept"] == 0).tolist() == [0, 10, 39]
+    assert not table[["dvars", "short_segment"]].to_numpy().any()
+
+
+def test_a_run_with_too_few_minutes_is_refused(tmp_path: Path) -> None:
+    given = with_outliers(tmp_path)
+    # 37 volumes of 2 s are 1.23 minutes.
+    assert clean_run(**given, min_minutes=1.2)[0]
+    with pytest.raises(BadDataError, match=r"keeps 1\.23 minutes .*37 of 40.* asks for 1\.25"):
+        clean_run(**given, min_minutes=1.25)
+    with pytest.raises(BadDataError, match="--min-minutes needs the repetition time"):
+        clean_run(**{**given, "t_r": None}, min_minutes=1.0)
+
+
+def test_a_filter_without_a_repetition_time_is_refused_by_name(tmp_path: Path) -> None:
+    given = with_outliers(tmp_path)
+    filtered = override(given["strategies"], clean={"filter": "butterworth", "low_pass": 0.1})
+    with pytest.raises(BadDataError, match="--denoise mine: the butterworth filter needs t_r"):
+        clean_run(**{**given, "strategies": filtered, "t_r": None})

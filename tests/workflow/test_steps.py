@@ -125,7 +125,9 @@ def test_a_truncated_run_is_refused_by_name(
 
 def test_matrices_are_made_of_every_cleaned_series_and_survive_the_disk(tmp_path: Path) -> None:
     series = np.random.default_rng(0).standard_normal((30, 4))
-    matrices = connect_run({"0/mean/none": series, "1/sum/simple": series}, ["correlation"])
+    report = {name: {"kept": [True] * 30} for name in ("none", "simple")}
+    arrays = {"0/mean/none": series, "1/sum/simple": series}
+    matrices = connect_run(arrays, ["correlation"], report)
     save_arrays(tmp_path / "m.npz", matrices)
     back = load_arrays(tmp_path / "m.npz")
     assert set(back) == {"0/mean/none/correlation", "1/sum/simple/correlation"}
@@ -134,4 +136,17 @@ def test_matrices_are_made_of_every_cleaned_series_and_survive_the_disk(tmp_path
 
 def test_too_few_volumes_for_a_matrix_are_an_error_that_names_the_strategy() -> None:
     with pytest.raises(BadDataError, match=r"correlation after simple: .*at least 3"):
-        connect_run({"0/mean/simple": np.ones((2, 4))}, ["correlation"])
+        connect_run(
+            {"0/mean/simple": np.ones((2, 4))}, ["correlation"], {"simple": {"kept": [True] * 2}}
+        )
+
+
+def test_censored_volumes_count_in_no_matrix_whatever_stands_in_their_rows() -> None:
+    series = np.random.default_rng(0).standard_normal((30, 4))
+    kept = np.arange(30) % 3 > 0
+    expected = np.corrcoef(series[kept].T)
+    report = {"a": {"kept": kept.tolist()}}
+    for rows in (np.nan, 1000.0):
+        series[~kept] = rows
+        found = connect_run({"0/mean/a": series}, ["correlation"], report)
+        np.testing.assert_allclose(found["0/mean/a/correlation"], expected)

@@ -1,0 +1,28 @@
+"""Denoising strategies: from a preset or a user's file and a confounds table to regressors and
+a sample mask.
+
+A strategy is data, not code (``data/denoise/*.toml``): groups of confounds with their options,
+which volumes to leave out, and how signals are filtered.
+"""
+
+from bids_labelx.denoise.confounds import read_confounds, read_confounds_metadata
+from bids_labelx.denoise.denoising import Denoising, select
+from bids_labelx.denoise.overrides import override
+from bids_labelx.denoise.strategies import (
+    Strategy,
+    describe_presets,
+    preset_names,
+    read_strategies,
+)
+
+__all__ = [
+    "Denoising",
+    "Strategy",
+    "describe_presets",
+    "override",
+    "preset_names",
+    "read_confounds",
+    "read_confounds_metadata",
+    "read_strategies",
+    "select",
+]

@@ -1,0 +1,180 @@
+"""Which columns of a confounds table the groups of a strategy stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bids_labelx.denoise.schema import EXPANSIONS
+
+_SERIES = {
+    "motion": ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"),
+    "wm_csf": ("csf", "white_matter"),
+    "global_signal": ("global_signal",),
+}
+_COSINE = re.compile(r"cosine\d+")
+_AROMA = re.compile(r"aroma_motion_\d+")
+_NON_STEADY_STATE = re.compile(r"non_steady_state_outlier\d+")
+
+# fMRIPrep's cosines make a high-pass filter with this cut-off, in seconds: a run of N volumes has
+# floor(2 N TR / cut-off) of them, none when it is shorter than half the cut-off.
+_COSINE_CUTOFF = 128.0
+
+# A cumulated share that is the threshold itself must not be missed by a rounding error.
+_ROUNDING = 1e-9
+
+
+class Wanted(NamedTuple):
+    """Columns to take, and what of a group is not there, in words."""
+
+    columns: list[str]
+    lacking: list[str]
+
+
+def wanted_columns(
+    confounds: Mapping[str, Any],
+    there: Sequence[str],
+    *,
+    n_volumes: int,
+    t_r: float | None,
+    metadata: Mapping[str, Any],
+) -> Wanted:
+    """The columns of a strategy's groups, each once, in the order of the groups.
+
+    Parameters
+    ----------
+    confounds
+        The strategy's groups and their options.
+    there
+        Columns of the table.
+    n_volumes, t_r
+        Length of the run, and repetition time in seconds, where it is known.
+    metadata
+        What the JSON beside the table says, by column.
+    """
+    columns: list[str] = []
+    lacking: list[str] = []
+    for group, option in confounds.items():
+        if group == "high_pass":
+            found = _cosines(there, n_volumes, t_r)
+        elif group == "compcor":
+            found = _compcor(option, there, metadata)
+        elif group == "ica_aroma":
+            found = _aroma(option, there)
+        elif group == "columns":
+            found = _patterns(option, there)
+        else:
+            names = [s + tail for s in _SERIES[group] for tail in EXPANSIONS[option]]
+            found = _named(names, there)
+        columns += found.columns
+        lacking += found.lacking
+    return Wanted(list(dict.fromkeys(columns)), list(dict.fromkeys(lacking)))
+
+
+def motion_parameters(there: Sequence[str]) -> Wanted:
+    """The six motion parameters, translations first."""
+    return _named(_SERIES["motion"], there)
+
+
+def non_steady_state(there: Sequence[str]) -> list[str]:
+    """The columns that mark a non-steady-state volume each."""
+    return _matching(_NON_STEADY_STATE, there)
+
+
+def _matching(pattern: re.Pattern[str], there: Sequence[str]) -> list[str]:
+    return [column for column in there if pattern.fullmatch(column)]
+
+
+def _named(names: Sequence[str], there: Sequence[str]) -> Wanted:
+    return Wanted(list(names), [name for name in names if name not in there])
+
+
+def _cosines(there: Sequence[str], n_volumes: int, t_r: float | None) -> Wanted:
+    cosines = _matching(_COSINE, there)
+    too_short = t_r is not None and 2 * n_volumes * t_r < _COSINE_CUTOFF
+    return Wanted(cosines, [] if cosines or too_short else ["cosine00"])
+
+
+def _aroma(option: str, there: Sequence[str]) -> Wanted:
+    if option == "full":  # the image has been denoised already
+        return Wanted([], [])
+    columns = _matching(_AROMA, there)
+    return Wanted(columns, [] if columns else ["aroma_motion_01"])
+
+
+def _patterns(patterns: Sequence[str], there: Sequence[str]) -> Wanted:
+    """Columns by name, or by a regular expression for the whole name."""
+    columns: list[str] = []
+    lacking = []
+    for pattern in patterns:
+        # A name as it is comes first: that of an odd column may mean something else as a pattern.
+        found = [pattern] if pattern in there else _matching(re.compile(pattern), there)
+        columns += found
+        lacking += [] if found else [f"any that matches {pattern!r}"]
+    return Wanted(columns, lacking)
+
+
+def _compcor(
+    options: Mapping[str, Any], there: Sequence[str], metadata: Mapping[str, Any]
+) -> Wanted:
+    """Components by mask.
+
+    Their names do not say whose mask they are of: until fMRIPrep 20 all of the anatomical ones
+    are ``a_comp_cor_XX``. The JSON does, and it lists more components than the table has.
+    """
+    if not metadata:
+        lacking = "components of CompCor (no JSON beside the table says what each one is)"
+        return Wanted([], [lacking])
+    columns: list[str] = []
+    lacking_masks = []
+    choose = _how_many(options)
+    for mask in options["masks"]:
+        found = choose(_components(mask, metadata), metadata)
+        columns += found
+        lacking_masks += [] if found else [f"components of CompCor, {mask} (not in the JSON)"]
+    return Wanted(columns, [c for c in columns if c not in there] + lacking_masks)
+
+
+def _components(mask: str, metadata: Mapping[str, Any]) -> list[str]:
+    """Names of a mask's components that fMRIPrep retained, the strongest first."""
+    # As JSON sorts them, component 100 comes before component 11.
+    return sorted(
+        (
+            name
+            for name, about in metadata.items()
+            if isinstance(about, dict)
+            and about.get("Retained", True)
+            and (
+                about.get("Method") == "tCompCor"
+                if mask == "temporal"
+                else about.get("Method") == "aCompCor" and about.get("Mask") == mask
+            )
+        ),
+        key=lambda name: int("".join(re.findall(r"\d+$", name)) or 0),
+    )
+
+
+def _how_many(
+    options: Mapping[str, Any],
+) -> Callable[[list[str], Mapping[str, Any]], list[str]]:
+    """How a mask's components are cut off: by number, by variance, or not."""
+    number, variance = options.get("components"), options.get("variance")
+    if variance is None:
+        return lambda names, _: names[:number]
+    return lambda names, metadata: _up_to_variance(names, variance, metadata)
+
+
+def _up_to_variance(
+    names: Sequence[str], variance: float, metadata: Mapping[str, Any]
+) -> list[str]:
+    """Components up to and with the one that reaches a share of the variance.
+
+    All where none does, or the JSON does not say how much a component explains: fMRIPrep keeps no
+    more than needed for 50 % unless it is told to return all.
+    """
+    for number, name in enumerate(names, 1):
+        reached = metadata[name].get("CumulativeVarianceExplained", 0)
+        if reached >= variance - _ROUNDING:
+            return list(names[:number])
+    return list(names)

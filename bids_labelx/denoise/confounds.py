@@ -1,0 +1,127 @@
+"""Confounds tables of fMRIPrep and the JSON beside them, whatever the version."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.errors import BadDataError, MissingInputError
+
+# fMRIPrep 1.0 and 1.1 wrote names in CamelCase; these have an equivalent from 1.2 on.
+_OLD_NAMES = {
+    "CSF": "csf",
+    "WhiteMatter": "white_matter",
+    "GlobalSignal": "global_signal",
+    "stdDVARS": "std_dvars",
+    "non-stdDVARS": "dvars",
+    "FramewiseDisplacement": "framewise_displacement",
+    "X": "trans_x",
+    "Y": "trans_y",
+    "Z": "trans_z",
+    "RotX": "rot_x",
+    "RotY": "rot_y",
+    "RotZ": "rot_z",
+}
+_OLD_NUMBERED = {
+    "Cosine": "cosine",
+    "aCompCor": "a_comp_cor_",
+    "tCompCor": "t_comp_cor_",
+    "AROMAAggrComp": "aroma_motion_",
+    "NonSteadyStateOutlier": "non_steady_state_outlier",
+}
+
+
+def read_confounds(path: Path) -> pd.DataFrame:
+    """A confounds table; ``n/a`` becomes NaN, and names of fMRIPrep 1.0 and 1.1 today's.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+    """
+    try:
+        table = pd.read_csv(path, sep="\t", na_values=["n/a"], encoding="utf-8")
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise BadDataError(f"{path}: cannot be read as a table ({error})") from None
+    there = set(table.columns)
+    names = {old: _new_name(str(old)) for old in table.columns}
+    return table.rename(columns={o: new for o, new in names.items() if new not in there})
+
+
+def _new_name(name: str) -> str:
+    numbered = re.fullmatch(r"([A-Za-z]+?)(\d+)", name)
+    if numbered and numbered[1] in _OLD_NUMBERED:
+        return _OLD_NUMBERED[numbered[1]] + numbered[2]
+    return _OLD_NAMES.get(name, name)
+
+
+def read_confounds_metadata(path: Path) -> dict[str, Any]:
+    """What the JSON beside a confounds table says, by column; empty where there is none.
+
+    Raises
+    ------
+    BadDataError
+        Where there is one that cannot be read.
+    """
+    sidecar = path.with_suffix(".json")
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadDataError(f"{sidecar}: cannot be read as JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise BadDataError(f"{sidecar}: is no JSON object with a key per column")
+    return content
+
+
+def column_values(
+    table: pd.DataFrame, columns: Sequence[str], source: str, *, fill_first: bool = True
+) -> np.ndarray:
+    """Columns as numbers.
+
+    A backward difference has no value at the first volume. Repeating the second row is what
+    nilearn does too, so that results compare.
+
+    Parameters
+    ----------
+    table, columns
+        The confounds, and which of them.
+    source
+        The table's path, for messages.
+    fill_first
+        Repeat the second row where the first has no value; otherwise it stays NaN.
+
+    Returns
+    -------
+    float64 array of shape (n_volumes, n_columns)
+
+    Raises
+    ------
+    BadDataError
+        Where a value is missing in another row, or is no finite number; it is named.
+    """
+    raw = table[list(columns)]
+    numbers = raw.apply(pd.to_numeric, errors="coerce").to_numpy(float, copy=True)
+    bad = ~np.isfinite(numbers)
+    first = raw.isna().to_numpy(bool)[:1].reshape(-1)
+    if len(numbers) > 1:
+        bad[0] &= ~first
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        value = raw.iloc[row, column]
+        found = "n/a" if pd.isna(value) else repr(value) if isinstance(value, str) else value
+        raise BadDataError(
+            f"{source}: column {columns[column]}, row {row + 1} (of {len(table)}) is {found}, "
+            "a number is expected"
+        )
+    if fill_first and len(numbers) > 1:
+        numbers[0, first] = numbers[1, first]
+    return numbers

@@ -1,0 +1,243 @@
+"""From a strategy and one run's confounds to regressors and a sample mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.denoise.columns import motion_parameters, non_steady_state, wanted_columns
+from bids_labelx.denoise.confounds import column_values
+from bids_labelx.denoise.motion import filter_motion, framewise_displacement, short_segments
+from bids_labelx.denoise.strategies import Strategy
+from bids_labelx.errors import BadDataError
+
+FdSource = Literal["table", "computed", "filtered"]
+
+_FD, _DVARS = "framewise_displacement", "std_dvars"
+_AROMA_IMAGE = "smoothAROMAnonaggr"
+_MIN_SEGMENT = 5
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """What a strategy takes from one run's confounds.
+
+    Attributes
+    ----------
+    columns
+        Names of the regressors.
+    regressors
+        Shape (n_volumes, n_columns), in the table's units.
+    kept
+        The sample mask, shape (n_volumes,), True for the volumes that stay.
+    rules
+        Why the others do not: for ``dummy`` (volumes at the start), ``fd``, ``dvars`` and
+        ``short_segment`` a bool array of shape (n_volumes,). A volume may fall under several.
+    framewise_displacement
+        In mm, shape (n_volumes,), NaN first; None where it cannot be known.
+    fd_source
+        Where it is from: the ``table``; ``computed`` from motion parameters; or from ``filtered``
+        ones.
+    std_dvars
+        Standardised DVARS of the table, shape (n_volumes,), NaN first; None where it has none.
+    """
+
+    columns: tuple[str, ...]
+    regressors: np.ndarray
+    kept: np.ndarray
+    rules: Mapping[str, np.ndarray] = field(default_factory=dict)
+    framewise_displacement: np.ndarray | None = None
+    fd_source: FdSource | None = None
+    std_dvars: np.ndarray | None = None
+
+    @property
+    def dummy(self) -> np.ndarray:
+        """True for the volumes at the start that are left out, shape (n_volumes,)."""
+        return self.rules["dummy"]
+
+
+class _Motion(NamedTuple):
+    fd: np.ndarray | None
+    fd_source: FdSource | None
+    std_dvars: np.ndarray | None
+
+
+def select(
+    strategy: Strategy,
+    table: pd.DataFrame | None,
+    n_volumes: int,
+    *,
+    source: str,
+    t_r: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    image_desc: str = "preproc",
+) -> Denoising:
+    """Take from a run's confounds what a strategy asks for.
+
+    Parameters
+    ----------
+    strategy
+        The strategy.
+    table
+        The confounds, one row per volume; None only for a strategy that needs no table.
+    n_volumes
+        Volumes of the BOLD image.
+    source
+        The table's path, for messages.
+    t_r
+        Repetition time in seconds, where it is known.
+    metadata
+        What the JSON beside the table says, by column; CompCor needs it.
+    image_desc
+        The ``desc-`` of the BOLD image.
+
+    Raises
+    ------
+    BadDataError
+        Where columns are missing (all are named), rows do not match the volumes, a value that is
+        used is not a number, no volume is left, or the strategy is for another image.
+    """
+    if strategy.confounds.get("ica_aroma") == "full" and image_desc != _AROMA_IMAGE:
+        raise BadDataError(
+            f"{source}: --denoise {strategy.name} is for images that ICA-AROMA has denoised, "
+            f"desc-{_AROMA_IMAGE}_bold; this one is desc-{image_desc}_bold. Choose another "
+            'strategy, or write one with ica_aroma = "basic", which takes the aroma_motion columns'
+        )
+    table = _usable_table(strategy, table, n_volumes, source)
+    wanted = wanted_columns(
+        strategy.confounds,
+        list(table.columns),
+        n_volumes=n_volumes,
+        t_r=t_r,
+        metadata=metadata or {},
+    )
+    scrub = strategy.volumes.get("scrub")
+    lacking = wanted.lacking + _lacking_for_scrub(scrub, list(table.columns))
+    if lacking:
+        raise BadDataError(
+            f"{source}: --denoise {strategy.name} needs columns that are missing: "
+            f"{', '.join(lacking)}; choose a strategy without them (--list-denoise) or add them"
+        )
+    regressors = column_values(table, wanted.columns, source)
+    try:
+        motion = _motion(table, scrub, t_r, source)
+    except ValueError as error:
+        raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
+    rules = _rules(table, strategy.volumes, motion, source)
+    kept = ~np.any(list(rules.values()), axis=0)
+    if not kept.any():
+        raise BadDataError(_nothing_left(strategy, rules, source))
+    return Denoising(tuple(wanted.columns), regressors, kept, rules, *motion)
+
+
+def _usable_table(
+    strategy: Strategy, table: pd.DataFrame | None, n_volumes: int, source: str
+) -> pd.DataFrame:
+    """The table, or one without columns for a strategy that can do without."""
+    if table is not None and len(table) == n_volumes:
+        return table
+    if not strategy.needs_table:
+        return pd.DataFrame(index=range(n_volumes))
+    if table is None:
+        raise BadDataError(f"--denoise {strategy.name} has no confounds table: {source}")
+    raise BadDataError(
+        f"{source}: --denoise {strategy.name}: {len(table)} rows, but the BOLD image has "
+        f"{n_volumes} volumes; one row per volume is expected"
+    )
+
+
+def _lacking_for_scrub(scrub: Mapping[str, Any] | None, there: list[str]) -> list[str]:
+    lacking: list[str] = []
+    if scrub and "fd_threshold" in scrub:
+        parameters = motion_parameters(there).lacking
+        if "motion_filter" in scrub:
+            lacking += parameters
+        elif _FD not in there and parameters:
+            lacking.append(f"{_FD} (or, to compute it, {', '.join(parameters)})")
+    if scrub and "std_dvars_threshold" in scrub and _DVARS not in there:
+        lacking.append(_DVARS)
+    return lacking
+
+
+def _motion(
+    table: pd.DataFrame, scrub: Mapping[str, Any] | None, t_r: float | None, source: str
+) -> _Motion:
+    """Framewise displacement and DVARS, checked where volumes are censored by them."""
+    scrub = scrub or {}
+    there = list(table.columns)
+    parameters, lacking = motion_parameters(there)
+    by_fd, by_dvars = "fd_threshold" in scrub, "std_dvars_threshold" in scrub
+    fd: np.ndarray | None = None
+    fd_source: FdSource | None = None
+    if by_fd and "motion_filter" in scrub:
+        if t_r is None:
+            raise ValueError("motion_filter needs the repetition time, which nothing says")
+        moved = column_values(table, parameters, source)
+        fd = framewise_displacement(filter_motion(moved, t_r, scrub["motion_filter"]))
+        fd_source = "filtered"
+    elif _FD in there:
+        fd, fd_source = _series(table, [_FD], source, used=by_fd)[:, 0], "table"
+    elif not lacking:
+        fd = framewise_displacement(_series(table, parameters, source, used=by_fd))
+        fd_source = "computed"
+    dvars = _series(table, [_DVARS], source, used=by_dvars)[:, 0] if _DVARS in there else None
+    return _Motion(fd, fd_source, dvars)
+
+
+def _series(table: pd.DataFrame, columns: list[str], source: str, *, used: bool) -> np.ndarray:
+    """Columns as numbers; what only goes into reports may have gaps."""
+    if used:
+        return column_values(table, columns, source, fill_first=False)
+    return table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+
+
+def _rules(
+    table: pd.DataFrame, volumes: Mapping[str, Any], motion: _Motion, source: str
+) -> dict[str, np.ndarray]:
+    """Which volumes each rule leaves out."""
+    scrub = volumes.get("scrub", {})
+    nothing = np.zeros(len(table), bool)
+    fd = _over(motion.fd, scrub.get("fd_threshold"), nothing)
+    dvars = _over(motion.std_dvars, scrub.get("std_dvars_threshold"), nothing)
+    # Volumes out for another reason count as kept here, as they do for nilearn.
+    short = short_segments(fd | dvars, scrub.get("min_segment", _MIN_SEGMENT))
+    return {
+        "dummy": _dummy(table, volumes.get("non_steady_state"), source),
+        "fd": fd,
+        "dvars": dvars,
+        "short_segment": short,
+    }
+
+
+def _over(values: np.ndarray | None, threshold: float | None, nothing: np.ndarray) -> np.ndarray:
+    # The first volume has NaN, which is over no threshold.
+    return nothing if values is None or threshold is None else values > threshold
+
+
+def _dummy(table: pd.DataFrame, option: bool | int | None, source: str) -> np.ndarray:
+    """The first volumes, as many as a number says, or those that the table marks."""
+    if option is True:
+        flags = column_values(table, non_steady_state(list(table.columns)), source)
+        return np.asarray(flags.any(axis=1))
+    return np.arange(len(table)) < (option or 0)
+
+
+def _nothing_left(strategy: Strategy, rules: Mapping[str, np.ndarray], source: str) -> str:
+    scrub = strategy.volumes.get("scrub", {})
+    reasons = {
+        "dummy": "non-steady-state or dummy volumes",
+        "fd": f"with framewise displacement over {scrub.get('fd_threshold')} mm",
+        "dvars": f"with standardised DVARS over {scrub.get('std_dvars_threshold')}",
+        "short_segment": f"in segments shorter than {scrub.get('min_segment', _MIN_SEGMENT)}",
+    }
+    counts = {name: int(rule.sum()) for name, rule in rules.items()}
+    found = ", ".join(f"{counts[name]} {words}" for name, words in reasons.items() if counts[name])
+    return (
+        f"{source}: --denoise {strategy.name} leaves no volume of {len(rules['dummy'])}: {found}; "
+        "leave this run out, or raise --fd-threshold and --std-dvars-threshold or lower "
+        "--dummy-scans"
+    )

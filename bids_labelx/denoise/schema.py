@@ -1,0 +1,286 @@
+"""What a strategy file may say, and where in the file it says something else."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bids_labelx.errors import BadDataError, MissingInputError
+
+KeyPath = tuple[str, ...]
+
+# A series expands into itself, its backward difference, and the squares of both
+# (Satterthwaite et al. 2013, doi:10.1016/j.neuroimage.2012.08.052).
+EXPANSIONS = {
+    "basic": ("",),
+    "power2": ("", "_power2"),
+    "derivatives": ("", "_derivative1"),
+    "full": ("", "_derivative1", "_power2", "_derivative1_power2"),
+}
+
+
+class Rule(NamedTuple):
+    """What a value has to be: a test, and the same in words."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def _is_number(value: Any) -> bool:
+    # True and False are integers in Python, not in a strategy file.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _one_of(*words: str) -> Rule:
+    return Rule(lambda value: isinstance(value, str) and value in words, ", ".join(words))
+
+
+def _is_pattern(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(value) and re.compile(value) is not None
+    except re.error:
+        return False
+
+
+def _list_of(holds: Callable[[Any], bool], words: str) -> Rule:
+    return Rule(
+        lambda value: isinstance(value, list) and bool(value) and all(map(holds, value)), words
+    )
+
+
+COMPCOR_MASKS = ("combined", "WM", "CSF", "temporal")
+
+_TEXT = Rule(lambda value: isinstance(value, str) and bool(value.strip()), "a text")
+_YES_NO = Rule(lambda value: isinstance(value, bool), "true, false")
+_POSITIVE = Rule(lambda value: _is_number(value) and value > 0, "a number above 0")
+_COUNT = Rule(_is_count, "a whole number, 0 or more")
+_ONE_OR_MORE = Rule(lambda value: _is_count(value) and value > 0, "a whole number, 1 or more")
+_SHARE = Rule(
+    lambda value: _is_number(value) and 0 < value <= 1, "a share of the variance, above 0 to 1"
+)
+_EXPANSION = _one_of(*EXPANSIONS)
+
+Schema = Mapping[str, Any]
+
+CLEAN: Schema = {
+    "filter": _one_of("butterworth", "cosine", "none"),
+    "low_pass": _POSITIVE,
+    "high_pass": _POSITIVE,
+    "detrend": _YES_NO,
+    "standardize": _one_of("none", "zscore_sample", "zscore", "psc"),
+    "butterworth": {"order": _ONE_OR_MORE},
+}
+SCRUB: Schema = {
+    "fd_threshold": _POSITIVE,
+    "std_dvars_threshold": _POSITIVE,
+    "min_segment": _COUNT,
+    "motion_filter": {
+        "type": _one_of("notch", "lp"),
+        "band_stop_min": _POSITIVE,
+        "band_stop_max": _POSITIVE,
+    },
+}
+SCHEMA: Schema = {
+    "name": _TEXT,
+    "description": _TEXT,
+    "confounds": {
+        "high_pass": _YES_NO,
+        "motion": _EXPANSION,
+        "wm_csf": _EXPANSION,
+        "global_signal": _EXPANSION,
+        "compcor": {
+            "masks": _list_of(
+                lambda value: isinstance(value, str) and value in COMPCOR_MASKS,
+                f"a list out of {', '.join(COMPCOR_MASKS)}",
+            ),
+            "components": _ONE_OR_MORE,
+            "variance": _SHARE,
+        },
+        "ica_aroma": _one_of("basic", "full"),
+        "columns": _list_of(_is_pattern, "a list of column names and regular expressions"),
+    },
+    "volumes": {
+        "non_steady_state": Rule(
+            lambda value: isinstance(value, bool) or _is_count(value),
+            "true, false, or how many volumes at the start",
+        ),
+        "scrub": SCRUB,
+    },
+    "clean": CLEAN,
+}
+
+
+def read_strategy_file(path: Path) -> dict[str, Any]:
+    """The content of a user's strategy file, checked.
+
+    Raises
+    ------
+    MissingInputError
+        Where it cannot be read.
+    BadDataError
+        Where it is no TOML or JSON, or says what a strategy cannot; all such places are listed,
+        each with its line, what was found and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadDataError(f"{path}: is not UTF-8 text; a strategy file is") from None
+    return parse_strategy(text, str(path), is_json=path.suffix.lower() == ".json")
+
+
+def parse_strategy(text: str, source: str, *, is_json: bool = False) -> dict[str, Any]:
+    """The content of a strategy file, checked; see `read_strategy_file` for the errors."""
+    try:
+        content = json.loads(text) if is_json else tomllib.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadDataError(f"{source}, line {error.lineno}: is no JSON ({error.msg})") from None
+    except tomllib.TOMLDecodeError as error:
+        # Its message ends with the place.
+        raise BadDataError(f"{source}: is no TOML ({error})") from None
+    if not isinstance(content, dict):
+        raise BadDataError(
+            f"{source}, line 1: is {content!r:.40}; allowed is an object with the keys "
+            f"{', '.join(SCHEMA)}"
+        )
+    # What does not go together can only be judged where each value is right by itself.
+    problems = list(_wrong_values(content, SCHEMA)) or list(_wrong_together(content))
+    if problems:
+        find = _json_line if is_json else _toml_line
+        lines = [f"{source}{_at(find(text, keys))}: {message}" for keys, message in problems]
+        raise BadDataError("\n".join(lines))
+    return content
+
+
+def _wrong_values(
+    content: Mapping[str, Any], schema: Schema, above: KeyPath = ()
+) -> Iterator[tuple[KeyPath, str]]:
+    """Unknown keys and wrong values, each with where it is."""
+    for key, value in content.items():
+        keys = (*above, key)
+        dotted = ".".join(keys)
+        allowed = schema.get(key)
+        if allowed is None:
+            yield keys, f"{dotted} is unknown; allowed here: {', '.join(schema)}"
+        elif isinstance(allowed, Rule):
+            if not allowed.holds(value):
+                yield keys, f"{dotted} is {_shown(value)}; allowed: {allowed.words}"
+        elif not isinstance(value, dict):
+            yield keys, f"{dotted} is {_shown(value)}; allowed: a table of {', '.join(allowed)}"
+        else:
+            yield from _wrong_values(value, allowed, keys)
+
+
+def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Values that are right each by itself but do not go together."""
+    compcor = content.get("confounds", {}).get("compcor")
+    if compcor is not None:
+        keys = ("confounds", "compcor")
+        if "masks" not in compcor:
+            yield keys, f"confounds.compcor needs masks: {', '.join(COMPCOR_MASKS)}"
+        if {"components", "variance"} <= compcor.keys():
+            yield keys, "confounds.compcor takes components or variance, not both"
+    scrub = content.get("volumes", {}).get("scrub")
+    if scrub is not None:
+        keys = ("volumes", "scrub")
+        if not {"fd_threshold", "std_dvars_threshold"} & scrub.keys():
+            yield keys, "volumes.scrub needs fd_threshold (mm), std_dvars_threshold, or both"
+        problem = _motion_filter_problem(scrub)
+        if problem:
+            yield (*keys, "motion_filter"), f"volumes.scrub.motion_filter {problem}"
+    problem = clean_problem(content.get("clean", {}))
+    if problem:
+        yield ("clean",), f"clean: {problem}"
+
+
+def _motion_filter_problem(scrub: Mapping[str, Any]) -> str | None:
+    options = scrub.get("motion_filter")
+    if options is None:
+        return None
+    if "fd_threshold" not in scrub:
+        return "is of no use without fd_threshold"
+    low, high = options.get("band_stop_min"), options.get("band_stop_max")
+    kind = options.get("type")
+    if kind is None:
+        return "needs type: notch, lp"
+    if low is None:
+        return "needs band_stop_min, in breaths per minute"
+    if kind == "lp":
+        return None if high is None else "of type lp takes band_stop_min only"
+    if high is None:
+        return "of type notch needs band_stop_max, in breaths per minute"
+    return None if low < high else f"has band_stop_min {low} not below band_stop_max {high}"
+
+
+def clean_problem(clean: Mapping[str, Any]) -> str | None:
+    """Why these settings of cleaning do not go together, or None where they do."""
+    kind = clean.get("filter") or "none"
+    low, high = clean.get("low_pass"), clean.get("high_pass")
+    cutoffs = [name for name in ("low_pass", "high_pass") if clean.get(name) is not None]
+    if kind == "none" and cutoffs:
+        return f"{' and '.join(cutoffs)} without a filter; allowed filter: butterworth, cosine"
+    if kind == "butterworth" and not cutoffs:
+        return "filter butterworth needs low_pass, high_pass, or both (Hz)"
+    if kind == "cosine" and high is None:
+        return "filter cosine needs high_pass (Hz), the lowest frequency to keep"
+    if kind == "cosine" and low is not None:
+        return "filter cosine removes slow drifts only and takes no low_pass"
+    if clean.get("butterworth") and kind != "butterworth":
+        return f"options of butterworth with filter {kind}"
+    if low is not None and high is not None and high >= low:
+        return f"high_pass {high} is not below low_pass {low}: no frequency is between them"
+    return None
+
+
+def _shown(value: Any) -> str:
+    shown = json.dumps(value, default=str)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+
+
+def _at(line: int | None) -> str:
+    return "" if line is None else f", line {line}"
+
+
+def _toml_line(text: str, keys: KeyPath) -> int | None:
+    """The line of a key, or of the table that it stands in."""
+    found, depth = None, 0
+    table: Sequence[str] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+([^\]]+)\]", line)
+        entry = re.match(r"\s*([\w.\"' -]+?)\s*=", line)
+        if header:
+            here = table = _dotted(header[1])
+        elif entry:
+            here = [*table, *_dotted(entry[1])]
+        else:
+            continue
+        shared = len(here) if list(keys[: len(here)]) == list(here) else 0
+        if shared > depth:
+            found, depth = number, shared
+    return found
+
+
+def _dotted(key: str) -> list[str]:
+    # A name in quotes may hold dots; no key of ours does, and a wrong one is found by its table.
+    return [part.strip(" \"'") for part in key.split(".")]
+
+
+def _json_line(text: str, keys: KeyPath) -> int | None:
+    """The line of a key, looked for behind the keys above it."""
+    at, found = 0, None
+    for key in keys:
+        match = re.compile(re.escape(json.dumps(key)) + r"\s*:").search(text, at)
+        if match is None:
+            break
+        at, found = match.end(), text.count("\n", 0, match.start()) + 1
+    return found
