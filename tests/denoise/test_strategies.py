@@ -265,7 +265,7 @@ def test_strategies_whose_outputs_would_have_the_same_name_are_refused(
 ) -> None:
     mine = write("", "scrubbing-5.toml")
     second = str(write("{}", other)) if other.endswith(".json") else other
-    with pytest.raises(UsageError, match="outputs of both would be called desc-[sS]crubbing5"):
+    with pytest.raises(UsageError, match=r"outputs of both would be called desc-[sS]crubbing5"):
         read_strategies([str(mine), second])
 
 
