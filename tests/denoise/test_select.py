@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from tiny import MOTION, confounds_table
 
-from bids_labelx.denoise import Strategy, preset_names, read_strategies, select
+from bids_labelx.denoise import Strategy, preset_names, read_confounds, read_strategies, select
 from bids_labelx.denoise.motion import framewise_displacement
 from bids_labelx.errors import BadDataError
 
@@ -295,3 +296,15 @@ def test_a_table_of_another_length_is_no_concern_of_a_strategy_without_one(
     chosen = select(NONE, table, 7, source="x")
     assert chosen.kept.shape == (7,)
     assert chosen.framewise_displacement is None
+
+
+def test_old_tables_have_no_derivatives_and_none_are_made_up(shared_data: Path) -> None:
+    path = (
+        shared_data / "trees/pybids_synthetic/derivatives/fmriprep/sub-01/ses-01/func"
+        "/sub-01_ses-01_task-nback_run-01_desc-confounds_regressors.tsv"
+    )
+    table = read_confounds(path)
+    with pytest.raises(BadDataError, match="trans_x_derivative1, trans_x_power2"):
+        select(SIMPLE, table, len(table), source=str(path))
+    basic = Strategy("mine", "", {"motion": "basic", "wm_csf": "basic", "high_pass": True}, {})
+    assert len(select(basic, table, len(table), source=str(path)).columns) == 6 + 2 + 27
