@@ -256,12 +256,10 @@ def _prepare(
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from error
     if cleaner.degrees_of_freedom < 2:
         kept = int(chosen.kept.sum())
+        takers = "independent regressors" if cleaner.band_pass is None else "regressors and filter"
         raise BadDataError(
             f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
-            f"kept, {kept - cleaner.degrees_of_freedom} independent regressors and the mean"
-            if cleaner.band_pass is None
-            else f"{source}: --denoise {strategy.name} leaves no degree of freedom: of {kept} "
-            f"volumes kept, band-pass and regressors take {kept - cleaner.degrees_of_freedom}"
+            f"kept, {kept - cleaner.degrees_of_freedom} taken by {takers}, one by the mean"
         )
     return cleaner
 
