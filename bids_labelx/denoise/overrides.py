@@ -67,7 +67,7 @@ def override(
     changed = [
         strategy
         if strategy.name == "none"
-        else replace(
+        else _changed(
             strategy,
             volumes=_volumes(strategy.volumes, thresholds, dummy_scans),
             clean=_clean(strategy.clean, clean),
@@ -79,6 +79,31 @@ def override(
     if wrong:
         raise UsageError("\n".join(wrong))
     return changed
+
+
+def _changed(strategy: Strategy, volumes: Mapping[str, Any], clean: Mapping[str, Any]) -> Strategy:
+    """The strategy with other settings, which its description owns up to."""
+    new = replace(strategy, volumes=volumes, clean=clean)
+    before, after = _flat(strategy), _flat(new)
+    different = [
+        f"{name} {str(after.get(name, 'none')).lower()}"
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    ]
+    if not different:
+        return new
+    text = f"{strategy.description}; changed on the command line: {', '.join(different)}"
+    return replace(new, description=text)
+
+
+def _flat(strategy: Strategy) -> dict[str, Any]:
+    """The settings that can be changed, by name."""
+    dummies = strategy.volumes.get("non_steady_state", "none")
+    return {
+        **strategy.volumes.get("scrub", {}),
+        "dummy_scans": "auto" if dummies is True else dummies,
+        **strategy.clean,
+    }
 
 
 def _volumes(

@@ -28,6 +28,20 @@ def test_thresholds_change_the_strategies_that_scrub_and_no_other() -> None:
     assert scrubbing.volumes["scrub"] == xcp.volumes["scrub"] == new
 
 
+def test_the_description_owns_up_to_what_was_changed() -> None:
+    plain = {one.name: one.description for one in read_strategies(["scrubbing.5", "36P", "none"])}
+    scrubbing, none = overridden("scrubbing.5", "none", fd_threshold=0.3, dummy_scans=4)
+    tail = "; changed on the command line: fd_threshold 0.3, dummy_scans 4"
+    assert scrubbing.description == plain["scrubbing.5"] + tail
+    assert none.description == plain["none"]
+    (band,) = overridden("36P", clean={"low_pass": 0.1, "detrend": False})
+    text, _, different = band.description.partition("; changed on the command line: ")
+    assert text == plain["36P"]
+    assert set(different.split(", ")) == {"detrend false", "low_pass 0.1"}
+    (same,) = overridden("36P", clean={"low_pass": 0.08})
+    assert same.description == plain["36P"]
+
+
 def test_thresholds_are_refused_where_nothing_scrubs() -> None:
     with pytest.raises(UsageError, match=r"--fd-threshold: no chosen strategy scrubs \(simple, "):
         overridden("simple", "none", fd_threshold=0.4)
