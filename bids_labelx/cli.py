@@ -106,6 +106,13 @@ def build_parser() -> argparse.ArgumentParser:
         "first, which is the same for mean and sum and takes longer (default: region)",
     )
     signal.add_argument(
+        "--standardize-voxels",
+        action="store_true",
+        default=None,
+        help="with --clean-level voxel: bring each cleaned voxel to zero mean and unit variance "
+        "before its label's are reduced",
+    )
+    signal.add_argument(
         "--denoise",
         nargs="+",
         metavar="NAME",

@@ -53,6 +53,7 @@ class Settings:
     statistic: tuple[str, ...] = ("mean",)
     smoothing_fwhm: float | None = None
     clean_level: str = "region"
+    standardize_voxels: bool = False
     denoise: tuple[str, ...] = ("simple",)
     fd_threshold: float | None = None
     std_dvars_threshold: float | None = None
@@ -198,6 +199,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "statistic": _choices(STATISTICS),
     "smoothing_fwhm": _above_zero("a width in mm"),
     "clean_level": _choice(CLEAN_LEVELS),
+    "standardize_voxels": bool,
     "denoise": _words,
     "fd_threshold": _above_zero("a displacement in mm"),
     "std_dvars_threshold": _above_zero("a number"),
@@ -264,6 +266,8 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
         values.get("output_dir"),
     ):
         found.append("--bids-database-dir is BIDS_DIR or OUTPUT_DIR: choose a folder of its own")
+    if values.get("standardize_voxels") and values.get("clean_level") != "voxel":
+        found.append("--standardize-voxels: voxels are cleaned with --clean-level voxel only")
     if len(values.get("connectivity", ())) > 1 and "none" in values["connectivity"]:
         found.append("--connectivity: 'none' stands alone")
     if found:

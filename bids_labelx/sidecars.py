@@ -55,6 +55,7 @@ def timeseries_sidecar(
     min_coverage: float,
     smoothing_fwhm: float | None,
     clean_level: str,
+    standardize_voxels: bool,
     censor_output: str,
 ) -> dict[str, Any]:
     """For a time series. `denoising` is what `workflow.cleaning.clean_run` reports of it."""
@@ -82,6 +83,7 @@ def timeseries_sidecar(
         "FramewiseDisplacementSource": denoising["fd_source"],
         "SmoothingFWHM": smoothing_fwhm,
         "CleanLevel": clean_level,
+        "StandardizeVoxels": standardize_voxels,
         "CensorOutput": censor_output,
         "Detrend": done.get("detrend", False),
         "Filter": done.get("filter") or "none",

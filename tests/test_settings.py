@@ -74,6 +74,14 @@ def test_none_as_connectivity_stands_alone() -> None:
         make_settings({**NEEDED, "connectivity": ["none", "correlation"]})
 
 
+def test_standardised_voxels_need_cleaned_ones() -> None:
+    given = {"bids_dir": "/in", "output_dir": "/out", "analysis_level": "participant"}
+    given = {**given, "atlas": ["a.nii"], "standardize_voxels": True}
+    with pytest.raises(UsageError, match=r"--standardize-voxels: .*--clean-level voxel"):
+        make_settings(given)
+    assert make_settings({**given, "clean_level": "voxel"}).standardize_voxels
+
+
 def test_the_choices_of_the_options_are_what_the_core_can_do() -> None:
     """They stand twice, as settings must not load numpy for `--help`."""
     assert settings_module.STATISTICS == reduce.STATISTICS

@@ -87,31 +87,48 @@ class Cleaner:
 
     def __call__(self, signals: np.ndarray) -> np.ndarray:
         """Clean signals of shape (n_volumes, n_columns); see `clean`."""
-        if self.ensure_finite:
-            signals = np.where(np.isfinite(signals), signals, 0.0)
-        run, inside = _run_to_filter(signals, self.keep, self.band_pass, self.extrapolate)
+        return self.scale(self.denoise(signals), signals)
+
+    def denoise(self, signals: np.ndarray) -> np.ndarray:
+        """Do all of `__call__` but standardise.
+
+        Parameters
+        ----------
+        signals : array of shape (n_volumes, n_columns)
+
+        Returns
+        -------
+        float64 array of shape (n_rows, n_columns)
+        """
+        run, inside = self._run_to_filter(signals)
         cleaned = _detrend_and_filter(run, self.detrend, self.band_pass)
         kept = cleaned[inside]
         if self.censored == "drop":
-            cleaned, inside = kept, np.ones(len(kept), dtype=bool)
+            cleaned = kept
         if self.basis is not None and self.spread is not None:
             cleaned = cleaned - self.spread @ (self.basis.T @ kept)
-        cleaned = self._standardise(cleaned, inside, signals[self.keep], run, kept)
         if self.censored == "drop" or self.band_pass is not None:
             return cleaned
         whole = np.empty((len(self.keep), cleaned.shape[1]))
         whole[self.keep] = cleaned
         return filters.interpolate_censored(whole, self.keep, extrapolate=self.extrapolate)[0]
 
-    def _standardise(
-        self,
-        cleaned: np.ndarray,
-        inside: np.ndarray,
-        original: np.ndarray,
-        run: np.ndarray,
-        kept: np.ndarray,
-    ) -> np.ndarray:
-        """Standardise by what the kept volumes, `inside`, are like."""
+    def scale(self, cleaned: np.ndarray, signals: np.ndarray) -> np.ndarray:
+        """Standardise what was denoised, by what the kept volumes of it are like.
+
+        Parameters
+        ----------
+        cleaned : float64 array of shape (n_rows, n_columns)
+            What `denoise` made of the signals, or what was made of single voxels that it denoised.
+        signals : array of shape (n_volumes, n_columns)
+            The signals before anything was removed: they say what is rounding error and, for
+            ``psc``, what 100 percent are.
+
+        Returns
+        -------
+        float64 array of shape (n_rows, n_columns)
+        """
+        original = self._finite(signals)[self.keep]
         if len(original) == 1 and (self.detrend or self.standardize):
             warnings.warn(
                 "only one volume is kept: it is neither detrended nor standardised", stacklevel=4
@@ -120,15 +137,24 @@ class Cleaner:
         if self.standardize is None:
             return cleaned
         noise = rounding_noise(original)
+        inside = self.keep[self.rows]
         if self.standardize != "psc":
             ddof = 1 if self.standardize == "zscore_sample" else 0
             return zscore(cleaned, noise, ddof, inside)
+        run, kept = self._run_to_filter(signals)
         baseline = run.mean(axis=0)
         if self.band_pass is not None and self.mean_removed:
             baseline = baseline + cleaned[inside].mean(axis=0)
         elif self.band_pass is not None:
-            baseline = kept.mean(axis=0)
+            filtered = _detrend_and_filter(run, self.detrend, self.band_pass)
+            baseline = filtered[kept].mean(axis=0)
         return percent_change(cleaned, baseline, noise, inside)
+
+    def _run_to_filter(self, signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _run_to_filter(self._finite(signals), self.keep, self.band_pass, self.extrapolate)
+
+    def _finite(self, signals: np.ndarray) -> np.ndarray:
+        return np.where(np.isfinite(signals), signals, 0.0) if self.ensure_finite else signals
 
 
 def prepare(

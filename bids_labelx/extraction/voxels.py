@@ -139,6 +139,18 @@ def _storing_blocks(
             yield first, raw
 
 
+def stored_voxels(series: VoxelSeries) -> Volumes:
+    """Give the gathered voxels as the volumes that they came from, 0 outside of them.
+
+    Raises
+    ------
+    OSError
+        When they are read, with the name of a file that cannot be.
+    """
+    read = partial(_tiled_blocks, series._tiles, series.seen.voxels, series.volumes.n_voxels)
+    return replace(series.volumes, _read=read)
+
+
 def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
     """Clean the series of the covered voxels, each by itself.
 
@@ -201,15 +213,15 @@ def clean_voxels(series: VoxelSeries, cleaner: Cleaner, file: Path) -> Volumes:
         slope=1.0,
         inter=0.0,
         dtype=target.dtype,
-        _read=partial(_cleaned_blocks, target, series.seen.voxels, volumes.n_voxels),
+        _read=partial(_tiled_blocks, target, series.seen.voxels, volumes.n_voxels),
     )
 
 
-def _cleaned_blocks(
+def _tiled_blocks(
     tiles: _Tiles, voxels: np.ndarray, n_voxels: int, size: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks of cleaned volumes, in one buffer that is used again."""
-    buffer = np.zeros((min(size, tiles.n_volumes), n_voxels))
+    """Blocks of whole volumes, in one buffer that is used again."""
+    buffer = np.zeros((min(size, tiles.n_volumes), n_voxels), tiles.dtype)
     with tiles.file.open("rb", buffering=0) as stream:
         for first in range(0, tiles.n_volumes, size):
             block = buffer[: tiles.n_volumes - first]

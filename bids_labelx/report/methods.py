@@ -25,6 +25,7 @@ def methods_text(
     min_coverage: float,
     smoothing_fwhm: float | None = None,
     clean_level: str = "region",
+    standardize_voxels: bool = False,
 ) -> str:
     """Plain paragraphs, parted by blank lines.
 
@@ -43,6 +44,8 @@ def methods_text(
         Full width at half maximum, in mm, that volumes were smoothed with.
     clean_level
         ``region`` or ``voxel``: what was denoised.
+    standardize_voxels
+        Whether each denoised voxel was brought to unit variance.
     """
     smoothed = before = ""
     if smoothing_fwhm is not None:
@@ -67,6 +70,11 @@ def methods_text(
         paragraphs.append(
             "Confounds went through the same steps as the signals; they were then standardised "
             f"and regressed out of the {signals} by least squares over the volumes that were kept."
+        )
+    if standardize_voxels and any(name != "none" for name, _, _ in strategies):
+        paragraphs.append(
+            "Each denoised voxel was brought to zero mean and unit variance (n − 1) before the "
+            "voxels of a label were reduced."
         )
     if measures:
         paragraphs.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from bids_labelx.denoise import (
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.extraction.cleaner import Cleaner, prepare
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
+from bids_labelx.extraction.reduce import Reduction
 from bids_labelx.extraction.spatial import smooth_volumes
-from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
+from bids_labelx.extraction.voxels import clean_voxels, gather_voxels, stored_voxels
 from bids_labelx.quality import motion_summary
 from bids_labelx.workflow.steps import (
     Arrays,
@@ -108,6 +110,7 @@ def clean_and_reduce_run(
     t_r: float | None,
     censor_output: str = "drop",
     min_minutes: float = 0.0,
+    standardize_voxels: bool = False,
     scratch: Path,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[pd.DataFrame], dict[str, Any]]:
     """Read a run once, clean its labelled voxels by every strategy, and reduce what is left.
@@ -118,6 +121,10 @@ def clean_and_reduce_run(
         As for `reduce_run`.
     strategies, confounds, missing, t_r, censor_output, min_minutes
         As for `clean_run`.
+    standardize_voxels
+        Bring each cleaned voxel to zero mean and unit variance (n - 1) before it is reduced,
+        but not after `none`. A strategy's own standardisation is of the regions' signals, with
+        or without.
     scratch
         A folder for the voxels' series, which the caller removes: the size of the labelled part
         of the run as it is stored, and 8 bytes for each of its numbers.
@@ -148,6 +155,7 @@ def clean_and_reduce_run(
         t_r=t_r,
         censor_output=censor_output,
         min_minutes=min_minutes,
+        standardize_voxels=standardize_voxels,
     )
     with blaming(bold):
         watched, seen = watch(volumes, union(regions))
@@ -157,14 +165,24 @@ def clean_and_reduce_run(
     covered = [covered_regions(one, seen) for one in regions]
     counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
     after = tables_with_coverage(bold, before, regions, counts, min_coverage)
+    original: Reduction | None = None
     cleaned: dict[str, np.ndarray] = {}
     for name, cleaner in chosen.items():
         with blaming(bold):
             # One strategy after the other into the same file: the folder stays small.
-            kept = clean_voxels(series, cleaner, scratch / "cleaned")
+            unit = standardize_voxels and name != "none"
+            of_voxel = replace(cleaner, standardize="zscore_sample" if unit else None)
+            kept = clean_voxels(series, of_voxel, scratch / "cleaned")
             reduced = reduce_covered(kept, seen, regions, statistics)
+            if cleaner.standardize and not unit and original is None:
+                original = reduce_covered(stored_voxels(series), seen, regions, statistics)
         for i, table in enumerate(after):
             for statistic, signals in reduced.signals[i].items():
+                if original is not None:
+                    signals = cleaner.scale(signals, original.signals[i][statistic])
+                elif cleaner.standardize:
+                    # Voxels at unit variance are themselves what standardising starts from.
+                    signals = cleaner.scale(signals, _in_all_volumes(signals, cleaner))
                 known = without_lost(signals, table)
                 cleaned[series_key(i, statistic, name)] = _in_rows(known, cleaner, censor_output)
     assert series.mean_image is not None
@@ -180,6 +198,7 @@ def _choose(
     t_r: float | None,
     censor_output: str,
     min_minutes: float,
+    standardize_voxels: bool = False,
 ) -> tuple[dict[str, Cleaner], dict[str, Any]]:
     """What each strategy makes of the confounds, which are read once, and the report on it."""
     table, metadata, source = None, {}, missing
@@ -199,6 +218,11 @@ def _choose(
             )
             _check_minutes(strategy, denoising, source, t_r, min_minutes)
             cleaner = _prepare(strategy, denoising, source, t_r, censor_output)
+            if standardize_voxels and cleaner.standardize == "psc":
+                raise BadDataError(
+                    f"--denoise {strategy.name} asks for percent signal change, which voxels "
+                    "brought to unit variance by --standardize-voxels have none of; leave one out"
+                )
         except LabelxError as error:
             report[strategy.name] = {"problem": str(error)}
             continue
@@ -293,8 +317,11 @@ def _outliers(chosen: Denoising, motion: pd.DataFrame) -> dict[str, list[Any]]:
 
 def _in_rows(cleaned: np.ndarray, cleaner: Cleaner, censor_output: str) -> np.ndarray:
     """The cleaned rows as they are, or among all volumes with NaN for those that have none."""
-    if censor_output == "drop":
-        return cleaned
+    return cleaned if censor_output == "drop" else _in_all_volumes(cleaned, cleaner)
+
+
+def _in_all_volumes(cleaned: np.ndarray, cleaner: Cleaner) -> np.ndarray:
+    """Rows of the cleaner among all volumes, NaN for the others."""
     whole = np.full((len(cleaner.rows), cleaned.shape[1]), np.nan)
     whole[cleaner.rows] = cleaned
     return whole

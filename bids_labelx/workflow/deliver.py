@@ -46,6 +46,7 @@ class Delivery:
     min_coverage: float
     smoothing_fwhm: float | None
     clean_level: str
+    standardize_voxels: bool
     censor_output: str
 
     def entities(self, atlas: Atlas) -> dict[str, str]:
@@ -120,6 +121,7 @@ def write_run(
                 min_coverage=delivery.min_coverage,
                 smoothing_fwhm=delivery.smoothing_fwhm,
                 clean_level=delivery.clean_level,
+                standardize_voxels=delivery.standardize_voxels and strategy.name != "none",
                 censor_output=delivery.censor_output,
             )
             _write_pair(delivery.output, path, table, sidecar)

@@ -137,6 +137,7 @@ def _init_run_wf(
                 min_coverage=settings.min_coverage,
                 smoothing_fwhm=settings.smoothing_fwhm,
                 clean_level=settings.clean_level,
+                standardize_voxels=settings.standardize_voxels,
                 censor_output=settings.censor_output,
             ),
             done_record=done,
@@ -147,7 +148,12 @@ def _init_run_wf(
     workflow = pe.Workflow(name=f"{planned.key}_wf")
     if settings.clean_level == "voxel":
         clean = reduce = pe.Node(
-            CleanVoxels(**extraction, **denoising, failed_record=failed),
+            CleanVoxels(
+                **extraction,
+                **denoising,
+                standardize_voxels=settings.standardize_voxels,
+                failed_record=failed,
+            ),
             name=_first_node(settings),
         )
     else:

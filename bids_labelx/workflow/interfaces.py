@@ -193,7 +193,7 @@ def _save_cleaned(
 
 
 class _CleanVoxelsInput(_StrategiesInput, _ReduceInput):
-    pass
+    standardize_voxels = traits.Bool(mandatory=True)
 
 
 class _CleanVoxelsOutput(_CleanOutput, _ReduceOutput):
@@ -212,7 +212,10 @@ class CleanVoxels(_Recorded):
     def _work(self, folder: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="voxels-", dir=folder) as scratch:
             cleaned, arrays, tables, report = cleaning.clean_and_reduce_run(
-                **_extraction(self.inputs), **_denoising(self.inputs), scratch=Path(scratch)
+                **_extraction(self.inputs),
+                **_denoising(self.inputs),
+                standardize_voxels=self.inputs.standardize_voxels,
+                scratch=Path(scratch),
             )
         return {
             **_save_extracted(folder, arrays, tables),

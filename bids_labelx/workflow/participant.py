@@ -106,6 +106,7 @@ def _methods(settings: Settings, plan: Plan) -> str:
         min_coverage=settings.min_coverage,
         smoothing_fwhm=settings.smoothing_fwhm,
         clean_level=settings.clean_level,
+        standardize_voxels=settings.standardize_voxels,
     )
 
 

@@ -157,20 +157,74 @@ def test_mean_and_sum_of_cleaned_voxels_are_the_cleaned_mean_and_sum(
     np.testing.assert_allclose(arrays["mean_image"], before["mean_image"])
 
 
+def voxels_by_brute_force(given: dict, report: dict, series: np.ndarray) -> np.ndarray:
+    """Series (n_volumes, n_voxels) less the confounds, by least squares over all but volume 0."""
+    confounds = pd.read_csv(given["confounds"], sep="\t")
+    design = confounds[report["simple"]["columns"]].bfill().to_numpy()[1:]
+    design = design - design.mean(axis=0)
+    weights, *_ = np.linalg.lstsq(design, series[1:] - series[1:].mean(axis=0), rcond=1e-10)
+    return series[1:] - design @ weights
+
+
 def test_the_median_is_that_of_voxels_cleaned_by_least_squares(
     given: dict, data: np.ndarray, mask: np.ndarray, labels: np.ndarray
 ) -> None:
     cleaned, _, _, report = clean_and_reduce_run(**given)
-    confounds = pd.read_csv(given["confounds"], sep="\t")
-    design = confounds[report["simple"]["columns"]].bfill().to_numpy()[1:]
-    design = design - design.mean(axis=0)
     usable = (mask > 0) & np.isfinite(data).all(axis=3) & (data != 0).any(axis=3)
     for column, label in ((0, 9), (1, 2), (3, 5)):
-        series = data[usable & (labels == label)].astype(float).T[1:]
-        weights, *_ = np.linalg.lstsq(design, series - series.mean(axis=0), rcond=1e-10)
-        expected = np.median(series - design @ weights, axis=1)
+        series = data[usable & (labels == label)].astype(float).T
+        expected = np.median(voxels_by_brute_force(given, report, series), axis=1)
         np.testing.assert_allclose(cleaned["0/median/simple"][:, column], expected, atol=1e-6)
     assert np.isnan(cleaned["0/median/simple"][:, 2]).all()
+
+
+@pytest.mark.parametrize("standardize", ["zscore_sample", "zscore", "psc"])
+def test_a_strategy_standardises_regions_at_either_level(given: dict, standardize: str) -> None:
+    given["strategies"] = override(given["strategies"], clean={"standardize": standardize})
+    cleaned, *_ = clean_and_reduce_run(**given)
+    expected, *_ = at_region_level(given)
+    for statistic in ("mean", "sum"):
+        key = f"0/{statistic}/simple"
+        np.testing.assert_allclose(cleaned[key], expected[key], rtol=1e-6, atol=1e-9)
+    median = cleaned["0/median/simple"][:, 0]
+    assert not np.allclose(median, expected["0/median/simple"][:, 0], rtol=1e-3)
+    if standardize != "psc":
+        ddof = 1 if standardize == "zscore_sample" else 0
+        np.testing.assert_allclose(median.std(ddof=ddof), 1)
+
+
+@pytest.mark.parametrize("standardize", [None, "zscore"])
+def test_standardised_voxels_are_those_of_brute_force(
+    given: dict, data: np.ndarray, mask: np.ndarray, labels: np.ndarray, standardize: str | None
+) -> None:
+    if standardize:
+        given["strategies"] = override(given["strategies"], clean={"standardize": standardize})
+    plain, *_ = clean_and_reduce_run(**given)
+    cleaned, _, _, report = clean_and_reduce_run(**given, standardize_voxels=True)
+    usable = (mask > 0) & np.isfinite(data).all(axis=3) & (data != 0).any(axis=3)
+    reduce = {"mean": np.mean, "sum": np.sum, "median": np.median}
+    for column, label in ((0, 9), (1, 2), (3, 5)):
+        series = data[usable & (labels == label)].astype(float).T
+        denoised = voxels_by_brute_force(given, report, series)
+        units = (denoised - denoised.mean(axis=0)) / denoised.std(axis=0, ddof=1)
+        for statistic, over_voxels in reduce.items():
+            expected = over_voxels(units, axis=1)
+            if standardize:
+                expected = (expected - expected.mean()) / expected.std()
+            got = cleaned[f"0/{statistic}/simple"][:, column]
+            np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-8)
+            assert not np.allclose(got, plain[f"0/{statistic}/simple"][:, column], rtol=1e-3)
+    # The strategy that does nothing does not do this either.
+    for statistic in reduce:
+        key = f"0/{statistic}/none"
+        np.testing.assert_array_equal(cleaned[key], plain[key])
+
+
+def test_percent_of_voxels_at_unit_variance_is_refused(given: dict) -> None:
+    given["strategies"] = override(given["strategies"], clean={"standardize": "psc"})
+    cleaned, _, _, report = clean_and_reduce_run(**given, standardize_voxels=True)
+    assert {key.split("/")[-1] for key in cleaned} == {"none"}
+    assert "simple asks for percent signal change" in report["simple"]["problem"]
 
 
 @pytest.mark.parametrize("level", ["region", "voxel"])

@@ -257,6 +257,27 @@ def test_voxels_cleaned_first_have_the_same_mean_and_another_median(
     assert "each labelled voxel" in (tmp_path / "voxel/logs/CITATION.md").read_text()
 
 
+def test_voxels_at_unit_variance_are_so_for_the_strategies_that_denoise(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    settings = settings_for(
+        tmp_path / "ds",
+        atlas_dataset,
+        clean_level="voxel",
+        standardize_voxels=True,
+        denoise=("none", "simple"),
+    )
+    assert run_participants(settings) == 0
+    for desc, unit in (("raw", False), ("simple", True)):
+        stem = settings.output_dir / "sub-01" / "func" / f"{STEM}_stat-mean_desc-{desc}"
+        sidecar = json.loads(Path(f"{stem}_timeseries.json").read_text())
+        assert sidecar["StandardizeVoxels"] is unit
+        series = pd.read_csv(f"{stem}_timeseries.tsv", sep="\t").dropna(axis=1)
+        np.testing.assert_array_equal(np.abs(series.mean()) < 1e-6, unit)
+    assert "unit variance (n − 1)" in (settings.output_dir / "logs/CITATION.md").read_text()
+
+
 def test_smoothed_regions_are_those_of_smoothed_volumes(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path, labels: np.ndarray
 ) -> None:
