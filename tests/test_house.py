@@ -26,10 +26,11 @@ LAYERS = {
     "connectivity": set(),
     "quality": set(),
     "outputs": set(),
+    "failures": {"outputs"},
     "sidecars": {"denoise", "outputs"},
     "results": {"dataset", "outputs"},
     "masker": {"extraction", "report"},
-    "report": {"outputs", "quality", "results"},
+    "report": {"failures", "outputs", "quality", "results"},
     "demo": set(),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bids_labelx import __version__
 from bids_labelx.errors import LabelxError
+from bids_labelx.failures import read_failures
 from bids_labelx.names import build_name
 from bids_labelx.outputs import figure_path, write_text
 from bids_labelx.quality import OK, qc_row
@@ -28,9 +29,7 @@ _STRATEGY_HEADER = (
 )
 
 
-def write_participant_report(
-    output: Path, participant: str, *, failures: Mapping[str, str], methods: str
-) -> Path:
+def write_participant_report(output: Path, participant: str, *, methods: str) -> Path:
     """Write ``sub-XX.html`` for all runs of a participant in the output dataset.
 
     Parameters
@@ -39,8 +38,6 @@ def write_participant_report(
         The output dataset.
     participant
         Label without ``sub-``.
-    failures
-        Why a run failed, wholly or in part, by the run's title (see `run_title`).
     methods
         Plain text.
     """
@@ -57,7 +54,8 @@ def write_participant_report(
             sorted(series, key=lambda one: run_title(one.run)), lambda one: run_title(one.run)
         )
     }
-    problems = {**broken, **failures}
+    failures = read_failures(output, participant)
+    problems = {**broken, **{run_title(one.entities): one.problem for one in failures}}
     sections = [
         _section(title, found.get(title, []), problems.get(title))
         for title in sorted({*found, *problems})

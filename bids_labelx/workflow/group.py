@@ -5,6 +5,8 @@ There is nothing to distribute in it, so it is no nipype graph.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from rich.console import Console
 from bids_labelx import __version__
 from bids_labelx.dataset import check_dataset
 from bids_labelx.errors import LabelxError, MissingInputError, NoRunsError
+from bids_labelx.failures import Failure, read_failures
 from bids_labelx.outputs import write_text, write_tsv
 from bids_labelx.quality import qc_row
 from bids_labelx.report.pages import Table, group_page
-from bids_labelx.results import Series, participants_of, read_series, series_paths
+from bids_labelx.results import participants_of, read_series, series_paths
 from bids_labelx.settings import Settings
 
 
@@ -41,11 +44,15 @@ def run_group(settings: Settings) -> int:
         raise MissingInputError(
             f"{output}: there is no such folder; run the participant level first"
         )
-    wanted = settings.participant_label or tuple(participants_of(output))
+    failures = read_failures(output)
+    wanted = settings.participant_label or tuple(
+        sorted({*participants_of(output), *(one.entities["sub"] for one in failures)})
+    )
     rows: list[dict[str, Any]] = []
     problems: dict[str, list[str]] = {}
     for participant in wanted:
-        found, broken = _read_participant(output, participant)
+        of_participant = [one for one in failures if one.entities["sub"] == participant]
+        found, broken = _read_participant(output, participant, of_participant)
         rows += found
         if broken:
             problems[participant] = broken
@@ -54,7 +61,9 @@ def run_group(settings: Settings) -> int:
         raise NoRunsError(
             f"{output}: no time series in it; run the participant level first{details}"
         )
-    table = pd.DataFrame(rows)
+    # Types that have a missing value, so that counts stay whole numbers.
+    table = pd.DataFrame(rows).convert_dtypes()
+    table = table[[*table.columns.drop("problem"), "problem"]]
     write_tsv(output / "group_qc.tsv", table)
     write_text(output / "group.html", _page(settings, table, wanted, problems))
     console.print(
@@ -68,7 +77,9 @@ def run_group(settings: Settings) -> int:
     return 1 if problems else 0
 
 
-def _read_participant(output: Path, participant: str) -> tuple[list[dict[str, Any]], list[str]]:
+def _read_participant(
+    output: Path, participant: str, failures: Sequence[Failure]
+) -> tuple[list[dict[str, Any]], list[str]]:
     """A row per run, atlas and strategy, and what is wrong with this participant's output."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     broken: list[str] = []
@@ -77,25 +88,36 @@ def _read_participant(output: Path, participant: str) -> tuple[list[dict[str, An
         broken.append(f"sub-{participant}: no time series")
     for path in paths:
         try:
-            row = _row(read_series(output, path))
+            one = read_series(output, path)
         except LabelxError as error:
             broken.append(f"sub-{participant}: {error}")
             continue
+        sidecar = one.sidecar
+        row = {
+            **_whose(one.run, sidecar["Atlas"], sidecar["DenoisingStrategy"]),
+            **qc_row(sidecar, one.labels),
+            "problem": None,
+        }
         # The statistics of one atlas and strategy share all these figures.
-        key = (path.parent.as_posix(), row["run"], row["atlas"], row["strategy"])
-        rows.setdefault(key, row)
-    return list(rows.values()), broken
+        rows.setdefault(tuple(map(str, row.values()))[:5], row)
+    for failure in failures:
+        for atlas, (strategy, problem) in product(failure.atlases, failure.problems.items()):
+            row = _whose(failure.entities, atlas, strategy)
+            # A message has lines; a cell has none.
+            row = rows.setdefault(tuple(map(str, row.values())), row)
+            row["problem"] = " ".join(problem.split())
+    return [rows[key] for key in sorted(rows)], broken
 
 
-def _row(one: Series) -> dict[str, Any]:
-    rest = {k: v for k, v in one.run.items() if k not in ("sub", "ses")}
+def _whose(run: Mapping[str, str], atlas: str, strategy: str) -> dict[str, Any]:
+    """The columns that tell rows apart."""
+    rest = {key: value for key, value in run.items() if key not in ("sub", "ses")}
     return {
-        "participant_id": f"sub-{one.entities['sub']}",
-        "session_id": f"ses-{one.entities['ses']}" if "ses" in one.entities else None,
+        "participant_id": f"sub-{run['sub']}",
+        "session_id": f"ses-{run['ses']}" if "ses" in run else None,
         "run": "_".join(f"{key}-{value}" for key, value in rest.items()),
-        "atlas": one.sidecar["Atlas"],
-        "strategy": one.sidecar["DenoisingStrategy"],
-        **qc_row(one.sidecar, one.labels),
+        "atlas": atlas,
+        "strategy": strategy,
     }
 
 

@@ -10,10 +10,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bids_labelx.dataset import Run, read_json
 from bids_labelx.errors import CannotWriteError
+from bids_labelx.failures import Failure, remember_failure
+from bids_labelx.names import build_name
 from bids_labelx.outputs import SOURCE_LINK, write_dataset_files, write_text
 from bids_labelx.settings import Settings, to_toml
 from bids_labelx.workflow.plan import Plan, make_plan, record_paths
@@ -33,14 +33,6 @@ LOGGER = logging.getLogger("bids_labelx")
 _POLL = 0.05
 
 _NIPYPE_LOGGERS = ("nipype.workflow", "nipype.interface", "nipype.utils")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a run. `problem` is None where everything of it was written."""
-
-    run: Run
-    problem: str | None
 
 
 def run_participants(settings: Settings) -> int:
@@ -65,7 +57,11 @@ def run_participants(settings: Settings) -> int:
         _repeat(console, planning)
         started = time.monotonic()
         outcomes = _run_graph(settings, plan, work=work, logs=logs, console=console)
-        outcomes += [Outcome(run, problem) for run, problem in plan.failures]
+        outcomes += [_failure(plan, run, _of_all(plan, problem)) for run, problem in plan.failures]
+        for outcome in outcomes:
+            remember_failure(
+                settings.output_dir, outcome, [strategy.name for strategy in plan.strategies]
+            )
         reports = _write_reports(settings, plan, outcomes)
         return _conclude(console, settings, outcomes, reports, time.monotonic() - started)
 
@@ -209,7 +205,7 @@ def _say(console: Console, text: str) -> None:
 
 def _run_graph(
     settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
-) -> list[Outcome]:
+) -> list[Failure]:
     """Run every node that can run, and read what each run left word of."""
     if not plan.runs:
         return []
@@ -241,7 +237,10 @@ def _run_graph(
             LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
         finally:
             gc.unfreeze()
-    outcomes = [Outcome(p.run, _problem(*record_paths(records, p), records)) for p in plan.runs]
+    outcomes = [
+        _failure(plan, p.run, _problems(plan, *record_paths(records, p), records))
+        for p in plan.runs
+    ]
     shutil.rmtree(records, ignore_errors=True)
     return outcomes
 
@@ -269,56 +268,63 @@ def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[
         yield update
 
 
-def _problem(done: Path, failed: Path, records: Path) -> str | None:
-    """Why a run is not wholly done, out of the records."""
+def _failure(plan: Plan, run: Run, problems: Mapping[str, str]) -> Failure:
+    atlases = tuple(atlas.key for atlas in plan.atlases[run.space])
+    return Failure(run.entities, atlases, problems)
+
+
+def _of_all(plan: Plan, problem: str) -> dict[str, str]:
+    """A run's problem as that of each strategy."""
+    return {strategy.name: problem for strategy in plan.strategies}
+
+
+def _problems(plan: Plan, done: Path, failed: Path, records: Path) -> dict[str, str]:
+    """By strategy why a run is not done, out of the records."""
     if failed.is_file():
         record = json.loads(failed.read_text(encoding="utf-8"))
         LOGGER.error("%s\n%s", record["message"], record["traceback"])
-        return str(record["message"])
+        return _of_all(plan, record["message"])
     if done.is_file():
-        problems = json.loads(done.read_text(encoding="utf-8"))["problems"]
-        return "\n".join(problems.values()) or None
+        return dict(json.loads(done.read_text(encoding="utf-8"))["problems"])
     of_atlases = [
         json.loads(path.read_text(encoding="utf-8"))["message"]
         for path in sorted((records / "atlases").glob("*.json"))
     ]
     if of_atlases:
-        return "the atlas could not be brought onto the grid: " + "; ".join(of_atlases)
-    return "it did not run to its end: a process was killed or the start was stopped; see logs/"
+        text = "the atlas could not be brought onto the grid: " + "; ".join(of_atlases)
+    else:
+        text = (
+            "it did not run to its end: a process was killed or the start was stopped; see logs/"
+        )
+    return _of_all(plan, text)
 
 
-def _write_reports(settings: Settings, plan: Plan, outcomes: Sequence[Outcome]) -> list[Path]:
-    from bids_labelx.report.participant import run_title, write_participant_report
+def _write_reports(settings: Settings, plan: Plan, outcomes: Sequence[Failure]) -> list[Path]:
+    from bids_labelx.report.participant import write_participant_report
 
-    problems: dict[str, dict[str, str]] = defaultdict(dict)
-    for outcome in outcomes:
-        of_participant = problems[outcome.run.entities["sub"]]
-        if outcome.problem is not None:
-            of_participant[run_title(outcome.run.entities)] = outcome.problem
     methods = _methods(settings, plan)
     return [
-        write_participant_report(
-            settings.output_dir, participant, failures=failures, methods=methods
-        )
-        for participant, failures in sorted(problems.items())
+        write_participant_report(settings.output_dir, participant, methods=methods)
+        for participant in sorted({outcome.entities["sub"] for outcome in outcomes})
     ]
 
 
 def _conclude(
     console: Console,
     settings: Settings,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[Failure],
     reports: Sequence[Path],
     seconds: float,
 ) -> int:
-    failed = [outcome for outcome in outcomes if outcome.problem is not None]
+    failed = [outcome for outcome in outcomes if outcome.problems]
     _say(
         console, f"{len(outcomes) - len(failed)} runs done, {len(failed)} failed, {seconds:.0f} s"
     )
     for outcome in failed:
-        LOGGER.error("failed: %s\n%s", outcome.run.name, outcome.problem)
-        problem = str(outcome.problem).replace("\n", "\n    ")
-        console.print(f"failed: {outcome.run.name}\n    {problem}", markup=False, style="red")
+        name = build_name(outcome.entities, "bold", "")
+        LOGGER.error("failed: %s\n%s", name, outcome.problem)
+        problem = outcome.problem.replace("\n", "\n    ")
+        console.print(f"failed: {name}\n    {problem}", markup=False, style="red")
     shown = str(reports[0]) if len(reports) == 1 else f"{settings.output_dir}/sub-*.html"
     _say(console, f"reports: {shown}")
     return 1 if failed else 0

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -51,6 +52,40 @@ def test_there_is_a_row_per_run_and_strategy_with_what_the_sidecars_say(
     page = (settings.output_dir / "group.html").read_text()
     assert 'href="sub-01.html"' in page
     assert "sub-02" in page
+
+
+def test_what_was_refused_has_a_row_with_the_reason(
+    settings: Settings, add_run: AddRun, tmp_path: Path
+) -> None:
+    add_run(tmp_path / "ds", "sub-00_ses-a_task-rest")
+    bold = next((tmp_path / "ds/sub-00").rglob("*_bold.nii.gz"))
+    bold.write_bytes(bold.read_bytes()[:-500])
+    confounds = next((tmp_path / "ds/sub-02").rglob("*.tsv"))
+    lines = confounds.read_text().splitlines(keepends=True)
+    confounds.write_text("".join(lines[:-1]))
+    assert run_participants(replace(settings, analysis_level="participant")) == 1
+    # A participant without any result is missing, too.
+    assert run_group(settings) == 1
+    path = settings.output_dir / "group_qc.tsv"
+    table = pd.read_csv(path, sep="\t").set_index(["participant_id", "strategy"])
+    assert len(table) == 6
+    for strategy in ("none", "simple"):
+        lost = table.loc[("sub-00", strategy)]
+        assert lost["session_id"] == "ses-a"
+        assert "bold.nii.gz" in lost["problem"]
+        assert np.isnan(lost["volumes_kept"])
+        assert pd.isna(table.loc[("sub-01", strategy), "problem"])
+    assert pd.isna(table.loc[("sub-02", "none"), "problem"])
+    refused = table.loc[("sub-02", "simple")]
+    assert "39 rows, but the BOLD image has 40 volumes" in refused["problem"]
+    # Whole numbers stay whole beside rows without any.
+    assert "\t40\t39\t" in path.read_text()
+    assert "39 rows, but" in (settings.output_dir / "group.html").read_text()
+    # What is done later is no problem any more.
+    confounds.write_text("".join(lines))
+    assert run_participants(replace(settings, participant_label=("02",))) == 0
+    assert run_group(replace(settings, participant_label=("02",))) == 0
+    assert pd.read_csv(path, sep="\t")["problem"].isna().all()
 
 
 def test_a_broken_participant_is_listed_and_the_others_are_in(
