@@ -66,6 +66,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     which.add_argument("--res", nargs="+", metavar="RES")
     which.add_argument(
+        "--bids-filter-file",
+        metavar="JSON",
+        help="entities of bold, mask and confounds, in the form of fMRIPrep's; null and * mean "
+        "none and any",
+    )
+    which.add_argument(
+        "--skip-bids-validation",
+        action="store_true",
+        help="taken for the sake of scripts; the input is never validated",
+    )
+    which.add_argument(
         "--bids-database-dir",
         metavar="DIR",
         help="keep the index of BIDS_DIR here for later starts; it is made again where the "
@@ -77,12 +88,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--atlas",
         nargs="+",
         metavar="SPEC",
-        help="IMAGE, NAME=IMAGE, NAME=IMAGE,TABLE, or NAME[:SEG] looked up in --atlas-dataset; "
+        help="IMAGE, NAME=IMAGE, NAME=IMAGE,TABLE; or NAME[:SEG] looked up in --atlas-dataset and "
+        "in TemplateFlow's local folder; or derivative:desc-LABEL, each run's own segmentation; "
         "without it, all atlases of --atlas-dataset in the run's space",
     )
     atlas.add_argument("--atlas-dataset", metavar="DIR", help="a BIDS atlas dataset (tpl-…)")
     atlas.add_argument(
         "--atlas-space", metavar="SPACE", help="the space the atlases are in, whatever names say"
+    )
+    atlas.add_argument(
+        "--labels",
+        nargs="+",
+        metavar="LABEL",
+        help="these only, by index or name (default: all of each atlas)",
+    )
+    atlas.add_argument(
+        "--background-label",
+        metavar="INDEX",
+        help="a value of the image that is no label, like 0 (default: 0)",
     )
     atlas.add_argument(
         "--min-coverage",
@@ -93,6 +116,12 @@ def build_parser() -> argparse.ArgumentParser:
     signal = parser.add_argument_group("signal")
     signal.add_argument(
         "--statistic", nargs="+", metavar="NAME", help=f"{', '.join(STATISTICS)} (default: mean)"
+    )
+    signal.add_argument(
+        "--mask",
+        metavar="brain|none|FILE",
+        help="voxels inside the run's brain mask, all voxels, or those inside this image "
+        "(default: brain)",
     )
     signal.add_argument(
         "--smoothing-fwhm",
@@ -158,6 +187,12 @@ def build_parser() -> argparse.ArgumentParser:
     alone.add_argument(
         "--demo", metavar="DIR", help="simulate a dataset in DIR and run both levels on it"
     )
+    alone.add_argument(
+        "--fetch-atlas",
+        metavar="NAME[:SEG]",
+        help="download an atlas into TemplateFlow's local folder (TEMPLATEFLOW_HOME), in the "
+        "space that --space says (default: MNI152NLin2009cAsym); a run never downloads",
+    )
     alone.add_argument("--list-denoise", action="store_true", help="print the strategies and stop")
     alone.add_argument(
         "--bids-exec-spec", action="store_true", help="print the Boutiques descriptor and stop"
@@ -170,6 +205,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     running.add_argument(
         "--nprocs", metavar="N", help="processes at once (default: the CPUs there are)"
+    )
+    running.add_argument(
+        "--dry-run",
+        action="store_true",
+        default=None,
+        help="say what would be done with what, and stop",
     )
     running.add_argument("--stop-on-first-crash", action="store_true", default=None)
     running.add_argument(
@@ -226,6 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
     demo, config = options.pop("demo"), options.pop("config_file")
     listing, spec = options.pop("list_denoise"), options.pop("bids_exec_spec")
+    fetched = options.pop("fetch_atlas")
+    options.pop("skip_bids_validation")
     if listing and not unknown:
         from bids_labelx.denoise import describe_presets
 
@@ -243,6 +286,14 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         from bids_labelx.workflow.showcase import run_demo
 
         return run_demo(Path(demo), options)
+    if fetched is not None:
+        if problems:
+            raise UsageError("\n".join(problems))
+        from bids_labelx.atlas_sources import fetch_atlas
+
+        for space in options["space"] or ["MNI152NLin2009cAsym"]:
+            print("\n".join(map(str, fetch_atlas(fetched, space))))
+        return 0
     if config is not None:
         options = {**read_options(Path(config)), **_given(options)}
     settings = make_settings(options, problems)

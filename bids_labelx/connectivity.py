@@ -1,8 +1,17 @@
-"""From region signals to matrices between regions."""
+"""From region signals to matrices between regions.
+
+A region is lost where its signal is NaN or does not vary. Its row and column are NaN, and the
+numbers of the others are bit for bit what they are without it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
+
+_EPS = float(np.finfo(np.float64).eps)
+_BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 
 def correlation(signals: np.ndarray) -> np.ndarray:
@@ -11,34 +20,280 @@ def correlation(signals: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     signals
-        Shape (n_volumes, n_regions). NaN columns are lost labels.
+        Shape (n_volumes, n_regions).
 
     Returns
     -------
     numpy.ndarray
-        Shape (n_regions, n_regions), symmetric, its diagonal 1. Rows and columns of lost labels,
-        and of regions whose signal does not vary, are NaN.
+        Shape (n_regions, n_regions), symmetric, its diagonal 1; NaN for lost regions.
 
     Raises
     ------
     ValueError
         Where there are fewer than 3 volumes: two points always correlate perfectly.
     """
-    n_volumes, n_regions = signals.shape
-    if n_volumes < 3:
-        raise ValueError(f"a correlation needs at least 3 volumes, there are {n_volumes}")
-    deviations = signals - signals.mean(axis=0)
-    norms = np.linalg.norm(deviations, axis=0)
-    # A constant column leaves rounding errors behind, which would correlate like signal.
-    floor = np.finfo(float).eps * n_volumes * np.abs(signals).max(axis=0, initial=0.0)
-    usable = np.isfinite(norms) & (norms > floor)
-    scaled = deviations[:, usable] / norms[usable]
-    matrix = np.full((n_regions, n_regions), np.nan)
-    values = np.clip(scaled.T @ scaled, -1.0, 1.0)
+    usable, deviations, norms = _deviations(signals, "a correlation", 3)
+    scaled = deviations / norms[:, None]
+    values = np.clip(scaled @ scaled.T, -1.0, 1.0)
     np.fill_diagonal(values, 1.0)
+    return _with_lost(values, usable)
+
+
+def covariance(signals: np.ndarray) -> np.ndarray:
+    """Sample covariance between regions: sums of products of deviations, over n - 1.
+
+    n is the number of volumes, whatever denoising took from the degrees of freedom.
+
+    Parameters
+    ----------
+    signals
+        Shape (n_volumes, n_regions).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_regions, n_regions), symmetric, in squared units; NaN for lost regions.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than 2 volumes.
+    """
+    usable, deviations, _ = _deviations(signals, "a covariance", 2)
+    return _with_lost(deviations @ deviations.T / (len(signals) - 1), usable)
+
+
+def partial_correlation(signals: np.ndarray) -> np.ndarray:
+    """Correlation between two regions given all others, with Ledoit-Wolf shrinkage.
+
+    It is -P_ij / sqrt(P_ii P_jj) of `precision`'s P, and the scale of a signal does not matter.
+
+    Parameters
+    ----------
+    signals
+        Shape (n_volumes, n_regions); there may be more regions than volumes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_regions, n_regions), symmetric, its diagonal 1; NaN for lost regions.
+
+    Raises
+    ------
+    ValueError
+        As `precision`.
+    """
+    usable, inverse, _ = _standardized_precision(signals, "a partial correlation")
+    roots = np.sqrt(np.diag(inverse))
+    values = np.clip(-inverse / np.outer(roots, roots), -1.0, 1.0)
+    np.fill_diagonal(values, 1.0)
+    return _with_lost(values, usable)
+
+
+def precision(signals: np.ndarray) -> np.ndarray:
+    """Inverse of the covariance between regions, with Ledoit-Wolf shrinkage.
+
+    Parameters
+    ----------
+    signals
+        Shape (n_volumes, n_regions); there may be more regions than volumes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_regions, n_regions), symmetric, in inverse squared units; NaN for lost regions.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than 3 volumes, or nothing to shrink though some signals are made of
+        others (all jump between two values).
+
+    Notes
+    -----
+    Ledoit & Wolf (2004, doi:10.1016/S0047-259X(03)00096-4): the covariance S (over n) of p
+    standardised signals z becomes ``(1 - s) S + s m I`` with ``m = trace(S) / p``,
+    ``s = min(b, d) / d``, ``d = ||S - m I||^2`` and ``b = sum_t ||z_t z_t' - S||^2 / n^2``. Its
+    inverse is divided by the standard deviations (n - 1) of both regions.
+
+    Not standardised, all signals would be shrunk towards one variance, which hardly touches large
+    ones and parts small ones from all others. Variances are therefore left alone, as by Schäfer &
+    Strimmer (2005, doi:10.2202/1544-6115.1175). nilearn's ``ConnectivityMeasure`` leaves
+    standardising to the caller: on z-scored (n - 1) signals its numbers are the same. The formula
+    takes volumes for independent, and shrinks less than would be best where they are not.
+    """
+    usable, inverse, deviation = _standardized_precision(signals, "a precision")
+    return _with_lost(inverse / np.outer(deviation, deviation), usable)
+
+
+def concatenate(series: Sequence[np.ndarray]) -> np.ndarray:
+    """Several runs' series below each other, each region z-scored (n - 1) within its run.
+
+    A region that is lost in one run is NaN in all rows: no edge of a matrix over all runs may come
+    from fewer runs than another one.
+
+    Parameters
+    ----------
+    series
+        For each run, shape (n_volumes of the run, n_regions).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (sum of n_volumes, n_regions), in standard deviations.
+
+    Raises
+    ------
+    ValueError
+        Where there are no runs, their numbers of regions differ, or one has fewer than 2 volumes.
+    """
+    counts = sorted({run.shape[1] for run in series})
+    if len(counts) != 1:
+        raise ValueError(f"runs of one number of regions are needed, found {counts or 'no runs'}")
+    whole = np.full((sum(map(len, series)), counts[0]), np.nan)
+    lost = np.zeros(counts[0], dtype=bool)
+    start = 0
+    for run in series:
+        usable, deviations, norms = _deviations(run, "a run to concatenate", 2)
+        scores = deviations * (np.sqrt(len(run) - 1) / norms)[:, None]
+        whole[start : start + len(run), usable] = scores.T
+        lost |= ~usable
+        start += len(run)
+    whole[:, lost] = np.nan
+    return whole
+
+
+def first_volumes(series: np.ndarray, n: int) -> np.ndarray:
+    """The first `n` rows of a series, a view.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer, or `n` is below 1.
+    """
+    if not 1 <= n <= len(series):
+        raise ValueError(f"the first {n} volumes are asked for, there are {len(series)}")
+    return series[:n]
+
+
+def fisher_z(matrix: np.ndarray) -> np.ndarray:
+    """Fisher's z of correlations: ``arctanh(r)``.
+
+    Parameters
+    ----------
+    matrix
+        Correlations, shape (n_regions, n_regions); NaN where there is none.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same shape, its diagonal NaN. Elsewhere 1 counts as the largest number below it,
+        1 - 2^-53, whose z is 18.7, and -1 as its negative; no other value is changed.
+
+    Raises
+    ------
+    ValueError
+        Where the matrix is not square, or a value is no correlation: beyond ±1 by over 1e-6.
+    """
+    values = np.array(matrix, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+        raise ValueError(f"a square matrix is expected, not one of shape {values.shape}")
+    np.fill_diagonal(values, np.nan)
+    if (np.abs(values) > 1 + 1e-6).any():
+        raise ValueError(f"correlations are expected, there is one of {np.nanmax(np.abs(values))}")
+    return np.arctanh(np.clip(values, -_BELOW_ONE, _BELOW_ONE))
+
+
+def mean_fisher_z(matrices: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over matrices of Fisher's z, edge by edge, over those that have a value; none is kept.
+
+    Parameters
+    ----------
+    matrices
+        Correlations, each of one shape (n_regions, n_regions); see `fisher_z`.
+
+    Returns
+    -------
+    mean : numpy.ndarray
+        Shape (n_regions, n_regions), in units of z; NaN on the diagonal and where `n` is 0.
+    n : numpy.ndarray
+        The number of matrices behind each edge; the same shape, int64.
+
+    Raises
+    ------
+    ValueError
+        Where there are no matrices, their shapes differ, or one is refused by `fisher_z`.
+    """
+    total = n = np.empty(0)
+    for i, matrix in enumerate(matrices):
+        z = fisher_z(matrix)
+        if i == 0:
+            total, n = np.zeros(z.shape), np.zeros(z.shape, dtype=np.int64)
+        elif z.shape != total.shape:
+            raise ValueError(f"matrices of different shapes: {total.shape} and {z.shape}")
+        known = np.isfinite(z)
+        total[known] += z[known]
+        n += known
+    if total.ndim != 2:
+        raise ValueError("no matrices to average")
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0), n
+
+
+def _deviations(
+    signals: np.ndarray, what: str, fewest: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which regions vary; their deviations from the mean, a row per region; the rows' norms."""
+    if signals.ndim != 2:
+        raise ValueError(f"{what} needs volumes by regions, not an array of shape {signals.shape}")
+    if len(signals) < fewest:
+        raise ValueError(f"{what} needs at least {fewest} volumes, there are {len(signals)}")
+    # A row per region, next to each other in memory: no sum depends on what other rows there are.
+    rows = np.ascontiguousarray(signals.T, dtype=np.float64)
+    largest = np.abs(rows).max(axis=1)
+    usable = np.isfinite(largest)
+    rows = rows[usable]
+    deviations = rows - rows.mean(axis=1, keepdims=True)
+    norms = np.sqrt((deviations**2).sum(axis=1))
+    # A constant signal leaves rounding errors behind, which would correlate like signal.
+    varies = norms > _EPS * len(signals) * largest[usable]
+    usable[usable] = varies
+    return usable, deviations[varies], norms[varies]
+
+
+def _standardized_precision(
+    signals: np.ndarray, what: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which regions vary; the precision of their standardised signals; standard deviations."""
+    from sklearn.covariance import ledoit_wolf
+
+    usable, deviations, norms = _deviations(signals, what, 3)
+    deviation = norms / np.sqrt(len(signals) - 1)
+    if not usable.any():
+        return usable, np.empty((0, 0)), deviation
+    shrunk, _ = ledoit_wolf((deviations / deviation[:, None]).T, assume_centered=True)
+    try:
+        # What the regions before it leave of a region.
+        left = np.diag(np.linalg.cholesky(shrunk)).min() ** 2
+    except np.linalg.LinAlgError:
+        left = 0.0
+    if left <= _EPS * len(shrunk):
+        raise ValueError(f"{what} of these signals is not defined: some are made of others")
+    return usable, np.linalg.inv(shrunk), deviation
+
+
+def _with_lost(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """The matrix of all regions from that of the usable ones, made exactly symmetric."""
+    matrix = np.full((len(usable), len(usable)), np.nan)
     matrix[np.ix_(usable, usable)] = (values + values.T) / 2
     return matrix
 
 
-# What each measure of `--connectivity` computes, and how its sidecar names it.
-MEASURES = {"correlation": (correlation, "Pearson correlation")}
+_SHRUNK = "with Ledoit-Wolf shrinkage of standardised signals"
+# What each measure of `--connectivity` computes, and how its sidecar names it; for a figure what
+# stands before the comma is enough.
+MEASURES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "correlation": (correlation, "Pearson correlation"),
+    "partial-correlation": (partial_correlation, f"partial correlation, {_SHRUNK}"),
+    "covariance": (covariance, "sample covariance, over n - 1"),
+    "precision": (precision, f"precision, {_SHRUNK}"),
+}

@@ -1,20 +1,19 @@
 """What is in a derivatives dataset: pybids finds the files, a `Run` record keeps together what
 belongs together.
 
-Entities come from file names alone. pybids reads some of them (subject, session, datatype) from
-the whole absolute path, so a dataset under ``/data/sub-99/`` would get wrong ones.
+Entities come from the path below the dataset's root. pybids reads some of them (subject, session,
+datatype) from the whole absolute path, so a dataset under ``/data/sub-99/`` would get wrong ones.
 """
 
 from __future__ import annotations
 
 import functools
-import json
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bids_labelx.companions import Companions, find_confounds, find_mask, gather
 from bids_labelx.errors import (
     BadDataError,
     LabelxError,
@@ -22,20 +21,23 @@ from bids_labelx.errors import (
     NoRunsError,
     NotBidsError,
 )
-from bids_labelx.index import find_files, list_participants
-from bids_labelx.names import Name, parse_name, sort_entities
+from bids_labelx.index import SEGMENTATIONS, find_files, list_participants
+from bids_labelx.links import absence
+from bids_labelx.matching import File, Pool, comparable, describe, folder_entities, label
+from bids_labelx.metadata import Listing, list_sidecars
+from bids_labelx.metadata import read_json as read_json
+from bids_labelx.metadata import read_metadata as read_metadata
+from bids_labelx.names import sort_entities
+from bids_labelx.queries import Query, narrow, option_condition, read_queries
+from bids_labelx.segmentations import (
+    Derivative,
+    find_segmentation,
+    parse_derivative,
+    segmentation_pool,
+)
 from bids_labelx.settings import Settings
 
 NATIVE = "native"
-
-# A confounds table holds for every space, resolution and echo of its run.
-_NOT_OF_CONFOUNDS = ("space", "res", "den", "echo", "part", "desc")
-
-# Files by their entities and suffix.
-_Index = dict[tuple[frozenset[tuple[str, str]], str], list[Path]]
-
-# The JSON files of a folder.
-_Listing = Callable[[Path], list[tuple[Path, Name]]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,12 @@ class Run:
     mask, confounds
         The brain mask on the BOLD's grid and the confounds table; None where `missing` says why.
     missing
-        By what cannot be had (``mask``, ``confounds``, ``metadata``): what was looked for and
-        what was found instead.
+        By what cannot be had (``bold``, ``mask``, ``confounds``, ``metadata``, the words for a
+        segmentation): what was looked for and what was found instead.
+    desc
+        The ``desc-`` entity of the image, empty where it has none.
+    segmentations
+        Segmentations in the run's own space, by the words of ``--atlas`` that ask for them.
     """
 
     bold: Path
@@ -66,6 +72,8 @@ class Run:
     mask: Path | None
     confounds: Path | None
     missing: Mapping[str, str]
+    desc: str = ""
+    segmentations: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -74,8 +82,8 @@ class Run:
 
     @property
     def space(self) -> str:
-        """The ``space-`` entity, or ``native`` where the name has none."""
-        return self.entities.get("space", NATIVE)
+        """The ``space-`` entity, with a cohort as ``MNIInfant+1``; ``native`` without one."""
+        return comparable(self.entities).get("space", NATIVE)
 
 
 def find_runs(settings: Settings) -> list[Run]:
@@ -87,40 +95,49 @@ def find_runs(settings: Settings) -> list[Run]:
         Where the folder is no BIDS dataset.
     NoRunsError
         Where a participant does not exist or the filters leave nothing, saying which one did it.
+    UsageError, MissingInputError, BadDataError
+        Where the words for a segmentation or the filter file are not what they should be.
     """
     root = settings.bids_dir
     check_dataset(root)
     _check_participants(root, settings.participant_label)
-    paths = find_files(root, settings.participant_label, settings.bids_database_dir)
-    files = [(path, parse_name(path)) for path in paths]
-    bold = [
-        (path, name)
-        for path, name in files
-        if name.suffix == "bold" and name.extension in (".nii", ".nii.gz")
-    ]
-    if not any(name.entities.get("desc") == "preproc" for _, name in bold):
-        raise NoRunsError(_no_bold(root, len(bold)))
-    kept = [(path, name) for path, name in bold if name.entities.get("desc") == "preproc"]
-    for option, key, wanted in (
-        ("--session-label", "ses", settings.session_label),
-        ("--task-id", "task", settings.task_id),
-        ("--run-id", "run", settings.run_id),
-        ("--space", "space", settings.space),
-        ("--res", "res", settings.res),
-    ):
-        before, kept = kept, [item for item in kept if _matches(item[1], key, wanted)]
-        if not kept:
-            there = sorted({_value(name, key) or "(none)" for _, name in before})
-            raise NoRunsError(
-                f"{option} {' '.join(wanted)} leaves no run of {root}: "
-                f"those before this filter have {', '.join(there)}"
-            )
-    index: _Index = defaultdict(list)
-    for path, name in files:
-        index[_key(name.entities, name.suffix)].append(path)
+    queries = read_queries(settings.bids_filter_file)
+    derivatives = [one for spec in settings.atlas if (one := parse_derivative(spec))]
+    also = [*queries.also, *[SEGMENTATIONS] * bool(derivatives)]
+    paths = find_files(root, settings.participant_label, settings.bids_database_dir, also)
+    files = [describe(path, root) for path in paths]
+    chosen = _choose(files, queries.bold, settings)
+    companions = gather(files, queries, root)
+    pools = [(derivative, segmentation_pool(derivative, files)) for derivative in derivatives]
     # Sorted runs share their folders with the ones before: each is listed once, not once a run.
-    listing = functools.lru_cache(maxsize=8)(_list_sidecars)
-    return [_make_run(root, path, name, index, listing) for path, name in kept]
+    listing = functools.lru_cache(maxsize=8)(list_sidecars)
+    return [_make_run(image, companions, pools, listing) for image in chosen]
+
+
+def _choose(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
+    """The BOLD images that the filter file and the options ask for."""
+    root = settings.bids_dir
+    images = [file for file in files if file.is_image and file.name.suffix == "bold"]
+    options = [
+        option_condition(option, key, wanted, NATIVE if key == "space" else "")
+        for option, key, wanted in (
+            ("--session-label", "ses", settings.session_label),
+            ("--task-id", "task", settings.task_id),
+            ("--run-id", "run", settings.run_id),
+            ("--space", "space", settings.space),
+            ("--res", "res", settings.res),
+        )
+        if wanted
+    ]
+    kept, removal = narrow(images, (*query.conditions, *options))
+    if removal is not None and removal.condition.source:
+        raise NoRunsError(
+            f"{removal.condition.source} leaves no run of {root}: "
+            f"those before this filter have {removal.there}"
+        )
+    if not kept:
+        raise NoRunsError(_no_bold(root, images))
+    return kept
 
 
 def check_dataset(root: Path) -> None:
@@ -149,11 +166,16 @@ def _hint(root: Path) -> str:
     return f"\ndid you mean {' or '.join(map(str, there))}?" if there else ""
 
 
-def _no_bold(root: Path, others: int) -> str:
-    found = f"{others} BOLD files, none of them with desc-preproc" if others else "no BOLD file"
+def _no_bold(root: Path, images: Sequence[File]) -> str:
+    text = f"{root}: {len(images) or 'no'} BOLD files for these participants"
+    descs = sorted({desc for file in images if (desc := file.name.entities.get("desc"))})
+    if images:
+        text += ", none of them with desc-preproc"
+    if descs:
+        return f"{text} but with {', '.join(descs)}; say which with --bids-filter-file"
     return (
-        f"{root}: {found} for these participants. The input is the folder of preprocessed "
-        f"derivatives (…_desc-preproc_bold.nii.gz), not the raw dataset{_hint(root)}"
+        f"{text}. The input is the folder of preprocessed derivatives "
+        f"(…_desc-preproc_bold.nii.gz), not the raw dataset{_hint(root)}"
     )
 
 
@@ -167,133 +189,71 @@ def _check_participants(root: Path, wanted: Sequence[str]) -> None:
         )
 
 
-def _value(name: Name, key: str) -> str | None:
-    return name.entities.get(key, NATIVE if key == "space" else None)
-
-
-def _matches(name: Name, key: str, wanted: Sequence[str]) -> bool:
-    value = _value(name, key)
-    if not wanted or value in wanted:
-        return True
-    # Indices are numbers: `--run-id 1` means run-01 too.
-    return (
-        key == "run"
-        and value is not None
-        and value.isdigit()
-        and int(value) in {int(label) for label in wanted if label.isdigit()}
-    )
-
-
-def _make_run(root: Path, bold: Path, name: Name, index: _Index, listing: _Listing) -> Run:
-    entities = {key: value for key, value in name.entities.items() if key != "desc"}
-    shared = {key: value for key, value in entities.items() if key not in _NOT_OF_CONFOUNDS}
-    masks = index[_key({**entities, "desc": "brain"}, "mask")]
-    # A dataset may hold the same image compressed and not: the mask is then that of its kind.
-    masks = [path for path in masks if parse_name(path).extension == name.extension] or masks
-    table = {**shared, "desc": "confounds"}
-    tables = index[_key(table, "timeseries")] + index[_key(table, "regressors")]
-    missing = {}
-    if len(masks) != 1:
-        missing["mask"] = _not_one("brain mask", "…_desc-brain_mask.nii.gz", root, entities, masks)
-    if len(tables) != 1:
-        missing["confounds"] = _not_one(
-            "confounds table", "…_desc-confounds_timeseries.tsv", root, shared, tables
-        )
-    elif not tables[0].is_file():
-        missing["confounds"] = (
-            f"{tables[0].relative_to(root)} is a link to {tables[0].readlink()}, which is not "
-            "there; fetch it first"
-        )
+def _make_run(
+    image: File,
+    companions: Companions,
+    segmentations: Sequence[tuple[Derivative, Pool]],
+    listing: Listing,
+) -> Run:
+    root = companions.root
+    mask, no_mask = find_mask(image, companions)
+    confounds, no_confounds = find_confounds(image, companions)
+    missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
     metadata: dict[str, Any] = {}
     try:
-        metadata = read_metadata(bold, root, listing)
+        metadata = read_metadata(image.path, root, listing)
     except LabelxError as error:
         missing["metadata"] = str(error)
+    found: dict[str, Path] = {}
+    for derivative, pool in segmentations:
+        path, missing[derivative.text] = find_segmentation(derivative, pool, image, root)
+        if path is not None:
+            found[derivative.text] = path
+    entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
     return Run(
-        bold=bold,
+        bold=image.path,
         root=root,
         entities=sort_entities(entities),
         metadata=metadata,
-        mask=None if "mask" in missing else masks[0],
-        confounds=None if "confounds" in missing else tables[0],
-        missing=missing,
+        mask=mask,
+        confounds=confounds,
+        missing={what: problem for what, problem in missing.items() if problem},
+        desc=image.name.entities.get("desc", ""),
+        segmentations=found,
     )
 
 
-def _key(entities: Mapping[str, str], suffix: str) -> tuple[frozenset[tuple[str, str]], str]:
-    return frozenset(entities.items()), suffix
-
-
-def _not_one(
-    what: str, pattern: str, root: Path, entities: Mapping[str, str], found: Sequence[Path]
-) -> str:
-    wanted = "_".join(f"{key}-{value}" for key, value in sort_entities(entities).items())
-    if not found:
-        return f"no {what} ({pattern}) with the entities {wanted} in {root}"
-    listed = "\n".join(path.relative_to(root).as_posix() for path in found)
-    return f"{len(found)} files could be the {what} of {wanted}, one is expected:\n{listed}"
-
-
-def _list_sidecars(folder: Path) -> list[tuple[Path, Name]]:
-    return [(path, parse_name(path)) for path in folder.glob("*.json")]
-
-
-def read_metadata(path: Path, root: Path, listing: _Listing = _list_sidecars) -> dict[str, Any]:
-    """The sidecars of a file by BIDS' inheritance principle, the nearest winning.
-
-    A JSON file applies where it lies in the file's folder or one above it up to `root`, has its
-    suffix, and has no entity that the file does not have with the same value. `listing` gives the
-    JSON files of a folder.
-
-    Raises
-    ------
-    BadDataError
-        Where a sidecar is not JSON or not an object.
-    """
-    name = parse_name(path)
-    folders = [path.parent, *path.parent.parents]
-    folders = folders[: folders.index(root) + 1]
-    metadata: dict[str, Any] = {}
-    for folder in reversed(folders):
-        fitting = [
-            (len(other.entities), sidecar)
-            for sidecar, other in listing(folder)
-            if other.suffix == name.suffix and other.entities.items() <= name.entities.items()
-        ]
-        for _, sidecar in sorted(fitting):
-            metadata.update(read_json(sidecar))
-    return metadata
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object out of a file.
-
-    Raises
-    ------
-    MissingInputError, BadDataError
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise BadDataError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise BadDataError(f"{path}: a JSON object is expected, found {type(content).__name__}")
-    return content
+def _problem(image: File, root: Path) -> str:
+    """What is wrong with the BOLD file itself."""
+    folders = folder_entities(image.path, root)
+    if not folders.items() <= image.name.entities.items():
+        return (
+            f"{image.path.relative_to(root)} lies in the folder of {label(folders)}, and its name "
+            "says otherwise; move or rename it"
+        )
+    return absence(image.path, root) or ""
 
 
 def repetition_time(run: Run, header: Any) -> float | None:
     """Seconds from volume to volume: the sidecar's, else the header's with its unit.
 
-    Returns None where neither says it.
+    Returns None where neither says it, and where the sidecar has ``VolumeTiming``, which BIDS
+    has for volumes that do not follow each other evenly.
 
     Raises
     ------
     BadDataError
-        Where both say it and differ by more than 1 ms, or the sidecar's is not a positive number.
+        Where both say it and differ by more than 1 ms, the sidecar's is not a positive number, or
+        the sidecar has both RepetitionTime and VolumeTiming.
     """
     stated = run.metadata.get("RepetitionTime")
+    if run.metadata.get("VolumeTiming") is not None:
+        if stated is not None:
+            raise BadDataError(
+                f"{run.name}: the sidecar has both RepetitionTime and VolumeTiming, of which BIDS "
+                "allows one; take out the one that is wrong"
+            )
+        return None
     if stated is not None and (not isinstance(stated, (int, float)) or not stated > 0):
         raise BadDataError(
             f"{run.name}: RepetitionTime in the sidecar is {stated!r}, a positive number of "

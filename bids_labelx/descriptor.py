@@ -47,7 +47,7 @@ OUTPUTS = {
 }
 
 # Options that do something else than run the app.
-_ALONE = {"help", "version", "demo", "list_denoise", "bids_exec_spec"}
+_ALONE = {"help", "version", "demo", "list_denoise", "bids_exec_spec", "fetch_atlas"}
 
 _NUMBERS = {"SHARE", "MM", "VALUE", "HZ", "MINUTES"}
 

@@ -29,15 +29,18 @@ from bids_labelx.errors import CannotWriteError
 LOGGER = logging.getLogger("bids_labelx")
 
 # To be raised with every change of what is indexed: an index of another version is not used.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 DATABASE = "layout_index.sqlite"  # the name that pybids looks for
 RECORD = "index.json"
 
 # Folders below a participant that hold nothing of what the app reads, and the files that it reads.
-_IGNORED = {"anat", "dwi", "figures", "fmap", "log", "logs", "surf", "xfm"}
-_WANTED = re.compile(
-    r"_(bold|mask)\.nii(\.gz)?$|_desc-confounds_(.*_)?(timeseries|regressors)\.tsv$"
-)
+# Masks of the anatomy and of other modalities have names that would do for a BOLD image.
+_IGNORED = {"dwi", "figures", "fmap", "log", "logs", "perf", "pet", "surf", "xfm"}
+_ANATOMY = "anat"
+_WANTED = r"_(bold|mask)\.nii(\.gz)?$|_desc-confounds_(.*_)?(timeseries|regressors)\.tsv$"
+
+# What can be asked for beside that: segmentations, which lie with the anatomy, too.
+SEGMENTATIONS = "dseg.nii"
 
 # Where the clock of a file system ticks in seconds, the times of its folders are whole ones.
 _SECOND = 1_000_000_000
@@ -59,7 +62,10 @@ def list_participants(root: Path) -> list[str]:
 
 
 def find_files(
-    root: Path, wanted: Sequence[str] = (), database_dir: Path | None = None
+    root: Path,
+    wanted: Sequence[str] = (),
+    database_dir: Path | None = None,
+    also: Sequence[str] = (),
 ) -> list[Path]:
     """Query a pybids index for the BOLD images, masks and confounds tables of participants.
 
@@ -73,6 +79,9 @@ def find_files(
         Where indices are kept. Without it nothing is written anywhere. In a folder that is there
         and cannot be written to, an index that is there already is used, else the dataset is
         indexed for this start only, with a warning.
+    also
+        Endings of names, such as `SEGMENTATIONS` or ``mixing.tsv``, of files that are wanted
+        beside those; ``.nii`` stands for ``.nii.gz``, too.
 
     Returns
     -------
@@ -86,18 +95,18 @@ def find_files(
     """
     participants = list(wanted) or list_participants(root)
     if database_dir is None:
-        files, _ = _scan(root, participants)
-        return _query(_layout(root, files))
+        files, _ = _scan(root, participants, also)
+        return _query(_layout(root, files), also)
     place = database_dir / _set_name(wanted)
     problems = {}
     for kept in dict.fromkeys((place, database_dir / _set_name(()))):
         try:
-            return _find_in_kept(kept, root, participants)
+            return _find_in_kept(kept, root, participants, also)
         except _NotUsableError as problem:
             problems[kept.name] = str(problem)
     reasons = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
     LOGGER.info("indexing %s, as no index in %s can be used: %s", root, database_dir, reasons)
-    return _index_and_keep(place, root, participants)
+    return _index_and_keep(place, root, participants, also)
 
 
 def _set_name(wanted: Sequence[str]) -> str:
@@ -108,8 +117,18 @@ def _set_name(wanted: Sequence[str]) -> str:
     return f"{len(wanted)}-participants-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _scan(root: Path, participants: Sequence[str]) -> tuple[list[str], _Times]:
+def _pattern(also: Sequence[str], *, usual: bool = True) -> re.Pattern[str]:
+    """What the names of files that are wanted have in common."""
+    ends = [re.escape(ending) + r"(\.gz)?" * ending.endswith(".nii") for ending in also]
+    return re.compile("|".join([*[_WANTED] * usual, *[f"_{end}$" for end in ends]]))
+
+
+def _scan(
+    root: Path, participants: Sequence[str], also: Sequence[str] = ()
+) -> tuple[list[str], _Times]:
     """List the participants' files that are to be indexed, and when their folders changed."""
+    ignored = _IGNORED if SEGMENTATIONS in also else {*_IGNORED, _ANATOMY}
+    names, of_anatomy = _pattern(also), _pattern((SEGMENTATIONS,), usual=False)
     files: list[str] = []
     times: _Times = {}
     for label in participants:
@@ -117,6 +136,7 @@ def _scan(root: Path, participants: Sequence[str]) -> tuple[list[str], _Times]:
         while waiting:
             folder = waiting.pop()
             where = folder.relative_to(root).as_posix()
+            pattern = of_anatomy if _ANATOMY in folder.parts[len(root.parts) :] else names
             # The time before the list: what changes in between is seen at the next start.
             times[label][where] = _settled_time(folder)
             try:
@@ -130,8 +150,8 @@ def _scan(root: Path, participants: Sequence[str]) -> tuple[list[str], _Times]:
                 if entry.name.startswith("."):
                     continue
                 if not _is_folder(entry):
-                    files += [entry.path] if _WANTED.search(entry.name) else []
-                elif entry.name not in _IGNORED:
+                    files += [entry.path] if pattern.search(entry.name) else []
+                elif entry.name not in ignored:
                     waiting.append(folder / entry.name)
     return files, times
 
@@ -188,14 +208,17 @@ def _layout(root: Path, files: Sequence[str]) -> Any:
     return BIDSLayout(root, validate=False, config=config, indexer=index)
 
 
-def _query(layout: Any, **entities: list[str]) -> list[Path]:
+def _query(layout: Any, also: Sequence[str], **entities: list[str]) -> list[Path]:
+    suffixes = [ending.partition(".")[0] for ending in also]
     found = layout.get(
-        suffix=["bold", "mask", "timeseries", "regressors"],
+        suffix=["bold", "mask", "timeseries", "regressors", *suffixes],
         extension=[".nii", ".nii.gz", ".tsv"],
         return_type="filename",
         **entities,
     )
-    return sorted((Path(path) for path in found), key=str)
+    # An index that is kept may hold more than is asked for now.
+    names = _pattern(also)
+    return [Path(path) for path in sorted(found) if names.search(path.rpartition("/")[2])]
 
 
 def _made_of(root: Path) -> dict[str, Any]:
@@ -203,11 +226,16 @@ def _made_of(root: Path) -> dict[str, Any]:
     return {"index_version": INDEX_VERSION, "pybids": version("pybids"), "root": str(root)}
 
 
-def _difference(record: dict[str, Any], root: Path, participants: Sequence[str]) -> str | None:
+def _difference(
+    record: dict[str, Any], root: Path, participants: Sequence[str], also: Sequence[str]
+) -> str | None:
     """What is not as it was when the index was made; None where it can be used."""
     for key, value in _made_of(root).items():
         if record[key] != value:
             return f"{key} is {value}, not {record[key]}"
+    lacking = set(also) - set(record["also"])
+    if lacking:
+        return f"{', '.join(sorted(lacking))} is not in it"
     for label in participants:
         if label not in record["folders"]:
             return f"sub-{label} is not in it"
@@ -217,7 +245,9 @@ def _difference(record: dict[str, Any], root: Path, participants: Sequence[str])
     return None
 
 
-def _find_in_kept(place: Path, root: Path, participants: Sequence[str]) -> list[Path]:
+def _find_in_kept(
+    place: Path, root: Path, participants: Sequence[str], also: Sequence[str]
+) -> list[Path]:
     """Query a kept index.
 
     Raises
@@ -232,7 +262,7 @@ def _find_in_kept(place: Path, root: Path, participants: Sequence[str]) -> list[
         if not (place / RECORD).exists():
             raise _NotUsableError("there is none")
         record = json.loads((place / RECORD).read_text(encoding="utf-8"))
-        if problem := _difference(record, root, participants):
+        if problem := _difference(record, root, participants, also):
             raise _NotUsableError(problem)
         database = (place / DATABASE).read_bytes()
         # The two files are not replaced at once: another start may be between them now.
@@ -244,13 +274,15 @@ def _find_in_kept(place: Path, root: Path, participants: Sequence[str]) -> list[
         ) as local:
             (Path(local) / DATABASE).write_bytes(database)
             layout = BIDSLayout(database_path=local, validate=False)
-            return _query(layout, **({"subject": list(participants)} if others else {}))
+            return _query(layout, also, **({"subject": list(participants)} if others else {}))
     # The record can be any JSON, and then anything can go wrong with it.
     except (OSError, ValueError, LookupError, TypeError, AttributeError, SQLAlchemyError) as error:
         raise _NotUsableError(f"cannot be read ({type(error).__name__}: {error})") from None
 
 
-def _index_and_keep(place: Path, root: Path, participants: Sequence[str]) -> list[Path]:
+def _index_and_keep(
+    place: Path, root: Path, participants: Sequence[str], also: Sequence[str]
+) -> list[Path]:
     """Make an index, keep it at `place` and query it."""
     from bids_labelx.outputs import write_bytes, write_json
 
@@ -260,8 +292,9 @@ def _index_and_keep(place: Path, root: Path, participants: Sequence[str]) -> lis
         raise CannotWriteError(
             f"--bids-database-dir {place.parent}: cannot be created ({error.strerror})"
         ) from None
-    files, folders = _scan(root, participants)
+    files, folders = _scan(root, participants, also)
     layout = _layout(root, files)
+    made_of = {**_made_of(root), "also": sorted(also)}
     try:
         with tempfile.TemporaryDirectory(
             prefix="bids_labelx-", ignore_cleanup_errors=True
@@ -271,7 +304,7 @@ def _index_and_keep(place: Path, root: Path, participants: Sequence[str]) -> lis
         checksum = hashlib.sha256(database).hexdigest()
         # The record last: until it is there, the database does not count.
         write_bytes(place / DATABASE, database)
-        write_json(place / RECORD, {**_made_of(root), "sha256": checksum, "folders": folders})
+        write_json(place / RECORD, {**made_of, "sha256": checksum, "folders": folders})
     except (OSError, sqlite3.Error, CannotWriteError) as error:
         LOGGER.warning("the index is not kept: %s", error)
-    return _query(layout)
+    return _query(layout, also)

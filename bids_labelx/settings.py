@@ -14,7 +14,7 @@ from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 
 LEVELS = ("participant", "group")
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
-CONNECTIVITY = ("correlation", "none")
+CONNECTIVITY = ("correlation", "partial-correlation", "covariance", "precision", "none")
 CLEAN_LEVELS = ("region", "voxel")
 FILTERS = ("butterworth", "cosine", "none")
 STANDARDIZE = ("none", "zscore_sample", "zscore", "psc")
@@ -45,11 +45,15 @@ class Settings:
     run_id: tuple[str, ...] = ()
     space: tuple[str, ...] = ()
     res: tuple[str, ...] = ()
+    bids_filter_file: Path | None = None
     bids_database_dir: Path | None = None
     atlas: tuple[str, ...] = ()
     atlas_dataset: Path | None = None
     atlas_space: str | None = None
+    background_label: int = 0
+    labels: tuple[str, ...] = ()
     min_coverage: float = 0.5
+    mask: str | Path = "brain"
     statistic: tuple[str, ...] = ("mean",)
     smoothing_fwhm: float | None = None
     clean_level: str = "region"
@@ -68,6 +72,7 @@ class Settings:
     connectivity: tuple[str, ...] = ("correlation",)
     work_dir: Path | None = None
     nprocs: int = dataclasses.field(default_factory=available_cpus)
+    dry_run: bool = False
     stop_on_first_crash: bool = False
     verbose: int = 0
 
@@ -171,6 +176,16 @@ def _share(value: Any) -> float:
     return number
 
 
+def _label_value(value: Any) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ValueError(f"{value!r}: a whole number from 0 is expected")
+    return number
+
+
 def _count(value: Any) -> int:
     try:
         number = int(value)
@@ -191,11 +206,15 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "run_id": _labels("run"),
     "space": _labels("space"),
     "res": _labels("res"),
+    "bids_filter_file": _path,
     "bids_database_dir": _path,
     "atlas": _words,
     "atlas_dataset": _path,
     "atlas_space": lambda value: _labels("space")(value)[0],
+    "background_label": _label_value,
+    "labels": _words,
     "min_coverage": _share,
+    "mask": lambda value: value if value in ("brain", "none") else _path(value),
     "statistic": _choices(STATISTICS),
     "smoothing_fwhm": _above_zero("a width in mm"),
     "clean_level": _choice(CLEAN_LEVELS),
@@ -214,6 +233,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "connectivity": _choices(CONNECTIVITY),
     "work_dir": _path,
     "nprocs": _count,
+    "dry_run": bool,
     "stop_on_first_crash": bool,
     "verbose": int,
 }

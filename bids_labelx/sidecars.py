@@ -13,7 +13,7 @@ from bids_labelx import __version__
 from bids_labelx.denoise import Strategy
 from bids_labelx.outputs import COLUMN_DESCRIPTIONS
 
-_VERSIONED = ("numpy", "scipy", "nibabel", "pandas", "nipype", "pybids")
+_VERSIONED = ("numpy", "scipy", "nibabel", "pandas", "scikit-learn", "nipype", "pybids")
 
 
 def software_versions() -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from trees import make_tree
 
 from bids_labelx.dataset import Run, check_dataset, find_runs, read_metadata, repetition_time
 from bids_labelx.errors import BadDataError, MissingInputError, NoRunsError, NotBidsError
@@ -215,6 +217,16 @@ def test_repetition_time_is_the_sidecars_else_the_headers_in_its_unit(
     assert found == (None if wanted is None else pytest.approx(wanted))
 
 
+def test_volumes_with_a_timing_of_their_own_have_no_repetition_time() -> None:
+    assert repetition_time(run_with({"VolumeTiming": [0, 2, 9]}), header_with(2.0, "sec")) is None
+
+
+def test_a_sidecar_with_both_kinds_of_timing_is_refused() -> None:
+    metadata = {"VolumeTiming": [0, 2, 9], "RepetitionTime": 2.0}
+    with pytest.raises(BadDataError, match="both RepetitionTime and VolumeTiming"):
+        repetition_time(run_with(metadata), header_with(2.0, "sec"))
+
+
 def test_a_sidecar_and_a_header_that_disagree_are_refused() -> None:
     with pytest.raises(BadDataError, match=r"RepetitionTime 2\.0 s, the image's header 2\.5 s"):
         repetition_time(run_with({"RepetitionTime": 2.0}), header_with(2.5, "sec"))
@@ -231,17 +243,227 @@ def test_a_folder_that_is_not_there_is_missing_input(tmp_path: Path) -> None:
         check_dataset(tmp_path / "none")
 
 
-def test_every_run_of_a_real_fmriprep_tree_finds_its_mask_and_confounds(shared_data: Path) -> None:
-    root = shared_data / "trees" / "ds000017-fmriprep_names"
+# By name of the expected list, the folder in shared/data/trees. The lists were made from names
+# alone with find, sort and awk, not with this package: for each `…_desc-preproc_bold.nii[.gz]`
+# in func/, the mask is the name with `desc-brain_mask` for `desc-preproc_bold` and the table is
+# the name up to `_space-…` or `_res-…` with `_desc-confounds_timeseries.tsv`, or else
+# `_regressors.tsv`; where find did not list such a file, it says so.
+TREES = {
+    "ds000001-fmriprep": "ds000001-fmriprep",
+    "ds000005-fmriprep_names": "ds000005-fmriprep_names",
+    "ds000017-fmriprep_names": "ds000017-fmriprep_names",
+    "pybids_synthetic": "pybids_synthetic/derivatives/fmriprep",
+    "atlas-4S": "atlas-4S",
+}
+EXPECTED = Path(__file__).parent / "data" / "expected"
+
+
+def listed(runs: list[Run]) -> str:
+    """A line per run: the image's path, and its mask and confounds as they lie beside it."""
+
+    def beside(run: Run, path: Path | None, what: str) -> str:
+        if path is None:
+            return run.missing[what].partition(" (")[0]
+        return path.name if path.parent == run.bold.parent else str(path)
+
+    lines = [
+        f"{run.name} | {beside(run, run.mask, 'mask')} | {beside(run, run.confounds, 'confounds')}"
+        for run in runs
+    ]
+    return "\n".join([*lines, ""])
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_the_runs_of_real_trees_are_those_of_the_list(shared_data: Path, tree: str) -> None:
+    runs = find_runs(settings_for(shared_data / "trees" / TREES[tree]))
+    assert listed(runs) == (EXPECTED / f"{tree}.txt").read_text()
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize("tree", TREES)
+def test_the_folders_above_a_tree_do_not_matter(
+    shared_data: Path, tmp_path: Path, tree: str, linked: bool
+) -> None:
+    source = shared_data / "trees" / TREES[tree]
+    root = tmp_path / "sub-99" / "ses-a" / "perf" / "task-no_run-9_space-no"
+    root.parent.mkdir(parents=True)
+    if linked:
+        root.symlink_to(source)
+    else:
+        files = [path for path in source.rglob("*") if path.is_file()]
+        make_tree(root, [f"./{path.relative_to(source)}" for path in files])
+        for sidecar in root.rglob("*_bold.json"):
+            sidecar.write_text("{}")
     runs = find_runs(settings_for(root))
-    names = {str(path.relative_to(root)) for path in root.rglob("*_desc-preproc_bold.nii.gz")}
-    assert {run.name for run in runs} == names
-    for run in runs:
-        # Independently of entities: the same name but for its last parts.
-        start = run.bold.name.removesuffix("desc-preproc_bold.nii.gz")
-        assert run.mask is not None
-        assert run.mask.name == f"{start}desc-brain_mask.nii.gz"
-        assert run.confounds is not None
-        temporal = start.partition("space-")[0]
-        assert run.confounds.name == f"{temporal}desc-confounds_timeseries.tsv"
-        assert run.metadata["RepetitionTime"] == 2.0
+    assert listed(runs) == (EXPECTED / f"{tree}.txt").read_text()
+    assert "99" not in {run.entities["sub"] for run in runs}
+    assert not any(run.missing.keys() - {"mask", "confounds"} for run in runs)
+
+
+def test_real_sidecars_are_read(shared_data: Path) -> None:
+    runs = find_runs(settings_for(shared_data / "trees" / "ds000017-fmriprep_names"))
+    assert {run.metadata["RepetitionTime"] for run in runs} == {2.0}
+
+
+def test_spaces_of_cohorts_are_those_of_bids(shared_data: Path) -> None:
+    runs = find_runs(settings_for(shared_data / "trees" / "atlas-4S"))
+    assert [run.space for run in runs] == ["MNIInfant+1", "MNIInfant+2", "boldref"]
+
+
+NAMES = [
+    "sub-01_task-rest_desc-preproc_bold.nii.gz",
+    "sub-01_task-rest_space-MNI_desc-preproc_bold.nii.gz",
+    "sub-01_task-rest_space-MNI_desc-denoised_bold.nii.gz",
+    "sub-01_task-rest_desc-brain_mask.nii.gz",
+    "sub-01_task-rest_space-MNI_desc-brain_mask.nii.gz",
+    "sub-01_task-rest_desc-confounds_timeseries.tsv",
+]
+
+
+def test_a_run_knows_its_desc_which_is_none_of_its_entities(tmp_path: Path) -> None:
+    filters = tmp_path / "filter.json"
+    filters.write_text('{"bold": {"desc": ["denoised", "preproc"], "space": "MNI"}}')
+    runs = find_runs(settings_for(make_tree(tmp_path / "ds", NAMES), bids_filter_file=filters))
+    assert [run.desc for run in runs] == ["denoised", "preproc"]
+    assert all("desc" not in run.entities for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "entities"),
+    [
+        ("space-MNIInfant_cohort-1", "MNIInfant+1", {"cohort": "1", "space": "MNIInfant"}),
+        ("space-MNIInfant+1", "MNIInfant+1", {"space": "MNIInfant+1"}),
+        ("space-T1w", "T1w", {"space": "T1w"}),
+        ("acq-x", "native", {"acq": "x"}),
+    ],
+)
+@pytest.mark.parametrize("asked", ["all", "exact", "any cohort"])
+def test_a_cohort_is_joined_to_the_space_and_names_stay_as_they_are(
+    tmp_path: Path, name: str, space: str, entities: dict[str, str], asked: str
+) -> None:
+    root = make_tree(tmp_path / "ds", [f"sub-01_{name}_desc-preproc_bold.nii.gz"])
+    spaces = {"all": (), "exact": (space,), "any cohort": (space.partition("+")[0],)}[asked]
+    (run,) = find_runs(settings_for(root, space=spaces))
+    assert run.space == space
+    assert run.entities == {"sub": "01", **entities}
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ({"bold": {"task": "nback"}}, r'\(bold: task "nback"\) leaves no run of .* have rest'),
+        ({"bold": {"task": "rest", "run": "*"}}, r'\(bold: run "\*"\) leaves .* have \(none\)'),
+        ({"bold": {"desc": "x"}}, r'\(bold: desc "x"\) leaves .* have denoised, preproc'),
+        ({"bold": {"space": "T1w"}}, r'\(bold: space "T1w"\) leaves .* have MNI, native'),
+    ],
+)
+def test_the_entity_of_the_filter_file_that_removes_the_last_run_is_named(
+    tmp_path: Path, filters: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(json.dumps(filters))
+    root = make_tree(tmp_path / "ds", NAMES)
+    with pytest.raises(NoRunsError, match=f"--bids-filter-file {path} {words}") as caught:
+        find_runs(settings_for(root, bids_filter_file=path))
+    assert caught.value.exit_code == 18
+
+
+def test_options_and_the_filter_file_hold_together(tmp_path: Path) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text('{"bold": {"space": null}}')
+    root = make_tree(tmp_path / "ds", NAMES)
+    (run,) = find_runs(settings_for(root, bids_filter_file=path))
+    assert run.space == "native"
+    with pytest.raises(NoRunsError, match=r"--space MNI leaves no run .* have native"):
+        find_runs(settings_for(root, bids_filter_file=path, space=("MNI",)))
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"mask": {"desc": "x"}}, r'have desc brain, and --bids-.*\(mask: desc "x"\) leaves none'),
+        (
+            {"mask": {"space": "T1w"}},
+            r'have space native, and .*\(mask: space "T1w"\) leaves none',
+        ),
+        (
+            {"confounds": {"task": "b"}},
+            r'have task rest, and .*\(confounds: task "b"\) leaves none',
+        ),
+    ],
+)
+def test_what_removes_the_last_mask_or_table_of_a_run_is_named(
+    tmp_path: Path, section: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(json.dumps(section))
+    runs = find_runs(settings_for(make_tree(tmp_path / "ds", NAMES), bids_filter_file=path))
+    (problem,) = runs[0].missing.values()
+    assert re.search(words, problem)
+
+
+def test_images_with_another_desc_are_pointed_at(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "ds", NAMES[2:])
+    with pytest.raises(NoRunsError, match="with denoised; say which with --bids-filter-file"):
+        find_runs(settings_for(root))
+
+
+WHAT = {
+    "bold": "sub-01_task-rest_desc-preproc_bold.nii.gz",
+    "mask": "sub-01_task-rest_desc-brain_mask.nii.gz",
+    "confounds": "sub-01_task-rest_desc-confounds_timeseries.tsv",
+    "metadata": "sub-01_task-rest_desc-preproc_bold.json",
+}
+
+
+@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("pointer", [True, False])
+def test_a_file_that_was_not_fetched_concerns_only_its_run_and_is_named(
+    tmp_path: Path, what: str, pointer: bool
+) -> None:
+    others = [name.replace("sub-01", "sub-02") for name in WHAT.values()]
+    root = make_tree(tmp_path / "ds", [*WHAT.values(), *others])
+    for sidecar in root.rglob("*_bold.json"):
+        sidecar.write_text('{"RepetitionTime": 2.0}')
+    path = root / "sub-01" / "func" / WHAT[what]
+    path.unlink()
+    if pointer:
+        path.write_text("/annex/objects/MD5E-s1--0.x\n")
+    else:
+        path.symlink_to("../../.git/annex/objects/MD5E-s1--0.x")
+    bad, good = find_runs(settings_for(root))
+    assert not good.missing
+    assert bad.missing.keys() == {what}
+    assert f"sub-01/func/{WHAT[what]} is a " in bad.missing[what]
+    assert "git annex get" in bad.missing[what]
+    assert {"mask": bad.mask, "confounds": bad.confounds}.get(what) is None
+
+
+def test_links_to_files_and_folders_go_by_their_own_names(tmp_path: Path) -> None:
+    make_tree(tmp_path / "elsewhere", [*NAMES, "sub-07_task-other_desc-preproc_bold.nii.gz"])
+    root = make_tree(tmp_path / "ds", [])
+    (root / "sub-02" / "func").mkdir(parents=True)
+    (root / "sub-01").symlink_to(tmp_path / "elsewhere" / "sub-01")
+    key = root / ".git" / "annex" / "objects" / "MD5E-s1--0.nii.gz"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(b"x")
+    for name in NAMES:
+        link = root / "sub-02" / "func" / name.replace("sub-01", "sub-02")
+        link.symlink_to("../../.git/annex/objects/MD5E-s1--0.nii.gz")
+    runs = find_runs(settings_for(root))
+    assert [run.name for run in runs] == [
+        f"sub-{sub}/func/{name.replace('sub-01', f'sub-{sub}')}"
+        for sub in ("01", "02")
+        for name in NAMES[:2]
+    ]
+    assert not any(run.missing for run in runs)
+    assert all(run.entities["sub"] == run.name[4:6] for run in runs)
+
+
+@pytest.mark.parametrize("folder", ["sub-01/ses-b/func", "sub-02/ses-a/func"])
+def test_an_image_in_the_folder_of_another_participant_or_session_is_refused(
+    tmp_path: Path, folder: str
+) -> None:
+    name = "sub-01_ses-a_task-rest_desc-preproc_bold.nii.gz"
+    (run,) = find_runs(settings_for(make_tree(tmp_path / "ds", [f"{folder}/{name}"])))
+    assert run.missing["bold"].startswith(f"{folder}/{name} lies in the folder of sub-")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from bids_labelx import dataset, index
 from bids_labelx.cli import main
 from bids_labelx.dataset import find_runs
 from bids_labelx.errors import CannotWriteError, UsageError
-from bids_labelx.index import DATABASE, RECORD, find_files, list_participants
+from bids_labelx.index import DATABASE, RECORD, SEGMENTATIONS, find_files, list_participants
 from bids_labelx.settings import Settings, make_settings
 
 WANTED = (
@@ -85,9 +85,9 @@ def count_scans(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     scans: list[list[str]] = []
     scan = index._scan
 
-    def counted(root: Path, participants: list[str]) -> Any:
+    def counted(root: Path, participants: list[str], also: Sequence[str]) -> Any:
         scans.append(list(participants))
-        return scan(root, participants)
+        return scan(root, participants, also)
 
     monkeypatch.setattr(index, "_scan", counted)
     return scans
@@ -127,6 +127,73 @@ def test_hidden_files_and_folders_are_not_indexed(root: Path) -> None:
     (root / "sub-01" / "func" / "._sub-01_task-rest_bold.nii.gz").touch()
     add_files(root / "sub-01" / ".git", "task-rest_bold.nii.gz")
     assert names(find_files(root, ("01",))) == expected("01")
+
+
+def test_masks_of_other_modalities_are_not_indexed(root: Path) -> None:
+    for folder in ("anat", "dwi", "fmap", "perf", "pet"):
+        add_files(root / "sub-01" / folder, "space-T1w_desc-brain_mask.nii.gz")
+    assert names(find_files(root, ("01",), also=[SEGMENTATIONS])) == expected("01")
+
+
+IN_FUNC = "sub-01_task-rest_space-T1w_desc-aseg_dseg.nii.gz"
+IN_ANAT = "sub-01_desc-aseg_dseg.nii"
+
+
+@pytest.fixture
+def segmented(root: Path) -> Path:
+    """Participant 01 has segmentations of the run and of the anatomy, with tables."""
+    for path in (root / "sub-01" / "func" / IN_FUNC, root / "sub-01" / "anat" / IN_ANAT):
+        path.touch()
+        path.with_name(f"{path.name.partition('.')[0]}.tsv").touch()
+    settle(root)
+    return root
+
+
+def test_segmentations_are_indexed_where_they_are_asked_for(segmented: Path) -> None:
+    assert names(find_files(segmented, ("01",))) == expected("01")
+    found = names(find_files(segmented, ("01",), also=[SEGMENTATIONS]))
+    assert found == {*expected("01"), IN_FUNC, IN_ANAT}
+
+
+def test_other_tables_and_images_are_indexed_where_they_are_asked_for(root: Path) -> None:
+    add_files(root / "sub-01" / "func", "task-rest_desc-a_mixing.tsv", "task-rest_head.nii.gz")
+    also = ["mixing.tsv", "head.nii", "timeseries.tsv"]
+    assert names(find_files(root, ("01",), also=also)) == {
+        *expected("01"),
+        "sub-01_task-rest_desc-a_mixing.tsv",
+        "sub-01_task-rest_head.nii.gz",
+        "sub-01_task-rest_desc-MELODIC_timeseries.tsv",
+    }
+
+
+def test_an_index_that_lacks_what_is_asked_for_is_not_used(
+    segmented: Path, kept: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    find_files(segmented, (), kept)
+    with caplog.at_level(logging.INFO, "bids_labelx"):
+        found = find_files(segmented, (), kept, [SEGMENTATIONS])
+    assert found == find_files(segmented, (), None, [SEGMENTATIONS])
+    assert {IN_FUNC, IN_ANAT} < names(found)
+    assert re.search("all: dseg.nii is not in it", caplog.text)
+
+
+def test_an_index_with_more_than_is_asked_for_gives_what_is_asked_for(
+    segmented: Path, kept: Path, count_scans: list[list[str]]
+) -> None:
+    also = ["mixing.tsv", SEGMENTATIONS, "timeseries.tsv"]
+    find_files(segmented, (), kept, also)
+    assert names(find_files(segmented, (), kept)) == expected("01", "02")
+    found = find_files(segmented, ("01",), kept, [SEGMENTATIONS])
+    assert names(found) == {*expected("01"), IN_FUNC, IN_ANAT}
+    assert count_scans == [["01", "02"]]
+
+
+def test_a_change_of_the_anatomy_matters_to_an_index_of_segmentations(
+    segmented: Path, kept: Path
+) -> None:
+    find_files(segmented, (), kept, [SEGMENTATIONS])
+    (segmented / "sub-01" / "anat" / IN_ANAT).unlink()
+    assert IN_ANAT not in names(find_files(segmented, (), kept, [SEGMENTATIONS]))
 
 
 def test_participants_are_folders_and_links_to_folders(root: Path) -> None:
@@ -256,7 +323,8 @@ def write_record(content: bytes) -> Callable[[Path, Path], object]:
         (write_record(b"null"), "cannot be read"),
         (lambda _, kept: edit_record(kept, folders=[]), "sub-01 is not in it"),
         (lambda _, kept: edit_record(kept, folders={"01": 1, "02": 2}), "cannot be read"),
-        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 1, not 0"),
+        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 2, not 0"),
+        (lambda _, kept: edit_record(kept, also=None), "cannot be read"),
         (lambda _, kept: edit_record(kept, pybids="0.1"), r"pybids is .*, not 0\.1"),
         (lambda _, kept: edit_record(kept, root="/other"), "root is .*, not /other"),
     ],
@@ -498,9 +566,9 @@ def test_sidecars_of_a_folder_are_listed_once_and_not_once_a_run(
     add_files(root / "sub-01" / "func", "task-a_desc-preproc_bold.nii.gz")
     (root / "sub-01/func/sub-01_task-rest_desc-preproc_bold.json").write_text('{"A": 1}')
     listed = []
-    listing = dataset._list_sidecars
+    listing = dataset.list_sidecars
     monkeypatch.setattr(
-        dataset, "_list_sidecars", lambda path: listed.append(path) or listing(path)
+        dataset, "list_sidecars", lambda path: listed.append(path) or listing(path)
     )
     runs = find_runs(Settings(root, root.parent / "out", "participant"))
     assert [run.metadata for run in runs][:2] == [{}, {"A": 1}]

@@ -16,6 +16,19 @@ _REFERENCES = (
 )
 
 
+_LEDOIT_WOLF = (
+    "Ledoit O, Wolf M (2004). A well-conditioned estimator for large-dimensional covariance "
+    "matrices. Journal of Multivariate Analysis 88, 365-411. doi:10.1016/S0047-259X(03)00096-4"
+)
+
+_MEASURES = {
+    "correlation": "Pearson correlation",
+    "partial-correlation": "partial correlation",
+    "covariance": "sample covariance",
+    "precision": "precision (inverse covariance)",
+}
+
+
 def methods_text(
     *,
     atlases: Iterable[str],
@@ -78,10 +91,19 @@ def methods_text(
         )
     if measures:
         paragraphs.append(
-            f"Between all pairs of regions the Pearson {_listed(measures)} of the denoised "
-            "signals was computed."
+            f"Between all pairs of regions the {_listed(_MEASURES[m] for m in measures)} of the "
+            f"denoised signals {'was' if len(measures) == 1 else 'were'} computed."
         )
-    return "\n\n".join([*paragraphs, "References", *_REFERENCES])
+    references = list(_REFERENCES)
+    shrunk = [m for m in measures if m in ("partial-correlation", "precision")]
+    if shrunk:
+        paragraphs[-1] += (
+            f" The {_listed(shrunk).replace('-', ' ')} came from a covariance matrix without the "
+            "missing labels, whose correlations, not variances, were shrunk towards zero by the "
+            "formula of Ledoit and Wolf (2004) for signals at unit variance."
+        )
+        references.insert(1, _LEDOIT_WOLF)
+    return "\n\n".join([*paragraphs, "References", *references])
 
 
 def _steps(clean: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from bids_labelx import __version__
 from bids_labelx.errors import LabelxError
 from bids_labelx.failures import read_failures
-from bids_labelx.names import build_name
+from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs import figure_path, write_text
 from bids_labelx.quality import OK, qc_row
 from bids_labelx.report.pages import Picture, RunSection, Table, participant_page
@@ -166,11 +167,18 @@ def _pictures(series: Sequence[Series]) -> list[Picture]:
         strategy, statistic = one.sidecar["DenoisingStrategy"], one.sidecar["Statistic"]
         for path in one.matrices():
             what = f"{atlas}, {statistic}, strategy {strategy}"
+            measure = _measure(path)
             pictures.append(
                 Picture(
                     figure_path(path, ".svg").as_posix(),
-                    f"Matrix of the correlation between regions: {what}",
-                    f"Correlation between regions: {what}",
+                    f"Matrix of the {measure} between regions: {what}",
+                    f"{measure.capitalize()} between regions: {what}",
                 )
             )
     return [p for p in pictures if (series[0].output / p.src).is_file()]
+
+
+def _measure(path: Path) -> str:
+    """What a matrix' name says that it is, in words: ``meas-partialCorrelation``."""
+    label = parse_name(path).entities.get("meas", "connectivity")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label).lower()

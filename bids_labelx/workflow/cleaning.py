@@ -41,6 +41,7 @@ def clean_run(
     confounds: Path | None,
     missing: str,
     t_r: float | None,
+    image_desc: str = "preproc",
     censor_output: str = "drop",
     min_minutes: float = 0.0,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -56,6 +57,8 @@ def clean_run(
         The confounds table; None where `missing` says why there is none.
     t_r
         Repetition time in seconds, where it is known.
+    image_desc
+        The ``desc-`` of the BOLD image.
     censor_output
         ``drop``: censored volumes have no row. ``nan``: their rows are NaN. ``interpolate``: they
         are interpolated between the first and the last kept volume, and NaN beyond.
@@ -84,6 +87,7 @@ def clean_run(
         confounds=confounds,
         missing=missing,
         t_r=t_r,
+        image_desc=image_desc,
         censor_output=censor_output,
         min_minutes=min_minutes,
     )
@@ -97,17 +101,19 @@ def clean_run(
 
 def clean_and_reduce_run(
     bold: Path,
-    mask: Path,
+    mask: Path | None,
     labels: Sequence[Path],
     tables: Sequence[Path],
     statistics: Sequence[str],
     min_coverage: float,
     smoothing_fwhm: float | None = None,
     *,
+    resample_mask: bool = False,
     strategies: Sequence[Strategy],
     confounds: Path | None,
     missing: str,
     t_r: float | None,
+    image_desc: str = "preproc",
     censor_output: str = "drop",
     min_minutes: float = 0.0,
     standardize_voxels: bool = False,
@@ -117,9 +123,9 @@ def clean_and_reduce_run(
 
     Parameters
     ----------
-    bold, mask, labels, tables, statistics, min_coverage, smoothing_fwhm
+    bold, mask, labels, tables, statistics, min_coverage, smoothing_fwhm, resample_mask
         As for `reduce_run`.
-    strategies, confounds, missing, t_r, censor_output, min_minutes
+    strategies, confounds, missing, t_r, image_desc, censor_output, min_minutes
         As for `clean_run`.
     standardize_voxels
         Bring each cleaned voxel to zero mean and unit variance (n - 1) before it is reduced,
@@ -146,13 +152,16 @@ def clean_and_reduce_run(
         As from the two, and where the disk is full.
     """
     with blaming(bold):
-        volumes, regions, before = open_run(bold, mask, labels, tables)
+        volumes, regions, before = open_run(
+            bold, mask, labels, tables, resample_mask=resample_mask
+        )
     chosen, report = _choose(
         strategies,
         volumes.n_volumes,
         confounds=confounds,
         missing=missing,
         t_r=t_r,
+        image_desc=image_desc,
         censor_output=censor_output,
         min_minutes=min_minutes,
         standardize_voxels=standardize_voxels,
@@ -196,6 +205,7 @@ def _choose(
     confounds: Path | None,
     missing: str,
     t_r: float | None,
+    image_desc: str = "preproc",
     censor_output: str,
     min_minutes: float,
     standardize_voxels: bool = False,
@@ -214,7 +224,13 @@ def _choose(
     for strategy in strategies:
         try:
             denoising = select(
-                strategy, table, n_volumes, source=source, t_r=t_r, metadata=metadata
+                strategy,
+                table,
+                n_volumes,
+                source=source,
+                t_r=t_r,
+                metadata=metadata,
+                image_desc=image_desc,
             )
             _check_minutes(strategy, denoising, source, t_r, min_minutes)
             cleaner = _prepare(strategy, denoising, source, t_r, censor_output)

@@ -27,9 +27,12 @@ from bids_labelx.outputs import (
     write_labels,
     write_tsv,
 )
+from bids_labelx.settings import Settings
 from bids_labelx.sidecars import dseg_sidecar, relmat_sidecar, timeseries_sidecar
-from bids_labelx.workflow.plan import PlannedRun
+from bids_labelx.workflow.plan import Plan, PlannedRun
 from bids_labelx.workflow.steps import Arrays, read_mask, series_key
+
+_MASK_LINK = "mask"
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,6 @@ class Delivery:
 
     output: Path
     planned: PlannedRun
-    atlases: tuple[Atlas, ...]
-    atlas_roots: tuple[Path, ...]
     strategies: tuple[Strategy, ...]
     statistics: tuple[str, ...]
     measures: tuple[str, ...]
@@ -55,26 +56,70 @@ class Delivery:
 
     def sources(self, i: int, *, with_confounds: bool) -> list[str]:
         """BIDS URIs of the files behind the results of the atlas at position `i`."""
-        run, atlas = self.planned.run, self.atlases[i]
-        own = [run.bold, run.mask, run.confounds if with_confounds else None]
-        theirs = [atlas.image, atlas.table_path]
-        return [bids_uri(SOURCE_LINK, run.root, path) for path in own if path is not None] + [
-            bids_uri(atlas_link(atlas), self.atlas_roots[i], path)
-            for path in theirs
-            if path is not None
+        run, mask, atlas = self.planned.run, self.planned.mask, self.planned.atlases[i]
+        own = [run.bold] if mask is None else [run.bold, mask]
+        if with_confounds and run.confounds is not None:
+            own.append(run.confounds)
+        theirs = [atlas.image] if atlas.table_path is None else [atlas.image, atlas.table_path]
+        return [
+            *(_uri(path, run.root, _MASK_LINK, path.parent) for path in own),
+            *(_uri(path, run.root, _atlas_link(atlas), atlas.root) for path in theirs),
         ]
 
 
-def atlas_link(atlas: Atlas) -> str:
-    """The name that BIDS URIs call an atlas' folder by."""
+def make_delivery(settings: Settings, plan: Plan, planned: PlannedRun) -> Delivery:
+    """What the settings say of where a run's results go."""
+    return Delivery(
+        output=settings.output_dir,
+        planned=planned,
+        strategies=plan.strategies,
+        statistics=settings.statistic,
+        measures=settings.measures,
+        min_coverage=settings.min_coverage,
+        smoothing_fwhm=settings.smoothing_fwhm,
+        clean_level=settings.clean_level,
+        standardize_voxels=settings.standardize_voxels,
+        censor_output=settings.censor_output,
+    )
+
+
+def planned_paths(delivery: Delivery) -> list[Path]:
+    """The tables, label images and matrices of a run, within the output dataset."""
+    paths: list[Path] = []
+    for atlas in delivery.planned.atlases:
+        dseg = dseg_path(delivery, atlas)
+        paths += [dseg.with_suffix(".nii.gz"), dseg]
+        for statistic, strategy in product(delivery.statistics, delivery.strategies):
+            paths.append(series_path(delivery, atlas, statistic, strategy))
+            paths += [
+                matrix_path(delivery, atlas, statistic, strategy, measure)
+                for measure in delivery.measures
+            ]
+    entities = delivery.planned.run.entities
+    return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
+
+
+def _uri(path: Path, dataset: Path, link: str, root: Path) -> str:
+    """A file's BIDS URI: within the input dataset where it lies there, else within a link."""
+    if path.is_relative_to(dataset):
+        return bids_uri(SOURCE_LINK, dataset, path)
+    return bids_uri(link, root, path)
+
+
+def dataset_links(dataset: Path, runs: Sequence[PlannedRun]) -> dict[str, Path]:
+    """The folders that the BIDS URIs of all runs start from, by the names they are called by."""
+    links = {SOURCE_LINK: dataset}
+    for planned in runs:
+        for atlas in planned.atlases:
+            if not atlas.root.is_relative_to(dataset):
+                links[_atlas_link(atlas)] = atlas.root
+        if planned.mask is not None and not planned.mask.is_relative_to(dataset):
+            links[_MASK_LINK] = planned.mask.parent
+    return links
+
+
+def _atlas_link(atlas: Atlas) -> str:
     return f"atlas-{atlas.entities['atlas']}"
-
-
-def atlas_root(atlas: Atlas, dataset: Path | None) -> Path:
-    """The folder that an atlas' BIDS URIs start from: its dataset, else where the image is."""
-    if dataset is not None and atlas.image.is_relative_to(dataset):
-        return dataset
-    return atlas.image.parent
 
 
 def write_run(
@@ -103,7 +148,7 @@ def write_run(
         What was written, within the output dataset.
     """
     written: list[Path] = []
-    for i, atlas in enumerate(delivery.atlases):
+    for i, atlas in enumerate(delivery.planned.atlases):
         written += _write_dseg(delivery, i, labels[i], tables[i])
         names = tables[i]["name"].tolist()
         for statistic, strategy in _done(delivery, denoising):
@@ -159,7 +204,7 @@ def _write_pair(output: Path, path: Path, table: pd.DataFrame, sidecar: Mapping[
 
 
 def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
-    path = dseg_path(delivery, delivery.atlases[i])
+    path = dseg_path(delivery, delivery.planned.atlases[i])
     masked, affine = _masked(delivery.planned, labels)
     sidecar = dseg_sidecar(
         table,
@@ -175,9 +220,10 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
 
 def _masked(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels inside the run's mask, shape (x, y, z), and their affine."""
-    assert planned.run.mask is not None
     data, affine = read_data(labels)
-    return np.where(read_mask(planned.run.mask)[0], data, 0), affine
+    grid = (planned.grid.shape, np.array(planned.grid.affine))
+    inside = read_mask(planned.mask, *grid, resample=planned.resample_mask)
+    return np.where(inside, data, 0), affine
 
 
 def _resolution(planned: PlannedRun) -> str | None:
@@ -236,7 +282,7 @@ def draw_run(
     from bids_labelx.report.figures import plot_matrix, save_figure
 
     drawn: list[Path] = []
-    for i, atlas in enumerate(delivery.atlases):
+    for i, atlas in enumerate(delivery.planned.atlases):
         masked, affine = _masked(delivery.planned, labels[i])
         path = figure_path(dseg_path(delivery, atlas), ".png")
         save_figure(plot_labels(mean_image, masked, affine), delivery.output / path)
@@ -245,13 +291,14 @@ def draw_run(
         networks = table["network"].tolist() if "network" in table else None
         for statistic, strategy in _done(delivery, denoising):
             for measure in delivery.measures:
+                shown = MEASURES[measure][1].partition(",")[0]
                 figure = plot_matrix(
                     matrices[series_key(i, statistic, strategy.name, measure)],
                     table["name"].tolist(),
                     networks=networks,
-                    title=f"{MEASURES[measure][1]}, {statistic}, {strategy.name}",
-                    limits=(-1, 1),
-                    measure=MEASURES[measure][1],
+                    title=f"{shown[0].upper()}{shown[1:]}, {statistic}, {strategy.name}",
+                    limits=(-1, 1) if "correlation" in measure else None,
+                    measure=shown,
                 )
                 path = figure_path(
                     matrix_path(delivery, atlas, statistic, strategy, measure), ".svg"

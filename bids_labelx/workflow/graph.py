@@ -7,6 +7,7 @@ run is four nodes: ``label_reduce``, ``clean_signal``, ``connectivity`` and ``de
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
 from bids_labelx.atlas import Atlas
+from bids_labelx.names import camel
 from bids_labelx.settings import Settings
-from bids_labelx.workflow.deliver import Delivery, atlas_root
+from bids_labelx.workflow.deliver import make_delivery
 from bids_labelx.workflow.interfaces import (
     CleanSignal,
     CleanVoxels,
@@ -42,58 +44,78 @@ def init_bids_labelx_wf(
         Where runs leave word of how they ended.
     """
     workflow = pe.Workflow(name="bids_labelx_wf", base_dir=str(work_dir))
-    grids: dict[tuple[str, Grid], pe.Workflow] = {}
+    resampled: dict[str, pe.Workflow] = {}
+    gathered: dict[tuple[str, ...], pe.Workflow] = {}
+    first = _first_node(settings)
     for planned in plan.runs:
-        place = (planned.run.space, planned.grid)
-        first = _first_node(settings)
-        atlases = plan.atlases[planned.run.space]
-        if place not in grids:
-            grids[place] = _init_grid_wf(
-                atlases, planned.grid, f"grid_{len(grids)}_wf", records / "atlases"
-            )
+        names = tuple(_atlas_node(atlas, planned.grid) for atlas in planned.atlases)
+        for name, atlas in zip(names, planned.atlases, strict=True):
+            if name not in resampled:
+                resampled[name] = _init_atlas_wf(settings, atlas, planned.grid, name, records)
+        if names not in gathered:
+            gathered[names] = _init_gather_wf(names)
+            for i, name in enumerate(names, 1):
+                outputs = [
+                    ("resample_atlas.labels", f"all_labels.in{i}"),
+                    ("resample_atlas.table", f"all_tables.in{i}"),
+                ]
+                workflow.connect([(resampled[name], gathered[names], outputs)])
         run_wf = _init_run_wf(settings, plan, planned, records)
-        workflow.connect(
-            [
-                (
-                    grids[place],
-                    run_wf,
-                    [
-                        ("all_labels.out", f"{first}.labels"),
-                        ("all_tables.out", f"{first}.tables"),
-                        ("all_labels.out", "deliver.labels"),
-                    ],
-                )
-            ]
-        )
+        outputs = [
+            ("all_labels.out", f"{first}.labels"),
+            ("all_tables.out", f"{first}.tables"),
+            ("all_labels.out", "deliver.labels"),
+        ]
+        workflow.connect([(gathered[names], run_wf, outputs)])
     return workflow
 
 
-def _init_grid_wf(atlases: list[Atlas], grid: Grid, name: str, records: Path) -> pe.Workflow:
-    """All atlases onto one grid: a ``resample_atlas`` for each, their results as lists."""
+def atlas_records(records: Path, planned: PlannedRun) -> list[Path]:
+    """Where it says why an atlas of this run could not be brought onto its grid."""
+    names = [_atlas_node(atlas, planned.grid) for atlas in planned.atlases]
+    return [records / "atlases" / f"{name}.json" for name in names]
+
+
+def _digest(*what: object) -> str:
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
+
+
+def _atlas_node(atlas: Atlas, grid: Grid) -> str:
+    """A name that is the same in every start that brings this atlas onto this grid.
+
+    Starts may share a work folder.
+    """
+    return f"{camel(atlas.key)}_{_digest(atlas.image, atlas.table_path, grid)}_wf"
+
+
+def _init_atlas_wf(
+    settings: Settings, atlas: Atlas, grid: Grid, name: str, records: Path
+) -> pe.Workflow:
+    """One atlas onto one grid, in a workflow of its own: its node has one name everywhere."""
+    node = pe.Node(
+        ResampleAtlas(
+            image=str(atlas.image),
+            shape=grid.shape,
+            affine=[list(row) for row in grid.affine],
+            background=settings.background_label,
+            wanted=list(settings.labels),
+            failed_record=str(records / "atlases" / f"{name}.json"),
+        ),
+        name="resample_atlas",
+    )
+    if atlas.table_path is not None:
+        node.inputs.table = str(atlas.table_path)
     workflow = pe.Workflow(name=name)
-    labels = pe.Node(Merge(len(atlases)), name="all_labels", run_without_submitting=True)
-    tables = pe.Node(Merge(len(atlases)), name="all_tables", run_without_submitting=True)
-    for i, atlas in enumerate(atlases):
-        # A workflow around it, so that the node has the same name for each atlas.
-        inner = pe.Workflow(name=f"atlas_{i}_wf")
-        node = pe.Node(
-            ResampleAtlas(
-                image=str(atlas.image),
-                shape=grid.shape,
-                affine=[list(row) for row in grid.affine],
-                failed_record=str(records / f"{name}_{i}.json"),
-            ),
-            name="resample_atlas",
-        )
-        if atlas.table_path is not None:
-            node.inputs.table = str(atlas.table_path)
-        inner.add_nodes([node])
-        workflow.connect(
-            [
-                (inner, labels, [("resample_atlas.labels", f"in{i + 1}")]),
-                (inner, tables, [("resample_atlas.table", f"in{i + 1}")]),
-            ]
-        )
+    workflow.add_nodes([node])
+    return workflow
+
+
+def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:
+    """The atlases of a run as two lists, of labels and of tables."""
+    workflow = pe.Workflow(name=f"atlases_{_digest(names)}_wf")
+    for name in ("all_labels", "all_tables"):
+        node = pe.Node(Merge(len(names)), name=name, run_without_submitting=True)
+        workflow.add_nodes([node])
     return workflow
 
 
@@ -101,19 +123,21 @@ def _init_run_wf(
     settings: Settings, plan: Plan, planned: PlannedRun, records: Path
 ) -> pe.Workflow:
     run = planned.run
-    atlases = tuple(plan.atlases[run.space])
     done, failed = map(str, record_paths(records, planned))
     extraction: dict[str, Any] = {
         "bold": str(run.bold),
-        "mask": str(run.mask),
+        "resample_mask": planned.resample_mask,
         "statistics": list(settings.statistic),
         "min_coverage": settings.min_coverage,
     }
+    if planned.mask is not None:
+        extraction["mask"] = str(planned.mask)
     if settings.smoothing_fwhm is not None:
         extraction["smoothing_fwhm"] = settings.smoothing_fwhm
     denoising: dict[str, Any] = {
         "strategies": plan.strategies,
         "missing": run.missing.get("confounds", ""),
+        "image_desc": run.desc,
         "censor_output": settings.censor_output,
         "min_minutes": settings.min_minutes,
     }
@@ -126,20 +150,7 @@ def _init_run_wf(
     )
     deliver = pe.Node(
         Deliver(
-            delivery=Delivery(
-                output=settings.output_dir,
-                planned=planned,
-                atlases=atlases,
-                atlas_roots=tuple(atlas_root(a, settings.atlas_dataset) for a in atlases),
-                strategies=plan.strategies,
-                statistics=settings.statistic,
-                measures=settings.measures,
-                min_coverage=settings.min_coverage,
-                smoothing_fwhm=settings.smoothing_fwhm,
-                clean_level=settings.clean_level,
-                standardize_voxels=settings.standardize_voxels,
-                censor_output=settings.censor_output,
-            ),
+            delivery=make_delivery(settings, plan, planned),
             done_record=done,
             failed_record=failed,
         ),

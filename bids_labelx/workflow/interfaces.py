@@ -64,6 +64,8 @@ class _ResampleInput(_RecordedInput):
     table = File(exists=True)
     shape = traits.Tuple(traits.Int, traits.Int, traits.Int, mandatory=True)
     affine = traits.List(traits.List(traits.Float), mandatory=True)
+    background = traits.Int(mandatory=True)
+    wanted = traits.List(traits.Str, mandatory=True, desc="labels; all where it is empty")
 
 
 class _ResampleOutput(TraitedSpec):
@@ -82,14 +84,22 @@ class ResampleAtlas(_Recorded):
         own = Path(self.inputs.table) if isdefined(self.inputs.table) else None
         affine = np.array(self.inputs.affine)
         steps.resample_atlas(
-            Path(self.inputs.image), own, self.inputs.shape, affine, labels, table
+            Path(self.inputs.image),
+            own,
+            self.inputs.shape,
+            affine,
+            labels,
+            table,
+            background=self.inputs.background,
+            wanted=self.inputs.wanted,
         )
         return {"labels": str(labels), "table": str(table)}
 
 
 class _ReduceInput(_RecordedInput):
     bold = File(exists=True, mandatory=True)
-    mask = File(exists=True, mandatory=True)
+    mask = File(exists=True, desc="all voxels count unless given")
+    resample_mask = traits.Bool(mandatory=True, desc="it may be on another grid")
     labels = traits.List(File(exists=True), mandatory=True)
     tables = traits.List(File(exists=True), mandatory=True)
     statistics = traits.List(traits.Str, mandatory=True)
@@ -117,7 +127,8 @@ def _extraction(inputs: Any) -> dict[str, Any]:
     """Arguments of `steps.reduce_run`."""
     return {
         "bold": Path(inputs.bold),
-        "mask": Path(inputs.mask),
+        "mask": Path(inputs.mask) if isdefined(inputs.mask) else None,
+        "resample_mask": inputs.resample_mask,
         "labels": [Path(path) for path in inputs.labels],
         "tables": [Path(path) for path in inputs.tables],
         "statistics": inputs.statistics,
@@ -146,6 +157,7 @@ class _StrategiesInput(_RecordedInput):
     missing = traits.Str(desc="why there are no confounds")
     strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
     t_r = traits.Float(desc="repetition time in seconds")
+    image_desc = traits.Str(mandatory=True, desc="the desc- of the BOLD image")
     censor_output = traits.Str(mandatory=True)
     min_minutes = traits.Float(mandatory=True)
 
@@ -179,6 +191,7 @@ def _denoising(inputs: Any) -> dict[str, Any]:
         "confounds": Path(inputs.confounds) if isdefined(inputs.confounds) else None,
         "missing": inputs.missing,
         "t_r": _given(inputs.t_r),
+        "image_desc": inputs.image_desc,
         "censor_output": inputs.censor_output,
         "min_minutes": inputs.min_minutes,
     }

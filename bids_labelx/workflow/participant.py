@@ -23,9 +23,9 @@ from bids_labelx.dataset import Run, read_json
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.failures import Failure, remember_failure
 from bids_labelx.names import build_name
-from bids_labelx.outputs import SOURCE_LINK, write_dataset_files, write_text
+from bids_labelx.outputs import write_dataset_files, write_text
 from bids_labelx.settings import Settings, to_toml
-from bids_labelx.workflow.plan import Plan, make_plan, record_paths
+from bids_labelx.workflow.plan import Plan, PlannedRun, make_plan, record_paths
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -41,7 +41,8 @@ def run_participants(settings: Settings) -> int:
     Returns
     -------
     int
-        0 where every run is done, 1 where some run failed, wholly or in part.
+        0 where every run is done, 1 where some run failed, wholly or in part; with ``--dry-run``
+        where some run cannot even be tried.
 
     Raises
     ------
@@ -51,6 +52,12 @@ def run_participants(settings: Settings) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with _remembered() as planning:
         plan = make_plan(settings)
+    if settings.dry_run:
+        from bids_labelx.workflow.listing import plan_lines
+
+        _repeat(console, planning)
+        print("\n".join(plan_lines(settings, plan)))
+        return 1 if plan.failures else 0
     logs = _prepare_output(settings, plan)
     with _logging(logs, settings.verbose), _work_folder(settings.work_dir) as work:
         _announce(console, settings, plan)
@@ -68,22 +75,18 @@ def run_participants(settings: Settings) -> int:
 
 def _prepare_output(settings: Settings, plan: Plan) -> Path:
     """Write what describes the dataset; give the folder of logs."""
-    from bids_labelx.workflow.deliver import atlas_link, atlas_root
+    from bids_labelx.workflow.deliver import dataset_links
 
     logs = settings.output_dir / "logs"
     try:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWriteError(f"{logs}: cannot be created ({error.strerror})") from None
-    atlases = [atlas for group in plan.atlases.values() for atlas in group]
     write_dataset_files(
         settings.output_dir,
         source=settings.bids_dir,
         source_description=read_json(settings.bids_dir / "dataset_description.json"),
-        links={
-            SOURCE_LINK: settings.bids_dir,
-            **{atlas_link(a): atlas_root(a, settings.atlas_dataset) for a in atlases},
-        },
+        links=dataset_links(settings.bids_dir, plan.runs),
         descriptions={strategy.label: strategy.description for strategy in plan.strategies},
     )
     write_text(logs / "settings.toml", to_toml(settings))
@@ -95,7 +98,7 @@ def _methods(settings: Settings, plan: Plan) -> str:
     from bids_labelx.report.methods import methods_text
 
     return methods_text(
-        atlases=sorted({atlas.key for group in plan.atlases.values() for atlas in group}),
+        atlases=plan.all_atlas_names,
         strategies=[(one.name, one.description, one.clean) for one in plan.strategies],
         statistics=settings.statistic,
         measures=settings.measures,
@@ -180,10 +183,9 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
     runs = len(plan.runs) + len(plan.failures)
     people = {planned.run.entities["sub"] for planned in plan.runs}
     people |= {run.entities["sub"] for run, _ in plan.failures}
-    atlases = sorted({atlas.key for group in plan.atlases.values() for atlas in group})
     _say(
         console,
-        f"{runs} runs of {len(people)} participants · atlas {', '.join(atlases)} · "
+        f"{runs} runs of {len(people)} participants · atlas {', '.join(plan.all_atlas_names)} · "
         f"denoise {', '.join(strategy.name for strategy in plan.strategies)}",
     )
     if plan.skipped:
@@ -193,7 +195,7 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
             f"{len(plan.skipped)} runs left out: no atlas is in their space ({spaces}); "
             "--space chooses spaces",
         )
-    for key in sorted(a.key for group in plan.atlases.values() for a in group if not a.table_path):
+    for key in sorted({atlas.key for atlas in plan.atlases if atlas.table_path is None}):
         _say(console, f"no table beside the image of {key}: its labels are named label1, …")
     LOGGER.info("settings\n%s", to_toml(settings))
 
@@ -237,10 +239,7 @@ def _run_graph(
             LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
         finally:
             gc.unfreeze()
-    outcomes = [
-        _failure(plan, p.run, _problems(plan, *record_paths(records, p), records))
-        for p in plan.runs
-    ]
+    outcomes = [_failure(plan, one.run, _problems(plan, records, one)) for one in plan.runs]
     shutil.rmtree(records, ignore_errors=True)
     return outcomes
 
@@ -269,8 +268,7 @@ def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[
 
 
 def _failure(plan: Plan, run: Run, problems: Mapping[str, str]) -> Failure:
-    atlases = tuple(atlas.key for atlas in plan.atlases[run.space])
-    return Failure(run.entities, atlases, problems)
+    return Failure(run.entities, plan.atlas_names[run.space], problems)
 
 
 def _of_all(plan: Plan, problem: str) -> dict[str, str]:
@@ -278,8 +276,11 @@ def _of_all(plan: Plan, problem: str) -> dict[str, str]:
     return {strategy.name: problem for strategy in plan.strategies}
 
 
-def _problems(plan: Plan, done: Path, failed: Path, records: Path) -> dict[str, str]:
+def _problems(plan: Plan, records: Path, planned: PlannedRun) -> dict[str, str]:
     """By strategy why a run is not done, out of the records."""
+    from bids_labelx.workflow.graph import atlas_records
+
+    done, failed = record_paths(records, planned)
     if failed.is_file():
         record = json.loads(failed.read_text(encoding="utf-8"))
         LOGGER.error("%s\n%s", record["message"], record["traceback"])
@@ -288,7 +289,8 @@ def _problems(plan: Plan, done: Path, failed: Path, records: Path) -> dict[str, 
         return dict(json.loads(done.read_text(encoding="utf-8"))["problems"])
     of_atlases = [
         json.loads(path.read_text(encoding="utf-8"))["message"]
-        for path in sorted((records / "atlases").glob("*.json"))
+        for path in atlas_records(records, planned)
+        if path.is_file()
     ]
     if of_atlases:
         text = "the atlas could not be brought onto the grid: " + "; ".join(of_atlases)

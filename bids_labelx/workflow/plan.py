@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
-from bids_labelx.atlas import Atlas, find_atlases
+from bids_labelx.atlas import Atlas
+from bids_labelx.atlas_sources import space_of
 from bids_labelx.dataset import Run, find_runs, repetition_time
 from bids_labelx.denoise import Strategy, override, read_strategies
 from bids_labelx.errors import BadDataError, LabelxError, SpaceError
@@ -17,6 +18,7 @@ from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_gr
 from bids_labelx.images import open_image
 from bids_labelx.outputs import first_twice, output_path
 from bids_labelx.settings import Settings
+from bids_labelx.workflow.atlases import AtlasChoice, choose_atlases
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,31 @@ class Grid:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run with what its header says; ``grid`` is the first one like it, which all share."""
+    """A run with what its header says, and what it is to be reduced to.
+
+    Attributes
+    ----------
+    run
+        The run.
+    grid
+        The first one like its own, which all runs on it share.
+    n_volumes, t_r
+        Of the image; the repetition time in seconds, None where nothing says it.
+    atlases
+        Those of its space, then its own.
+    mask
+        The image whose voxels above 0 count; None where all do.
+    resample_mask
+        Whether the mask may be on another grid than the run.
+    """
 
     run: Run
     grid: Grid
     n_volumes: int
     t_r: float | None
+    atlases: tuple[Atlas, ...]
+    mask: Path | None
+    resample_mask: bool = False
 
     @property
     def key(self) -> str:
@@ -49,14 +70,14 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs with the atlases of their space.
+    """All runs with their atlases.
 
     Attributes
     ----------
     runs
         Those that can be tried.
-    atlases
-        By space.
+    atlas_names
+        By space, the names of the atlases of its runs.
     strategies
         The denoising strategies, for every run.
     failures
@@ -66,10 +87,21 @@ class Plan:
     """
 
     runs: tuple[PlannedRun, ...]
-    atlases: dict[str, list[Atlas]]
+    atlas_names: Mapping[str, tuple[str, ...]]
     strategies: tuple[Strategy, ...]
     failures: tuple[tuple[Run, str], ...]
     skipped: tuple[Run, ...]
+
+    @property
+    def all_atlas_names(self) -> list[str]:
+        """All atlases by name, sorted."""
+        return sorted({name for names in self.atlas_names.values() for name in names})
+
+    @property
+    def atlases(self) -> list[Atlas]:
+        """All atlases of all runs, each once."""
+        found = {(one.key, one.image): one for planned in self.runs for one in planned.atlases}
+        return list(found.values())
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -89,9 +121,12 @@ def make_plan(settings: Settings) -> Plan:
             clean=settings.clean,
         )
     )
-    runs = find_runs(settings)
-    atlases, skipped = _atlases_by_space(settings, runs)
-    runs = [run for run in runs if run.space in atlases]
+    if isinstance(settings.mask, Path):
+        open_image(settings.mask)
+    found = find_runs(settings)
+    choice = choose_atlases(settings, found)
+    runs = [run for run in found if run.space in choice.names]
+    skipped = tuple(run for run in found if run.space not in choice.names)
     twice = first_twice(output_path(run.entities, "bold", "") for run in runs)
     if twice is not None:
         same = [r.name for r in runs if output_path(r.entities, "bold", "") == twice]
@@ -104,50 +139,25 @@ def make_plan(settings: Settings) -> Plan:
     grids: list[Grid] = []
     for run in runs:
         try:
-            planned.append(_plan_run(run, atlases[run.space], grids))
+            planned.append(_plan_run(run, choice, grids, settings.mask))
         except LabelxError as error:
             failures.append((run, str(error)))
-    return Plan(tuple(planned), atlases, strategies, tuple(failures), tuple(skipped))
+    return Plan(tuple(planned), choice.names, strategies, tuple(failures), skipped)
 
 
-def _atlases_by_space(
-    settings: Settings, runs: Sequence[Run]
-) -> tuple[dict[str, list[Atlas]], list[Run]]:
-    """Atlases for each space of the runs, and the runs in spaces without any.
-
-    A dataset often has its runs in several spaces. Where the user did not ask for one with
-    ``--space``, those that no atlas fits are left out; where none is left, it is an error.
-    """
-    found: dict[str, list[Atlas]] = {}
-    errors: list[SpaceError] = []
-    for space in sorted({run.space for run in runs}):
-        try:
-            found[space] = find_atlases(
-                settings.atlas,
-                settings.atlas_dataset,
-                space,
-                atlas_space=settings.atlas_space,
-            )
-        except SpaceError as error:
-            if settings.space:
-                raise
-            errors.append(error)
-    if not found:
-        raise errors[0] if len(errors) == 1 else SpaceError("\n".join(map(str, errors)))
-    return found, [run for run in runs if run.space not in found]
-
-
-def _plan_run(run: Run, atlases: Sequence[Atlas], grids: list[Grid]) -> PlannedRun:
-    for what in ("metadata", "mask"):
+def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path) -> PlannedRun:
+    needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
+    for what in needed:
         if what in run.missing:
             raise BadDataError(f"{run.name}: {run.missing[what]}")
-    assert run.mask is not None
-    open_image(run.mask)
+    if run.bold in choice.problems:
+        raise BadDataError(choice.problems[run.bold])
     image = _open_bold(run)
     # More dimensions than four are fine where all but one have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
     rows = tuple(tuple(float(value) for value in row) for row in image.affine)
     grid = Grid((image.shape[0], image.shape[1], image.shape[2]), rows)
+    atlases = choice.of_run[run.bold]
     for atlas in atlases:
         _check_overlap(run, grid, atlas)
     # The first grid like it stands for all: labels are resampled once for each.
@@ -155,7 +165,28 @@ def _plan_run(run: Run, atlases: Sequence[Atlas], grids: list[Grid]) -> PlannedR
     if known is None:
         grids.append(grid)
         known = grid
-    return PlannedRun(run, known, n_volumes, repetition_time(run, image.header))
+    t_r = repetition_time(run, image.header)
+    own = run.mask if mask == "brain" else None
+    if own is not None:
+        open_image(own)
+    if isinstance(mask, Path):
+        _check_mask_space(mask, run, grid)
+        return PlannedRun(run, known, n_volumes, t_r, atlases, mask, resample_mask=True)
+    return PlannedRun(run, known, n_volumes, t_r, atlases, own)
+
+
+def _check_mask_space(mask: Path, run: Run, grid: Grid) -> None:
+    """A mask for many runs has to be in their space, by its name or by its very grid."""
+    image = open_image(mask)
+    space = space_of(mask)
+    if space is None:
+        if not same_grid(image.shape, image.affine, grid.shape, np.array(grid.affine)):
+            raise SpaceError(
+                f"{run.name}: --mask {mask} is on another grid and its name says no space "
+                "(space- or tpl-), so it may not fit"
+            )
+    elif space != run.space:
+        raise SpaceError(f"{run.name}: --mask {mask} is in {space}, the run in {run.space}")
 
 
 def _open_bold(run: Run) -> SpatialImage:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bids_labelx.demo import Demo, simulate
 from bids_labelx.errors import CannotWriteError
+from bids_labelx.names import parse_name
 from bids_labelx.results import participants_of, read_series, series_paths
 from bids_labelx.settings import make_settings
 from bids_labelx.workflow.group import run_group
@@ -76,6 +77,8 @@ def truth_error(demo: Demo, output: Path) -> dict[str, float]:
         for path in series_paths(output, participant):
             one = read_series(output, path)
             for matrix in one.matrices():
+                if parse_name(matrix).entities["meas"] != "correlation":
+                    continue
                 values = pd.read_csv(output / matrix, sep="\t", index_col=0)
                 aligned = values.loc[truth.index, truth.columns].to_numpy(float)
                 matrices.setdefault(one.sidecar["DenoisingStrategy"], []).append(aligned)

@@ -43,13 +43,18 @@ def resample_atlas(
     affine: np.ndarray,
     labels_to: Path,
     table_to: Path,
+    *,
+    background: int = 0,
+    wanted: Sequence[str] = (),
 ) -> None:
-    """Bring an atlas onto a grid.
+    """Bring an atlas onto a grid: all of it, or the labels `wanted`.
 
     Writes the labels there (.nii, not masked), and the label table with ``voxels_atlas`` and
     ``voxels_grid``.
     """
-    labels, own_affine, labels_table = read_atlas(image, table)
+    labels, own_affine, labels_table = read_atlas(
+        image, table, background=background, wanted=wanted
+    )
     if not same_grid(labels.shape, own_affine, shape, affine):
         labels = resample_labels(labels, own_affine, shape, affine)
     ids = labels_table["index"].to_numpy()
@@ -72,19 +77,21 @@ def read_grid_table(path: Path) -> pd.DataFrame:
 
 def reduce_run(
     bold: Path,
-    mask: Path,
+    mask: Path | None,
     labels: Sequence[Path],
     tables: Sequence[Path],
     statistics: Sequence[str],
     min_coverage: float,
     smoothing_fwhm: float | None = None,
+    *,
+    resample_mask: bool = False,
 ) -> tuple[dict[str, np.ndarray], list[pd.DataFrame]]:
     """Read a run once and reduce it to a signal per label, for all atlases and statistics.
 
     Parameters
     ----------
     bold, mask
-        The 4D image and its brain mask, on one grid.
+        The 4D image and its brain mask, on one grid; without a mask all voxels count.
     labels, tables
         For each atlas what `resample_atlas` wrote.
     statistics
@@ -94,6 +101,8 @@ def reduce_run(
     smoothing_fwhm
         Full width at half maximum, in mm, of the Gaussian that volumes are smoothed with; which
         voxels are covered is judged before.
+    resample_mask
+        Bring a mask of another grid onto the run's, by nearest neighbour.
 
     Returns
     -------
@@ -110,7 +119,9 @@ def reduce_run(
         label of an atlas survives.
     """
     with blaming(bold):
-        volumes, regions, before = open_run(bold, mask, labels, tables)
+        volumes, regions, before = open_run(
+            bold, mask, labels, tables, resample_mask=resample_mask
+        )
         if smoothing_fwhm:
             reduced = reduce_smoothed(
                 volumes, smoothing_fwhm, regions, statistics, mean_image=True
@@ -138,12 +149,16 @@ def blaming(bold: Path) -> Iterator[None]:
 
 
 def open_run(
-    bold: Path, mask: Path, labels: Sequence[Path], tables: Sequence[Path]
+    bold: Path,
+    mask: Path | None,
+    labels: Sequence[Path],
+    tables: Sequence[Path],
+    *,
+    resample_mask: bool = False,
 ) -> tuple[Volumes, list[Regions], list[pd.DataFrame]]:
     """The run's volumes, and the regions inside its mask and the table of each atlas."""
     volumes = open_volumes(bold)
-    inside, affine = read_mask(mask)
-    _check_grid(mask, inside, affine, volumes)
+    inside = read_mask(mask, volumes.shape, volumes.affine, resample=resample_mask)
     before = [read_grid_table(path) for path in tables]
     regions = [
         find_regions(read_data(path)[0], table["index"].to_numpy(), inside)
@@ -180,26 +195,32 @@ def without_lost(signals: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     return np.where((table["status"] != OK).to_numpy(), np.nan, signals)
 
 
-def read_mask(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A brain mask, True inside, and its affine.
+def read_mask(
+    path: Path | None, shape: tuple[int, int, int], affine: np.ndarray, *, resample: bool = False
+) -> np.ndarray:
+    """A mask on a run's grid, True inside; everywhere where there is none.
 
     Raises
     ------
     BadDataError
-        Where it is empty.
+        Where it is empty, or on another grid and not to be resampled.
     """
-    data, affine = read_data(path)
+    if path is None:
+        return np.ones(shape, dtype=bool)
+    data, own = read_data(path)
     if not (data > 0).any():
         raise BadDataError(f"{path}: the mask is empty")
-    return data > 0, affine
-
-
-def _check_grid(path: Path, mask: np.ndarray, affine: np.ndarray, volumes: Volumes) -> None:
-    if not same_grid(mask.shape, affine, volumes.shape, volumes.affine):
+    if same_grid(data.shape, own, shape, affine):
+        return np.asarray(data > 0)
+    if not resample:
         raise BadDataError(
-            f"{path}: the mask is on another grid than its run: shape {mask.shape} and affine\n"
-            f"{affine}\nbut the run has shape {volumes.shape} and affine\n{volumes.affine}"
+            f"{path}: the mask is on another grid than its run: shape {data.shape} and affine\n"
+            f"{own}\nbut the run has shape {shape} and affine\n{affine}"
         )
+    inside = resample_labels((data > 0).astype(np.int16), own, shape, affine) > 0
+    if not inside.any():
+        raise BadDataError(f"{path}: the mask is empty on the grid of the run")
+    return np.asarray(inside)
 
 
 def _counts(status: pd.Series) -> str:

@@ -11,9 +11,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from nilearn.connectome import ConnectivityMeasure
 from scipy import ndimage
 from tiny import N_VOLUMES, confounds_table
 
+from bids_labelx.connectivity import MEASURES
+from bids_labelx.report.figures import plot_matrix
 from bids_labelx.settings import Settings, make_settings, read_options
 from bids_labelx.workflow.graph import init_bids_labelx_wf
 from bids_labelx.workflow.participant import run_participants
@@ -346,3 +350,85 @@ def test_an_output_folder_that_cannot_be_made_is_an_error_of_its_own(
     (tmp_path / "out").write_text("a file")
     with pytest.raises(CannotWriteError):
         run_participants(settings_for(tmp_path / "ds", atlas_dataset))
+
+
+MEASURE_LABELS = ("correlation", "partialCorrelation", "covariance", "precision")
+
+
+def share_a_signal(bold: Path) -> None:
+    """Let all regions correlate, so that shrinkage leaves something of it."""
+    image = nib.load(bold)
+    common = np.random.default_rng(1).standard_normal(N_VOLUMES)
+    nib.save(nib.Nifti1Image(image.get_fdata() + 5 * common, image.affine, image.header), bold)
+
+
+def test_every_measure_has_its_matrix_with_names_and_lost_labels(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    share_a_signal(add_run(tmp_path / "ds"))
+    settings = settings_for(
+        tmp_path / "ds",
+        atlas_dataset,
+        denoise=("none",),
+        connectivity=tuple(MEASURES),
+        min_coverage=0.75,  # half of label 2 is outside of the mask
+    )
+    assert run_participants(settings) == 0
+    func = tmp_path / "out" / "sub-01" / "func"
+    series = pd.read_csv(func / f"{STEM}_stat-mean_desc-raw_timeseries.tsv", sep="\t")
+    kept = series[["nine", "five"]].to_numpy()
+    deviations = kept.std(axis=0, ddof=1)
+    scored = (kept - kept.mean(axis=0)) / deviations
+    partial, inverse = (
+        ConnectivityMeasure(kind=kind).fit_transform([scored])[0]
+        for kind in ("partial correlation", "precision")
+    )
+    expected = {
+        "correlation": np.corrcoef(kept.T),
+        "partialCorrelation": partial,
+        "covariance": np.cov(kept.T),
+        "precision": inverse / np.outer(deviations, deviations),
+    }
+    assert len(list(func.glob("*_relmat.tsv"))) == 4
+    for label, (_, name) in zip(MEASURE_LABELS, MEASURES.values(), strict=True):
+        path = func / f"{STEM}_stat-mean_meas-{label}_desc-raw_relmat.tsv"
+        header, *rows = (line.split("\t") for line in path.read_text().splitlines())
+        assert header == ["name", "nine", "two", "five"]
+        assert [row[0] for row in rows] == header[1:]
+        assert rows[1][1:] == [row[2] for row in rows] == ["n/a"] * 3
+        found = np.array([[row[1], row[3]] for row in (rows[0], rows[2])], dtype=float)
+        np.testing.assert_allclose(found, expected[label], rtol=1e-6, atol=1e-8)
+        sidecar = json.loads(path.with_suffix(".json").read_text())
+        assert sidecar["RelationshipMeasure"] == name
+        assert sidecar["NumberOfVolumesKept"] == N_VOLUMES
+
+
+def test_every_measure_has_its_picture_with_the_right_scale_and_words(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scales = {}
+
+    def watched(*arguments: Any, **options: Any) -> Figure:
+        figure = plot_matrix(*arguments, **options)
+        scales[options["measure"]] = figure.axes[0].images[0].get_clim()
+        return figure
+
+    monkeypatch.setattr("bids_labelx.report.figures.plot_matrix", watched)
+    share_a_signal(add_run(tmp_path / "ds"))
+    settings = settings_for(
+        tmp_path / "ds", atlas_dataset, denoise=("none",), connectivity=tuple(MEASURES)
+    )
+    assert run_participants(settings) == 0
+    out = tmp_path / "out"
+    words = ("Pearson correlation", "partial correlation", "sample covariance", "precision")
+    assert tuple(scales) == words
+    page = (out / "sub-01.html").read_text()
+    for label, shown in zip(MEASURE_LABELS, words, strict=True):
+        stem = f"{STEM}_stat-mean_meas-{label}_desc-raw_relmat"
+        assert (out / "sub-01" / "figures" / f"{stem}.svg").is_file()
+        table = pd.read_csv(out / "sub-01" / "func" / f"{stem}.tsv", sep="\t", index_col=0)
+        high = np.percentile(np.abs(table.to_numpy()[~np.eye(3, dtype=bool)]), 99)
+        expected = 1 if "orrelation" in label else high
+        np.testing.assert_allclose(scales[shown], (-expected, expected), rtol=1e-6)
+        said = {"partialCorrelation": "partial correlation"}.get(label, label)
+        assert page.count(f"Matrix of the {said} between regions: ") == 1
