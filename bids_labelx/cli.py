@@ -14,6 +14,7 @@ from bids_labelx.errors import LabelxError, UsageError
 from bids_labelx.settings import (
     CENSOR_OUTPUT,
     CLEAN_LEVELS,
+    CONCATENATE,
     CONNECTIVITY,
     FILTERS,
     LEVELS,
@@ -183,6 +184,19 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"{', '.join(CONNECTIVITY)} (default: correlation)",
     )
 
+    connectivity.add_argument(
+        "--exact-volumes",
+        nargs="+",
+        metavar="N",
+        help="also matrices of the first N volumes kept, for runs that have as many",
+    )
+    connectivity.add_argument(
+        "--concatenate",
+        metavar="{" + ",".join(CONCATENATE) + "}",
+        help="also one matrix over all runs of a session, or over all sessions of a participant; "
+        "each run is brought to zero mean and unit variance before",
+    )
+
     alone = parser.add_argument_group("alone")
     alone.add_argument(
         "--demo", metavar="DIR", help="simulate a dataset in DIR and run both levels on it"
@@ -211,6 +225,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         default=None,
         help="say what would be done with what, and stop",
+    )
+    running.add_argument(
+        "--overwrite",
+        action="store_true",
+        default=None,
+        help="replace results in OUTPUT_DIR that were made with other settings",
     )
     running.add_argument("--stop-on-first-crash", action="store_true", default=None)
     running.add_argument(

@@ -24,9 +24,7 @@ from bids_labelx.errors import (
 from bids_labelx.index import SEGMENTATIONS, find_files, list_participants
 from bids_labelx.links import absence
 from bids_labelx.matching import File, Pool, comparable, describe, folder_entities, label
-from bids_labelx.metadata import Listing, list_sidecars
-from bids_labelx.metadata import read_json as read_json
-from bids_labelx.metadata import read_metadata as read_metadata
+from bids_labelx.metadata import Listing, list_sidecars, read_metadata
 from bids_labelx.names import sort_entities
 from bids_labelx.queries import Query, narrow, option_condition, read_queries
 from bids_labelx.segmentations import (

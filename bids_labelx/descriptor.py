@@ -11,6 +11,7 @@ from bids_labelx.cli import build_parser
 from bids_labelx.settings import (
     CENSOR_OUTPUT,
     CLEAN_LEVELS,
+    CONCATENATE,
     CONNECTIVITY,
     FILTERS,
     LEVELS,
@@ -26,6 +27,7 @@ CHOICES = {
     "standardize": STANDARDIZE,
     "censor_output": CENSOR_OUTPUT,
     "connectivity": CONNECTIVITY,
+    "concatenate": CONCATENATE,
 }
 
 EXIT_CODES = {

@@ -21,6 +21,10 @@ ENTITY_ORDER = (
 SPATIAL = ("space", "res", "den")
 
 
+# What tells the runs apart that are put together.
+_APART = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
+
+
 @dataclass(frozen=True)
 class Name:
     """A BIDS file name taken apart: ``sub-01_task-rest_bold.nii.gz``."""
@@ -56,6 +60,19 @@ def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
     """Put a file name together, entities in BIDS order."""
     pairs = [f"{key}-{value}" for key, value in sort_entities(entities).items()]
     return "_".join([*pairs, suffix]) + extension
+
+
+def together(entities: Mapping[str, str], level: str) -> dict[str, str]:
+    """The entities that a run has in common with those that it is put together with.
+
+    Parameters
+    ----------
+    entities
+        Those of a run, or of an output of it.
+    level
+        ``runs``: of one session, whatever their run and direction. ``sessions``: of a participant.
+    """
+    return {key: value for key, value in entities.items() if key not in _APART[level]}
 
 
 def camel(text: str) -> str:

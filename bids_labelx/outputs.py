@@ -177,13 +177,30 @@ def write_dataset_files(
         "Name": f"bids_labelx: regional time series of {name}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "bids_labelx", "Version": __version__, "CodeURL": CODE_URL}],
+        "GeneratedBy": [
+            {
+                "Name": "bids_labelx",
+                "Version": __version__,
+                "CodeURL": CODE_URL,
+                **_container(os.environ),
+            }
+        ],
         "SourceDatasets": [origin],
         "DatasetLinks": {**before, **{name: folder.as_uri() for name, folder in links.items()}},
     }
     write_json(path, content)
     write_text(output / ".bidsignore", BIDSIGNORE)
     _write_descriptions(output / "descriptions.tsv", descriptions)
+
+
+def _container(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The container that this runs in, as the image and its engine say it."""
+    tag = environment.get("BIDS_LABELX_CONTAINER_TAG")
+    if not tag:
+        return {}
+    engines = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
+    kind = "singularity" if any(name in environment for name in engines) else "docker"
+    return {"Container": {"Type": kind, "Tag": tag}}
 
 
 def _read(path: Path) -> dict[str, Any]:

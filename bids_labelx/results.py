@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from bids_labelx.dataset import read_json
-from bids_labelx.errors import BadDataError
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.metadata import read_json
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs import figure_path
 
@@ -78,6 +78,22 @@ def series_paths(output: Path, participant: str) -> list[Path]:
     """The time series tables of a participant, within the output dataset, sorted."""
     found = (output / f"sub-{participant}").glob("**/func/*_timeseries.tsv")
     return sorted(path.relative_to(output) for path in found)
+
+
+def matrices_of_several_runs(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
+    """The matrices of a participant over several runs, each with its sidecar, sorted.
+
+    Paths are within the output dataset. Those of the first volumes only are left out.
+    """
+    found = []
+    for path in sorted((output / f"sub-{participant}").glob("**/func/*_relmat.json")):
+        try:
+            sidecar = read_json(path)
+        except LabelxError:
+            continue
+        if "NumberOfRuns" in sidecar and "NumberOfVolumesUsed" not in sidecar:
+            found.append((path.with_suffix(".tsv").relative_to(output), sidecar))
+    return found
 
 
 def read_series(output: Path, path: Path) -> Series:

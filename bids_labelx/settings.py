@@ -18,6 +18,7 @@ CONNECTIVITY = ("correlation", "partial-correlation", "covariance", "precision",
 CLEAN_LEVELS = ("region", "voxel")
 FILTERS = ("butterworth", "cosine", "none")
 STANDARDIZE = ("none", "zscore_sample", "zscore", "psc")
+CONCATENATE = ("runs", "sessions")
 CENSOR_OUTPUT = ("drop", "nan", "interpolate")
 
 
@@ -70,9 +71,12 @@ class Settings:
     censor_output: str = "drop"
     min_minutes: float = 0.0
     connectivity: tuple[str, ...] = ("correlation",)
+    exact_volumes: tuple[int, ...] = ()
+    concatenate: str | None = None
     work_dir: Path | None = None
     nprocs: int = dataclasses.field(default_factory=available_cpus)
     dry_run: bool = False
+    overwrite: bool = False
     stop_on_first_crash: bool = False
     verbose: int = 0
 
@@ -176,6 +180,13 @@ def _share(value: Any) -> float:
     return number
 
 
+def _volumes(value: Any) -> tuple[int, ...]:
+    numbers = tuple(dict.fromkeys(_count(word) for word in _words(value)))
+    if min(numbers, default=3) < 3:
+        raise ValueError(f"{min(numbers)}: numbers of volumes from 3 are expected")
+    return numbers
+
+
 def _label_value(value: Any) -> int:
     try:
         number = int(value)
@@ -231,9 +242,12 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "censor_output": _choice(CENSOR_OUTPUT),
     "min_minutes": _minutes,
     "connectivity": _choices(CONNECTIVITY),
+    "exact_volumes": _volumes,
+    "concatenate": _choice(CONCATENATE),
     "work_dir": _path,
     "nprocs": _count,
     "dry_run": bool,
+    "overwrite": bool,
     "stop_on_first_crash": bool,
     "verbose": int,
 }
@@ -290,6 +304,10 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
         found.append("--standardize-voxels: voxels are cleaned with --clean-level voxel only")
     if len(values.get("connectivity", ())) > 1 and "none" in values["connectivity"]:
         found.append("--connectivity: 'none' stands alone")
+    without = values.get("connectivity") == ("none",)
+    for name in ("exact_volumes", "concatenate"):
+        if without and values.get(name):
+            found.append(f"{_option(name)}: makes matrices, but --connectivity is none")
     if found:
         raise UsageError("\n".join(found))
     return Settings(**values)

@@ -167,6 +167,14 @@ KINDS: dict[str, tuple[dict[str, Any], str, str]] = {
         """,
         "",
     ),
+    "by hand: only masks with the resolution, which a run does not say": (
+        {},
+        """
+        01_task-a_space-MNI_desc-preproc_bold.nii.gz
+            01_space-MNI_res-2_desc-brain_mask.nii.gz 01_task-a_desc-confounds_timeseries.tsv
+        """,
+        "",
+    ),
     "by hand: indices with and without zeros": (
         {},
         """

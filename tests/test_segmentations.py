@@ -149,6 +149,7 @@ def test_a_segmentation_of_a_run_without_space_is_native(tmp_path: Path) -> None
     [
         ("sub-01/anat/sub-01_acq-x_run-1_desc-aseg_dseg.nii.gz", "desc-aseg", False),
         ("sub-01/anat/sub-01_acq-x_run-1_desc-aseg_dseg.nii.gz", "acq-x_run-01_desc-aseg", True),
+        ("sub-01/anat/sub-01_desc-aseg_dseg.nii.gz", "acq-x_desc-aseg", False),
         ("sub-01/ses-b/anat/sub-01_ses-b_desc-aseg_dseg.nii.gz", "desc-aseg", False),
         ("sub-01/anat/sub-01_atlas-4S_scale-156_dseg.nii.gz", "atlas-4S", False),
         ("sub-01/anat/sub-01_atlas-4S_scale-156_dseg.nii.gz", "atlas-4S_scale-156", True),

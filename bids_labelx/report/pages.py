@@ -95,6 +95,8 @@ def participant_page(
     runs: Sequence[RunSection],
     methods: str,
     version: str,
+    *,
+    together: Sequence[Picture] = (),
 ) -> str:
     """Write a participant's report.
 
@@ -110,6 +112,8 @@ def participant_page(
         Plain text; blank lines part its paragraphs.
     version
         Of bids_labelx.
+    together
+        Pictures of what was made of several runs.
 
     Returns
     -------
@@ -123,6 +127,7 @@ def participant_page(
     """
     return render_page(
         "participant.html",
+        together=together,
         participant=f"sub-{participant.removeprefix('sub-')}",
         summary=summary,
         runs=runs,
@@ -137,6 +142,9 @@ def group_page(
     tables: Sequence[Table],
     participants: Sequence[tuple[str, str, str]],
     version: str,
+    *,
+    files: Sequence[str] = (),
+    pictures: Sequence[Picture] = (),
 ) -> str:
     """Write the group's report.
 
@@ -147,9 +155,14 @@ def group_page(
     tables
         One section each, in this order.
     participants
-        Of each participant: label, path of the report relative to this page, status in words.
+        Of each participant: label, path of the report relative to this page (empty where there
+        is none), status in words.
     version
         Of bids_labelx.
+    files
+        Paths of the group's tables and matrices, relative to this page.
+    pictures
+        Of the mean matrices.
 
     Returns
     -------
@@ -159,10 +172,16 @@ def group_page(
     Raises
     ------
     ValueError
-        If the path of a report is empty or absolute.
+        If a path is absolute, or that of a file or picture empty.
     """
     return render_page(
-        "group.html", summary=summary, tables=tables, participants=participants, version=version
+        "group.html",
+        summary=summary,
+        tables=tables,
+        participants=participants,
+        files=files,
+        pictures=pictures,
+        version=version,
     )
 
 

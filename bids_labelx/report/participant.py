@@ -14,7 +14,7 @@ from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs import figure_path, write_text
 from bids_labelx.quality import OK, qc_row
 from bids_labelx.report.pages import Picture, RunSection, Table, participant_page
-from bids_labelx.results import Series, read_series, series_paths
+from bids_labelx.results import Series, matrices_of_several_runs, read_series, series_paths
 
 _SHOWN_LOST = 50
 
@@ -71,7 +71,15 @@ def write_participant_report(output: Path, participant: str, *, methods: str) ->
         ("Labels lost in any run", str(len(_lost_anywhere(series)))),
     )
     path = output / f"sub-{participant}.html"
-    write_text(path, participant_page(participant, summary, sections, methods, __version__))
+    page = participant_page(
+        participant,
+        summary,
+        sections,
+        methods,
+        __version__,
+        together=_together(output, participant),
+    )
+    write_text(path, page)
     return path
 
 
@@ -79,6 +87,29 @@ def run_title(entities: Mapping[str, str]) -> str:
     """A run's name without the participant, for headings: ``ses-a_task-rest_run-1``."""
     rest = {key: value for key, value in entities.items() if key != "sub"}
     return build_name(rest, "", "").removesuffix("_")
+
+
+def _together(output: Path, participant: str) -> list[Picture]:
+    """The matrices over several runs."""
+    pictures: list[Picture] = []
+    for path, sidecar in matrices_of_several_runs(output, participant):
+        picture = figure_path(path, ".svg")
+        if not (output / picture).is_file():
+            continue
+        measure = _measure(path)
+        what = (
+            f"{sidecar['Atlas']}, {sidecar['Statistic']}, strategy "
+            f"{sidecar['DenoisingStrategy']}, {sidecar['NumberOfRuns']} runs with "
+            f"{sidecar['NumberOfVolumesKept']} volumes"
+        )
+        pictures.append(
+            Picture(
+                picture.as_posix(),
+                f"Matrix of the {measure} between regions: {what}",
+                f"{measure[0].upper()}{measure[1:]} between regions: {what}",
+            )
+        )
+    return pictures
 
 
 def _lost_anywhere(series: Sequence[Series]) -> set[tuple[str, str]]:

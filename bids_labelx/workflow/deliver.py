@@ -13,7 +13,6 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from bids_labelx.atlas import Atlas
-from bids_labelx.connectivity import MEASURES
 from bids_labelx.denoise import Strategy
 from bids_labelx.images import read_data
 from bids_labelx.names import camel
@@ -28,7 +27,8 @@ from bids_labelx.outputs import (
     write_tsv,
 )
 from bids_labelx.settings import Settings
-from bids_labelx.sidecars import dseg_sidecar, relmat_sidecar, timeseries_sidecar
+from bids_labelx.sidecars import dseg_sidecar, timeseries_sidecar
+from bids_labelx.workflow.matrices import draw_matrix, matrix_path, write_matrix
 from bids_labelx.workflow.plan import Plan, PlannedRun
 from bids_labelx.workflow.steps import Arrays, read_mask, series_key
 
@@ -44,6 +44,7 @@ class Delivery:
     strategies: tuple[Strategy, ...]
     statistics: tuple[str, ...]
     measures: tuple[str, ...]
+    exact_volumes: tuple[int, ...]
     min_coverage: float
     smoothing_fwhm: float | None
     clean_level: str
@@ -75,6 +76,7 @@ def make_delivery(settings: Settings, plan: Plan, planned: PlannedRun) -> Delive
         strategies=plan.strategies,
         statistics=settings.statistic,
         measures=settings.measures,
+        exact_volumes=settings.exact_volumes,
         min_coverage=settings.min_coverage,
         smoothing_fwhm=settings.smoothing_fwhm,
         clean_level=settings.clean_level,
@@ -92,8 +94,8 @@ def planned_paths(delivery: Delivery) -> list[Path]:
         for statistic, strategy in product(delivery.statistics, delivery.strategies):
             paths.append(series_path(delivery, atlas, statistic, strategy))
             paths += [
-                matrix_path(delivery, atlas, statistic, strategy, measure)
-                for measure in delivery.measures
+                matrix_path(delivery.entities(atlas), statistic, strategy.label, measure, first)
+                for measure, first in _parts(delivery, delivery.planned.n_volumes)
             ]
     entities = delivery.planned.run.entities
     return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
@@ -171,23 +173,51 @@ def write_run(
             )
             _write_pair(delivery.output, path, table, sidecar)
             written.append(path)
-            for measure in delivery.measures:
-                matrix = pd.DataFrame(matrices[f"{key}/{measure}"], index=names, columns=names)
-                matrix.index.name = "name"
-                source = bids_uri("", Path(), path)
-                _write_pair(
-                    delivery.output,
-                    matrix_path(delivery, atlas, statistic, strategy, measure),
-                    matrix,
-                    relmat_sidecar(MEASURES[measure][1], sidecar, sources=[source]),
+            source, nodes = (
+                bids_uri("", Path(), path),
+                bids_uri("", Path(), dseg_path(delivery, atlas)),
+            )
+            kept = denoising[strategy.name]["kept"]
+            for measure, first in _parts(delivery, sum(kept)):
+                end = f"/{measure}" if first is None else f"/{measure}/{first}"
+                place = matrix_path(
+                    delivery.entities(atlas), statistic, strategy.label, measure, first
                 )
-                written.append(matrix_path(delivery, atlas, statistic, strategy, measure))
+                write_matrix(
+                    delivery.output,
+                    place,
+                    matrices[key + end],
+                    names,
+                    measure=measure,
+                    series=sidecar,
+                    sources=[source],
+                    nodes=nodes,
+                    more={} if first is None else {"NumberOfVolumesUsed": first},
+                )
+                written.append(place)
     for strategy in delivery.strategies:
         if "problem" not in denoising[strategy.name]:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
             write_tsv(delivery.output / path, pd.DataFrame(denoising[strategy.name]["outliers"]))
             written.append(path)
     return written
+
+
+def _parts(delivery: Delivery, kept: int) -> Iterator[tuple[str, int | None]]:
+    """Measures, each of all volumes kept and of the first so many, where there are as many."""
+    numbers = [None, *(n for n in delivery.exact_volumes if n <= kept)]
+    yield from product(delivery.measures, numbers)
+
+
+def too_short(delivery: Delivery, denoising: Mapping[str, Any]) -> list[str]:
+    """Which strategies keep fewer volumes of a run than are asked for, in words."""
+    return [
+        f"{strategy.name} keeps {sum(entry['kept'])} volumes: no matrix of the first {n}"
+        for strategy in delivery.strategies
+        if "problem" not in (entry := denoising[strategy.name])
+        for n in delivery.exact_volumes
+        if n > sum(entry["kept"])
+    ]
 
 
 def _done(delivery: Delivery, denoising: Mapping[str, Any]) -> Iterator[tuple[str, Strategy]]:
@@ -248,20 +278,6 @@ def series_path(delivery: Delivery, atlas: Atlas, statistic: str, strategy: Stra
     )
 
 
-def matrix_path(
-    delivery: Delivery, atlas: Atlas, statistic: str, strategy: Strategy, measure: str
-) -> Path:
-    """The matrix table of a run."""
-    return output_path(
-        delivery.entities(atlas),
-        "relmat",
-        ".tsv",
-        stat=camel(statistic),
-        meas=camel(measure),
-        desc=strategy.label,
-    )
-
-
 def draw_run(
     delivery: Delivery,
     *,
@@ -279,7 +295,7 @@ def draw_run(
         What was drawn, within the output dataset.
     """
     from bids_labelx.report.brain import plot_labels
-    from bids_labelx.report.figures import plot_matrix, save_figure
+    from bids_labelx.report.figures import save_figure
 
     drawn: list[Path] = []
     for i, atlas in enumerate(delivery.planned.atlases):
@@ -291,18 +307,15 @@ def draw_run(
         networks = table["network"].tolist() if "network" in table else None
         for statistic, strategy in _done(delivery, denoising):
             for measure in delivery.measures:
-                shown = MEASURES[measure][1].partition(",")[0]
-                figure = plot_matrix(
-                    matrices[series_key(i, statistic, strategy.name, measure)],
-                    table["name"].tolist(),
-                    networks=networks,
-                    title=f"{shown[0].upper()}{shown[1:]}, {statistic}, {strategy.name}",
-                    limits=(-1, 1) if "correlation" in measure else None,
-                    measure=shown,
+                drawn.append(
+                    draw_matrix(
+                        delivery.output,
+                        matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
+                        matrices[series_key(i, statistic, strategy.name, measure)],
+                        table["name"].tolist(),
+                        measure=measure,
+                        networks=networks,
+                        what=f"{statistic}, {strategy.name}",
+                    )
                 )
-                path = figure_path(
-                    matrix_path(delivery, atlas, statistic, strategy, measure), ".svg"
-                )
-                save_figure(figure, delivery.output / path)
-                drawn.append(path)
     return drawn

@@ -146,7 +146,12 @@ def _init_run_wf(
     if planned.t_r is not None:
         denoising["t_r"] = planned.t_r
     connect = pe.Node(
-        Connect(measures=list(settings.measures), failed_record=failed), name="connectivity"
+        Connect(
+            measures=list(settings.measures),
+            exact_volumes=list(settings.exact_volumes),
+            failed_record=failed,
+        ),
+        name="connectivity",
     )
     deliver = pe.Node(
         Deliver(

@@ -1,12 +1,12 @@
 """The group level: reads what participants wrote, never computes it again.
 
-There is nothing to distribute in it, so it is no nipype graph.
+There is nothing to distribute in it, so it is no nipype graph. What it finds is put together in
+`bids_labelx.group`; here are the console, the exit code, the figures and the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,24 @@ from rich.console import Console
 
 from bids_labelx import __version__
 from bids_labelx.dataset import check_dataset
-from bids_labelx.errors import LabelxError, MissingInputError, NoRunsError
-from bids_labelx.failures import Failure, read_failures
+from bids_labelx.errors import MissingInputError, NoRunsError
+from bids_labelx.failures import read_failures
+from bids_labelx.group.collect import Collected, Combination, collect
+from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name, mean_matrix
+from bids_labelx.group.missing import never_done
+from bids_labelx.group.quality_rows import add_problem, quality_table
+from bids_labelx.group.records import Problem
+from bids_labelx.group.write import remove_others, write_coverage, write_matrix
 from bids_labelx.outputs import write_text, write_tsv
-from bids_labelx.quality import qc_row
-from bids_labelx.report.pages import Table, group_page
-from bids_labelx.results import participants_of, read_series, series_paths
+from bids_labelx.report.pages import Picture, Table, group_page
+from bids_labelx.results import participants_of
 from bids_labelx.settings import Settings
+
+_QC = Path("group_qc.tsv")
 
 
 def run_group(settings: Settings) -> int:
-    """Write ``group_qc.tsv`` and ``group.html`` over the participants in the output folder.
+    """Write the group's tables, matrices and page over the participants in the output folder.
 
     Returns
     -------
@@ -45,107 +52,123 @@ def run_group(settings: Settings) -> int:
             f"{output}: there is no such folder; run the participant level first"
         )
     failures = read_failures(output)
-    wanted = settings.participant_label or tuple(
-        sorted({*participants_of(output), *(one.entities["sub"] for one in failures)})
-    )
-    rows: list[dict[str, Any]] = []
-    problems: dict[str, list[str]] = {}
-    for participant in wanted:
-        of_participant = [one for one in failures if one.entities["sub"] == participant]
-        found, broken = _read_participant(output, participant, of_participant)
-        rows += found
-        if broken:
-            problems[participant] = broken
-    if not rows:
-        details = "".join(f"\n{text}" for texts in problems.values() for text in texts)
+    known = {*participants_of(output), *(one.entities["sub"] for one in failures)}
+    wanted = sorted(set(settings.participant_label) or known)
+    collected = collect(output, wanted, failures)
+    problems = collected.problems
+    if not collected.rows:
+        details = "".join(f"\n{problem}" for problem in problems)
         raise NoRunsError(
             f"{output}: no time series in it; run the participant level first{details}"
         )
-    # Types that have a missing value, so that counts stay whole numbers.
-    table = pd.DataFrame(rows).convert_dtypes()
-    table = table[[*table.columns.drop("problem"), "problem"]]
-    write_tsv(output / "group_qc.tsv", table)
-    write_text(output / "group.html", _page(settings, table, wanted, problems))
+    coverage = write_coverage(output, collected.atlases)
+    matrices, pictures = _write_matrices(output, collected)
+    table = quality_table(collected.rows)
+    write_tsv(output / _QC, table)
+    files = [_QC, *coverage, *matrices]
+    remove_others(output, [*files, *(Path(picture.src) for picture in pictures)])
+    absent = [] if settings.participant_label else never_done(settings.bids_dir, known)
+    page = _page(output, table, files, pictures, collected, _statuses(wanted, problems, absent))
+    write_text(output / "group.html", page)
     console.print(
         f"{table['participant_id'].nunique()} participants, {len(table)} rows in "
-        f"{output / 'group_qc.tsv'}\nreport: {output / 'group.html'}",
+        f"{output / _QC}\n{len(coverage)} coverage tables, {len(pictures)} mean matrices"
+        f"\nreport: {output / 'group.html'}",
         markup=False,
     )
-    for texts in problems.values():
-        for text in texts:
-            console.print(f"left out: {text}", markup=False, style="red")
+    if absent:
+        names = ", ".join(f"sub-{one}" for one in absent)
+        console.print(f"in the input and not in the output: {names}", markup=False)
+    for problem in problems:
+        console.print(f"left out: {problem}", markup=False, style="red")
     return 1 if problems else 0
 
 
-def _read_participant(
-    output: Path, participant: str, failures: Sequence[Failure]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """A row per run, atlas and strategy, and what is wrong with this participant's output."""
-    rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    broken: list[str] = []
-    paths = series_paths(output, participant)
-    if not paths:
-        broken.append(f"sub-{participant}: no time series")
-    for path in paths:
-        try:
-            one = read_series(output, path)
-        except LabelxError as error:
-            broken.append(f"sub-{participant}: {error}")
-            continue
-        sidecar = one.sidecar
-        row = {
-            **_whose(one.run, sidecar["Atlas"], sidecar["DenoisingStrategy"]),
-            **qc_row(sidecar, one.labels),
-            "problem": None,
-        }
-        # The statistics of one atlas and strategy share all these figures.
-        rows.setdefault(tuple(map(str, row.values()))[:5], row)
-    for failure in failures:
-        for atlas, (strategy, problem) in product(failure.atlases, failure.problems.items()):
-            row = _whose(failure.entities, atlas, strategy)
-            # A message has lines; a cell has none.
-            row = rows.setdefault(tuple(map(str, row.values())), row)
-            row["problem"] = " ".join(problem.split())
-    return [rows[key] for key in sorted(rows)], broken
+def _write_matrices(output: Path, collected: Collected) -> tuple[list[Path], list[Picture]]:
+    """Write and draw the means, one after the other; what is broken goes to the problems."""
+    tables: list[Path] = []
+    pictures: list[Picture] = []
+    for _, combination in sorted(collected.combinations.items()):
+        names = combination.labels.names
+        mean, broken = mean_matrix(output, combination.files, names)
+        for file, problem in broken:
+            collected.problems.append(problem)
+            add_problem(collected.rows[file.row], problem.text)
+        if mean is not None:
+            tables += write_matrix(output, combination.entities, names, mean)
+            pictures.append(_draw(output, combination, mean))
+    return tables, pictures
 
 
-def _whose(run: Mapping[str, str], atlas: str, strategy: str) -> dict[str, Any]:
-    """The columns that tell rows apart."""
-    rest = {key: value for key, value in run.items() if key not in ("sub", "ses")}
-    return {
-        "participant_id": f"sub-{run['sub']}",
-        "session_id": f"ses-{run['ses']}" if "ses" in run else None,
-        "run": "_".join(f"{key}-{value}" for key, value in rest.items()),
-        "atlas": atlas,
-        "strategy": strategy,
-    }
+def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:
+    from bids_labelx.report.figures import plot_matrix, save_figure
+
+    entities = combination.entities
+    measure = AVERAGED[entities["meas"]].partition(",")[0]
+    atlas = "_".join(entities[key] for key in ("atlas", "seg", "scale") if key in entities)
+    what = f"{measure}, {entities['stat']}, {entities['desc']}"
+    where = " ".join(
+        f"{key}-{entities[key]}" for key in ("task", "space", "res") if key in entities
+    )
+    runs = f"{mean.runs} run{'s' if mean.runs > 1 else ''}"
+    figure = plot_matrix(
+        mean.mean,
+        combination.labels.names,
+        networks=combination.labels.networks,
+        title=f"Mean Fisher z of {runs}: {what}",
+        measure=f"mean Fisher z of the {measure}",
+    )
+    path = Path("figures", matrix_name(entities, "mean")).with_suffix(".svg")
+    save_figure(figure, output / path)
+    return Picture(
+        path.as_posix(),
+        f"Matrix of the mean Fisher z between regions of {atlas}: {what}",
+        f"{atlas}, {where}: {what}; {runs} of {mean.participants} participants",
+    )
+
+
+def _statuses(
+    wanted: Sequence[str], problems: Sequence[Problem], absent: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Of each participant label, page and status in words; who has no results has no page."""
+    texts: dict[str, list[str]] = {participant: [] for participant in wanted}
+    for problem in problems:
+        texts[problem.participant].append(problem.text)
+    found = [
+        (f"sub-{participant}", f"sub-{participant}.html", "; ".join(of) or "complete")
+        for participant, of in texts.items()
+    ]
+    return found + [(f"sub-{one}", "", "in the input and not in the output") for one in absent]
 
 
 def _page(
-    settings: Settings,
+    output: Path,
     table: pd.DataFrame,
-    wanted: tuple[str, ...],
-    problems: dict[str, list[str]],
+    files: Sequence[Path],
+    pictures: Sequence[Picture],
+    collected: Collected,
+    participants: Sequence[tuple[str, str, str]],
 ) -> str:
     shown = table.dropna(axis="columns", how="all")
     rows = tuple(tuple(map(_cell, row)) for row in shown.itertuples(index=False))
-    summary = (
+    summary = [
         ("Participants", str(table["participant_id"].nunique())),
         ("Runs", str(len(table[["participant_id", "session_id", "run"]].drop_duplicates()))),
         ("Atlases", ", ".join(sorted(table["atlas"].unique()))),
         ("Denoising strategies", ", ".join(sorted(table["strategy"].unique()))),
-        ("Output", str(settings.output_dir)),
-    )
-    participants = [
-        (
-            f"sub-{participant}",
-            f"sub-{participant}.html",
-            "; ".join(problems.get(participant, [])) or "complete",
-        )
-        for participant in wanted
+        ("Output", str(output)),
     ]
-    tables = [Table(tuple(shown.columns), rows, "Quality of the runs")]
-    return group_page(summary, tables, participants, __version__)
+    if collected.not_averaged:
+        measures = ", ".join(sorted(collected.not_averaged))
+        summary.append(("Not averaged", f"{measures}: Fisher's z is for correlations"))
+    return group_page(
+        tuple(summary),
+        [Table(tuple(shown.columns), rows, "Quality of the runs")],
+        participants,
+        __version__,
+        files=[path.as_posix() for path in files],
+        pictures=pictures,
+    )
 
 
 def _cell(value: Any) -> str:

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from bids_labelx.errors import LabelxError
 from bids_labelx.workflow import cleaning, steps
-from bids_labelx.workflow.deliver import draw_run, write_run
+from bids_labelx.workflow.deliver import draw_run, too_short, write_run
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
@@ -240,6 +240,7 @@ class _ConnectInput(_RecordedInput):
     cleaned = File(exists=True, mandatory=True)
     denoising = File(exists=True, mandatory=True)
     measures = traits.List(traits.Str, mandatory=True)
+    exact_volumes = traits.List(traits.Int, mandatory=True)
 
 
 class _ConnectOutput(TraitedSpec):
@@ -255,7 +256,9 @@ class Connect(_Recorded):
     def _work(self, folder: Path) -> dict[str, Any]:
         cleaned = steps.load_arrays(Path(self.inputs.cleaned))
         denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
-        matrices = steps.connect_run(cleaned, self.inputs.measures, denoising)
+        matrices = steps.connect_run(
+            cleaned, self.inputs.measures, denoising, self.inputs.exact_volumes
+        )
         steps.save_arrays(folder / "matrices.npz", matrices)
         return {"matrices": str(folder / "matrices.npz")}
 
@@ -301,5 +304,6 @@ class Deliver(_Recorded):
         problems = {
             name: entry["problem"] for name, entry in denoising.items() if "problem" in entry
         }
-        steps.save_record(Path(self.inputs.done_record), {"problems": problems})
+        notes = too_short(self.inputs.delivery, denoising)
+        steps.save_record(Path(self.inputs.done_record), {"problems": problems, "notes": notes})
         return {"written": [str(path) for path in written]}

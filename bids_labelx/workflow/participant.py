@@ -6,6 +6,8 @@ import gc
 import json
 import logging
 import os
+import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -19,11 +21,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bids_labelx.dataset import Run, read_json
+from bids_labelx.dataset import Run
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.failures import Failure, remember_failure
 from bids_labelx.names import build_name
-from bids_labelx.outputs import write_dataset_files, write_text
 from bids_labelx.settings import Settings, to_toml
 from bids_labelx.workflow.plan import Plan, PlannedRun, make_plan, record_paths
 
@@ -58,7 +59,11 @@ def run_participants(settings: Settings) -> int:
         _repeat(console, planning)
         print("\n".join(plan_lines(settings, plan)))
         return 1 if plan.failures else 0
-    logs = _prepare_output(settings, plan)
+    from bids_labelx.workflow.output_folder import locked, prepare_output
+
+    with _remembered() as preparing:
+        logs = prepare_output(settings, plan, _methods(settings, plan))
+    planning += preparing
     with _logging(logs, settings.verbose), _work_folder(settings.work_dir) as work:
         _announce(console, settings, plan)
         _repeat(console, planning)
@@ -69,29 +74,23 @@ def run_participants(settings: Settings) -> int:
             remember_failure(
                 settings.output_dir, outcome, [strategy.name for strategy in plan.strategies]
             )
-        reports = _write_reports(settings, plan, outcomes)
-        return _conclude(console, settings, outcomes, reports, time.monotonic() - started)
+        problems = []
+        if settings.concatenate:
+            from bids_labelx.workflow.concatenation import concatenate_runs
 
-
-def _prepare_output(settings: Settings, plan: Plan) -> Path:
-    """Write what describes the dataset; give the folder of logs."""
-    from bids_labelx.workflow.deliver import dataset_links
-
-    logs = settings.output_dir / "logs"
-    try:
-        logs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWriteError(f"{logs}: cannot be created ({error.strerror})") from None
-    write_dataset_files(
-        settings.output_dir,
-        source=settings.bids_dir,
-        source_description=read_json(settings.bids_dir / "dataset_description.json"),
-        links=dataset_links(settings.bids_dir, plan.runs),
-        descriptions={strategy.label: strategy.description for strategy in plan.strategies},
-    )
-    write_text(logs / "settings.toml", to_toml(settings))
-    write_text(logs / "CITATION.md", f"# Methods\n\n{_methods(settings, plan)}\n")
-    return logs
+            problems = concatenate_runs(settings, plan)
+        # A report is of all that is there of a participant, whichever start wrote it.
+        with locked(settings.output_dir):
+            reports = _write_reports(settings, plan, outcomes)
+        failed = [(build_name(o.entities, "bold", ""), o.problem) for o in outcomes if o.problems]
+        failed += [(f"--concatenate {settings.concatenate}", problem) for problem in problems]
+        _say(
+            console,
+            f"{sum(not one.problems for one in outcomes)} runs done, "
+            f"{sum(bool(one.problems) for one in outcomes)} failed, "
+            f"{time.monotonic() - started:.0f} s",
+        )
+        return _conclude(console, settings, failed, reports)
 
 
 def _methods(settings: Settings, plan: Plan) -> str:
@@ -140,8 +139,10 @@ def _logging(folder: Path, verbose: int) -> Iterator[None]:
 
     nipype.config.update_config({"logging": {"log_to_file": False}})
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    # Starts of one second may be on several machines.
+    who = f"{re.sub('[^A-Za-z0-9]', '-', platform.node())}_{os.getpid()}"
     handlers: list[logging.Handler] = [
-        logging.FileHandler(folder / f"bids_labelx_{stamp}_{os.getpid()}.log", encoding="utf-8")
+        logging.FileHandler(folder / f"bids_labelx_{stamp}_{who}.log", encoding="utf-8")
     ]
     if verbose:
         handlers.append(logging.StreamHandler())
@@ -240,8 +241,19 @@ def _run_graph(
         finally:
             gc.unfreeze()
     outcomes = [_failure(plan, one.run, _problems(plan, records, one)) for one in plan.runs]
+    for planned in plan.runs:
+        for note in _notes(records, planned):
+            _say(console, f"{planned.run.name}: {note}")
     shutil.rmtree(records, ignore_errors=True)
     return outcomes
+
+
+def _notes(records: Path, planned: PlannedRun) -> list[str]:
+    """What a run that is done has to tell."""
+    done, _ = record_paths(records, planned)
+    if not done.is_file():
+        return []
+    return list(json.loads(done.read_text(encoding="utf-8"))["notes"])
 
 
 @contextmanager
@@ -314,19 +326,14 @@ def _write_reports(settings: Settings, plan: Plan, outcomes: Sequence[Failure]) 
 def _conclude(
     console: Console,
     settings: Settings,
-    outcomes: Sequence[Failure],
+    failed: Sequence[tuple[str, str]],
     reports: Sequence[Path],
-    seconds: float,
 ) -> int:
-    failed = [outcome for outcome in outcomes if outcome.problems]
-    _say(
-        console, f"{len(outcomes) - len(failed)} runs done, {len(failed)} failed, {seconds:.0f} s"
-    )
-    for outcome in failed:
-        name = build_name(outcome.entities, "bold", "")
-        LOGGER.error("failed: %s\n%s", name, outcome.problem)
-        problem = outcome.problem.replace("\n", "\n    ")
-        console.print(f"failed: {name}\n    {problem}", markup=False, style="red")
+    """Say what failed and where to look; give the exit code."""
+    for name, problem in failed:
+        LOGGER.error("failed: %s\n%s", name, problem)
+        indented = problem.replace("\n", "\n    ")
+        console.print(f"failed: {name}\n    {indented}", markup=False, style="red")
     shown = str(reports[0]) if len(reports) == 1 else f"{settings.output_dir}/sub-*.html"
     _say(console, f"reports: {shown}")
     return 1 if failed else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bids_labelx.denoise import Strategy, override, read_strategies
 from bids_labelx.errors import BadDataError, LabelxError, SpaceError
 from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_grid
 from bids_labelx.images import open_image
+from bids_labelx.names import together
 from bids_labelx.outputs import first_twice, output_path
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.atlases import AtlasChoice, choose_atlases
@@ -134,6 +136,8 @@ def make_plan(settings: Settings) -> Plan:
             "these runs would be written under the same name; move one of them away\n"
             + "\n".join(same)
         )
+    if settings.concatenate:
+        _check_together(settings.concatenate, runs)
     planned: list[PlannedRun] = []
     failures: list[tuple[Run, str]] = []
     grids: list[Grid] = []
@@ -143,6 +147,20 @@ def make_plan(settings: Settings) -> Plan:
         except LabelxError as error:
             failures.append((run, str(error)))
     return Plan(tuple(planned), choice.names, strategies, tuple(failures), skipped)
+
+
+def _check_together(level: str, runs: Sequence[Run]) -> None:
+    """Refuse runs of which one has the name that their matrix together would have."""
+    groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[tuple(together(run.entities, level).items())].append(run)
+    for common, members in groups.items():
+        if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
+            raise BadDataError(
+                f"--concatenate {level}: the matrix of these runs together would have the name of "
+                "one of them; choose the others with --run-id, or name it apart\n"
+                + "\n".join(run.name for run in members)
+            )
 
 
 def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path) -> PlannedRun:

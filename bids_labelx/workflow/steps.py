@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.atlas import read_atlas
-from bids_labelx.connectivity import MEASURES
+from bids_labelx.connectivity import MEASURES, first_volumes
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import (
     reduce_smoothed,
@@ -228,12 +229,25 @@ def _counts(status: pd.Series) -> str:
 
 
 def connect_run(
-    cleaned: Arrays, measures: Sequence[str], denoising: Mapping[str, Any]
+    cleaned: Arrays,
+    measures: Sequence[str],
+    denoising: Mapping[str, Any],
+    exact_volumes: Sequence[int] = (),
 ) -> dict[str, np.ndarray]:
     """The matrices of a run: for each of its cleaned series and each measure, (n, n).
 
-    Only kept volumes count, also where the series have rows for the others. `denoising` is the
-    report of `bids_labelx.workflow.cleaning.clean_run`.
+    Parameters
+    ----------
+    cleaned
+        By atlas, statistic and strategy. Only kept volumes count, also where there are rows for
+        the others.
+    measures
+        Names as in `bids_labelx.connectivity.MEASURES`.
+    denoising
+        The report of `bids_labelx.workflow.cleaning.clean_run`.
+    exact_volumes
+        Also of the first so many volumes kept, where there are as many; their keys end in the
+        number.
 
     Raises
     ------
@@ -246,9 +260,10 @@ def connect_run(
         kept = np.array(denoising[strategy]["kept"], dtype=bool)
         if len(series) == len(kept):
             series = series[kept]
-        for measure in measures:
+        parts = {f"/{n}": first_volumes(series, n) for n in exact_volumes if n <= len(series)}
+        for measure, (end, part) in product(measures, {"": series, **parts}.items()):
             try:
-                matrices[f"{key}/{measure}"] = MEASURES[measure][0](series)
+                matrices[f"{key}/{measure}{end}"] = MEASURES[measure][0](part)
             except ValueError as error:
                 raise BadDataError(f"{measure} after {strategy}: {error}") from error
     return matrices
