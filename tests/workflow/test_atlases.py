@@ -287,3 +287,103 @@ def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
         if path.suffix != ".json"
     }
     assert there == written
+
+
+def test_awkward_labels_and_names_come_through_unchanged(
+    tmp_path: Path, add_run: AddRun, write_image: WriteImage
+) -> None:
+    bold = add_run(tmp_path / "ds")
+    ids = [2**31 - 1, 7, 1175]
+    names = ['<script>alert("x")</script>', 'a, "b"; c', "Région Ω"]
+    data = np.zeros(SHAPE, np.float64)
+    for i, value in enumerate(ids, 1):
+        data[i] = value
+    image = write_image(tmp_path / f"tpl-{SPACE}_atlas-Odd_dseg.nii.gz", data)
+    rows = "".join(f"{value}\t{name}\n" for value, name in zip(ids, names, strict=True))
+    table = tmp_path / f"tpl-{SPACE}_atlas-Odd_dseg.tsv"
+    table.write_text(f"index\tname\n{rows}", encoding="utf-8")
+    settings = settings_for(tmp_path / "ds", atlas=(str(image),))
+    assert run_participants(settings) == 0
+    series = series_of(settings.output_dir, "01", "Odd")
+    assert list(series) == names
+    values = nib.load(bold).get_fdata()
+    for i, name in enumerate(names, 1):
+        np.testing.assert_allclose(
+            series[name], values[i].reshape(-1, N_VOLUMES).mean(axis=0), rtol=1e-6
+        )
+    (written,) = (settings.output_dir / "sub-01").rglob("*_dseg.nii.gz")
+    assert set(np.unique(np.asarray(nib.load(written).dataobj))) == {0, *ids}
+    (rows_written,) = (settings.output_dir / "sub-01").rglob("*_dseg.tsv")
+    assert pd.read_csv(rows_written, sep="\t")["index"].tolist() == ids
+    matrix = next((settings.output_dir / "sub-01").rglob("*_relmat.tsv"))
+    assert pd.read_csv(matrix, sep="\t", index_col=0).columns.tolist() == names
+    page = (settings.output_dir / "sub-01.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+
+
+def test_every_status_of_a_label_has_its_reason(
+    tmp_path: Path, add_run: AddRun, write_image: WriteImage
+) -> None:
+    # The mask leaves out the first slice; the atlas is twice as fine as the run.
+    bold = add_run(tmp_path / "ds")
+    data = nib.load(bold).get_fdata().astype(np.float32)
+    data[3, 2:] = 0
+    write_image(bold, data, t_r=2.0)
+    fine = np.zeros([2 * n for n in SHAPE], np.int16)
+    affine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
+    affine[:3, 3] = AFFINE[:3, 3] - 0.5 * np.diag(affine)[:3]
+    fine[0:2] = 1
+    fine[2:4] = 2
+    fine[4:6] = 3
+    fine[6:8] = 4
+    # Half of the voxels of label 5 are outside the mask, all others inside.
+    fine[0:4, :2] = 5
+    # Between the centres of the run's voxels: gone on its grid.
+    on_fine = np.argwhere(fine == 3)[:1]
+    fine[tuple(on_fine.T)] = 6
+    image = write_image(tmp_path / f"tpl-{SPACE}_atlas-S_dseg.nii", fine, affine)
+    rows = "".join(f"{i}\tl{i}\n" for i in range(1, 8))
+    image.with_suffix(".tsv").write_text(f"index\tname\n{rows}")
+    settings = settings_for(tmp_path / "ds", atlas=(str(image),))
+    assert run_participants(settings) == 0
+    (written,) = (settings.output_dir / "sub-01").rglob("*_dseg.tsv")
+    table = pd.read_csv(written, sep="\t", na_values=["n/a"]).set_index("name")
+    assert table["status"].to_dict() == {
+        "l1": "outside-mask",
+        "l2": "ok",
+        "l3": "ok",
+        # Three of five rows have no data at all.
+        "l4": "low-coverage",
+        "l5": "ok",
+        "l6": "lost-in-resampling",
+        "l7": "absent-from-image",
+    }
+    assert table.loc["l5", "coverage"] == 0.5
+    assert table.loc["l4", "coverage"] == pytest.approx(0.4)
+    assert table["voxels_atlas"].tolist()[5:] == [1, 0]
+    series = series_of(settings.output_dir, "01", "S")
+    assert series.isna().all().to_dict() == {
+        name: status != "ok" for name, status in table["status"].items()
+    }
+    np.testing.assert_allclose(series["l5"], data[1, 0].mean(axis=0), rtol=1e-6)
+
+
+def test_ica_aroma_is_for_the_images_that_a_filter_file_chooses(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    bold = add_run(tmp_path / "ds")
+    settings = settings_for(tmp_path / "ds", atlas_dataset=atlas_dataset, denoise=("icaaroma",))
+    assert run_participants(settings) == 1
+    report = (settings.output_dir / "sub-01.html").read_text()
+    assert "this one is desc-preproc_bold" in report
+    bold.rename(bold.with_name(bold.name.replace("preproc", "smoothAROMAnonaggr")))
+    filters = tmp_path / "filters.json"
+    filters.write_text(json.dumps({"bold": {"desc": "smoothAROMAnonaggr"}}))
+    chosen = settings_for(
+        tmp_path / "ds",
+        atlas_dataset=atlas_dataset,
+        denoise=("icaaroma",),
+        bids_filter_file=filters,
+    )
+    assert run_participants(chosen) == 0
+    assert len(series_of(chosen.output_dir, "01", "Slabs")) == N_VOLUMES - 1
