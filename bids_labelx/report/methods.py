@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bids_labelx import __version__
@@ -29,16 +30,63 @@ _MEASURES = {
 }
 
 
+_MOTION_24 = (
+    "Friston KJ, et al. (1996). Movement-related effects in fMRI time-series. Magnetic Resonance "
+    "in Medicine 35(3), 346-355. doi:10.1002/mrm.1910350312"
+)
+_LINDQUIST = (
+    "Lindquist MA, et al. (2019). Modular preprocessing pipelines can reintroduce artifacts into "
+    "fMRI data. Human Brain Mapping 40(8), 2358-2376. doi:10.1002/hbm.24528"
+)
+
+# By the group of a strategy file that asks for it.
+_PAPERS = {
+    "compcor": "Behzadi Y, et al. (2007). A component based noise correction method (CompCor) for "
+    "BOLD and perfusion based fMRI. NeuroImage 37(1), 90-101. "
+    "doi:10.1016/j.neuroimage.2007.04.042",
+    "ica_aroma": "Pruim RHR, et al. (2015). ICA-AROMA: a robust ICA-based strategy for removing "
+    "motion artifacts from fMRI data. NeuroImage 112, 267-277. "
+    "doi:10.1016/j.neuroimage.2015.02.064",
+    "scrub": "Power JD, et al. (2012). Spurious but systematic correlations in functional "
+    "connectivity MRI networks arise from subject motion. NeuroImage 59(3), 2142-2154. "
+    "doi:10.1016/j.neuroimage.2011.10.018",
+}
+
+
+@dataclass(frozen=True)
+class MethodsStrategy:
+    """What the methods text has to know of a denoising strategy.
+
+    Attributes
+    ----------
+    name, description
+        As users know it.
+    options
+        Groups of confounds and rules on volumes, as in a strategy file.
+    clean
+        Arguments of `bids_labelx.extraction.clean.clean`.
+    """
+
+    name: str
+    description: str
+    options: Mapping[str, Any]
+    clean: Mapping[str, Any]
+
+
 def methods_text(
     *,
     atlases: Iterable[str],
-    strategies: Sequence[tuple[str, str, Mapping[str, Any]]],
+    strategies: Sequence[MethodsStrategy],
     statistics: Sequence[str],
     measures: Sequence[str],
     min_coverage: float,
     smoothing_fwhm: float | None = None,
     clean_level: str = "region",
     standardize_voxels: bool = False,
+    mask: str = "brain",
+    labels: Sequence[str] = (),
+    concatenate: str | None = None,
+    exact_volumes: Sequence[int] = (),
 ) -> str:
     """Plain paragraphs, parted by blank lines.
 
@@ -47,8 +95,7 @@ def methods_text(
     atlases
         Names of the atlases.
     strategies
-        Name and description of each denoising strategy, and its settings of cleaning, by the
-        arguments of `bids_labelx.extraction.clean.clean`.
+        The denoising strategies.
     statistics, measures
         What was taken over the voxels of a label; what was computed between regions.
     min_coverage
@@ -59,8 +106,16 @@ def methods_text(
         ``region`` or ``voxel``: what was denoised.
     standardize_voxels
         Whether each denoised voxel was brought to unit variance.
+    mask
+        ``brain``, ``none`` or the name of a file.
+    labels
+        Those that were chosen, where not all were.
+    concatenate, exact_volumes
+        What matrices were also made of.
     """
-    smoothed = before = ""
+    smoothed = before = chosen = ""
+    if labels:
+        chosen = f" Of these, {_listed(labels)} were taken."
     if smoothing_fwhm is not None:
         smoothed = f"Volumes were smoothed with a Gaussian of {smoothing_fwhm:g} mm FWHM. "
         before = " before smoothing"
@@ -68,23 +123,24 @@ def methods_text(
         f"Regional time series were extracted from preprocessed BOLD runs with bids_labelx "
         f"{__version__}, a BIDS App built on nipype (Gorgolewski et al., 2011) and PyBIDS "
         f"(Yarkoni et al., 2019). Labels of {_listed(atlases)} were brought onto the grid of each "
-        f"run by nearest neighbour. {smoothed}For each label the {_listed(statistics)} over its "
-        "covered voxels was taken at each volume; a voxel counts as covered where it is inside "
-        f"the brain mask and its series is finite and not all zero{before}. Labels with less than "
+        f"run by nearest neighbour.{chosen} {smoothed}For each label the {_listed(statistics)} "
+        "over its covered voxels was taken at each volume; a voxel counts as covered where "
+        f"{_inside(mask)}its series is finite and not all zero{before}. Labels with less than "
         f"{min_coverage:g} of their voxels covered were treated as missing.",
     ]
     signals = "regional signals"
     if clean_level == "voxel":
         signals = "series of each labelled voxel, before these were reduced to labels,"
-    for name, description, clean in strategies:
-        steps = _steps(clean)
-        paragraphs.append(f"Denoising strategy “{name}”: {description}.{steps}")
-    if any(name != "none" for name, _, _ in strategies):
+    denoised = any(one.name != "none" for one in strategies)
+    for one in strategies:
+        text = f"Denoising strategy “{one.name}”: {one.description}.{_steps(one.clean)}"
+        paragraphs.append(text)
+    if denoised:
         paragraphs.append(
             "Confounds went through the same steps as the signals; they were then standardised "
             f"and regressed out of the {signals} by least squares over the volumes that were kept."
         )
-    if standardize_voxels and any(name != "none" for name, _, _ in strategies):
+    if standardize_voxels and denoised:
         paragraphs.append(
             "Each denoised voxel was brought to zero mean and unit variance (n − 1) before the "
             "voxels of a label were reduced."
@@ -94,7 +150,16 @@ def methods_text(
             f"Between all pairs of regions the {_listed(_MEASURES[m] for m in measures)} of the "
             f"denoised signals {'was' if len(measures) == 1 else 'were'} computed."
         )
-    references = list(_REFERENCES)
+    if exact_volumes:
+        numbers = _listed(map(str, exact_volumes))
+        paragraphs[-1] += f" Matrices of the first {numbers} volumes kept were computed as well."
+    if concatenate:
+        whole = {"runs": "session", "sessions": "participant"}[concatenate]
+        paragraphs[-1] += (
+            f" For one matrix over all runs of a {whole}, each run was brought to zero mean and "
+            "unit variance (n − 1) and the runs were put one behind the other."
+        )
+    references = [*_REFERENCES, *_cited(strategies)]
     shrunk = [m for m in measures if m in ("partial-correlation", "precision")]
     if shrunk:
         paragraphs[-1] += (
@@ -102,8 +167,25 @@ def methods_text(
             "missing labels, whose correlations, not variances, were shrunk towards zero by the "
             "formula of Ledoit and Wolf (2004) for signals at unit variance."
         )
-        references.insert(1, _LEDOIT_WOLF)
-    return "\n\n".join([*paragraphs, "References", *references])
+        references.append(_LEDOIT_WOLF)
+    return "\n\n".join([*paragraphs, "References", *sorted(references)])
+
+
+def _inside(mask: str) -> str:
+    return {"brain": "it is inside the brain mask and ", "none": ""}.get(
+        mask, f"it is inside the mask {mask} and "
+    )
+
+
+def _cited(strategies: Sequence[MethodsStrategy]) -> list[str]:
+    """The papers behind what the strategies take."""
+    options = {key: value for one in strategies for key, value in one.options.items()}
+    full = [one.options.get("motion") == "full" for one in strategies]
+    cited = [_MOTION_24] if any(full) else []
+    cited += [paper for key, paper in _PAPERS.items() if key in options]
+    if any(one.clean.get("filter") == "butterworth" for one in strategies):
+        cited.append(_LINDQUIST)
+    return cited
 
 
 def _steps(clean: Mapping[str, Any]) -> str:

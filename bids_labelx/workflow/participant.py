@@ -94,17 +94,24 @@ def run_participants(settings: Settings) -> int:
 
 
 def _methods(settings: Settings, plan: Plan) -> str:
-    from bids_labelx.report.methods import methods_text
+    from bids_labelx.report.methods import MethodsStrategy, methods_text
 
     return methods_text(
         atlases=plan.all_atlas_names,
-        strategies=[(one.name, one.description, one.clean) for one in plan.strategies],
+        strategies=[
+            MethodsStrategy(one.name, one.description, {**one.confounds, **one.volumes}, one.clean)
+            for one in plan.strategies
+        ],
         statistics=settings.statistic,
         measures=settings.measures,
         min_coverage=settings.min_coverage,
         smoothing_fwhm=settings.smoothing_fwhm,
         clean_level=settings.clean_level,
         standardize_voxels=settings.standardize_voxels,
+        mask=settings.mask.name if isinstance(settings.mask, Path) else settings.mask,
+        labels=settings.labels,
+        concatenate=settings.concatenate,
+        exact_volumes=settings.exact_volumes,
     )
 
 

@@ -80,7 +80,14 @@ def full_page() -> str:
 
 def full_group() -> str:
     table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL)
-    return group(table, participants=((EVIL, "sub-01.html", EVIL),))
+    return group_page(
+        ((EVIL, EVIL),),
+        [table],
+        [(EVIL, "sub-01.html", EVIL)],
+        "0.1.0",
+        files=[f"group_{EVIL}.tsv"],
+        pictures=[Picture("figures/group.svg", EVIL, EVIL)],
+    )
 
 
 @pytest.mark.parametrize("page", [full_page(), full_group()], ids=["participant", "group"])
@@ -224,6 +231,22 @@ def test_group_links_to_the_participants() -> None:
     assert [link["href"] for link in main.all("a")] == ["sub-01.html", "a%20b.html"]
     assert main.text("a") == ["sub-01", "sub-b"]
     assert main.text("td") == ["4 done", "1 failed"]
+
+
+def test_group_links_to_its_files_and_shows_its_matrices() -> None:
+    picture = Picture("figures/group m.svg", "A matrix", "of 3 runs")
+    page = group_page((), [], [], "0.1.0", files=["group_qc.tsv", "a b.tsv"], pictures=[picture])
+    main = Page(page[page.index("<main>") : page.index("</main>") + len("</main>")])
+    links = [link["href"] for link in main.all("a")]
+    assert links == ["group_qc.tsv", "a%20b.tsv", "figures/group%20m.svg"]
+    assert main.all("img") == [{"src": "figures/group%20m.svg", "alt": "A matrix"}]
+    assert main.text("figcaption") == ["of 3 runs"]
+
+
+def test_participant_without_results_has_no_link() -> None:
+    read = Page(group(participants=(("sub-01", "", "not in the output"),)))
+    assert read.text("th")[-1] == "sub-01"
+    assert [link["href"] for link in read.all("a")] == ["#summary", "#participants"]
 
 
 def test_group_without_participants_says_so() -> None:
