@@ -46,6 +46,8 @@ OUTPUTS = {
     "participant_reports": ("A report per participant", "[OUTPUT_DIR]/sub-*.html"),
     "group_report": ("The group's report", "[OUTPUT_DIR]/group.html"),
     "group_qc": ("Quality of all runs", "[OUTPUT_DIR]/group_qc.tsv"),
+    "group_coverage": ("Coverage per label", "[OUTPUT_DIR]/group_atlas-*_coverage.tsv"),
+    "group_matrices": ("Mean matrices and runs per edge", "[OUTPUT_DIR]/group_*_relmat.tsv"),
 }
 
 # Options that do something else than run the app.

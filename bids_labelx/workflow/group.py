@@ -106,10 +106,9 @@ def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:
     entities = combination.entities
     measure = AVERAGED[entities["meas"]].partition(",")[0]
     atlas = "_".join(entities[key] for key in ("atlas", "seg", "scale") if key in entities)
-    what = f"{measure}, {entities['stat']}, {entities['desc']}"
-    where = " ".join(
-        f"{key}-{entities[key]}" for key in ("task", "space", "res") if key in entities
-    )
+    what = f"{measure}, {entities['stat']}, desc-{entities['desc']}"
+    shown = [key for key in ("task", "cohort", "space", "res") if key in entities]
+    where = " ".join(f"{key}-{entities[key]}" for key in shown)
     runs = f"{mean.runs} run{'s' if mean.runs > 1 else ''}"
     figure = plot_matrix(
         mean.mean,

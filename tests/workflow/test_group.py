@@ -1,12 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from tiny import SPACE
 
 from bids_labelx.errors import MissingInputError, NoRunsError
 from bids_labelx.settings import Settings
@@ -14,6 +20,8 @@ from bids_labelx.workflow.group import run_group
 from bids_labelx.workflow.participant import run_participants
 
 AddRun = Callable[..., Path]
+
+VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 
 
 @pytest.fixture
@@ -117,3 +125,146 @@ def test_without_participants_there_is_no_group(tmp_path: Path, settings: Settin
     (tmp_path / "empty").mkdir()
     with pytest.raises(NoRunsError, match="participant level first"):
         run_group(replace(settings, output_dir=tmp_path / "empty"))
+
+
+def tables(paths: Iterable[Path]) -> list[pd.DataFrame]:
+    """Each file by itself, as pandas reads it, in the order of names."""
+    return [
+        pd.read_csv(path, sep="\t", index_col=0, na_values="n/a")
+        for path in sorted(paths, key=lambda path: path.name)
+    ]
+
+
+@pytest.fixture
+def third(settings: Settings, add_run: AddRun) -> Settings:
+    """One participant more, with a brain mask that leaves nothing of label 9."""
+    add_run(settings.bids_dir, "sub-03_ses-a_task-rest_run-2", seed=3)
+    (path,) = (settings.bids_dir / "sub-03").rglob("*_mask.nii.gz")
+    image = nib.load(path)
+    mask = np.asarray(image.dataobj).copy()
+    mask[4] = 0
+    nib.save(nib.Nifti1Image(mask, image.affine), path)
+    assert run_participants(replace(settings, analysis_level="participant")) == 0
+    return settings
+
+
+def test_mean_matrices_are_those_of_the_files_and_say_how_many_runs_an_edge_has(
+    third: Settings,
+) -> None:
+    output = third.output_dir
+    assert run_group(third) == 0
+    for desc, stat, name in (
+        ("raw", "mean", "raw"),
+        ("simple", "mean", "simple"),
+        ("simple", "median", "simpleMedian"),
+    ):
+        of_runs = tables(output.glob(f"sub-*/**/*_stat-{stat}_*_desc-{desc}_relmat.tsv"))
+        stem = f"group_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
+        mean, n = tables(output.glob(f"{stem}-*_relmat.tsv"))
+        assert len(of_runs) == 3
+        assert mean.index.tolist() == mean.columns.tolist() == ["nine", "two", "five"]
+        for a, b in permutations(mean.index, 2):
+            values = [r for table in of_runs if not np.isnan(r := table.loc[a, b])]
+            assert n.loc[a, b] == len(values) == (2 if "nine" in (a, b) else 3)
+            assert mean.loc[a, b] == pytest.approx(np.mean(np.arctanh(values)), rel=1e-8)
+        assert np.isnan(np.diag(mean)).all()
+        assert np.diag(n).tolist() == [0, 0, 0]
+        sidecar = json.loads((output / f"{stem}-n_relmat.json").read_text())
+        assert (sidecar["NumberOfRuns"], sidecar["NumberOfParticipants"]) == (3, 3)
+        assert (output / "figures" / f"{stem}-mean_relmat.svg").is_file()
+
+
+def test_the_coverage_table_has_the_labels_in_their_order(third: Settings) -> None:
+    assert run_group(third) == 0
+    found = pd.read_csv(third.output_dir / "group_atlas-Slabs_coverage.tsv", sep="\t")
+    of_runs = [
+        pd.read_csv(path, sep="\t") for path in third.output_dir.glob("sub-*/**/*_dseg.tsv")
+    ]
+    assert len(of_runs) == 3
+    assert found["name"].tolist() == ["nine", "two", "five"]
+    assert found["index"].tolist() == [9, 2, 5]
+    assert found["network"].tolist() == ["b", "a", "a"]
+    assert found["runs"].tolist() == [3, 3, 3]
+    for i in range(3):
+        shares = [run["coverage"][i] for run in of_runs]
+        assert found["mean_coverage"][i] == pytest.approx(np.mean(shares))
+        assert found["min_coverage"][i] == min(shares)
+    assert found["lost_in_runs"].tolist() == [1, 0, 0]
+
+
+def test_a_broken_matrix_is_named_and_the_others_are_averaged(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = next(settings.output_dir.glob("sub-01/**/*_stat-mean_*_desc-simple_relmat.tsv"))
+    broken.write_bytes(broken.read_bytes()[:-5])
+    assert run_group(settings) == 1
+    assert f"left out: sub-01: {broken}: cut off" in capsys.readouterr().err
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    table = table.set_index(["participant_id", "strategy"])
+    assert "cut off" in table.loc[("sub-01", "simple"), "problem"]
+    assert table["problem"].isna().sum() == 3
+    ns = tables(settings.output_dir.glob("group_*_desc-*_stat-n_relmat.tsv"))
+    # rawMedian, raw, simpleMedian, simple
+    assert [n.loc["two", "five"] for n in ns] == [2, 2, 2, 1]
+    assert "cut off" in (settings.output_dir / "group.html").read_text()
+
+
+def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
+    third: Settings,
+) -> None:
+    def content() -> dict[str, bytes]:
+        paths = [*third.output_dir.glob("group_*"), *third.output_dir.glob("figures/*")]
+        return {path.name: path.read_bytes() for path in paths}
+
+    run_group(third)
+    before = content()
+    run_group(replace(third, participant_label=("03", "01", "02", "01")))
+    assert content() == before
+    # 4 means of JSON, table and picture, as many numbers of runs, coverage and quality.
+    assert len(before) == 4 * 3 + 4 * 2 + 2
+
+
+def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -> None:
+    run_group(settings)
+    for path in settings.output_dir.rglob("sub-*/**/*_stat-median_*"):
+        path.unlink()
+    assert run_group(settings) == 0
+    assert list(settings.output_dir.glob("**/group_*_desc-rawMedian_*")) == []
+    assert len(list(settings.output_dir.glob("group_*_relmat.tsv"))) == 4
+
+
+def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) -> None:
+    run_group(settings)
+    page = (settings.output_dir / "group.html").read_text()
+    files = {path.name for path in settings.output_dir.glob("group_*.tsv")}
+    assert len(files) == 10
+    for name in files:
+        assert f'href="{name}"' in page
+    for path in settings.output_dir.glob("figures/*.svg"):
+        assert f'src="figures/{path.name}"' in page
+
+
+def test_who_has_runs_in_the_input_alone_is_told(
+    settings: Settings, add_run: AddRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_run(settings.bids_dir, "sub-04_ses-a_task-rest")
+    assert run_group(settings) == 0
+    assert "in the input and not in the output: sub-04\n" in capsys.readouterr().err
+    page = (settings.output_dir / "group.html").read_text()
+    assert "sub-04" in page
+    assert 'href="sub-04.html"' not in page
+    assert run_group(replace(settings, participant_label=("01",))) == 0
+    assert "sub-04" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
+def test_the_validator_finds_no_error_after_the_group(settings: Settings) -> None:
+    run_group(settings)
+    done = subprocess.run(
+        [VALIDATOR, settings.output_dir, "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []

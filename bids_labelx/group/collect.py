@@ -1,0 +1,184 @@
+"""One walk over the participants: rows of figures, sums of coverage, and where the matrices are.
+
+Of a series nothing is kept but its row and its paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bids_labelx.errors import LabelxError
+from bids_labelx.failures import Failure
+from bids_labelx.group.coverage import (
+    CoverageSums,
+    Layout,
+    checked_coverage,
+    coverage_name,
+    layout_of,
+    other_labels,
+)
+from bids_labelx.group.matrices import AVERAGED, combination_of, matrix_name
+from bids_labelx.group.quality_rows import add_failures, add_problem, add_series
+from bids_labelx.group.records import MatrixFile, Problem, Row, RowKey
+from bids_labelx.names import build_name, parse_name
+from bids_labelx.results import read_series, series_paths
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Matrices that go into one mean.
+
+    Attributes
+    ----------
+    entities
+        What they have in common; see `matrices.combination_of`.
+    labels
+        The label tables behind them.
+    files
+        In the order of participants and paths.
+    """
+
+    entities: Mapping[str, str]
+    labels: CoverageSums
+    files: list[MatrixFile]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What is in an output dataset.
+
+    Attributes
+    ----------
+    rows
+        Those of the quality table; also of runs that could not be done.
+    atlases
+        Sums over the label tables, by the name of their file.
+    combinations
+        Matrices to average, by the name of the mean; see `matrices.matrix_name`.
+    not_averaged
+        Measures that were met and have no Fisher z, as ``meas-`` calls them.
+    problems
+        What is missing or broken.
+    """
+
+    rows: dict[RowKey, Row] = field(default_factory=dict)
+    atlases: dict[str, CoverageSums] = field(default_factory=dict)
+    combinations: dict[str, Combination] = field(default_factory=dict)
+    not_averaged: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A series that could be read."""
+
+    participant: str
+    row: RowKey
+    labels: Path
+    atlas: str
+    sums: CoverageSums
+    matrices: tuple[Path, ...]
+
+
+# By atlas: tables with the same rows are summed up together.
+_Sums = dict[str, dict[Layout, CoverageSums]]
+
+
+def collect(output: Path, participants: Sequence[str], failures: Sequence[Failure]) -> Collected:
+    """Go through the participants once.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    participants
+        Labels without ``sub-``, in the order in which all is summed up.
+    failures
+        What the participant level could not do.
+    """
+    collected = Collected()
+    sums: _Sums = {}
+    taken: list[_Taken] = []
+    for participant in participants:
+        taken += _read_participant(output, participant, collected, sums)
+        add_failures(
+            collected.rows, (one for one in failures if one.entities["sub"] == participant)
+        )
+    # An atlas has one label table. Should there be others, most runs say which it is.
+    for atlas, by_layout in sorted(sums.items()):
+        collected.atlases[atlas] = max(by_layout.values(), key=lambda one: one.runs)
+    refused: set[Path] = set()
+    for one in taken:
+        labels = collected.atlases[one.atlas]
+        if one.sums is labels:
+            _add_matrices(one, output, collected)
+            continue
+        text = other_labels(output / one.labels, one.sums, labels)
+        add_problem(collected.rows[one.row], text)
+        if one.labels not in refused:
+            collected.problems.append(Problem(one.participant, text))
+        refused.add(one.labels)
+    return collected
+
+
+def _read_participant(
+    output: Path, participant: str, collected: Collected, sums: _Sums
+) -> Iterator[_Taken]:
+    """The series that can be read; what cannot goes to the problems."""
+    paths = series_paths(output, participant)
+    if not paths:
+        collected.problems.append(Problem(participant, "no time series"))
+    matrices = _matrix_paths(output, participant)
+    # The strategies and statistics of a run share one label table.
+    summed: dict[Path, CoverageSums] = {}
+    for path in paths:
+        try:
+            one = read_series(output, path)
+            coverage = checked_coverage(one.labels, output / one.labels_path)
+            row = add_series(collected.rows, one)
+        except LabelxError as error:
+            collected.problems.append(Problem(participant, str(error)))
+            continue
+        atlas, labels = coverage_name(one.entities), one.labels_path
+        if labels not in summed:
+            layouts = sums.setdefault(atlas, {})
+            layout = layout_of(one.labels)
+            if layout not in layouts:
+                layouts[layout] = CoverageSums(one.labels, output / labels)
+            layouts[layout].add(one.labels, coverage)
+            summed[labels] = layouts[layout]
+        found = tuple(matrices.get(path, ()))
+        yield _Taken(participant, row, labels, atlas, summed[labels], found)
+
+
+def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
+    """A participant's matrices by the time series of the same name, both within `output`.
+
+    What has no such series is of several runs together, or of the first volumes of one; it would
+    count these twice.
+    """
+    found: dict[Path, list[Path]] = {}
+    for path in sorted((output / f"sub-{participant}").glob("**/func/*_meas-*_relmat.tsv")):
+        entities = dict(parse_name(path).entities)
+        del entities["meas"]
+        series = path.with_name(build_name(entities, "timeseries", ".tsv")).relative_to(output)
+        found.setdefault(series, []).append(path.relative_to(output))
+    return found
+
+
+def _add_matrices(one: _Taken, output: Path, collected: Collected) -> None:
+    for path in one.matrices:
+        entities = combination_of(parse_name(path).entities)
+        if entities["meas"] not in AVERAGED:
+            collected.not_averaged.add(entities["meas"])
+            continue
+        name = matrix_name(entities, "mean")
+        combination = collected.combinations.setdefault(name, Combination(entities, one.sums, []))
+        if combination.entities == entities:
+            combination.files.append(MatrixFile(one.participant, path, one.row))
+            continue
+        # simple of the median, and another strategy of the name simpleMedian.
+        text = f"{output / path}: {name} is the mean of others already; rename its strategy"
+        collected.problems.append(Problem(one.participant, text))

@@ -1,0 +1,169 @@
+"""``group_atlas-…_coverage.tsv``: what became of each label of an atlas, over all runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.errors import BadDataError
+from bids_labelx.names import build_name
+from bids_labelx.outputs import COLUMN_DESCRIPTIONS
+from bids_labelx.quality import OK
+
+OF_ATLAS = ("atlas", "seg", "scale")
+
+_STATUSES = (OK, "absent-from-image", "lost-in-resampling", "outside-mask", "low-coverage")
+_SUMS = ("runs", "mean_coverage", "min_coverage", "lost_in_runs")
+
+# Index and name of each row, as text.
+Layout = tuple[tuple[str, str], ...]
+
+
+class CoverageSums:
+    """Running sums over the label tables of one atlas that have the same rows.
+
+    Parameters
+    ----------
+    labels
+        The first table; see `checked_coverage`.
+    path
+        Its file, for messages.
+    """
+
+    def __init__(self, labels: pd.DataFrame, path: Path) -> None:
+        first = ["index", "name"]
+        own = [c for c in labels.columns if c not in (*first, *COLUMN_DESCRIPTIONS, *_SUMS)]
+        self.path = path
+        self.runs = 0
+        self._columns = labels[[*first, *own]]
+        self._total = np.zeros(len(labels))
+        self._least = np.full(len(labels), np.inf)
+        self._lost = np.zeros(len(labels), dtype=np.int64)
+
+    @property
+    def layout(self) -> Layout:
+        """Index and name of the rows."""
+        return layout_of(self._columns)
+
+    @property
+    def names(self) -> list[str]:
+        """The labels' names, in their order."""
+        return self._columns["name"].tolist()
+
+    @property
+    def networks(self) -> list[str] | None:
+        """The network of each label, where the tables of all runs say the same."""
+        return self._columns["network"].tolist() if "network" in self._columns else None
+
+    def add(self, labels: pd.DataFrame, coverage: np.ndarray) -> None:
+        """Add the table of one run.
+
+        Parameters
+        ----------
+        labels
+            With the rows of the first one.
+        coverage
+            Shape (n_labels,); see `checked_coverage`.
+        """
+        self.runs += 1
+        self._total += coverage
+        self._least = np.minimum(self._least, coverage)
+        self._lost += (labels["status"] != OK).to_numpy()
+        differing = [
+            column
+            for column in self._columns
+            if column not in labels or not labels[column].equals(self._columns[column])
+        ]
+        if differing:
+            self._columns = self._columns.drop(columns=differing)
+
+    def table(self) -> pd.DataFrame:
+        """A row per label, in the order of the label table.
+
+        ``index``, ``name``, the atlas' own columns that are the same in all runs, and ``runs``,
+        ``mean_coverage``, ``min_coverage``, ``lost_in_runs``.
+        """
+        return self._columns.assign(
+            runs=self.runs,
+            mean_coverage=self._total / self.runs,
+            min_coverage=self._least,
+            lost_in_runs=self._lost,
+        )
+
+
+def checked_coverage(labels: pd.DataFrame, path: Path) -> np.ndarray:
+    """The coverage of each label in one run.
+
+    Parameters
+    ----------
+    labels
+        The run's label table, all cells text.
+    path
+        Its file, for messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_labels,), shares from 0 to 1; 0 for a label without a voxel on the run's grid.
+
+    Raises
+    ------
+    BadDataError
+        Where the table lacks a column or is cut off, or a coverage or a status is none.
+    """
+    lacking = [c for c in ("index", "name", "coverage", "status") if c not in labels]
+    if lacking:
+        raise BadDataError(
+            f"{path}: no column {' or '.join(lacking)}; run the participant level again"
+        )
+    if labels.empty:
+        raise BadDataError(f"{path}: no label in it; run the participant level again")
+    # It is the last column: a row that is cut off shows here.
+    unknown = ~labels["status"].isin(_STATUSES).to_numpy()
+    if unknown.any():
+        raise BadDataError(
+            f"{path}: status {labels['status'].iloc[unknown.argmax()]!r} in row "
+            f"{unknown.argmax() + 1}, one of {', '.join(_STATUSES)} is expected; "
+            "run the participant level again"
+        )
+    text = labels["coverage"].where(labels["coverage"] != "n/a", "0")
+    coverage = pd.to_numeric(text, errors="coerce").to_numpy(float)
+    wrong = ~((coverage >= 0) & (coverage <= 1))
+    if wrong.any():
+        raise BadDataError(
+            f"{path}: coverage {text.iloc[wrong.argmax()]!r} of label "
+            f"{labels['name'].iloc[wrong.argmax()]}, a share from 0 to 1 or n/a is expected; "
+            "run the participant level again"
+        )
+    return coverage
+
+
+def layout_of(labels: pd.DataFrame) -> Layout:
+    """Index and name of each row: what has to be the same in all runs of an atlas."""
+    return tuple(zip(labels["index"], labels["name"], strict=True))
+
+
+def other_labels(path: Path, mine: CoverageSums, expected: CoverageSums) -> str:
+    """Say how the rows of a label table differ from those that most runs have."""
+    pairs = enumerate(zip_longest(mine.layout, expected.layout), 1)
+    row, here, there = next((i, here, there) for i, (here, there) in pairs if here != there)
+    return (
+        f"{path}: not the labels of {expected.path}, which {expected.runs} "
+        f"run{'s have' if expected.runs > 1 else ' has'}: row {row} is {_label(here)} here and "
+        f"{_label(there)} there; run the participant level again with one label table for all"
+    )
+
+
+def _label(row: tuple[str, str] | None) -> str:
+    return "missing" if row is None else " ".join(row)
+
+
+def coverage_name(entities: Mapping[str, str]) -> str:
+    """The file's name, by the entities of the atlas; others are left out."""
+    return "group_" + build_name(
+        {key: entities[key] for key in OF_ATLAS if key in entities}, "coverage", ".tsv"
+    )

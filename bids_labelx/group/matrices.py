@@ -1,0 +1,231 @@
+"""Mean Fisher z over runs of the correlation matrices that participants wrote."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_labelx.connectivity import MEASURES, mean_fisher_z
+from bids_labelx.errors import BadDataError
+from bids_labelx.group.records import MatrixFile, Problem
+from bids_labelx.names import build_name, camel
+
+# What matrices of one mean have in common; they may differ in all other entities.
+_COMMON = (
+    *("task", "cohort", "space", "atlas", "seg", "scale", "res", "den"),
+    *("stat", "meas", "desc"),
+)
+
+# Fisher's z is for correlations: there is none of a covariance or a precision.
+AVERAGED = {
+    camel(measure): text
+    for measure, (_, text) in MEASURES.items()
+    if measure in ("correlation", "partial-correlation")
+}
+
+# As far as text and rounding may take a correlation beyond 1, or from its mirror image.
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class MeanMatrix:
+    """The mean of the matrices of one combination.
+
+    Attributes
+    ----------
+    mean
+        Mean Fisher z, shape (n_regions, n_regions); NaN on the diagonal and where `n` is 0.
+    n
+        The number of runs behind each edge; the same shape, whole numbers.
+    runs, participants
+        How many there are, whichever regions they lost.
+    """
+
+    mean: np.ndarray
+    n: np.ndarray
+    runs: int
+    participants: int
+
+
+def combination_of(entities: Mapping[str, str]) -> dict[str, str]:
+    """Of a matrix' entities those that tell which mean it goes into."""
+    return {key: entities[key] for key in _COMMON if key in entities}
+
+
+def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
+    """The name of a group matrix, without extension.
+
+    ``stat-`` is the group's own statistic here, and stands last: the files of a strategy are
+    neighbours. What regions were reduced with goes into ``desc-`` unless it is the mean.
+
+    Parameters
+    ----------
+    combination
+        See `combination_of`.
+    statistic
+        ``mean`` or ``n``.
+    """
+    entities = {key: value for key, value in combination.items() if key != "stat"}
+    reduced = combination.get("stat", "mean")
+    if reduced != "mean":
+        entities["desc"] = entities.get("desc", "") + reduced[0].upper() + reduced[1:]
+    return "group_" + build_name(entities, f"stat-{statistic}_relmat", "")
+
+
+def mean_matrix(
+    output: Path, files: Sequence[MatrixFile], names: Sequence[str]
+) -> tuple[MeanMatrix | None, list[tuple[MatrixFile, Problem]]]:
+    """The mean of a combination's matrices, and those that are broken; one is read at a time.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    files
+        The matrices, in the order in which they are summed up.
+    names
+        The regions that all of them have to have.
+
+    Returns
+    -------
+    mean
+        None where no matrix can be read.
+    broken
+        With what is wrong with each.
+    """
+    broken: list[tuple[MatrixFile, Problem]] = []
+    used: list[str] = []
+
+    def readable() -> Iterator[np.ndarray]:
+        for file in files:
+            try:
+                values = read_matrix(output / file.path, names)
+            except BadDataError as error:
+                broken.append((file, Problem(file.participant, str(error))))
+                continue
+            used.append(file.participant)
+            yield values
+
+    try:
+        mean, n = mean_fisher_z(readable())
+    except ValueError:
+        if used:
+            raise
+        return None, broken
+    return MeanMatrix(mean, n, len(used), len(set(used))), broken
+
+
+def read_matrix(path: Path, names: Sequence[str]) -> np.ndarray:
+    """A matrix of correlations, checked.
+
+    Parameters
+    ----------
+    path
+        A table with a row and a column per region, named in header and first column.
+    names
+        The regions that are expected, in their order.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_regions, n_regions), float64; NaN for ``n/a``.
+
+    Raises
+    ------
+    BadDataError
+        Where the file is cut off, has other regions or another shape, or a value is no
+        correlation.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _broken(path, f"cannot be read ({error})") from None
+    if not text.endswith("\n"):
+        raise _broken(path, "cut off: its last line has no end" if text else "an empty file")
+    header, *lines = text.removesuffix("\n").split("\n")
+    _check_names(path, "header", _cells([header])[0][1:], names)
+    parted = [line.partition("\t") for line in lines]
+    _check_names(path, "first column", [row[0] for row in _cells([p[0] for p in parted])], names)
+    for row, (_, _, values) in enumerate(parted, 1):
+        found = values.count("\t") + 1 if values.strip() else 0
+        if found != len(names):
+            raise _broken(path, f"{found} values in row {row}, {len(names)} are expected")
+    try:
+        matrix = np.loadtxt(
+            [values.replace("n/a", "nan") for _, _, values in parted],
+            delimiter="\t",
+            comments=None,
+            ndmin=2,
+        )
+    except ValueError as error:
+        raise _broken(path, f"not all values are numbers or n/a ({error})") from None
+    _check_values(path, matrix, names)
+    return matrix
+
+
+def _cells(lines: Sequence[str]) -> list[list[str]]:
+    """Cells of lines; a name with a quote in it was written in quotes."""
+    return [cells or [""] for cells in csv.reader(lines, delimiter="\t")]
+
+
+def _check_names(path: Path, where: str, found: Sequence[str], expected: Sequence[str]) -> None:
+    if len(found) != len(expected):
+        raise _broken(
+            path, f"{len(found)} regions in the {where}, the label table has {len(expected)}"
+        )
+    for i, (mine, theirs) in enumerate(zip(found, expected, strict=True), 1):
+        if mine != theirs:
+            raise _broken(
+                path, f"region {i} is {mine!r} in the {where}, and {theirs!r} in the label table"
+            )
+
+
+def _check_values(path: Path, matrix: np.ndarray, names: Sequence[str]) -> None:
+    beyond = np.abs(matrix) > 1 + _TOLERANCE
+    if beyond.any():
+        row, column = np.unravel_index(beyond.argmax(), matrix.shape)
+        raise _broken(
+            path,
+            f"{matrix[row, column]:g} between {names[row]} and {names[column]} is no correlation",
+        )
+    if not np.allclose(matrix, matrix.T, rtol=0, atol=_TOLERANCE, equal_nan=True):
+        raise _broken(path, "not symmetric")
+
+
+def _broken(path: Path, found: str) -> BadDataError:
+    return BadDataError(f"{path}: {found}; run the participant level again")
+
+
+def matrix_sidecar(
+    combination: Mapping[str, str], statistic: str, mean: MeanMatrix
+) -> dict[str, Any]:
+    """The JSON beside a group matrix; its sources are told by their common entities.
+
+    Parameters
+    ----------
+    combination, statistic
+        Those of its name; see `matrix_name`.
+    mean
+        What it is of.
+    """
+    measure, _, how = AVERAGED[combination["meas"]].partition(", ")
+    z = f"Fisher z of the {measure}{f' ({how})' if how else ''}"
+    what = {
+        "mean": f"{z}, mean over runs",
+        "n": f"Number of runs behind each edge of the mean {z}",
+    }
+    return {
+        "RelationshipMeasure": what[statistic],
+        "Weighted": True,
+        "Directed": False,
+        "ValidDiagonal": False,
+        "StorageFormat": "Full",
+        "NumberOfRuns": mean.runs,
+        "NumberOfParticipants": mean.participants,
+        "SourceEntities": dict(combination),
+    }

@@ -1,0 +1,29 @@
+"""Participants that the input has and the output lacks, as where a job never started."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from bids_labelx.results import participants_of
+
+
+def never_done(dataset: Path, known: Collection[str]) -> list[str]:
+    """Participants with a BOLD image in the input that the output says nothing of, sorted.
+
+    The user may have left them out on purpose. Only names of files are looked at.
+
+    Parameters
+    ----------
+    dataset
+        The input dataset.
+    known
+        Participants with results or failures, labels without ``sub-``.
+    """
+    others = (one for one in participants_of(dataset) if one not in known)
+    return [one for one in others if _has_bold(dataset / f"sub-{one}")]
+
+
+def _has_bold(folder: Path) -> bool:
+    patterns = ("func/*_bold.nii*", "ses-*/func/*_bold.nii*")
+    return any(True for pattern in patterns for _ in folder.glob(pattern))

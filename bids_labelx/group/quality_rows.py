@@ -1,0 +1,105 @@
+"""The rows of ``group_qc.tsv``: one per run, atlas and strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from bids_labelx.errors import BadDataError
+from bids_labelx.failures import Failure
+from bids_labelx.group.records import Row, RowKey
+from bids_labelx.quality import qc_row
+from bids_labelx.results import Series
+
+_TEXTS = ("Atlas", "DenoisingStrategy")
+_NUMBERS = ("NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom")
+_NUMBERS_OR_NONE = (
+    "RepetitionTime",
+    "MeanFramewiseDisplacement",
+    "MaxFramewiseDisplacement",
+    "MeanStdDVARS",
+)
+
+
+def add_series(rows: dict[RowKey, Row], one: Series) -> RowKey:
+    """Add the row of a series, which its statistics share, and give its key.
+
+    Raises
+    ------
+    BadDataError
+        Where the sidecar lacks a figure, or has something else in its place.
+    """
+    _check(one)
+    whose = _whose(one.run, one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"])
+    row = {**whose, **qc_row(one.sidecar, one.labels), "problem": None}
+    rows.setdefault(_key(whose), row)
+    return _key(whose)
+
+
+def add_failures(rows: dict[RowKey, Row], failures: Iterable[Failure]) -> None:
+    """Add what could not be done: its reason in its row, which is made if there is none."""
+    for failure in failures:
+        for atlas, (strategy, problem) in product(failure.atlases, failure.problems.items()):
+            whose = _whose(failure.entities, atlas, strategy)
+            rows.setdefault(_key(whose), whose)
+            add_problem(rows[_key(whose)], problem)
+
+
+def add_problem(row: Row, text: str) -> None:
+    """Note a problem in a row, after those that it has."""
+    # A message has lines; a cell has none.
+    line = " ".join(text.split())
+    row["problem"] = f"{row['problem']}; {line}" if row.get("problem") else line
+
+
+def quality_table(rows: Mapping[RowKey, Row]) -> pd.DataFrame:
+    """All rows, sorted, the column ``problem`` last; counts are whole numbers or have no value."""
+    table = pd.DataFrame([rows[key] for key in sorted(rows)]).convert_dtypes()
+    return table[[*table.columns.drop("problem"), "problem"]]
+
+
+def _check(one: Series) -> None:
+    sidecar = one.sidecar
+    wrong = {
+        **{key: "a text" for key in _TEXTS if not isinstance(sidecar.get(key), str)},
+        **{key: "a number" for key in _NUMBERS if not _is_number(sidecar.get(key))},
+        **{
+            key: "a number or null"
+            for key in _NUMBERS_OR_NONE
+            if sidecar.get(key) is not None and not _is_number(sidecar[key])
+        },
+    }
+    if wrong:
+        found = ", ".join(
+            f"{key} is {sidecar[key]!r}, {expected} is expected"
+            if key in sidecar
+            else f"no {key}, {expected}"
+            for key, expected in wrong.items()
+        )
+        raise BadDataError(
+            f"{one.output / one.path.with_suffix('.json')}: {found}; "
+            "run the participant level again"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _key(whose: Row) -> RowKey:
+    return tuple(map(str, whose.values()))
+
+
+def _whose(run: Mapping[str, str], atlas: str, strategy: str) -> Row:
+    """The columns that tell rows apart."""
+    rest = {key: value for key, value in run.items() if key not in ("sub", "ses")}
+    return {
+        "participant_id": f"sub-{run['sub']}",
+        "session_id": f"ses-{run['ses']}" if "ses" in run else None,
+        "run": "_".join(f"{key}-{value}" for key, value in rest.items()),
+        "atlas": atlas,
+        "strategy": strategy,
+    }

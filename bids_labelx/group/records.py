@@ -1,0 +1,49 @@
+"""What the steps of the group level hand each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+# What tells rows of the quality table apart, as text; the participant comes first.
+RowKey = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something of a participant that is missing or broken, and so left out.
+
+    Attributes
+    ----------
+    participant
+        Label without ``sub-``.
+    text
+        Which file, what was found and expected, and what to do.
+    """
+
+    participant: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"sub-{self.participant}: {self.text}"
+
+
+@dataclass(frozen=True)
+class MatrixFile:
+    """A matrix that a participant wrote, not read yet.
+
+    Attributes
+    ----------
+    participant
+        Label without ``sub-``.
+    path
+        Within the output dataset.
+    row
+        The row of the quality table that its run and strategy have.
+    """
+
+    participant: str
+    path: Path
+    row: RowKey

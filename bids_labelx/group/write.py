@@ -1,0 +1,67 @@
+"""Writing what the group level found, and taking away what an earlier start had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.group.coverage import CoverageSums
+from bids_labelx.group.matrices import MeanMatrix, matrix_name, matrix_sidecar
+from bids_labelx.outputs import write_json, write_tsv
+
+_MADE = (
+    "group_atlas-*_coverage.tsv",
+    "group_*_stat-mean_relmat.*",
+    "group_*_stat-n_relmat.*",
+    "figures/group_*_relmat.svg",
+)
+
+
+def write_coverage(output: Path, atlases: Mapping[str, CoverageSums]) -> list[Path]:
+    """Write a table per atlas; the paths are within the output dataset."""
+    for name, sums in atlases.items():
+        write_tsv(output / name, sums.table())
+    return [Path(name) for name in atlases]
+
+
+def write_matrix(
+    output: Path, combination: Mapping[str, str], names: Sequence[str], mean: MeanMatrix
+) -> list[Path]:
+    """Write a mean and the number of runs behind it, each with its JSON.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The two tables, within the output dataset.
+    """
+    written = []
+    for statistic, values in (("mean", mean.mean), ("n", mean.n)):
+        path = output / f"{matrix_name(combination, statistic)}.tsv"
+        write_json(path.with_suffix(".json"), matrix_sidecar(combination, statistic, mean))
+        write_tsv(path, _table(values, names), index=True)
+        written.append(path.relative_to(output))
+    return written
+
+
+def _table(values: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(values, index=pd.Index(names, name="name"), columns=list(names))
+
+
+def remove_others(output: Path, written: Iterable[Path]) -> None:
+    """Take away the group's tables, matrices and figures that an earlier start made and this not.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    written
+        What this start made, within the output dataset; the JSON beside a table counts with it.
+    """
+    kept = {path for one in written for path in (one, one.with_suffix(".json"))}
+    for pattern in _MADE:
+        for path in output.glob(pattern):
+            if path.relative_to(output) not in kept:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,76 @@
+"""Output folders as the participant level leaves them, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_labelx.connectivity import MEASURES
+from bids_labelx.names import camel
+from bids_labelx.outputs import output_path, write_json, write_tsv
+from bids_labelx.quality import coverage_table
+
+ATLAS = pd.DataFrame(
+    {
+        "index": [9170, 3, 1175, 20],
+        "name": ["Vis_1", "Vis_2", 'Mot "1"', "Mot_2"],
+        "network": ["Vis", "Vis", "Mot", "Mot"],
+    }
+)
+RUN = {"sub": "01", "task": "rest", "space": "MNI", "atlas": "Small", "res": "2"}
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write the outputs of one run, statistic and strategy; give the path of the time series."""
+
+    def write(
+        entities: Mapping[str, str] = RUN,
+        *,
+        root: Path = tmp_path / "out",
+        atlas: pd.DataFrame = ATLAS,
+        covered: Sequence[int] | None = None,
+        seed: int = 0,
+        statistic: str = "mean",
+        strategy: str = "simple",
+        measures: Sequence[str] = ("correlation",),
+        **sidecar: object,
+    ) -> Path:
+        n = len(atlas)
+        voxels = np.full(n, 10) if covered is None else np.array(covered)
+        # -1: not a voxel on the grid.
+        counted = atlas.assign(voxels_atlas=10, voxels_grid=np.where(voxels < 0, 0, 10))
+        voxels = np.maximum(voxels, 0)
+        labels = coverage_table(
+            counted, voxels_in_mask=voxels, voxels_covered=voxels, min_coverage=0.5
+        )
+        write_tsv(root / output_path(entities, "dseg", ".tsv"), labels)
+        signals = np.random.default_rng(seed).standard_normal((30, n))
+        signals[:, labels["status"] != "ok"] = np.nan
+        names = atlas["name"].tolist()
+        of = {"stat": camel(statistic), "desc": camel(strategy)}
+        path = root / output_path(entities, "timeseries", ".tsv", **of)
+        content = {
+            "RepetitionTime": 2.0,
+            "Atlas": entities["atlas"],
+            "DenoisingStrategy": strategy,
+            "NumberOfVolumes": 32,
+            "NumberOfVolumesKept": 30,
+            "DegreesOfFreedom": 20,
+            "MeanFramewiseDisplacement": 0.1 + seed / 100,
+            **sidecar,
+        }
+        write_json(path.with_suffix(".json"), content)
+        write_tsv(path, pd.DataFrame(signals, columns=names))
+        for measure in measures:
+            matrix = pd.DataFrame(MEASURES[measure][0](signals), index=names, columns=names)
+            matrix.index.name = "name"
+            place = root / output_path(entities, "relmat", ".tsv", meas=camel(measure), **of)
+            write_tsv(place, matrix, index=True)
+        return path
+
+    return write

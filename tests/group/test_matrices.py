@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_labelx.errors import BadDataError
+from bids_labelx.group.matrices import (
+    combination_of,
+    matrix_name,
+    matrix_sidecar,
+    mean_matrix,
+    read_matrix,
+)
+from bids_labelx.group.records import MatrixFile
+from bids_labelx.names import parse_name
+from bids_labelx.outputs import write_tsv
+
+WriteRun = Callable[..., Path]
+
+NAMES = ["a b", 'say "a"', "c", "n/a-like"]
+
+
+def matrix_of(seed: int, n: int = 4) -> np.ndarray:
+    values = np.corrcoef(np.random.default_rng(seed).standard_normal((n, 20)))
+    return (values + values.T) / 2
+
+
+def write_matrix(path: Path, values: np.ndarray, names: list[str] = NAMES) -> Path:
+    table = pd.DataFrame(values, index=pd.Index(names, name="name"), columns=names)
+    write_tsv(path, table, index=True)
+    return path
+
+
+def test_a_matrix_is_read_back_with_names_that_have_quotes_and_spaces(tmp_path: Path) -> None:
+    values = matrix_of(0)
+    values[1], values[:, 1] = np.nan, np.nan
+    path = write_matrix(tmp_path / "m_relmat.tsv", values)
+    assert '"say ""a"""' in path.read_text()
+    np.testing.assert_allclose(read_matrix(path, NAMES), values, atol=1e-9)
+
+
+def test_a_matrix_of_one_region_is_read(tmp_path: Path) -> None:
+    path = write_matrix(tmp_path / "m_relmat.tsv", np.ones((1, 1)), ["a"])
+    assert read_matrix(path, ["a"]).tolist() == [[1.0]]
+    path.write_text("name\ta\na\t\n")
+    with pytest.raises(BadDataError, match="0 values in row 1, 1 are expected"):
+        read_matrix(path, ["a"])
+
+
+def test_a_matrix_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    text = write_matrix(tmp_path / "whole.tsv", matrix_of(0)).read_bytes()
+    path = tmp_path / "half.tsv"
+    for end in range(len(text)):
+        path.write_bytes(text[:end])
+        with pytest.raises(BadDataError, match=r"half\.tsv: .*; run the participant level again"):
+            read_matrix(path, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("\t0.5\t", "\tx\t", "not all values are numbers"),
+        ("\t0.5\t", "\t\t", "not all values are numbers"),
+        ("\t0.5\t", "\t1.5\t", "1.5 between A and B is no correlation"),
+        ("\t0.5\t", "\t-inf\t", "-inf between A and B is no correlation"),
+        ("\t0.5\t", "\t0.4\t", "not symmetric"),
+        ("\t0.5\t", "\tn/a\t", "not symmetric"),
+        ("\t0.5\t", "\t", "2 values in row 1, 3 are expected"),
+        ("\t0.5\t", "\t0.5\t0.5\t", "4 values in row 1, 3 are expected"),
+        ("name\tA\tB", "name\tB\tA", "region 1 is 'B' in the header, and 'A' in the label table"),
+        ("\nB\t", "\nX\t", "region 2 is 'X' in the first column, and 'B' in the label table"),
+        ("\nC\t0.1\t0.2\t1", "", "2 regions in the first column, the label table has 3"),
+        ("\tC\n", "\n", "2 regions in the header, the label table has 3"),
+    ],
+)
+def test_what_is_no_matrix_of_correlations_says_why(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "m_relmat.tsv"
+    text = "name\tA\tB\tC\nA\t1\t0.5\t0.1\nB\t0.5\t1\t0.2\nC\t0.1\t0.2\t1\n"
+    path.write_text(text)
+    read_matrix(path, ["A", "B", "C"])
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(BadDataError, match=f"m_relmat.tsv: .*{message}"):
+        read_matrix(path, ["A", "B", "C"])
+
+
+def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m_relmat.tsv"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadDataError, match="cannot be read"):
+        read_matrix(path, ["A"])
+    with pytest.raises(BadDataError, match="cannot be read"):
+        read_matrix(tmp_path / "none.tsv", ["A"])
+
+
+def test_rounding_beyond_one_is_a_correlation(tmp_path: Path) -> None:
+    path = write_matrix(tmp_path / "m.tsv", np.array([[1, 1.0000001], [1.0000001, 1]]), ["a", "b"])
+    assert read_matrix(path, ["a", "b"])[0, 1] > 1
+    mean, broken = mean_matrix(tmp_path, [MatrixFile("01", Path("m.tsv"), ())], ["a", "b"])
+    assert not broken
+    assert mean is not None
+    assert np.isfinite(mean.mean[0, 1])
+
+
+def test_the_mean_is_that_of_the_files_edge_by_edge(write_run: WriteRun, tmp_path: Path) -> None:
+    root = tmp_path / "out"
+    lost = {1: [9, 9, 9, 9], 2: [9, 2, 9, 9], 3: [9, 9, -1, 9], 4: [9, 0, 9, 9]}
+    for seed, covered in lost.items():
+        run = {"sub": f"0{seed % 3}", "ses": f"s{seed}", "task": "rest", "atlas": "Small"}
+        write_run(run, seed=seed, covered=covered)
+    paths = sorted(path.relative_to(root) for path in root.rglob("*_relmat.tsv"))
+    files = [MatrixFile(path.parts[0], path, ()) for path in paths]
+    names = pd.read_csv(root / paths[0], sep="\t")["name"].tolist()
+
+    mean, broken = mean_matrix(root, files, names)
+
+    tables = [pd.read_csv(root / path, sep="\t", index_col=0, na_values="n/a") for path in paths]
+    assert broken == []
+    assert mean is not None
+    assert (mean.runs, mean.participants) == (4, 3)
+    for i, a in enumerate(names):
+        for j, b in enumerate(names):
+            values = [r for table in tables if not np.isnan(r := float(table.loc[a, b]))]
+            if i == j:
+                assert np.isnan(mean.mean[i, j])
+                assert mean.n[i, j] == 0
+                continue
+            assert mean.n[i, j] == len(values)
+            z = [0.5 * np.log((1 + r) / (1 - r)) for r in values]
+            assert mean.mean[i, j] == pytest.approx(sum(z) / len(z), rel=1e-12)
+    assert mean.n[np.triu_indices(4, 1)].tolist() == [2, 3, 4, 1, 2, 3]
+
+
+def test_broken_matrices_are_left_out_and_told(tmp_path: Path) -> None:
+    good = [write_matrix(tmp_path / f"{i}.tsv", matrix_of(i)) for i in range(3)]
+    good[1].write_text("half")
+    files = [MatrixFile(f"0{i}", Path(f"{i}.tsv"), (f"row {i}",)) for i in range(3)]
+    mean, broken = mean_matrix(tmp_path, files, NAMES)
+    assert mean is not None
+    assert mean.runs == 2
+    expected = np.arctanh([matrix_of(0)[0, 1], matrix_of(2)[0, 1]]).mean()
+    assert mean.mean[0, 1] == pytest.approx(expected, abs=1e-8)
+    ((file, problem),) = broken
+    assert file.row == ("row 1",)
+    assert str(problem).startswith(f"sub-01: {tmp_path / '1.tsv'}: ")
+
+
+def test_there_is_no_mean_of_broken_matrices_alone(tmp_path: Path) -> None:
+    mean, broken = mean_matrix(tmp_path, [MatrixFile("01", Path("none.tsv"), ())], NAMES)
+    assert mean is None
+    assert len(broken) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (
+            "sub-01_ses-a_task-rest_acq-x_dir-AP_run-1_space-MNI_atlas-A_seg-S_scale-3_res-2_"
+            "stat-mean_meas-correlation_desc-simple_relmat.tsv",
+            "group_task-rest_space-MNI_atlas-A_seg-S_scale-3_res-2_meas-correlation_desc-simple_"
+            "stat-mean_relmat",
+        ),
+        (
+            "sub-01_task-rest_atlas-A_stat-median_meas-partialCorrelation_desc-raw_relmat.tsv",
+            "group_task-rest_atlas-A_meas-partialCorrelation_desc-rawMedian_stat-mean_relmat",
+        ),
+        (
+            "sub-1_task-r_space-MNIInfant_cohort-2_atlas-A_stat-standardDeviation_"
+            "meas-correlation_desc-simple_relmat.tsv",
+            "group_cohort-2_task-r_space-MNIInfant_atlas-A_meas-correlation_"
+            "desc-simpleStandardDeviation_stat-mean_relmat",
+        ),
+    ],
+)
+def test_a_mean_is_named_by_what_its_runs_have_in_common(source: str, name: str) -> None:
+    combination = combination_of(parse_name(source).entities)
+    assert matrix_name(combination, "mean") == name
+    assert matrix_name(combination, "n") == name.replace("stat-mean_relmat", "stat-n_relmat")
+
+
+def test_the_sidecar_says_what_was_averaged(tmp_path: Path) -> None:
+    write_matrix(tmp_path / "m.tsv", matrix_of(0))
+    mean, _ = mean_matrix(tmp_path, [MatrixFile("01", Path("m.tsv"), ())], NAMES)
+    assert mean is not None
+    entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
+    sidecar = matrix_sidecar(entities, "mean", mean)
+    assert sidecar["RelationshipMeasure"] == "Fisher z of the Pearson correlation, mean over runs"
+    assert sidecar["ValidDiagonal"] is False
+    assert (sidecar["NumberOfRuns"], sidecar["NumberOfParticipants"]) == (1, 1)
+    assert sidecar["SourceEntities"] == entities
+    partial = matrix_sidecar({**entities, "meas": "partialCorrelation"}, "mean", mean)
+    assert "partial correlation (with Ledoit-Wolf" in partial["RelationshipMeasure"]
+    assert "Number of runs" in matrix_sidecar(entities, "n", mean)["RelationshipMeasure"]

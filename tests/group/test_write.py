@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bids_labelx.group.matrices import MeanMatrix
+from bids_labelx.group.write import remove_others, write_matrix
+
+
+def test_a_mean_and_its_runs_are_two_tables_with_a_sidecar_each(tmp_path: Path) -> None:
+    mean = MeanMatrix(
+        np.array([[np.nan, 0.25], [0.25, np.nan]]), np.array([[0, 12], [12, 0]]), 12, 3
+    )
+    entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
+    paths = write_matrix(tmp_path, entities, ["a", "b"], mean)
+    stem = "group_atlas-A_meas-correlation_desc-simple_stat"
+    assert [str(path) for path in paths] == [f"{stem}-mean_relmat.tsv", f"{stem}-n_relmat.tsv"]
+    assert (tmp_path / paths[0]).read_text() == "name\ta\tb\na\tn/a\t0.25\nb\t0.25\tn/a\n"
+    assert (tmp_path / paths[1]).read_text() == "name\ta\tb\na\t0\t12\nb\t12\t0\n"
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == [
+        f"{stem}-mean_relmat.json",
+        f"{stem}-n_relmat.json",
+    ]
+
+
+def test_what_an_earlier_group_made_goes_and_nothing_else(tmp_path: Path) -> None:
+    old = [
+        "group_atlas-Old_coverage.tsv",
+        "group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.tsv",
+        "group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.json",
+        "group_atlas-A_meas-correlation_desc-old_stat-n_relmat.tsv",
+        "figures/group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.svg",
+    ]
+    new = [name.replace("old", "new").replace("Old", "New") for name in old]
+    others = ["group_qc.tsv", "group_mine.tsv", "group_relmat.tsv", "figures/mine.svg"]
+    for name in (*old, *new, *others):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_others(tmp_path, [Path(name) for name in new if not name.endswith(".json")])
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert left == {*new, *others}
