@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bids_labelx import __version__
-from bids_labelx.errors import LabelxError, UsageError
+from bids_labelx.errors import LabelxError, Stopped, UsageError
 from bids_labelx.settings import (
     CENSOR_OUTPUT,
     CLEAN_LEVELS,
@@ -221,6 +221,21 @@ def build_parser() -> argparse.ArgumentParser:
         "--nprocs", metavar="N", help="processes at once (default: the CPUs there are)"
     )
     running.add_argument(
+        "--mem-gb", metavar="GB", help="memory for all processes together (default: 90 %% of it)"
+    )
+    running.add_argument(
+        "--omp-nthreads",
+        metavar="N",
+        help="threads of a process for linear algebra (default: 1; with more, last digits may "
+        "depend on the machine)",
+    )
+    running.add_argument(
+        "--nipype-plugin-file",
+        "--use-plugin",
+        metavar="YAML|TOML",
+        help="the nipype plugin that runs the graph, in fMRIPrep's form: plugin and plugin_args",
+    )
+    running.add_argument(
         "--dry-run",
         action="store_true",
         default=None,
@@ -271,6 +286,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show_traceback(error)
         print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
         return error.exit_code
+    except Stopped as stop:
+        print(
+            f"bids_labelx: stopped by {stop}; what is written is whole. With --work-dir the same "
+            "command goes on where this one ended",
+            file=sys.stderr,
+        )
+        return stop.exit_code
     except KeyboardInterrupt:
         print("bids_labelx: interrupted", file=sys.stderr)
         return 130

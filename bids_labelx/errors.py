@@ -5,6 +5,8 @@ The codes follow the BIDS execution specification, which takes them from ``sysex
 
 from __future__ import annotations
 
+import signal
+
 
 class LabelxError(Exception):
     """One clear message: which file, what was found, what was expected, what to do."""
@@ -50,3 +52,14 @@ class CannotWriteError(LabelxError):
     """The output cannot be created."""
 
     exit_code = 73
+
+
+class Stopped(BaseException):
+    """Somebody asked this process to end: a person by Ctrl-C, a scheduler by SIGTERM.
+
+    No `Exception`, so that nothing on the way takes it for a failure of its own.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number

@@ -20,6 +20,10 @@ from bids_labelx import __version__
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.names import SPATIAL, build_name
 
+# How files begin that are not yet whole, followed by the start that they are of, which every
+# process of it finds in this variable.
+TEMPORARY, START = ".tmp-", "BIDS_LABELX_START"
+
 BIDS_VERSION = "1.11.1"
 CODE_URL = "https://github.com/bids-labelx/bids_labelx"
 SOURCE_LINK = "preprocessed"
@@ -81,7 +85,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as handle:
+        prefix = f"{TEMPORARY}{os.environ.get(START, '')}-"
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as handle:
             temporary = Path(handle.name)
             handle.write(content)
         # The temporary file is private; the output is as open as the user's umask allows.

@@ -75,6 +75,9 @@ class Settings:
     concatenate: str | None = None
     work_dir: Path | None = None
     nprocs: int = dataclasses.field(default_factory=available_cpus)
+    mem_gb: float | None = None
+    omp_nthreads: int = 1
+    nipype_plugin_file: Path | None = None
     dry_run: bool = False
     overwrite: bool = False
     stop_on_first_crash: bool = False
@@ -246,6 +249,9 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "concatenate": _choice(CONCATENATE),
     "work_dir": _path,
     "nprocs": _count,
+    "mem_gb": _above_zero("a number of GB"),
+    "omp_nthreads": _count,
+    "nipype_plugin_file": _path,
     "dry_run": bool,
     "overwrite": bool,
     "stop_on_first_crash": bool,

@@ -32,11 +32,14 @@ class AtlasChoice:
         By BOLD image, the atlases of a run.
     problems
         By BOLD image, why a run cannot have all of them.
+    labels
+        By name, how many labels an atlas has, or are chosen of it.
     """
 
     names: Mapping[str, tuple[str, ...]]
     of_run: Mapping[Path, tuple[Atlas, ...]]
     problems: Mapping[Path, str]
+    labels: Mapping[str, int]
 
 
 def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
@@ -83,12 +86,12 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
             continue
         of_run[run.bold] = (*shared[run.space], *own)
         check_names(of_run[run.bold])
-    _check_words(settings.labels, tables)
+    labels = _count_labels(settings.labels, tables)
     names = {
         space: (*(atlas.key for atlas in group), *(one.name for one in derivatives))
         for space, group in shared.items()
     }
-    return AtlasChoice(names, of_run, problems)
+    return AtlasChoice(names, of_run, problems, labels)
 
 
 def _find(settings: Settings, specs: Sequence[str], space: str) -> list[Atlas]:
@@ -135,10 +138,13 @@ def _add_table(tables: _Tables, key: str, path: Path, table: pd.DataFrame) -> No
         )
 
 
-def _check_words(words: Sequence[str], tables: _Tables) -> None:
-    """Refuse words of ``--labels`` that no atlas knows, and atlases that know none of them."""
+def _count_labels(words: Sequence[str], tables: _Tables) -> dict[str, int]:
+    """How many labels are chosen of each atlas.
+
+    Words of ``--labels`` that no atlas knows are refused, and atlases that know none of them.
+    """
     if not words:
-        return
+        return {key: len(table) for key, (_, table) in tables.items()}
     chosen = {key: select_labels(table, words) for key, (_, table) in tables.items()}
     nowhere = [word for word in words if all(word in missed for _, missed in chosen.values())]
     empty = [key for key, (kept, _) in chosen.items() if kept.empty]
@@ -152,3 +158,4 @@ def _check_words(words: Sequence[str], tables: _Tables) -> None:
         problems.append(f"--labels: none of them in {', '.join(empty)}; leave that atlas out")
     if problems:
         raise UsageError("\n".join(problems))
+    return {key: len(kept) for key, (kept, _) in chosen.items()}

@@ -8,6 +8,7 @@ run is four nodes: ``label_reduce``, ``clean_signal``, ``connectivity`` and ``de
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
 from bids_labelx.atlas import Atlas
+from bids_labelx.images import open_image
 from bids_labelx.names import camel
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.deliver import make_delivery
@@ -25,6 +27,13 @@ from bids_labelx.workflow.interfaces import (
     Deliver,
     LabelReduce,
     ResampleAtlas,
+)
+from bids_labelx.workflow.memory import (
+    clean_gb,
+    connect_gb,
+    deliver_gb,
+    reduce_gb,
+    resample_gb,
 )
 from bids_labelx.workflow.plan import Grid, Plan, PlannedRun, record_paths
 
@@ -99,9 +108,12 @@ def _init_atlas_wf(
             affine=[list(row) for row in grid.affine],
             background=settings.background_label,
             wanted=list(settings.labels),
+            threads=settings.omp_nthreads,
             failed_record=str(records / "atlases" / f"{name}.json"),
         ),
         name="resample_atlas",
+        mem_gb=resample_gb(math.prod(grid.shape), math.prod(open_image(atlas.image).shape)),
+        n_procs=settings.omp_nthreads,
     )
     if atlas.table_path is not None:
         node.inputs.table = str(atlas.table_path)
@@ -124,6 +136,8 @@ def _init_run_wf(
 ) -> pe.Workflow:
     run = planned.run
     done, failed = map(str, record_paths(records, planned))
+    memory = _memory(settings, plan, planned)
+    threads = {"n_procs": settings.omp_nthreads}
     extraction: dict[str, Any] = {
         "bold": str(run.bold),
         "resample_mask": planned.resample_mask,
@@ -149,17 +163,23 @@ def _init_run_wf(
         Connect(
             measures=list(settings.measures),
             exact_volumes=list(settings.exact_volumes),
+            threads=settings.omp_nthreads,
             failed_record=failed,
         ),
         name="connectivity",
+        mem_gb=memory["connectivity"],
+        **threads,
     )
     deliver = pe.Node(
         Deliver(
             delivery=make_delivery(settings, plan, planned),
             done_record=done,
+            threads=settings.omp_nthreads,
             failed_record=failed,
         ),
         name="deliver",
+        mem_gb=memory["deliver"],
+        **threads,
     )
     workflow = pe.Workflow(name=f"{planned.key}_wf")
     if settings.clean_level == "voxel":
@@ -168,15 +188,26 @@ def _init_run_wf(
                 **extraction,
                 **denoising,
                 standardize_voxels=settings.standardize_voxels,
+                threads=settings.omp_nthreads,
                 failed_record=failed,
             ),
             name=_first_node(settings),
+            mem_gb=memory["reduce"],
+            **threads,
         )
     else:
         reduce = pe.Node(
-            LabelReduce(**extraction, failed_record=failed), name=_first_node(settings)
+            LabelReduce(**extraction, threads=settings.omp_nthreads, failed_record=failed),
+            name=_first_node(settings),
+            mem_gb=memory["reduce"],
+            **threads,
         )
-        clean = pe.Node(CleanSignal(**denoising, failed_record=failed), name="clean_signal")
+        clean = pe.Node(
+            CleanSignal(**denoising, threads=settings.omp_nthreads, failed_record=failed),
+            name="clean_signal",
+            mem_gb=memory["clean"],
+            **threads,
+        )
         workflow.connect([(reduce, clean, [("signals", "signals")])])
     workflow.connect(
         [
@@ -187,6 +218,35 @@ def _init_run_wf(
         ]
     )
     return workflow
+
+
+def _memory(settings: Settings, plan: Plan, planned: PlannedRun) -> dict[str, float]:
+    """What the nodes of a run are expected to need, in GB."""
+    voxels = math.prod(planned.grid.shape)
+    labels = [plan.label_counts[atlas.key] for atlas in planned.atlases]
+    raw = planned.n_volumes * sum(labels) * len(settings.statistic)
+    series = raw * len(plan.strategies)
+    kinds = len(settings.statistic) * len(plan.strategies)
+    matrices = kinds * len(settings.measures) * (1 + len(settings.exact_volumes))
+    voxel = settings.clean_level == "voxel"
+    return {
+        "reduce": reduce_gb(
+            voxels,
+            planned.itemsize,
+            len(labels),
+            raw + series if voxel else raw,
+            smoothed=settings.smoothing_fwhm is not None,
+            voxels_cleaned=voxel,
+        ),
+        "clean": clean_gb(raw + series),
+        "connectivity": connect_gb(
+            series,
+            labels,
+            matrices,
+            shrunk=bool({"partial-correlation", "precision"} & set(settings.measures)),
+        ),
+        "deliver": deliver_gb(voxels, series, labels, matrices),
+    }
 
 
 def _first_node(settings: Settings) -> str:

@@ -33,15 +33,16 @@ from bids_labelx.workflow.deliver import draw_run, too_short, write_run
 
 class _RecordedInput(BaseInterfaceInputSpec):
     failed_record = traits.Str(nohash=True, desc="where to say why this failed")
+    threads = traits.Int(1, usedefault=True, desc="of linear algebra")
 
 
 class _Recorded(SimpleInterface):
-    """Runs `_work` in the node's folder, on one thread; says in a file why it failed."""
+    """Runs `_work` in the node's folder; says in a file why it failed."""
 
     def _run_interface(self, runtime: Any) -> Any:
         try:
             # Threaded linear algebra may sum in another order: the bytes would depend on cores.
-            with threadpool_limits(1):
+            with threadpool_limits(self.inputs.threads):
                 self._results.update(self._work(Path(runtime.cwd)))
         except Exception as error:
             if isdefined(self.inputs.failed_record):

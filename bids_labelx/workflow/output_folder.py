@@ -9,6 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import platform
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +26,7 @@ from bids_labelx.denoise import Strategy
 from bids_labelx.errors import CannotWriteError, UsageError
 from bids_labelx.metadata import read_json
 from bids_labelx.names import parse_name
-from bids_labelx.outputs import write_dataset_files, write_json, write_text
+from bids_labelx.outputs import START, TEMPORARY, write_dataset_files, write_json, write_text
 from bids_labelx.results import participants_of
 from bids_labelx.settings import Settings, to_toml
 from bids_labelx.workflow.deliver import dataset_links
@@ -30,6 +34,8 @@ from bids_labelx.workflow.matrices import matrix_label
 from bids_labelx.workflow.plan import Plan
 
 LOGGER = logging.getLogger("bids_labelx")
+
+_DAY = 86400.0
 
 # Long enough for a thousand starts that each hold the lock for a tenth of a second.
 _PATIENCE = 300.0
@@ -83,6 +89,38 @@ def locked(output: Path) -> Iterator[None]:
         lock.release()
 
 
+def mark_start() -> None:
+    """Give this start a name that its temporary files bear: the machine's, and the process'."""
+    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
+    os.environ[START] = f"{machine}.{os.getpid()}"
+
+
+def remove_temporary(output: Path) -> None:
+    """Remove what this start has begun to write and not finished."""
+    for path in output.rglob(f"{TEMPORARY}{os.environ[START]}-*"):
+        path.unlink(missing_ok=True)
+
+
+def _remove_leftovers(output: Path, participants: set[str]) -> None:
+    """Remove what starts on this machine left that were killed, and what is a day old.
+
+    In the folders that this start writes to: others may be many.
+    """
+    machine = os.environ[START].partition(".")[0]
+    found_all = [*output.glob(f"{TEMPORARY}*"), *(output / "logs").rglob(f"{TEMPORARY}*")]
+    for label in participants:
+        found_all += (output / f"sub-{label}").rglob(f"{TEMPORARY}*")
+    for path in found_all:
+        found = re.match(rf"{re.escape(TEMPORARY)}([A-Za-z0-9]*)\.(\d+)-", path.name)
+        dead = found and found[1] == machine and not Path("/proc", found[2]).exists()
+        try:
+            if dead or time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
+        except OSError:
+            # Its start has just finished or removed it.
+            continue
+
+
 def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
     """Write what describes the dataset; give the folder of logs.
 
@@ -94,6 +132,7 @@ def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
     """
     output, logs = settings.output_dir, settings.output_dir / "logs"
     with locked(output):
+        _remove_leftovers(output, {planned.run.entities["sub"] for planned in plan.runs})
         _remember(settings, made_with(settings, plan.strategies, plan.atlases), plan)
         write_dataset_files(
             output,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import json
+import hashlib
 import logging
 import os
 import platform
@@ -12,26 +11,23 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from typing import Any
 
+from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bids_labelx.dataset import Run
-from bids_labelx.errors import CannotWriteError
+from bids_labelx.errors import CannotWriteError, Stopped, UsageError
 from bids_labelx.failures import Failure, remember_failure
 from bids_labelx.names import build_name
 from bids_labelx.settings import Settings, to_toml
-from bids_labelx.workflow.plan import Plan, PlannedRun, make_plan, record_paths
+from bids_labelx.workflow.plan import Plan, make_plan
+from bids_labelx.workflow.running import read_plugin, run_graph, stoppable
 
 LOGGER = logging.getLogger("bids_labelx")
-
-# nipype looks for finished nodes this often, in seconds; its own default costs 1 s a node.
-_POLL = 0.05
 
 _NIPYPE_LOGGERS = ("nipype.workflow", "nipype.interface", "nipype.utils")
 
@@ -50,8 +46,21 @@ def run_participants(settings: Settings) -> int:
     LabelxError
         Where nothing could be started.
     """
+    from bids_labelx.workflow.output_folder import mark_start, remove_temporary
+
+    mark_start()
+    with stoppable():
+        try:
+            return _run(settings)
+        except Stopped:
+            remove_temporary(settings.output_dir)
+            raise
+
+
+def _run(settings: Settings) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with _remembered() as planning:
+        read_plugin(settings)
         plan = make_plan(settings)
     if settings.dry_run:
         from bids_labelx.workflow.listing import plan_lines
@@ -64,12 +73,16 @@ def run_participants(settings: Settings) -> int:
     with _remembered() as preparing:
         logs = prepare_output(settings, plan, _methods(settings, plan))
     planning += preparing
-    with _logging(logs, settings.verbose), _work_folder(settings.work_dir) as work:
+    with _logging(logs, settings.verbose), _work_folder(settings) as work:
         _announce(console, settings, plan)
         _repeat(console, planning)
         started = time.monotonic()
-        outcomes = _run_graph(settings, plan, work=work, logs=logs, console=console)
-        outcomes += [_failure(plan, run, _of_all(plan, problem)) for run, problem in plan.failures]
+        words = run_graph(settings, plan, work=work, logs=logs, console=console)
+        outcomes = [_failure(plan, one.run, words[one.key]["problems"]) for one in plan.runs]
+        outcomes += [_failure(plan, run, plan.of_all(problem)) for run, problem in plan.failures]
+        for planned in plan.runs:
+            for note in words[planned.key]["notes"]:
+                _say(console, f"{planned.run.name}: {note}")
         for outcome in outcomes:
             remember_failure(
                 settings.output_dir, outcome, [strategy.name for strategy in plan.strategies]
@@ -171,20 +184,50 @@ def _logging(folder: Path, verbose: int) -> Iterator[None]:
 
 
 @contextmanager
-def _work_folder(chosen: Path | None) -> Iterator[Path]:
-    """The user's work folder, which stays, or a temporary one, which does not."""
+def _work_folder(settings: Settings) -> Iterator[Path]:
+    """A place in the user's work folder, which stays, or a temporary one, which does not.
+
+    Starts that ask for other runs have places of their own; in one of them works one at a time.
+    """
     try:
-        if chosen is not None:
-            chosen.mkdir(parents=True, exist_ok=True)
-            yield chosen
-            return
-        temporary = Path(tempfile.mkdtemp(prefix="bids_labelx-"))
+        if settings.work_dir is None:
+            temporary = Path(tempfile.mkdtemp(prefix="bids_labelx-"))
+        else:
+            place = settings.work_dir / _selection(settings)
+            place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotWriteError(f"work folder {chosen or ''}: {error.strerror}") from None
+        where = settings.work_dir or tempfile.gettempdir()
+        raise CannotWriteError(f"work folder {where}: {error.strerror}") from None
+    if settings.work_dir is None:
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return
     try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with FileLock(place / ".lock", timeout=0):
+            for left in place.glob("records-*"):
+                # Of a start that was killed.
+                shutil.rmtree(left, ignore_errors=True)
+            yield place
+    except Timeout:
+        raise UsageError(
+            f"--work-dir {settings.work_dir}: another start works on the same runs in {place}; "
+            "wait for it, or choose another folder"
+        ) from None
+
+
+def _selection(settings: Settings) -> str:
+    """A name for the runs that are asked for: the same for the same command."""
+    chosen = {
+        name: getattr(settings, name)
+        for name in ("session_label", "task_id", "run_id", "space", "res", "bids_filter_file")
+    }
+    people = "_".join(f"sub-{label}" for label in settings.participant_label) or "all"
+    if len(people) <= 40 and not any(chosen.values()):
+        return people
+    digest = hashlib.sha256(repr((people, chosen)).encode()).hexdigest()[:12]
+    return f"{people[:40]}-{digest}"
 
 
 def _announce(console: Console, settings: Settings, plan: Plan) -> None:
@@ -213,111 +256,8 @@ def _say(console: Console, text: str) -> None:
     LOGGER.info(text)
 
 
-def _run_graph(
-    settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
-) -> list[Failure]:
-    """Run every node that can run, and read what each run left word of."""
-    if not plan.runs:
-        return []
-    from bids_labelx.workflow.graph import init_bids_labelx_wf
-
-    # A folder of its own for each start: another one may share the work folder.
-    records = Path(tempfile.mkdtemp(prefix="records-", dir=work))
-    (records / "atlases").mkdir()
-    workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=records)
-    workflow.config["execution"] = {
-        "crashdump_dir": str(logs),
-        "crashfile_format": "txt",
-        "poll_sleep_duration": _POLL,
-        "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
-        "check_version": "false",
-    }
-    processes = min(settings.nprocs, len(plan.runs))
-    plugin = "MultiProc" if processes > 1 else "Linear"
-    with _progress(console, len(plan.runs), records) as update:
-        arguments: dict[str, Any] = {"status_callback": update, "raise_insufficient": False}
-        if processes > 1:
-            arguments["n_procs"] = processes
-        # nipype collects garbage at every poll; what is there already need not be gone through.
-        gc.freeze()
-        try:
-            workflow.run(plugin=plugin, plugin_args=arguments)
-        except Exception as error:
-            # nipype raises the first node's error again; every run's own is in its record.
-            LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
-        finally:
-            gc.unfreeze()
-    outcomes = [_failure(plan, one.run, _problems(plan, records, one)) for one in plan.runs]
-    for planned in plan.runs:
-        for note in _notes(records, planned):
-            _say(console, f"{planned.run.name}: {note}")
-    shutil.rmtree(records, ignore_errors=True)
-    return outcomes
-
-
-def _notes(records: Path, planned: PlannedRun) -> list[str]:
-    """What a run that is done has to tell."""
-    done, _ = record_paths(records, planned)
-    if not done.is_file():
-        return []
-    return list(json.loads(done.read_text(encoding="utf-8"))["notes"])
-
-
-@contextmanager
-def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[..., None]]:
-    """A bar of the runs that have ended. It counts records, so it is true under every plugin."""
-    columns = (
-        TextColumn("runs"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]}"),
-        TimeRemainingColumn(),
-    )
-    # No thread of its own: workers are forked while it shows.
-    with Progress(*columns, console=console, auto_refresh=False) as bar:
-        task = bar.add_task("runs", total=total, failed="")
-
-        def update(*_: Any) -> None:
-            failed = len(list(records.glob("*.failed.json")))
-            done = len(list(records.glob("*.done.json")))
-            text = f"{failed} failed" if failed else ""
-            bar.update(task, completed=done + failed, failed=text, refresh=True)
-
-        yield update
-
-
 def _failure(plan: Plan, run: Run, problems: Mapping[str, str]) -> Failure:
     return Failure(run.entities, plan.atlas_names[run.space], problems)
-
-
-def _of_all(plan: Plan, problem: str) -> dict[str, str]:
-    """A run's problem as that of each strategy."""
-    return {strategy.name: problem for strategy in plan.strategies}
-
-
-def _problems(plan: Plan, records: Path, planned: PlannedRun) -> dict[str, str]:
-    """By strategy why a run is not done, out of the records."""
-    from bids_labelx.workflow.graph import atlas_records
-
-    done, failed = record_paths(records, planned)
-    if failed.is_file():
-        record = json.loads(failed.read_text(encoding="utf-8"))
-        LOGGER.error("%s\n%s", record["message"], record["traceback"])
-        return _of_all(plan, record["message"])
-    if done.is_file():
-        return dict(json.loads(done.read_text(encoding="utf-8"))["problems"])
-    of_atlases = [
-        json.loads(path.read_text(encoding="utf-8"))["message"]
-        for path in atlas_records(records, planned)
-        if path.is_file()
-    ]
-    if of_atlases:
-        text = "the atlas could not be brought onto the grid: " + "; ".join(of_atlases)
-    else:
-        text = (
-            "it did not run to its end: a process was killed or the start was stopped; see logs/"
-        )
-    return _of_all(plan, text)
 
 
 def _write_reports(settings: Settings, plan: Plan, outcomes: Sequence[Failure]) -> list[Path]:

@@ -47,6 +47,8 @@ class PlannedRun:
         The first one like its own, which all runs on it share.
     n_volumes, t_r
         Of the image; the repetition time in seconds, None where nothing says it.
+    itemsize
+        Bytes of a voxel as it is stored.
     atlases
         Those of its space, then its own.
     mask
@@ -59,6 +61,7 @@ class PlannedRun:
     grid: Grid
     n_volumes: int
     t_r: float | None
+    itemsize: int
     atlases: tuple[Atlas, ...]
     mask: Path | None
     resample_mask: bool = False
@@ -80,6 +83,8 @@ class Plan:
         Those that can be tried.
     atlas_names
         By space, the names of the atlases of its runs.
+    label_counts
+        By an atlas' name, how many labels it has.
     strategies
         The denoising strategies, for every run.
     failures
@@ -90,6 +95,7 @@ class Plan:
 
     runs: tuple[PlannedRun, ...]
     atlas_names: Mapping[str, tuple[str, ...]]
+    label_counts: Mapping[str, int]
     strategies: tuple[Strategy, ...]
     failures: tuple[tuple[Run, str], ...]
     skipped: tuple[Run, ...]
@@ -98,6 +104,10 @@ class Plan:
     def all_atlas_names(self) -> list[str]:
         """All atlases by name, sorted."""
         return sorted({name for names in self.atlas_names.values() for name in names})
+
+    def of_all(self, problem: str) -> dict[str, str]:
+        """A run's problem as that of each strategy."""
+        return {strategy.name: problem for strategy in self.strategies}
 
     @property
     def atlases(self) -> list[Atlas]:
@@ -146,7 +156,7 @@ def make_plan(settings: Settings) -> Plan:
             planned.append(_plan_run(run, choice, grids, settings.mask))
         except LabelxError as error:
             failures.append((run, str(error)))
-    return Plan(tuple(planned), choice.names, strategies, tuple(failures), skipped)
+    return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
 
 
 def _check_together(level: str, runs: Sequence[Run]) -> None:
@@ -184,13 +194,14 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path
         grids.append(grid)
         known = grid
     t_r = repetition_time(run, image.header)
+    itemsize = image.get_data_dtype().itemsize
     own = run.mask if mask == "brain" else None
     if own is not None:
         open_image(own)
     if isinstance(mask, Path):
         _check_mask_space(mask, run, grid)
-        return PlannedRun(run, known, n_volumes, t_r, atlases, mask, resample_mask=True)
-    return PlannedRun(run, known, n_volumes, t_r, atlases, own)
+        return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, mask, resample_mask=True)
+    return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, own)
 
 
 def _check_mask_space(mask: Path, run: Run, grid: Grid) -> None:

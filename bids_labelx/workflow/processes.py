@@ -1,0 +1,82 @@
+"""nipype's plugin for several processes, with a process for each node.
+
+nipype's own keeps a pool: a worker that is killed, for want of memory most of all, takes the pool
+and the running nodes of other runs with it, and the graph never ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin
+
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessPerNode(MultiProcPlugin):
+    """As nipype's MultiProc, with the same arguments; a node that is killed fails alone."""
+
+    def __init__(self, plugin_args: dict[str, Any]) -> None:
+        super().__init__(plugin_args=plugin_args)
+        self._context = multiprocessing.get_context("fork")
+        self._running: dict[int, tuple[Any, Connection]] = {}
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        self._taskid += 1
+        receiver, sender = self._context.Pipe(duplex=False)
+        arguments = (node, updatehash, sender, os.getpid())
+        process = self._context.Process(target=_run_node, args=arguments, name=node.fullname)
+        process.start()
+        sender.close()
+        self._running[self._taskid] = (process, receiver)
+        return int(self._taskid)
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        process, receiver = self._running[taskid]
+        # What it says first: a long message keeps it waiting to be read.
+        said = None
+        if receiver.poll():
+            try:
+                said = receiver.recv()
+            except EOFError:
+                process.join()
+        elif process.is_alive():
+            return None
+        process.join()
+        if said is None:
+            # Lines, as nipype adds more of them.
+            said = [f"the process ended with exit code {process.exitcode} and said nothing\n"]
+        return {"result": None, "traceback": said}
+
+    def _clear_task(self, taskid: int) -> None:
+        process, receiver = self._running.pop(taskid)
+        receiver.close()
+        process.close()
+
+
+def _run_node(node: Any, updatehash: bool, sender: Connection, parent: int) -> None:
+    """Run a node in a process of its own; send its traceback, or nothing where all went well."""
+    # The parent kills its children where it is stopped itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with(parent)
+    try:
+        node.run(updatehash=updatehash)
+        sender.send([])
+    except Exception:
+        sender.send(traceback.format_exc().splitlines(keepends=True))
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when its parent is gone, killed perhaps."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
