@@ -1,7 +1,8 @@
-"""nipype's plugin for several processes, with a process for each node.
+"""nipype's plugins, so that a node that is killed ends its own run and nothing else.
 
-nipype's own keeps a pool: a worker that is killed, for want of memory most of all, takes the pool
-and the running nodes of other runs with it, and the graph never ends.
+For several processes there is one for each node. nipype's own keeps a pool: a worker that is
+killed, for want of memory most of all, takes the pool and the running nodes of other runs with it,
+and the graph never ends.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
+from nipype.pipeline import plugins
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 _PR_SET_PDEATHSIG = 1
@@ -80,3 +82,31 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def plugin_named(name: str, plugin_args: dict[str, Any]) -> Any:
+    """A plugin of nipype's by its name, made to outlive a job that is killed.
+
+    Where a job left no result, nipype stumbles over its own report of it: it expects lines where
+    the plugins for clusters give text.
+
+    Raises
+    ------
+    ValueError
+        Where there is none of this name, with those that there are.
+    """
+    if name == "MultiProc":
+        return ProcessPerNode(plugin_args)
+    kind = getattr(plugins, f"{name}Plugin", None)
+    if kind is None:
+        known = sorted(one.removesuffix("Plugin") for one in dir(plugins) if "Plugin" in one)
+        raise ValueError(f"{name} is no plugin of nipype's; there are {', '.join(known)}")
+
+    class Lasting(kind):  # type: ignore[valid-type,misc]
+        def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> Any:
+            if result is not None and isinstance(result["traceback"], str):
+                lines = result["traceback"].splitlines(keepends=True)
+                result = {**result, "traceback": lines}
+            return super()._report_crash(node, result)
+
+    return Lasting(plugin_args=plugin_args)

@@ -6,6 +6,7 @@ import gc
 import getpass
 import json
 import logging
+import math
 import multiprocessing
 import os
 import shutil
@@ -103,6 +104,12 @@ def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
             f"--nipype-plugin-file {path}: found {', '.join(sorted(unknown)) or 'plugin_args'}; "
             "the keys are plugin (text) and plugin_args (a table)"
         )
+    from bids_labelx.workflow.processes import plugin_named
+
+    try:
+        plugin_named(content["plugin"], dict(arguments))
+    except ValueError as error:
+        raise BadDataError(f"--nipype-plugin-file {path}: {error}") from None
     if content["plugin"] not in _LOCAL and settings.work_dir is None:
         raise UsageError(
             f"--nipype-plugin-file: {content['plugin']} needs --work-dir, a folder that all "
@@ -137,7 +144,7 @@ def run_graph(
     if not plan.runs:
         return {}
     from bids_labelx.workflow.graph import init_bids_labelx_wf
-    from bids_labelx.workflow.processes import ProcessPerNode
+    from bids_labelx.workflow.processes import plugin_named
 
     plugin, arguments = read_plugin(settings)
     if settings.nipype_plugin_file is None and len(plan.runs) == 1:
@@ -154,6 +161,8 @@ def run_graph(
         "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
         "check_version": "false",
     }
+    if plugin.startswith("SLURM"):
+        _ask_slurm_for_memory(workflow, str(arguments.get("sbatch_args", "")))
     # nipype's plugin for Slurm names its jobs by it.
     os.environ.setdefault("LOGNAME", _user())
     try:
@@ -166,8 +175,7 @@ def run_graph(
             # nipype collects garbage at every poll; what is there need not be gone through.
             gc.freeze()
             try:
-                runs_by = ProcessPerNode(arguments) if plugin == "MultiProc" else plugin
-                workflow.run(plugin=runs_by, plugin_args=arguments)
+                workflow.run(plugin=plugin_named(plugin, arguments))
                 if plugin == "SLURMGraph":
                     _wait_for_jobs(token, update)
             except Exception as error:
@@ -178,6 +186,17 @@ def run_graph(
         return {one.key: _word_of(plan, records, one) for one in plan.runs}
     finally:
         shutil.rmtree(records, ignore_errors=True)
+
+
+def _ask_slurm_for_memory(workflow: Any, given: str) -> None:
+    """Have each job ask for what its node declares, unless the plugin file says how much."""
+    for name in workflow.list_node_names():
+        node = workflow.get_node(name)
+        asked = [] if "--mem" in given else [f"--mem={math.ceil(1000 * node.mem_gb)}M"]
+        if "--cpus-per-task" not in given and " -c" not in f" {given}":
+            asked.append(f"--cpus-per-task={node.n_procs}")
+        # They are put behind the plugin file's as they are.
+        node.plugin_args = {"sbatch_args": f" {' '.join(asked)}"} if asked else {}
 
 
 def _user() -> str:

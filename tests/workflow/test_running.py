@@ -68,6 +68,7 @@ def test_a_plugin_file_is_yaml_or_toml(tmp_path: Path, name: str, text: str) -> 
         ("- SLURM", "under the key plugin is expected"),
         ("plugin: SLURM\nargs: {}", "found args"),
         ("plugin: SLURM\nplugin_args: 3", "found plugin_args"),
+        ("plugin: SLRUM", "SLRUM is no plugin of nipype's; there are .*SLURM, SLURMGraph"),
     ],
 )
 def test_a_wrong_plugin_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
