@@ -67,6 +67,7 @@ def make_descriptor() -> dict[str, Any]:
         "tool-version": __version__,
         "schema-version": "0.5",
         "command-line": f"bids_labelx {keys}",
+        "container-image": {"type": "docker", "image": f"bids_labelx:{__version__}"},
         "inputs": [_input(action) for action in actions],
         "output-files": [
             {"id": name, "name": text, "path-template": path, "optional": name != "output_folder"}
