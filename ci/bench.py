@@ -329,7 +329,7 @@ print(spent[0], 0)
     )
 
 
-def graph_row(folder: Path) -> Row:
+def graph_row(folder: Path, n_runs: int) -> Row:
     """The graph of many runs, as far as handing it to a plugin."""
     setup = """
 import os
@@ -349,14 +349,14 @@ atlas = {{"atlas": ("b={labels}",), "atlas_space": "MNI152NLin2009cAsym"}}
 settings = Settings(Path({study!r}), Path("out"), "participant", **atlas)
 plan = make_plan(settings)
 one = plan.runs[0]
-runs = [replace(one.run, entities={{**one.run.entities, "sub": str(i)}}) for i in range(2000)]
+runs = [replace(one.run, entities={{**one.run.entities, "sub": str(i)}}) for i in range({n_runs})]
 plan = replace(plan, runs=tuple(replace(one, run=run) for run in runs))
 work = Path({str(folder / "work")!r})
 workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=work)
 workflow.run(plugin=Nothing())
 """
     bars = (seconds(60), memory(1000))
-    return Row("graph of 2,000 runs", snippet(setup, body), bars=bars)
+    return Row(f"graph of {n_runs:,} runs", snippet(setup, body), bars=bars)
 
 
 def all_rows(folder: Path, n_subjects: int) -> list[Row]:
@@ -383,7 +383,7 @@ def all_rows(folder: Path, n_subjects: int) -> list[Row]:
         replace(long, peer=one.ours, peer_name="the volumes once", bars=(memory(300), like)),
         Row("`--help`", command("-m", "bids_labelx", "--help"), bars=(seconds(0.3),)),
         *index_rows(folder),
-        graph_row(folder),
+        graph_row(folder, 4 * n_subjects),
         app_row(folder),
         study_row(folder, min(20, n_subjects)),
     ]
