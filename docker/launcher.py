@@ -10,6 +10,7 @@ nothing of it.
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -63,6 +64,8 @@ def lend_font_cache() -> None:
 
 
 if __name__ == "__main__":
+    # The first process of a container gets no signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     settle()
     try:
         lend_font_cache()

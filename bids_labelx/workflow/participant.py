@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from rich.console import Console
 
 from bids_labelx.dataset import Run
@@ -204,17 +204,22 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return
+    from bids_labelx.workflow.output_folder import acquire_lock
+
     try:
-        with FileLock(place / ".lock", timeout=0):
-            for left in place.glob("records-*"):
-                # Of a start that was killed.
-                shutil.rmtree(left, ignore_errors=True)
-            yield place
-    except Timeout:
+        lock = acquire_lock(place / ".lock", timeout=0)
+    except Timeout as error:
         raise UsageError(
             f"--work-dir {settings.work_dir}: another start works on the same runs in {place}; "
-            "wait for it, or choose another folder"
+            f"wait for it, or choose another folder. If there is none, remove {error.lock_file}"
         ) from None
+    try:
+        for left in place.glob("records-*"):
+            # Of a start that was killed.
+            shutil.rmtree(left, ignore_errors=True)
+        yield place
+    finally:
+        lock.release()
 
 
 def _selection(settings: Settings) -> str:

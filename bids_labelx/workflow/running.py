@@ -9,6 +9,7 @@ import logging
 import math
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,7 @@ _QUEUE_POLL = 5.0
 _LINE_EVERY = 30.0
 
 _LOCAL = ("Linear", "MultiProc")
+_SLURM = ("SLURM", "SLURMGraph")
 
 
 @contextmanager
@@ -161,7 +163,7 @@ def run_graph(
         "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
         "check_version": "false",
     }
-    if plugin.startswith("SLURM"):
+    if plugin in _SLURM:
         _ask_slurm_for_memory(workflow, str(arguments.get("sbatch_args", "")))
     # nipype's plugin for Slurm names its jobs by it.
     os.environ.setdefault("LOGNAME", _user())
@@ -169,20 +171,28 @@ def run_graph(
         with _progress(console, len(plan.runs), records) as update:
             if plugin != "SLURMGraph":
                 arguments["status_callback"] = update
-            token = f"bidslabelx{os.getpid()}"
-            if plugin == "SLURMGraph":
-                arguments = _graph_arguments(arguments, token)
+            token = f"bidslabelx{secrets.token_hex(6)}"
+            if plugin in _SLURM:
+                arguments = _slurm_arguments(plugin, arguments, token)
             # nipype collects garbage at every poll; what is there need not be gone through.
             gc.freeze()
             try:
                 workflow.run(plugin=plugin_named(plugin, arguments))
                 if plugin == "SLURMGraph":
                     _wait_for_jobs(token, update)
+            except Stopped:
+                if plugin in _SLURM:
+                    _cancel_jobs(token)
+                raise
             except Exception as error:
                 # nipype raises the first node's error again; every run's own is in its record.
                 LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
             finally:
                 gc.unfreeze()
+                # There are some where the first crash was to stop all.
+                for child in multiprocessing.active_children():
+                    child.kill()
+                    child.join()
         return {one.key: _word_of(plan, records, one) for one in plan.runs}
     finally:
         shutil.rmtree(records, ignore_errors=True)
@@ -206,18 +216,27 @@ def _user() -> str:
         return f"uid{os.getuid()}"
 
 
-def _graph_arguments(given: dict[str, Any], token: str) -> dict[str, Any]:
-    """What SLURMGraph needs to leave out what is done, and to be waited for.
+def _slurm_arguments(plugin: str, given: dict[str, Any], token: str) -> dict[str, Any]:
+    """Have our jobs carry a comment, as the plugins do not say which ones are ours.
 
-    Jobs whose dependency has failed would stay in the queue for ever, and the plugin does not say
-    which jobs are its own: they carry a comment.
+    SLURMGraph would submit what is done again, and leave jobs whose dependency has failed in the
+    queue for ever.
     """
-    own = f"--kill-on-invalid-dep=yes --comment={token}"
-    return {
-        "dont_resubmit_completed_jobs": True,
-        **given,
-        "sbatch_args": f"{given.get('sbatch_args', '')} {own}".strip(),
-    }
+    own = f"{given.get('sbatch_args', '')} --comment={token}".strip()
+    if plugin != "SLURMGraph":
+        return {**given, "sbatch_args": own}
+    asked = f"{own} --kill-on-invalid-dep=yes"
+    return {"dont_resubmit_completed_jobs": True, **given, "sbatch_args": asked}
+
+
+def _cancel_jobs(token: str) -> None:
+    """Take our jobs out of the queue."""
+    queue = subprocess.run(
+        ["squeue", "--noheader", "--format=%i %k"], capture_output=True, text=True, check=False
+    )
+    jobs = [line.split()[0] for line in queue.stdout.splitlines() if line.endswith(token)]
+    if jobs:
+        subprocess.run(["scancel", *jobs], check=False)
 
 
 def _wait_for_jobs(token: str, update: Callable[..., None]) -> None:
