@@ -41,6 +41,14 @@ class Failure:
         return "\n".join(dict.fromkeys(self.problems.values()))
 
 
+    def within(self, *folders: Path) -> Failure:
+        """The same with paths within these folders, wherever these lie."""
+        problems = dict(self.problems)
+        for folder in folders:
+            problems = {k: text.replace(f"{folder}/", "") for k, text in problems.items()}
+        return Failure(self.entities, self.atlases, problems)
+
+
 def remember_failure(output: Path, failure: Failure, tried: Iterable[str]) -> None:
     """Write down what failed of the strategies tried, and forget what failed of them before.
 

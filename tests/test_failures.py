@@ -22,6 +22,13 @@ def test_a_failure_is_remembered_until_its_strategy_is_done(tmp_path: Path) -> N
     assert not list(tmp_path.rglob("*.json"))
 
 
+def test_paths_in_a_problem_do_not_say_where_the_folders_are() -> None:
+    failure = Failure(RUN, ("A",), {"simple": "/data/in/sub-01/c.tsv: no rows, see /out/logs"})
+    moved = failure.within(Path("/data/in"), Path("/out"))
+    assert moved.problems == {"simple": "sub-01/c.tsv: no rows, see logs"}
+    assert failure.problem.startswith("/data/in/")
+
+
 def test_failures_are_those_of_one_participant_where_one_is_named(tmp_path: Path) -> None:
     for sub in ("1", "10", "2"):
         failure = Failure({**RUN, "sub": sub}, ("A",), {"simple": f"of {sub}"})

@@ -83,9 +83,10 @@ def _run(settings: Settings) -> int:
         for planned in plan.runs:
             for note in words[planned.key]["notes"]:
                 _say(console, f"{planned.run.name}: {note}")
+        tried = [strategy.name for strategy in plan.strategies]
         for outcome in outcomes:
             remember_failure(
-                settings.output_dir, outcome, [strategy.name for strategy in plan.strategies]
+                settings.output_dir, outcome.within(settings.bids_dir, settings.output_dir), tried
             )
         problems = []
         if settings.concatenate:
