@@ -40,7 +40,6 @@ class Failure:
         """The reasons, each once, a line each."""
         return "\n".join(dict.fromkeys(self.problems.values()))
 
-
     def within(self, *folders: Path) -> Failure:
         """The same with paths within these folders, wherever these lie."""
         problems = dict(self.problems)

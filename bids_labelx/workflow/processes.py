@@ -30,6 +30,12 @@ class ProcessPerNode(MultiProcPlugin):
         self._context = multiprocessing.get_context("fork")
         self._running: dict[int, tuple[Any, Connection]] = {}
 
+    def end(self) -> None:
+        """Kill what still runs: there is something where the graph was stopped."""
+        for process, _ in self._running.values():
+            process.kill()
+            process.join()
+
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1
         receiver, sender = self._context.Pipe(duplex=False)

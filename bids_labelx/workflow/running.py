@@ -7,7 +7,6 @@ import getpass
 import json
 import logging
 import math
-import multiprocessing
 import os
 import secrets
 import shutil
@@ -43,26 +42,23 @@ _SLURM = ("SLURM", "SLURMGraph")
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into `Stopped`, and end this process' own children with it."""
+    """Turn SIGTERM and SIGINT into `Stopped`."""
     if threading.current_thread() is not threading.main_thread():
         # Signals are the main thread's, and whoever runs this in another one has their own way.
         yield
         return
 
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
     def stop(number: int, _: object) -> None:
+        # A second signal is not to cut short what the first one brings about.
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)
         raise Stopped(number)
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, stop) for number in numbers]
     try:
         yield
-    except Stopped:
-        # A second signal is not to cut this short.
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        for child in multiprocessing.active_children():
-            child.kill()
-        raise
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
@@ -146,7 +142,7 @@ def run_graph(
     if not plan.runs:
         return {}
     from bids_labelx.workflow.graph import init_bids_labelx_wf
-    from bids_labelx.workflow.processes import plugin_named
+    from bids_labelx.workflow.processes import ProcessPerNode, plugin_named
 
     plugin, arguments = read_plugin(settings)
     if settings.nipype_plugin_file is None and len(plan.runs) == 1:
@@ -176,8 +172,9 @@ def run_graph(
                 arguments = _slurm_arguments(plugin, arguments, token)
             # nipype collects garbage at every poll; what is there need not be gone through.
             gc.freeze()
+            runner = plugin_named(plugin, arguments)
             try:
-                workflow.run(plugin=plugin_named(plugin, arguments))
+                workflow.run(plugin=runner)
                 if plugin == "SLURMGraph":
                     _wait_for_jobs(token, update)
             except Stopped:
@@ -189,10 +186,8 @@ def run_graph(
                 LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
             finally:
                 gc.unfreeze()
-                # There are some where the first crash was to stop all.
-                for child in multiprocessing.active_children():
-                    child.kill()
-                    child.join()
+                if isinstance(runner, ProcessPerNode):
+                    runner.end()
         return {one.key: _word_of(plan, records, one) for one in plan.runs}
     finally:
         shutil.rmtree(records, ignore_errors=True)
