@@ -199,6 +199,7 @@ def test_stops_and_kills_leave_no_half_file_and_the_same_command_ends_it(
     for i, number in enumerate((signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGKILL)):
         process = start(settings, tmp_path)
         # Later and later: in the first runs, then with some of them done.
+        wait_for(lambda i=i: len(list(output.glob("logs/*.log"))) > i)
         wait_for(lambda i=i: len(list(output.glob("sub-*/func/*"))) > 10 * i)
         assert process.poll() is None
         sent = time.monotonic()
