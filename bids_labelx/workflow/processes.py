@@ -20,6 +20,7 @@ from nipype.pipeline import plugins
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 _PR_SET_PDEATHSIG = 1
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class ProcessPerNode(MultiProcPlugin):
@@ -41,9 +42,14 @@ class ProcessPerNode(MultiProcPlugin):
         receiver, sender = self._context.Pipe(duplex=False)
         arguments = (node, updatehash, sender, os.getpid())
         process = self._context.Process(target=_run_node, args=arguments, name=node.fullname)
-        process.start()
+        # A stop in between would leave a process that nobody knows of.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        try:
+            process.start()
+            self._running[self._taskid] = (process, receiver)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         sender.close()
-        self._running[self._taskid] = (process, receiver)
         return int(self._taskid)
 
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
@@ -74,6 +80,7 @@ def _run_node(node: Any, updatehash: bool, sender: Connection, parent: int) -> N
     # The parent kills its children where it is stopped itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
     _end_with(parent)
     try:
         node.run(updatehash=updatehash)
