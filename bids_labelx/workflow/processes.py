@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -54,14 +55,14 @@ class ProcessPerNode(MultiProcPlugin):
 
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         process, receiver = self._running[taskid]
-        # What it says first: a long message keeps it waiting to be read.
-        said = None
+        # In this order: of one that has ended, all that it said is there to be read. And read it
+        # is before the process is waited for, which a long message keeps from ending.
+        alive, said = process.is_alive(), None
         if receiver.poll():
-            try:
+            # One that was killed has closed its end and said nothing.
+            with suppress(EOFError):
                 said = receiver.recv()
-            except EOFError:
-                process.join()
-        elif process.is_alive():
+        elif alive:
             return None
         process.join()
         if said is None:
