@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+from filelock import FileLock, Timeout
 
 from bids_labelx import __version__
 from bids_labelx.atlas import Atlas
@@ -69,7 +69,8 @@ def locked(output: Path) -> Iterator[None]:
     path = output / "logs" / ".lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = acquire_lock(path, _PATIENCE)
+        lock = FileLock(path)
+        lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise CannotWriteError(
             f"{error.lock_file}: another start holds this lock for {_PATIENCE:.0f} s; if there is "
@@ -81,25 +82,6 @@ def locked(output: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def acquire_lock(path: Path, timeout: float) -> BaseFileLock:
-    """Take a lock; it ends with its process, however that ends.
-
-    On a file system without locks, a file that is there or not has to do, and may stay behind.
-
-    Raises
-    ------
-    filelock.Timeout
-        Where another process has it for longer than `timeout`, in seconds.
-    """
-    lock: BaseFileLock = FileLock(path, timeout=timeout)
-    try:
-        lock.acquire()
-    except NotImplementedError:
-        lock = SoftFileLock(path.with_name(f"{path.name}-file"), timeout=timeout)
-        lock.acquire()
-    return lock
 
 
 def mark_start() -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from bids_labelx.dataset import Run
@@ -205,10 +205,9 @@ def _work_folder(settings: Settings) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return
-    from bids_labelx.workflow.output_folder import acquire_lock
-
+    lock = FileLock(place / ".lock")
     try:
-        lock = acquire_lock(place / ".lock", timeout=0)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise UsageError(
             f"--work-dir {settings.work_dir}: another start works on the same runs in {place}; "

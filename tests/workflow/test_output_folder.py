@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,13 +237,20 @@ def test_a_lock_that_is_never_released_is_named(
         pass
 
 
-def test_a_file_system_without_locks_is_served_by_a_file(
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_file_system_without_locks_is_served_by_a_file_that_is_there_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
-        raise NotImplementedError
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
-    monkeypatch.setattr("filelock.FileLock._acquire", refuse)
+    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr(output_folder, "_PATIENCE", 0.1)
+    with (
+        locked(tmp_path),
+        pytest.raises(CannotWriteError, match="another start holds this lock"),
+        locked(tmp_path),
+    ):
+        pass
     with locked(tmp_path):
-        assert (tmp_path / "logs" / ".lock-file").exists()
-    assert not (tmp_path / "logs" / ".lock-file").exists()
+        pass
