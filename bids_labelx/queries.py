@@ -72,6 +72,10 @@ class Condition:
     present: bool = False
     source: str = ""
 
+    def __str__(self) -> str:
+        words = [*sorted(self.values), *["(none)"] * self.absent, *["*"] * self.present]
+        return f"{self.key} {'|'.join(words)}"
+
     def holds(self, file: File) -> bool:
         """Whether a file is as it has to be."""
         theirs = _values_of(file, self.key)

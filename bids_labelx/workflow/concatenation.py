@@ -40,7 +40,7 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[str]:
     problems: list[str] = []
     labels = {strategy.label for strategy in plan.strategies}
     atlases = set(plan.all_atlas_names)
-    for participant in sorted({planned.run.entities["sub"] for planned in plan.runs}):
+    for participant in sorted(plan.participants):
         groups: dict[tuple[tuple[str, str], ...], list[Series]] = defaultdict(list)
         for path in series_paths(settings.output_dir, participant):
             try:

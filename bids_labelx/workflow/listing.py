@@ -37,10 +37,9 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
         yield f"{run.name}\n    cannot be done: {problem}"
     for run in plan.skipped:
         yield f"{run.name}\n    left out: no atlas is in its space ({run.space})"
-    people = {planned.run.entities["sub"] for planned in plan.runs}
     yield (
-        f"{len(plan.runs)} runs of {len(people)} participants would be done, {count} tables and "
-        f"images written to {settings.output_dir}; {len(plan.failures)} runs cannot be done"
+        f"{len(plan.runs)} runs of {len(plan.participants)} participants would be done, {count} "
+        f"tables and images written to {settings.output_dir}; {len(plan.failures)} runs cannot be done"
     )
 
 

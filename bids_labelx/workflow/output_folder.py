@@ -23,10 +23,11 @@ from filelock import FileLock, Timeout
 from bids_labelx import __version__
 from bids_labelx.atlas import Atlas
 from bids_labelx.denoise import Strategy
-from bids_labelx.errors import CannotWriteError, UsageError
+from bids_labelx.errors import CannotWriteError, Stopped, UsageError
 from bids_labelx.metadata import read_json
 from bids_labelx.names import parse_name
 from bids_labelx.outputs import START, TEMPORARY, write_dataset_files, write_json, write_text
+from bids_labelx.queries import read_queries
 from bids_labelx.results import participants_of
 from bids_labelx.settings import Settings, to_toml
 from bids_labelx.workflow.deliver import dataset_links
@@ -84,28 +85,33 @@ def locked(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def mark_start() -> None:
-    """Give this start a name that its temporary files bear: the machine's, and the process'."""
+@contextmanager
+def whole_files_only(output: Path, plan: Plan) -> Iterator[None]:
+    """Remove what a start has begun to write and not finished, where it is stopped.
+
+    Its temporary files bear the names of machine and process, in all of its processes.
+    """
     machine = re.sub("[^A-Za-z0-9]", "", platform.node())
     os.environ[START] = f"{machine}.{os.getpid()}"
+    try:
+        yield
+    except Stopped:
+        for path in _temporary(output, plan, f"{TEMPORARY}{os.environ[START]}-*"):
+            path.unlink(missing_ok=True)
+        raise
 
 
-def remove_temporary(output: Path) -> None:
-    """Remove what this start has begun to write and not finished."""
-    for path in output.rglob(f"{TEMPORARY}{os.environ[START]}-*"):
-        path.unlink(missing_ok=True)
+def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
+    """Files in the folders that a start writes to; those of other participants may be many."""
+    yield from output.glob(pattern)
+    for name in ("logs", *(f"sub-{label}" for label in plan.participants)):
+        yield from (output / name).rglob(pattern)
 
 
-def _remove_leftovers(output: Path, participants: set[str]) -> None:
-    """Remove what starts on this machine left that were killed, and what is a day old.
-
-    In the folders that this start writes to: others may be many.
-    """
+def _remove_leftovers(output: Path, plan: Plan) -> None:
+    """Remove what starts on this machine left that were killed, and what is a day old."""
     machine = os.environ[START].partition(".")[0]
-    found_all = [*output.glob(f"{TEMPORARY}*"), *(output / "logs").rglob(f"{TEMPORARY}*")]
-    for label in participants:
-        found_all += (output / f"sub-{label}").rglob(f"{TEMPORARY}*")
-    for path in found_all:
+    for path in _temporary(output, plan, f"{TEMPORARY}*"):
         found = re.match(rf"{re.escape(TEMPORARY)}([A-Za-z0-9]*)\.(\d+)-", path.name)
         dead = found and found[1] == machine and not Path("/proc", found[2]).exists()
         try:
@@ -127,8 +133,8 @@ def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
     """
     output, logs = settings.output_dir, settings.output_dir / "logs"
     with locked(output):
-        _remove_leftovers(output, {planned.run.entities["sub"] for planned in plan.runs})
-        _remember(settings, made_with(settings, plan.strategies, plan.atlases), plan)
+        _remove_leftovers(output, plan)
+        _remember(settings, made_with(settings, plan), plan)
         write_dataset_files(
             output,
             source=settings.bids_dir,
@@ -151,9 +157,7 @@ def _descriptions(settings: Settings, strategies: Sequence[Strategy]) -> dict[st
     }
 
 
-def made_with(
-    settings: Settings, strategies: Sequence[Strategy], atlases: Sequence[Atlas]
-) -> dict[str, dict[str, Any]]:
+def made_with(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
     """All that decides what stands in a file of a given name.
 
     Returns
@@ -170,21 +174,35 @@ def made_with(
         "settings": {
             **{f"--{name.replace('_', '-')}": value for name, value in plain.items()},
             "BIDS_DIR's dataset_description.json": _digest(description),
+            **_queried(settings.bids_filter_file),
         },
         "strategies": {
-            one.label: {**one.confounds, **one.volumes, **one.clean} for one in strategies
+            one.label: {**one.confounds, **one.volumes, **one.clean} for one in plan.strategies
         },
-        "atlases": {f"{one.space}, {one.key}": _source(one) for one in atlases},
+        "atlases": {f"{one.space}, {one.key}": _source(one) for one in plan.atlases},
     }
     read: dict[str, dict[str, Any]] = json.loads(json.dumps(made))
     return read
 
 
+def _queried(path: Path | None) -> dict[str, list[str]]:
+    """What images, masks and tables were asked for, as far as the names of outputs do not say."""
+    queries = read_queries(path)
+    # An output is called by all entities of its image but this one.
+    image = [one for one in queries.bold.conditions if one.key == "desc"]
+    return {
+        "BOLD images": [str(one) for one in image],
+        "masks": [str(one) for one in queries.mask.conditions],
+        "confounds tables": [str(one) for one in queries.confounds.conditions],
+    }
+
+
 def _source(atlas: Atlas) -> dict[str, str]:
     """What an atlas is made of; of segmentations that each run has its own of, the table."""
-    own = "sub" in parse_name(atlas.image).entities
+    entities = parse_name(atlas.image).entities
+    own = f"each run's own, desc-{entities.get('desc')}" if "sub" in entities else None
     table = "none" if atlas.table_path is None else _digest(atlas.table_path)
-    return {"image": "each run's own" if own else _digest(atlas.image), "table": table}
+    return {"image": own or _digest(atlas.image), "table": table}
 
 
 def _digest(path: Path) -> str:
@@ -228,8 +246,8 @@ def _remember(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
             "which replaces the results of the runs of this start"
         )
     if found:
-        mine = {planned.run.entities["sub"] for planned in plan.runs}
-        left = [label for label in participants_of(settings.output_dir) if label not in mine]
+        there = participants_of(settings.output_dir)
+        left = [label for label in there if label not in plan.participants]
         LOGGER.warning(
             "settings differ from those of earlier results: %s%s",
             "; ".join(found),

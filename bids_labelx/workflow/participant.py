@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from bids_labelx.dataset import Run
-from bids_labelx.errors import CannotWriteError, Stopped, UsageError
+from bids_labelx.errors import CannotWriteError, UsageError
 from bids_labelx.failures import Failure, remember_failure
 from bids_labelx.names import build_name
 from bids_labelx.settings import Settings, to_toml
@@ -46,28 +46,27 @@ def run_participants(settings: Settings) -> int:
     LabelxError
         Where nothing could be started.
     """
-    from bids_labelx.workflow.output_folder import mark_start, remove_temporary
-
-    mark_start()
-    with stoppable():
-        try:
-            return _run(settings)
-        except Stopped:
-            remove_temporary(settings.output_dir)
-            raise
-
-
-def _run(settings: Settings) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with _remembered() as planning:
-        read_plugin(settings)
-        plan = make_plan(settings)
-    if settings.dry_run:
-        from bids_labelx.workflow.listing import plan_lines
+    with stoppable():
+        with _remembered() as planning:
+            read_plugin(settings)
+            plan = make_plan(settings)
+        if settings.dry_run:
+            from bids_labelx.workflow.listing import plan_lines
 
-        _repeat(console, planning)
-        print("\n".join(plan_lines(settings, plan)))
-        return 1 if plan.failures else 0
+            _repeat(console, planning)
+            print("\n".join(plan_lines(settings, plan)))
+            return 1 if plan.failures else 0
+        from bids_labelx.workflow.output_folder import whole_files_only
+
+        with whole_files_only(settings.output_dir, plan):
+            return _carry_out(settings, plan, console, planning)
+
+
+def _carry_out(
+    settings: Settings, plan: Plan, console: Console, planning: list[logging.LogRecord]
+) -> int:
+    """Do what was planned; `planning` is what was logged on the way to it."""
     from bids_labelx.workflow.output_folder import locked, prepare_output
 
     with _remembered() as preparing:
@@ -237,8 +236,7 @@ def _selection(settings: Settings) -> str:
 
 def _announce(console: Console, settings: Settings, plan: Plan) -> None:
     runs = len(plan.runs) + len(plan.failures)
-    people = {planned.run.entities["sub"] for planned in plan.runs}
-    people |= {run.entities["sub"] for run, _ in plan.failures}
+    people = plan.participants | {run.entities["sub"] for run, _ in plan.failures}
     _say(
         console,
         f"{runs} runs of {len(people)} participants · atlas {', '.join(plan.all_atlas_names)} · "

@@ -101,6 +101,11 @@ class Plan:
     skipped: tuple[Run, ...]
 
     @property
+    def participants(self) -> set[str]:
+        """Labels of the participants whose runs can be tried."""
+        return {planned.run.entities["sub"] for planned in self.runs}
+
+    @property
     def all_atlas_names(self) -> list[str]:
         """All atlases by name, sorted."""
         return sorted({name for names in self.atlas_names.values() for name in names})

@@ -382,6 +382,7 @@ def test_ica_aroma_is_for_the_images_that_a_filter_file_chooses(
     chosen = settings_for(
         tmp_path / "ds",
         atlas_dataset=atlas_dataset,
+        output_dir=tmp_path / "chosen",
         denoise=("icaaroma",),
         bids_filter_file=filters,
     )

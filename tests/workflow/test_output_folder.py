@@ -106,6 +106,48 @@ def test_a_mask_of_the_same_name_with_other_voxels_is_another(
         run_participants(with_(settings, mask=mask))
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"bold": {"desc": "denoised"}}, r"BOLD images was .*preproc.*, is .*denoised"),
+        ({"mask": {"desc": "grey"}}, r"masks was .*brain.*, is .*grey"),
+        ({"confounds": {"desc": "other"}}, r"confounds tables was .*is .*other"),
+    ],
+)
+def test_other_images_masks_or_confounds_for_the_same_runs_are_refused(
+    settings: Settings, tmp_path: Path, content: dict[str, Any], said: str
+) -> None:
+    # Names of outputs do not say which it was.
+    for path in sorted(settings.bids_dir.rglob("*desc-*")):
+        for old, new in (("preproc", "denoised"), ("brain", "grey"), ("confounds", "other")):
+            if f"desc-{old}" in path.name:
+                copy = path.with_name(path.name.replace(f"desc-{old}", f"desc-{new}"))
+                copy.write_bytes(path.read_bytes())
+    assert run_participants(settings) == 0
+    filters = tmp_path / "filters.json"
+    filters.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=said):
+        run_participants(with_(settings, bids_filter_file=filters))
+    # A filter that only chooses among the runs is no difference.
+    filters.write_text(json.dumps({"bold": {"task": "rest", "desc": "preproc"}}))
+    assert run_participants(with_(settings, bids_filter_file=filters)) == 0
+
+
+def test_another_segmentation_of_the_runs_under_the_same_name_is_refused(
+    settings: Settings, write_image: Callable[..., Path]
+) -> None:
+    for bold in sorted(settings.bids_dir.rglob("*_bold.nii.gz")):
+        for desc in ("aseg", "aparcaseg"):
+            image = bold.with_name(bold.name.replace("preproc_bold", f"{desc}_dseg"))
+            write_image(image, np.ones(SHAPE, np.int16))
+            table = settings.bids_dir / f"desc-{desc}_dseg.tsv"
+            table.write_text("index\tname\n1\tone\n")
+    own = with_(settings, atlas_dataset=None, atlas=("A=derivative:desc-aseg",))
+    assert run_participants(own) == 0
+    with pytest.raises(UsageError, match=r"desc-aseg.*, is .*desc-aparcaseg"):
+        run_participants(with_(own, atlas=("A=derivative:desc-aparcaseg",)))
+
+
 def test_more_strategies_statistics_atlases_and_participants_are_no_difference(
     settings: Settings, tmp_path: Path, write_image: Callable[..., Path]
 ) -> None:
@@ -209,8 +251,9 @@ def test_two_starts_at_the_same_moment_give_what_one_after_the_other_gives(
     for i in range(20):
         output = tmp_path / f"both-{i}"
         ready, codes = context.Barrier(2), context.Queue()
+        both = {"output_dir": output, "work_dir": tmp_path / f"work-{i}"}
         processes = [
-            context.Process(target=start, args=(with_(part, output_dir=output), ready, codes))
+            context.Process(target=start, args=(with_(part, **both), ready, codes))
             for part in parts
         ]
         for process in processes:

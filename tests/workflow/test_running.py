@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from bids_labelx.errors import BadDataError, LabelxError, MissingInputError, UsageError
 from bids_labelx.settings import Settings
-from bids_labelx.workflow import cleaning, running
+from bids_labelx.workflow import cleaning, processes, running
 from bids_labelx.workflow.participant import run_participants
 from bids_labelx.workflow.running import read_plugin
 
@@ -86,6 +86,35 @@ def test_processes_and_memory_are_those_of_the_options(tmp_path: Path) -> None:
     plugin, arguments = read_plugin(settings_for(tmp_path, tmp_path, nprocs=3, mem_gb=5.5))
     assert (plugin, arguments["n_procs"], arguments["memory_gb"]) == ("MultiProc", 3, 5.5)
     assert read_plugin(settings_for(tmp_path, tmp_path, nprocs=1))[0] == "Linear"
+
+
+@pytest.mark.parametrize(("mem_gb", "most"), [(0.6, 2), (5.0, 4)])
+def test_nodes_that_run_at_once_fit_into_processes_and_memory(
+    tmp_path: Path,
+    add_run: AddRun,
+    atlas_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mem_gb: float,
+    most: int,
+) -> None:
+    for sub in range(1, 7):
+        add_run(tmp_path / "ds", f"sub-0{sub}_task-rest")
+    at_once: list[tuple[int, float]] = []
+    plain = processes.ProcessPerNode._submit_job
+
+    def counted(self: Any, node: Any, updatehash: bool = False) -> int:
+        running = [self.procs[jobid].mem_gb for _, jobid in self.pending_tasks]
+        at_once.append((len(running) + 1, sum(running) + node.mem_gb))
+        return plain(self, node, updatehash)
+
+    monkeypatch.setattr(processes.ProcessPerNode, "_submit_job", counted)
+    assert (
+        run_participants(settings_for(tmp_path / "ds", atlas_dataset, nprocs=4, mem_gb=mem_gb))
+        == 0
+    )
+    # No more than is allowed, and as many as that allows.
+    assert max(count for count, _ in at_once) == most
+    assert max(memory for _, memory in at_once) <= mem_gb
 
 
 def test_a_node_that_is_killed_fails_its_run_and_no_other(
