@@ -38,8 +38,9 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
     for run in plan.skipped:
         yield f"{run.name}\n    left out: no atlas is in its space ({run.space})"
     yield (
-        f"{len(plan.runs)} runs of {len(plan.participants)} participants would be done, {count} "
-        f"tables and images written to {settings.output_dir}; {len(plan.failures)} runs cannot be done"
+        f"{len(plan.runs)} runs of {len(plan.participants)} participants would be done, "
+        f"{count} tables and images written to {settings.output_dir}; "
+        f"{len(plan.failures)} runs cannot be done"
     )
 
 
