@@ -29,7 +29,7 @@ from bids_labelx.outputs import (
 from bids_labelx.settings import Settings
 from bids_labelx.sidecars import dseg_sidecar, timeseries_sidecar
 from bids_labelx.workflow.matrices import draw_matrix, matrix_path, write_matrix
-from bids_labelx.workflow.plan import Plan, PlannedRun
+from bids_labelx.workflow.plan import PlannedRun
 from bids_labelx.workflow.steps import Arrays, read_mask, series_key
 
 _MASK_LINK = "mask"
@@ -39,17 +39,9 @@ _MASK_LINK = "mask"
 class Delivery:
     """Where a run's results go, and what they are called."""
 
-    output: Path
+    settings: Settings
     planned: PlannedRun
     strategies: tuple[Strategy, ...]
-    statistics: tuple[str, ...]
-    measures: tuple[str, ...]
-    exact_volumes: tuple[int, ...]
-    min_coverage: float
-    smoothing_fwhm: float | None
-    clean_level: str
-    standardize_voxels: bool
-    censor_output: str
 
     def entities(self, atlas: Atlas) -> dict[str, str]:
         """Entities of what is written of this run for one atlas."""
@@ -68,30 +60,13 @@ class Delivery:
         ]
 
 
-def make_delivery(settings: Settings, plan: Plan, planned: PlannedRun) -> Delivery:
-    """What the settings say of where a run's results go."""
-    return Delivery(
-        output=settings.output_dir,
-        planned=planned,
-        strategies=plan.strategies,
-        statistics=settings.statistic,
-        measures=settings.measures,
-        exact_volumes=settings.exact_volumes,
-        min_coverage=settings.min_coverage,
-        smoothing_fwhm=settings.smoothing_fwhm,
-        clean_level=settings.clean_level,
-        standardize_voxels=settings.standardize_voxels,
-        censor_output=settings.censor_output,
-    )
-
-
 def planned_paths(delivery: Delivery) -> list[Path]:
     """The tables, label images and matrices of a run, within the output dataset."""
     paths: list[Path] = []
     for atlas in delivery.planned.atlases:
         dseg = dseg_path(delivery, atlas)
         paths += [dseg.with_suffix(".nii.gz"), dseg]
-        for statistic, strategy in product(delivery.statistics, delivery.strategies):
+        for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
             paths.append(series_path(delivery, atlas, statistic, strategy))
             paths += [
                 matrix_path(delivery.entities(atlas), statistic, strategy.label, measure, first)
@@ -165,13 +140,14 @@ def write_run(
                 t_r=delivery.planned.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
-                min_coverage=delivery.min_coverage,
-                smoothing_fwhm=delivery.smoothing_fwhm,
-                clean_level=delivery.clean_level,
-                standardize_voxels=delivery.standardize_voxels and strategy.name != "none",
-                censor_output=delivery.censor_output,
+                min_coverage=delivery.settings.min_coverage,
+                smoothing_fwhm=delivery.settings.smoothing_fwhm,
+                clean_level=delivery.settings.clean_level,
+                standardize_voxels=delivery.settings.standardize_voxels
+                and strategy.name != "none",
+                censor_output=delivery.settings.censor_output,
             )
-            _write_pair(delivery.output, path, table, sidecar)
+            _write_pair(delivery.settings.output_dir, path, table, sidecar)
             written.append(path)
             source, nodes = (
                 bids_uri("", Path(), path),
@@ -184,7 +160,7 @@ def write_run(
                     delivery.entities(atlas), statistic, strategy.label, measure, first
                 )
                 write_matrix(
-                    delivery.output,
+                    delivery.settings.output_dir,
                     place,
                     matrices[key + end],
                     names,
@@ -198,15 +174,18 @@ def write_run(
     for strategy in delivery.strategies:
         if "problem" not in denoising[strategy.name]:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
-            write_tsv(delivery.output / path, pd.DataFrame(denoising[strategy.name]["outliers"]))
+            write_tsv(
+                delivery.settings.output_dir / path,
+                pd.DataFrame(denoising[strategy.name]["outliers"]),
+            )
             written.append(path)
     return written
 
 
 def _parts(delivery: Delivery, kept: int) -> Iterator[tuple[str, int | None]]:
     """Measures, each of all volumes kept and of the first so many, where there are as many."""
-    numbers = [None, *(n for n in delivery.exact_volumes if n <= kept)]
-    yield from product(delivery.measures, numbers)
+    numbers = [None, *(n for n in delivery.settings.exact_volumes if n <= kept)]
+    yield from product(delivery.settings.measures, numbers)
 
 
 def too_short(delivery: Delivery, denoising: Mapping[str, Any]) -> list[str]:
@@ -215,14 +194,14 @@ def too_short(delivery: Delivery, denoising: Mapping[str, Any]) -> list[str]:
         f"{strategy.name} keeps {sum(entry['kept'])} volumes: no matrix of the first {n}"
         for strategy in delivery.strategies
         if "problem" not in (entry := denoising[strategy.name])
-        for n in delivery.exact_volumes
+        for n in delivery.settings.exact_volumes
         if n > sum(entry["kept"])
     ]
 
 
 def _done(delivery: Delivery, denoising: Mapping[str, Any]) -> Iterator[tuple[str, Strategy]]:
     """Statistics × strategies, without the strategies that could not be done."""
-    for statistic, strategy in product(delivery.statistics, delivery.strategies):
+    for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
         if "problem" not in denoising[strategy.name]:
             yield statistic, strategy
 
@@ -240,11 +219,11 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
         table,
         sources=delivery.sources(i, with_confounds=False),
         resolution=_resolution(delivery.planned),
-        min_coverage=delivery.min_coverage,
+        min_coverage=delivery.settings.min_coverage,
     )
-    write_json(delivery.output / path.with_suffix(".json"), sidecar)
-    write_labels(delivery.output / path.with_suffix(".nii.gz"), masked, affine)
-    write_tsv(delivery.output / path, table)
+    write_json(delivery.settings.output_dir / path.with_suffix(".json"), sidecar)
+    write_labels(delivery.settings.output_dir / path.with_suffix(".nii.gz"), masked, affine)
+    write_tsv(delivery.settings.output_dir / path, table)
     return [path, path.with_suffix(".nii.gz")]
 
 
@@ -301,15 +280,15 @@ def draw_run(
     for i, atlas in enumerate(delivery.planned.atlases):
         masked, affine = _masked(delivery.planned, labels[i])
         path = figure_path(dseg_path(delivery, atlas), ".png")
-        save_figure(plot_labels(mean_image, masked, affine), delivery.output / path)
+        save_figure(plot_labels(mean_image, masked, affine), delivery.settings.output_dir / path)
         drawn.append(path)
         table = tables[i]
         networks = table["network"].tolist() if "network" in table else None
         for statistic, strategy in _done(delivery, denoising):
-            for measure in delivery.measures:
+            for measure in delivery.settings.measures:
                 drawn.append(
                     draw_matrix(
-                        delivery.output,
+                        delivery.settings.output_dir,
                         matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
                         matrices[series_key(i, statistic, strategy.name, measure)],
                         table["name"].tolist(),

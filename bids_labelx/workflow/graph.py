@@ -19,7 +19,7 @@ from bids_labelx.atlas import Atlas
 from bids_labelx.images import open_image
 from bids_labelx.names import camel
 from bids_labelx.settings import Settings
-from bids_labelx.workflow.deliver import make_delivery
+from bids_labelx.workflow.deliver import Delivery
 from bids_labelx.workflow.interfaces import (
     CleanSignal,
     CleanVoxels,
@@ -172,7 +172,7 @@ def _init_run_wf(
     )
     deliver = pe.Node(
         Deliver(
-            delivery=make_delivery(settings, plan, planned),
+            delivery=Delivery(settings, planned, plan.strategies),
             done_record=done,
             threads=settings.omp_nthreads,
             failed_record=failed,

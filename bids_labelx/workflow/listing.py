@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bids_labelx.dataset import Run
 from bids_labelx.settings import Settings
-from bids_labelx.workflow.deliver import make_delivery, planned_paths
+from bids_labelx.workflow.deliver import Delivery, planned_paths
 from bids_labelx.workflow.plan import Plan
 
 
@@ -29,7 +29,7 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
         for atlas in planned.atlases:
             table = f" with {_name(run, atlas.table_path)}" if atlas.table_path else ", no table"
             yield _line("atlas", f"{atlas.key}: {_name(run, atlas.image)}{table}")
-        paths = planned_paths(make_delivery(settings, plan, planned))
+        paths = planned_paths(Delivery(settings, planned, plan.strategies))
         count += len(paths)
         for path in paths:
             yield _line("writes", path.as_posix())
