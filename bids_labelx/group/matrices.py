@@ -1,10 +1,11 @@
-"""Mean Fisher z over runs of the correlation matrices that participants wrote."""
+"""Fisher z over participants of the correlation matrices that they wrote: mean, spread, n."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from bids_labelx.connectivity import MEASURES, mean_fisher_z
 from bids_labelx.errors import BadDataError
+from bids_labelx.group.moments import Moments
 from bids_labelx.group.records import MatrixFile, Problem
 from bids_labelx.names import build_name, camel
 
@@ -33,20 +35,45 @@ _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
+class SubjectMatrix:
+    """The runs of one participant and combination, averaged.
+
+    Attributes
+    ----------
+    participant
+        Label without ``sub-``.
+    files
+        Those that could be read.
+    z
+        Mean Fisher z over these runs, shape (n_regions, n_regions); NaN on the diagonal and where
+        no run has the edge.
+    """
+
+    participant: str
+    files: tuple[MatrixFile, ...]
+    z: np.ndarray
+
+
+@dataclass(frozen=True)
 class MeanMatrix:
-    """The mean of the matrices of one combination.
+    """What participants have in common and how they differ, in one combination.
 
     Attributes
     ----------
     mean
-        Mean Fisher z, shape (n_regions, n_regions); NaN on the diagonal and where `n` is 0.
+        Mean Fisher z over participants, shape (n_regions, n_regions); NaN on the diagonal and
+        where `n` is 0.
+    std
+        Standard deviation of Fisher z over participants (n - 1); the same shape, NaN where `n` is
+        below 2.
     n
-        The number of runs behind each edge; the same shape, whole numbers.
+        The number of participants behind each edge; the same shape, whole numbers.
     runs, participants
         How many there are, whichever regions they lost.
     """
 
     mean: np.ndarray
+    std: np.ndarray
     n: np.ndarray
     runs: int
     participants: int
@@ -68,7 +95,7 @@ def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
     combination
         See `combination_of`.
     statistic
-        ``mean`` or ``n``.
+        ``mean``, ``std`` or ``n``.
     """
     entities = {key: value for key, value in combination.items() if key != "stat"}
     reduced = combination.get("stat", "mean")
@@ -78,18 +105,27 @@ def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
 
 
 def mean_matrix(
-    output: Path, files: Sequence[MatrixFile], names: Sequence[str]
+    output: Path,
+    files: Sequence[MatrixFile],
+    names: Sequence[str],
+    watchers: Sequence[Callable[[SubjectMatrix], None]] = (),
 ) -> tuple[MeanMatrix | None, list[tuple[MatrixFile, Problem]]]:
-    """The mean of a combination's matrices, and those that are broken; one is read at a time.
+    """The mean and spread over participants, and the matrices that are broken.
+
+    The runs of a participant are averaged first, in Fisher z: one with many runs counts as much
+    as any other. One matrix is read at a time.
 
     Parameters
     ----------
     output
         The output dataset.
     files
-        The matrices, in the order in which they are summed up.
+        The matrices, those of a participant next to each other, in the order in which they are
+        summed up.
     names
         The regions that all of them have to have.
+    watchers
+        Called with each participant's average, in order: what else is made of one reading.
 
     Returns
     -------
@@ -99,25 +135,51 @@ def mean_matrix(
         With what is wrong with each.
     """
     broken: list[tuple[MatrixFile, Problem]] = []
-    used: list[str] = []
-
-    def readable() -> Iterator[np.ndarray]:
-        for file in files:
-            try:
-                values = read_matrix(output / file.path, names)
-            except BadDataError as error:
-                broken.append((file, Problem(file.participant, str(error))))
-                continue
-            used.append(file.participant)
-            yield values
-
-    try:
-        mean, n = mean_fisher_z(readable())
-    except ValueError:
-        if used:
-            raise
+    moments = Moments(len(names))
+    runs = participants = 0
+    for subject in _subjects(output, files, names, broken):
+        moments.add(subject.z)
+        for watch in watchers:
+            watch(subject)
+        runs += len(subject.files)
+        participants += 1
+    if not participants:
         return None, broken
-    return MeanMatrix(mean, n, len(used), len(set(used))), broken
+    return MeanMatrix(moments.mean, moments.std, moments.n, runs, participants), broken
+
+
+def _subjects(
+    output: Path,
+    files: Sequence[MatrixFile],
+    names: Sequence[str],
+    broken: list[tuple[MatrixFile, Problem]],
+) -> Iterator[SubjectMatrix]:
+    """The participants' averages; a participant without a matrix that can be read has none."""
+    for participant, own in groupby(files, key=lambda file: file.participant):
+        used: list[MatrixFile] = []
+        readable = _readable(output, own, names, used, broken)
+        first = next(readable, None)
+        if first is not None:
+            z, _ = mean_fisher_z(chain([first], readable))
+            yield SubjectMatrix(participant, tuple(used), z)
+
+
+def _readable(
+    output: Path,
+    files: Iterable[MatrixFile],
+    names: Sequence[str],
+    used: list[MatrixFile],
+    broken: list[tuple[MatrixFile, Problem]],
+) -> Iterator[np.ndarray]:
+    """The matrices that can be read, whose files go to `used`; the others go to `broken`."""
+    for file in files:
+        try:
+            values = read_matrix(output / file.path, names)
+        except BadDataError as error:
+            broken.append((file, Problem(file.participant, str(error))))
+            continue
+        used.append(file)
+        yield values
 
 
 def read_matrix(path: Path, names: Sequence[str]) -> np.ndarray:
@@ -216,8 +278,9 @@ def matrix_sidecar(
     measure, _, how = AVERAGED[combination["meas"]].partition(", ")
     z = f"Fisher z of the {measure}{f' ({how})' if how else ''}"
     what = {
-        "mean": f"{z}, mean over runs",
-        "n": f"Number of runs behind each edge of the mean {z}",
+        "mean": f"{z}, mean over participants",
+        "std": f"{z}, standard deviation over participants (n - 1)",
+        "n": f"Number of participants behind each edge of the mean {z}",
     }
     return {
         "RelationshipMeasure": what[statistic],
@@ -225,6 +288,7 @@ def matrix_sidecar(
         "Directed": False,
         "ValidDiagonal": False,
         "StorageFormat": "Full",
+        "RunsOfAParticipant": "averaged first, in Fisher z",
         "NumberOfRuns": mean.runs,
         "NumberOfParticipants": mean.participants,
         "SourceEntities": dict(combination),

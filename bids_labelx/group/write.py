@@ -15,6 +15,7 @@ from bids_labelx.outputs import write_json, write_tsv
 _MADE = (
     "group_atlas-*_coverage.tsv",
     "group_*_stat-mean_relmat.*",
+    "group_*_stat-std_relmat.*",
     "group_*_stat-n_relmat.*",
     "figures/group_*_relmat.svg",
 )
@@ -30,15 +31,15 @@ def write_coverage(output: Path, atlases: Mapping[str, CoverageSums]) -> list[Pa
 def write_matrix(
     output: Path, combination: Mapping[str, str], names: Sequence[str], mean: MeanMatrix
 ) -> list[Path]:
-    """Write a mean and the number of runs behind it, each with its JSON.
+    """Write mean, standard deviation and number of participants, each with its JSON.
 
     Returns
     -------
     list of pathlib.Path
-        The two tables, within the output dataset.
+        The three tables, within the output dataset.
     """
     written = []
-    for statistic, values in (("mean", mean.mean), ("n", mean.n)):
+    for statistic, values in (("mean", mean.mean), ("std", mean.std), ("n", mean.n)):
         path = output / f"{matrix_name(combination, statistic)}.tsv"
         write_json(path.with_suffix(".json"), matrix_sidecar(combination, statistic, mean))
         write_tsv(path, _table(values, names), index=True)

@@ -110,11 +110,12 @@ def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:
     shown = [key for key in ("task", "cohort", "space", "res") if key in entities]
     where = " ".join(f"{key}-{entities[key]}" for key in shown)
     runs = f"{mean.runs} run{'s' if mean.runs > 1 else ''}"
+    people = f"{mean.participants} participant{'s' if mean.participants > 1 else ''}"
     figure = plot_matrix(
         mean.mean,
         combination.labels.names,
         networks=combination.labels.networks,
-        title=f"Mean Fisher z of {runs}: {what}",
+        title=f"Mean Fisher z of {people}: {what}",
         measure=f"mean Fisher z of the {measure}",
     )
     path = Path("figures", matrix_name(entities, "mean")).with_suffix(".svg")
@@ -122,7 +123,7 @@ def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:
     return Picture(
         path.as_posix(),
         f"Matrix of the mean Fisher z between regions of {atlas}: {what}",
-        f"{atlas}, {where}: {what}; {runs} of {mean.participants} participants",
+        f"{atlas}, {where}: {what}; {runs} of {people}",
     )
 
 

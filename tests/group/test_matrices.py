@@ -9,12 +9,14 @@ import pytest
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.group.matrices import (
+    SubjectMatrix,
     combination_of,
     matrix_name,
     matrix_sidecar,
     mean_matrix,
     read_matrix,
 )
+from bids_labelx.group.moments import Moments
 from bids_labelx.group.records import MatrixFile
 from bids_labelx.names import parse_name
 from bids_labelx.outputs import write_tsv
@@ -126,15 +128,56 @@ def test_the_mean_is_that_of_the_files_edge_by_edge(write_run: WriteRun, tmp_pat
     assert (mean.runs, mean.participants) == (4, 3)
     for i, a in enumerate(names):
         for j, b in enumerate(names):
-            values = [r for table in tables if not np.isnan(r := float(table.loc[a, b]))]
-            if i == j:
-                assert np.isnan(mean.mean[i, j])
-                assert mean.n[i, j] == 0
-                continue
+            subjects: dict[str, list[float]] = {}
+            for path, table in zip(paths, tables, strict=True):
+                r = float(table.loc[a, b])
+                if i != j and not np.isnan(r):
+                    z = 0.5 * np.log((1 + r) / (1 - r))
+                    subjects.setdefault(path.parts[0], []).append(z)
+            values = [sum(z) / len(z) for z in subjects.values()]
             assert mean.n[i, j] == len(values)
-            z = [0.5 * np.log((1 + r) / (1 - r)) for r in values]
-            assert mean.mean[i, j] == pytest.approx(sum(z) / len(z), rel=1e-12)
-    assert mean.n[np.triu_indices(4, 1)].tolist() == [2, 3, 4, 1, 2, 3]
+            if not values:
+                assert i == j
+                assert np.isnan(mean.mean[i, j])
+                continue
+            middle = sum(values) / len(values)
+            assert mean.mean[i, j] == pytest.approx(middle, rel=1e-12)
+            if len(values) < 2:
+                assert np.isnan(mean.std[i, j])
+                continue
+            squares = sum((z - middle) ** 2 for z in values)
+            expected = (squares / (len(values) - 1)) ** 0.5
+            assert mean.std[i, j] == pytest.approx(expected, rel=1e-12)
+    # The two runs of sub-01 count as one.
+    assert mean.n[np.triu_indices(4, 1)].tolist() == [2, 2, 3, 1, 2, 2]
+    assert (np.isfinite(mean.std) == (mean.n > 1)).all()
+
+
+def test_a_participant_is_shown_to_the_watchers_once_with_what_could_be_read(
+    tmp_path: Path,
+) -> None:
+    for i in range(4):
+        write_matrix(tmp_path / f"{i}.tsv", matrix_of(i))
+    (tmp_path / "1.tsv").write_text("half")
+    files = [MatrixFile(sub, Path(f"{i}.tsv"), ()) for i, sub in enumerate(["a", "a", "a", "b"])]
+    seen: list[SubjectMatrix] = []
+    mean, _ = mean_matrix(tmp_path, files, NAMES, [seen.append])
+    assert mean is not None
+    assert [(one.participant, list(one.files)) for one in seen] == [
+        ("a", [files[0], files[2]]),
+        ("b", [files[3]]),
+    ]
+    expected = (np.arctanh(matrix_of(0)[0, 1]) + np.arctanh(matrix_of(2)[0, 1])) / 2
+    assert seen[0].z[0, 1] == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_small_spread_far_from_zero_keeps_its_digits() -> None:
+    values = [1e6 + step for step in (0.0, 1e-3, 2e-3, 5e-3)]
+    moments = Moments(1)
+    for value in values:
+        moments.add(np.array([[value]]))
+    assert moments.std[0, 0] == pytest.approx(np.std(values, ddof=1), rel=1e-6)
+    assert moments.n.tolist() == [[4]]
 
 
 def test_broken_matrices_are_left_out_and_told(tmp_path: Path) -> None:
@@ -190,10 +233,12 @@ def test_the_sidecar_says_what_was_averaged(tmp_path: Path) -> None:
     assert mean is not None
     entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
     sidecar = matrix_sidecar(entities, "mean", mean)
-    assert sidecar["RelationshipMeasure"] == "Fisher z of the Pearson correlation, mean over runs"
+    assert sidecar["RelationshipMeasure"] == (
+        "Fisher z of the Pearson correlation, mean over participants"
+    )
     assert sidecar["ValidDiagonal"] is False
     assert (sidecar["NumberOfRuns"], sidecar["NumberOfParticipants"]) == (1, 1)
     assert sidecar["SourceEntities"] == entities
     partial = matrix_sidecar({**entities, "meas": "partialCorrelation"}, "mean", mean)
     assert "partial correlation (with Ledoit-Wolf" in partial["RelationshipMeasure"]
-    assert "Number of runs" in matrix_sidecar(entities, "n", mean)["RelationshipMeasure"]
+    assert "Number of participants" in matrix_sidecar(entities, "n", mean)["RelationshipMeasure"]

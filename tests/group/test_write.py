@@ -8,19 +8,26 @@ from bids_labelx.group.matrices import MeanMatrix
 from bids_labelx.group.write import remove_others, write_matrix
 
 
-def test_a_mean_and_its_runs_are_two_tables_with_a_sidecar_each(tmp_path: Path) -> None:
+def test_mean_spread_and_number_are_three_tables_with_a_sidecar_each(tmp_path: Path) -> None:
     mean = MeanMatrix(
-        np.array([[np.nan, 0.25], [0.25, np.nan]]), np.array([[0, 12], [12, 0]]), 12, 3
+        np.array([[np.nan, 0.25], [0.25, np.nan]]),
+        np.array([[np.nan, 0.5], [0.5, np.nan]]),
+        np.array([[0, 3], [3, 0]]),
+        12,
+        3,
     )
     entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
     paths = write_matrix(tmp_path, entities, ["a", "b"], mean)
     stem = "group_atlas-A_meas-correlation_desc-simple_stat"
-    assert [str(path) for path in paths] == [f"{stem}-mean_relmat.tsv", f"{stem}-n_relmat.tsv"]
+    stats = ("mean", "std", "n")
+    assert [str(path) for path in paths] == [f"{stem}-{stat}_relmat.tsv" for stat in stats]
     assert (tmp_path / paths[0]).read_text() == "name\ta\tb\na\tn/a\t0.25\nb\t0.25\tn/a\n"
-    assert (tmp_path / paths[1]).read_text() == "name\ta\tb\na\t0\t12\nb\t12\t0\n"
+    assert (tmp_path / paths[1]).read_text() == "name\ta\tb\na\tn/a\t0.5\nb\t0.5\tn/a\n"
+    assert (tmp_path / paths[2]).read_text() == "name\ta\tb\na\t0\t3\nb\t3\t0\n"
     assert sorted(path.name for path in tmp_path.glob("*.json")) == [
         f"{stem}-mean_relmat.json",
         f"{stem}-n_relmat.json",
+        f"{stem}-std_relmat.json",
     ]
 
 
@@ -29,6 +36,7 @@ def test_what_an_earlier_group_made_goes_and_nothing_else(tmp_path: Path) -> Non
         "group_atlas-Old_coverage.tsv",
         "group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.tsv",
         "group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.json",
+        "group_atlas-A_meas-correlation_desc-old_stat-std_relmat.tsv",
         "group_atlas-A_meas-correlation_desc-old_stat-n_relmat.tsv",
         "figures/group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.svg",
     ]

@@ -148,7 +148,7 @@ def third(settings: Settings, add_run: AddRun) -> Settings:
     return settings
 
 
-def test_mean_matrices_are_those_of_the_files_and_say_how_many_runs_an_edge_has(
+def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_edge_has(
     third: Settings,
 ) -> None:
     output = third.output_dir
@@ -160,13 +160,15 @@ def test_mean_matrices_are_those_of_the_files_and_say_how_many_runs_an_edge_has(
     ):
         of_runs = tables(output.glob(f"sub-*/**/*_stat-{stat}_*_desc-{desc}_relmat.tsv"))
         stem = f"group_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
-        mean, n = tables(output.glob(f"{stem}-*_relmat.tsv"))
+        mean, n, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
         assert len(of_runs) == 3
         assert mean.index.tolist() == mean.columns.tolist() == ["nine", "two", "five"]
         for a, b in permutations(mean.index, 2):
             values = [r for table in of_runs if not np.isnan(r := table.loc[a, b])]
             assert n.loc[a, b] == len(values) == (2 if "nine" in (a, b) else 3)
             assert mean.loc[a, b] == pytest.approx(np.mean(np.arctanh(values)), rel=1e-8)
+            spread = np.std(np.arctanh(values), ddof=1)
+            assert std.loc[a, b] == pytest.approx(spread, rel=1e-6)
         assert np.isnan(np.diag(mean)).all()
         assert np.diag(n).tolist() == [0, 0, 0]
         sidecar = json.loads((output / f"{stem}-n_relmat.json").read_text())
@@ -220,8 +222,8 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     before = content()
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
-    # 4 means of JSON, table and picture, as many numbers of runs, coverage and quality.
-    assert len(before) == 4 * 3 + 4 * 2 + 2
+    # 4 means of JSON, table and picture, as many spreads and numbers, coverage and quality.
+    assert len(before) == 4 * 3 + 4 * 2 * 2 + 2
 
 
 def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -> None:
@@ -230,14 +232,14 @@ def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -
         path.unlink()
     assert run_group(settings) == 0
     assert list(settings.output_dir.glob("**/group_*_desc-rawMedian_*")) == []
-    assert len(list(settings.output_dir.glob("group_*_relmat.tsv"))) == 4
+    assert len(list(settings.output_dir.glob("group_*_relmat.tsv"))) == 6
 
 
 def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) -> None:
     run_group(settings)
     page = (settings.output_dir / "group.html").read_text()
     files = {path.name for path in settings.output_dir.glob("group_*.tsv")}
-    assert len(files) == 10
+    assert len(files) == 14
     for name in files:
         assert f'href="{name}"' in page
     for path in settings.output_dir.glob("figures/*.svg"):
