@@ -173,7 +173,18 @@ def build_parser() -> argparse.ArgumentParser:
     signal.add_argument(
         "--min-minutes",
         metavar="MINUTES",
-        help="refuse a strategy that keeps less of a run (default: 0)",
+        help="refuse a strategy that keeps less of a run; at the group level, leave the run out "
+        "(default: 0)",
+    )
+
+    group = parser.add_argument_group("group level: runs that enter no mean")
+    group.add_argument(
+        "--max-mean-fd", metavar="MM", help="those with a higher mean framewise displacement"
+    )
+    group.add_argument(
+        "--min-coverage-share",
+        metavar="SHARE",
+        help="those in which a smaller share of an atlas' labels is left (default: 0)",
     )
 
     connectivity = parser.add_argument_group("connectivity")

@@ -54,9 +54,15 @@ def coverage_table(
     return table.assign(voxels_covered=voxels_covered, coverage=coverage, status=status)
 
 
-def motion_summary(confounds: pd.DataFrame | None) -> dict[str, float | None]:
+FD_THRESHOLD = 0.5  # mm, as of Power et al. (2012, doi:10.1016/j.neuroimage.2011.10.018)
+
+
+def motion_summary(
+    confounds: pd.DataFrame | None, fd_threshold: float = FD_THRESHOLD
+) -> dict[str, float | None]:
     """Mean and maximum framewise displacement (mm) and mean standardised DVARS of a run.
 
+    Also the share of volumes with a framewise displacement above `fd_threshold`, and that.
     Over all volumes that have a value (the first has none); None where the table lacks the column.
     """
     fd = _numbers(confounds, "framewise_displacement")
@@ -64,8 +70,32 @@ def motion_summary(confounds: pd.DataFrame | None) -> dict[str, float | None]:
     return {
         "MeanFramewiseDisplacement": float(fd.mean()) if fd.size else None,
         "MaxFramewiseDisplacement": float(fd.max()) if fd.size else None,
+        "FramewiseDisplacementThreshold": fd_threshold if fd.size else None,
+        "ShareFramewiseDisplacementAbove": float((fd > fd_threshold).mean()) if fd.size else None,
         "MeanStdDVARS": float(dvars.mean()) if dvars.size else None,
     }
+
+
+def mean_temporal_snr(signals: np.ndarray) -> float | None:
+    """Mean over regions of a signal's mean over its standard deviation (n - 1) in time.
+
+    Parameters
+    ----------
+    signals
+        Before cleaning, shape (n_volumes, n_regions); a region with NaN or without any variation
+        is left out.
+
+    Returns
+    -------
+    float or None
+        None where no region is left.
+    """
+    known = signals[:, np.isfinite(signals).all(axis=0)].astype(np.float64)
+    if len(known) < 2:
+        return None
+    spread = known.std(axis=0, ddof=1)
+    varies = spread > 0
+    return float((known.mean(axis=0)[varies] / spread[varies]).mean()) if varies.any() else None
 
 
 def _numbers(confounds: pd.DataFrame | None, column: str) -> np.ndarray:
@@ -90,9 +120,12 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
         "minutes_kept": round(kept * t_r / 60, 4) if known else None,
         "mean_fd": sidecar.get("MeanFramewiseDisplacement"),
         "max_fd": sidecar.get("MaxFramewiseDisplacement"),
+        "fd_threshold": sidecar.get("FramewiseDisplacementThreshold"),
+        "share_fd_above": sidecar.get("ShareFramewiseDisplacementAbove"),
         "mean_std_dvars": sidecar.get("MeanStdDVARS"),
         "degrees_of_freedom": sidecar["DegreesOfFreedom"],
         "labels": len(labels),
         "labels_lost": int((labels["status"] != OK).sum()),
         "min_coverage": float(coverage.min()),
+        "mean_tsnr": sidecar.get("MeanTemporalSNR"),
     }

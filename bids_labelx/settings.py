@@ -70,6 +70,8 @@ class Settings:
     standardize: str | None = None
     censor_output: str = "drop"
     min_minutes: float = 0.0
+    max_mean_fd: float | None = None
+    min_coverage_share: float = 0.0
     connectivity: tuple[str, ...] = ("correlation",)
     exact_volumes: tuple[int, ...] = ()
     concatenate: str | None = None
@@ -244,6 +246,8 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "standardize": _choice(STANDARDIZE),
     "censor_output": _choice(CENSOR_OUTPUT),
     "min_minutes": _minutes,
+    "max_mean_fd": _above_zero("a displacement in mm"),
+    "min_coverage_share": _share,
     "connectivity": _choices(CONNECTIVITY),
     "exact_volumes": _volumes,
     "concatenate": _choice(CONCATENATE),

@@ -57,6 +57,7 @@ def timeseries_sidecar(
     clean_level: str,
     standardize_voxels: bool,
     censor_output: str,
+    temporal_snr: float | None = None,
 ) -> dict[str, Any]:
     """For a time series. `denoising` is what `workflow.cleaning.clean_run` reports of it."""
     rows = {
@@ -80,6 +81,7 @@ def timeseries_sidecar(
         "NumberOfVolumesKept": sum(denoising["kept"]),
         "DegreesOfFreedom": denoising["degrees_of_freedom"],
         **denoising["motion"],
+        "MeanTemporalSNR": temporal_snr,
         "FramewiseDisplacementSource": denoising["fd_source"],
         "SmoothingFWHM": smoothing_fwhm,
         "CleanLevel": clean_level,

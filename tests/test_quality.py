@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.quality import coverage_table, motion_summary, qc_row
+from bids_labelx.quality import coverage_table, mean_temporal_snr, motion_summary, qc_row
 
 
 def test_every_status_has_its_own_reason() -> None:
@@ -53,6 +53,28 @@ def test_motion_is_summed_up_over_the_volumes_that_have_values() -> None:
     assert summary["MaxFramewiseDisplacement"] == pytest.approx(0.5)
     assert summary["MeanStdDVARS"] is None
     assert set(motion_summary(None).values()) == {None}
+
+
+@pytest.mark.parametrize(("threshold", "share"), [(0.05, 1.0), (0.1, 2 / 3), (0.5, 0.0)])
+def test_the_share_above_a_threshold_is_of_the_volumes_with_a_value(
+    threshold: float, share: float
+) -> None:
+    table = pd.DataFrame({"framewise_displacement": [np.nan, 0.1, 0.5, 0.2]})
+    summary = motion_summary(table, threshold)
+    assert summary["ShareFramewiseDisplacementAbove"] == pytest.approx(share)
+    assert summary["FramewiseDisplacementThreshold"] == threshold
+
+
+def test_temporal_snr_is_the_mean_over_regions_that_vary() -> None:
+    signals = np.random.default_rng(0).normal(100, [1, 2, 5, 9], (20, 4))
+    signals[:, 1], signals[3, 3] = 7.0, np.nan
+    expected = []
+    for column in (0, 2):
+        values = signals[:, column].tolist()
+        middle = sum(values) / 20
+        expected.append(middle / (sum((v - middle) ** 2 for v in values) / 19) ** 0.5)
+    assert mean_temporal_snr(signals) == pytest.approx(sum(expected) / 2)
+    assert mean_temporal_snr(signals[:, [1, 3]]) is None
 
 
 def test_a_qc_row_counts_lost_labels_and_minutes() -> None:

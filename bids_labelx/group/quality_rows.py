@@ -20,7 +20,10 @@ _NUMBERS_OR_NONE = (
     "RepetitionTime",
     "MeanFramewiseDisplacement",
     "MaxFramewiseDisplacement",
+    "FramewiseDisplacementThreshold",
+    "ShareFramewiseDisplacementAbove",
     "MeanStdDVARS",
+    "MeanTemporalSNR",
 )
 
 
@@ -56,9 +59,10 @@ def add_problem(row: Row, text: str) -> None:
 
 
 def quality_table(rows: Mapping[RowKey, Row]) -> pd.DataFrame:
-    """All rows, sorted, the column ``problem`` last; counts are whole numbers or have no value."""
+    """All rows, sorted, what is wrong last; counts are whole numbers or have no value."""
     table = pd.DataFrame([rows[key] for key in sorted(rows)]).convert_dtypes()
-    return table[[*table.columns.drop("problem"), "problem"]]
+    last = [column for column in ("excluded", "why", "problem") if column in table]
+    return table[[*table.columns.drop(last), *last]]
 
 
 def _check(one: Series) -> None:

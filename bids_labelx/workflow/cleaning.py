@@ -23,7 +23,7 @@ from bids_labelx.extraction.coverage import covered_regions, reduce_covered, uni
 from bids_labelx.extraction.reduce import Reduction
 from bids_labelx.extraction.spatial import smooth_volumes
 from bids_labelx.extraction.voxels import clean_voxels, gather_voxels, stored_voxels
-from bids_labelx.quality import motion_summary
+from bids_labelx.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary
 from bids_labelx.workflow.steps import (
     Arrays,
     blaming,
@@ -71,8 +71,9 @@ def clean_run(
         For each atlas, statistic and strategy the signals, shape (n_kept, n_labels) with
         ``drop``, otherwise (n_volumes, n_labels).
     report : dict
-        By strategy: ``columns``, ``kept`` (per volume), ``degrees_of_freedom``, ``motion`` and
-        ``outliers`` (columns of that table); or ``problem``, why it could not be done.
+        By strategy: ``columns``, ``kept`` (per volume), ``degrees_of_freedom``, ``motion``,
+        ``outliers`` (columns of that table) and ``temporal_snr`` (by atlas and statistic); or
+        ``problem``, why it could not be done.
 
     Raises
     ------
@@ -91,6 +92,7 @@ def clean_run(
         censor_output=censor_output,
         min_minutes=min_minutes,
     )
+    _add_temporal_snr(report, signals)
     cleaned = {
         f"{key}/{name}": _in_rows(_clean_known(series, cleaner), cleaner, censor_output)
         for name, cleaner in chosen.items()
@@ -174,6 +176,15 @@ def clean_and_reduce_run(
     covered = [covered_regions(one, seen) for one in regions]
     counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
     after = tables_with_coverage(bold, before, regions, counts, min_coverage)
+    raw = reduce_covered(stored_voxels(series), seen, regions, statistics)
+    _add_temporal_snr(
+        report,
+        {
+            series_key(i, statistic): without_lost(signals, table)
+            for i, table in enumerate(after)
+            for statistic, signals in raw.signals[i].items()
+        },
+    )
     original: Reduction | None = None
     cleaned: dict[str, np.ndarray] = {}
     for name, cleaner in chosen.items():
@@ -184,7 +195,7 @@ def clean_and_reduce_run(
             kept = clean_voxels(series, of_voxel, scratch / "cleaned")
             reduced = reduce_covered(kept, seen, regions, statistics)
             if cleaner.standardize and not unit and original is None:
-                original = reduce_covered(stored_voxels(series), seen, regions, statistics)
+                original = raw
         for i, table in enumerate(after):
             for statistic, signals in reduced.signals[i].items():
                 if original is not None:
@@ -247,13 +258,24 @@ def _choose(
             "columns": list(denoising.columns),
             "kept": denoising.kept.tolist(),
             "degrees_of_freedom": cleaner.degrees_of_freedom,
-            "motion": motion_summary(_motion(denoising, table)),
+            "motion": motion_summary(
+                _motion(denoising, table),
+                strategy.volumes.get("scrub", {}).get("fd_threshold", FD_THRESHOLD),
+            ),
             "fd_source": denoising.fd_source,
             "outliers": _outliers(denoising, _motion(denoising, table)),
         }
     if not chosen:
         raise BadDataError("\n".join(entry["problem"] for entry in report.values()))
     return chosen, report
+
+
+def _add_temporal_snr(report: dict[str, Any], signals: Arrays) -> None:
+    """Note the temporal SNR of each atlas and statistic, which all strategies share."""
+    found = {key: mean_temporal_snr(array) for key, array in signals.items()}
+    for entry in report.values():
+        if "problem" not in entry:
+            entry["temporal_snr"] = found
 
 
 def _check_minutes(

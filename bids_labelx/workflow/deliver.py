@@ -146,6 +146,9 @@ def write_run(
                 standardize_voxels=delivery.settings.standardize_voxels
                 and strategy.name != "none",
                 censor_output=delivery.settings.censor_output,
+                temporal_snr=denoising[strategy.name]
+                .get("temporal_snr", {})
+                .get(series_key(i, statistic)),
             )
             _write_pair(delivery.settings.output_dir, path, table, sidecar)
             written.append(path)

@@ -18,6 +18,7 @@ from bids_labelx.dataset import check_dataset
 from bids_labelx.errors import MissingInputError, NoRunsError
 from bids_labelx.failures import read_failures
 from bids_labelx.group.collect import Collected, Combination, collect
+from bids_labelx.group.exclusion import Limits, mark_excluded
 from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name, mean_matrix
 from bids_labelx.group.missing import never_done
 from bids_labelx.group.quality_rows import add_problem, quality_table
@@ -62,6 +63,8 @@ def run_group(settings: Settings) -> int:
             f"{output}: no time series in it; run the participant level first{details}"
         )
     coverage = write_coverage(output, collected.atlases)
+    limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
+    mark_excluded(collected.rows.values(), limits)
     matrices, pictures = _write_matrices(output, collected)
     table = quality_table(collected.rows)
     write_tsv(output / _QC, table)
@@ -90,7 +93,8 @@ def _write_matrices(output: Path, collected: Collected) -> tuple[list[Path], lis
     pictures: list[Picture] = []
     for _, combination in sorted(collected.combinations.items()):
         names = combination.labels.names
-        mean, broken = mean_matrix(output, combination.files, names)
+        files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
+        mean, broken = mean_matrix(output, files, names)
         for file, problem in broken:
             collected.problems.append(problem)
             add_problem(collected.rows[file.row], problem.text)

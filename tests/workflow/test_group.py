@@ -62,6 +62,46 @@ def test_there_is_a_row_per_run_and_strategy_with_what_the_sidecars_say(
     assert "sub-02" in page
 
 
+def test_temporal_snr_and_share_above_are_those_of_the_input(settings: Settings) -> None:
+    assert run_group(settings) == 0
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    func = settings.output_dir / "sub-01/ses-a/func"
+    bold = next((settings.bids_dir / "sub-01").rglob("*_bold.nii.gz"))
+    labels = nib.load(next(func.glob("*_dseg.nii.gz"))).get_fdata()
+    data = nib.load(bold).get_fdata()
+    status = pd.read_csv(next(func.glob("*_dseg.tsv")), sep="\t").set_index("index")["status"]
+    ratios = []
+    for label in status.index[status == "ok"]:
+        voxels = data[labels == label]
+        series = voxels[(voxels != 0).any(axis=1)].mean(axis=0)
+        ratios.append(series.mean() / series.std(ddof=1))
+    assert table["mean_tsnr"][0] == pytest.approx(np.mean(ratios), rel=1e-5)
+    confounds = next((settings.bids_dir / "sub-01/ses-a/func").glob("*.tsv"))
+    fd = pd.read_csv(confounds, sep="\t")["framewise_displacement"].dropna()
+    assert table["fd_threshold"].tolist() == [0.5] * 4
+    assert table["share_fd_above"][0] == pytest.approx((fd > 0.5).mean())
+
+
+def test_an_excluded_run_keeps_its_row_and_enters_no_mean(settings: Settings) -> None:
+    for path in (settings.output_dir / "sub-02").rglob("*_timeseries.json"):
+        sidecar = json.loads(path.read_text())
+        path.write_text(json.dumps({**sidecar, "MeanFramewiseDisplacement": 0.9}))
+    run_group(settings)
+    rows = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t").groupby("participant_id")
+    means = rows["mean_fd"].first()
+    assert means.nunique() == 2
+    assert run_group(replace(settings, max_mean_fd=float(means.mean()))) == 0
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    assert table["excluded"].tolist() == [int(v > means.mean()) for v in table["mean_fd"]]
+    assert table["why"].notna().tolist() == (table["excluded"] == 1).tolist()
+    kept = means.idxmin()
+    (matrix,) = tables((settings.output_dir / kept).rglob("*stat-mean_*_desc-simple_relmat.tsv"))
+    mean, n, std = tables(settings.output_dir.glob("group_*_desc-simple_stat-*_relmat.tsv"))
+    assert n.loc["two", "five"] == 1
+    assert mean.loc["two", "five"] == pytest.approx(np.arctanh(matrix.loc["two", "five"]))
+    assert std.isna().all(axis=None)
+
+
 def test_what_was_refused_has_a_row_with_the_reason(
     settings: Settings, add_run: AddRun, tmp_path: Path
 ) -> None:
