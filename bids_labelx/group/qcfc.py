@@ -1,0 +1,147 @@
+"""QC-FC: how much of the connectivity over participants goes with their motion.
+
+Ciric et al. (2017, doi:10.1016/j.neuroimage.2017.03.020) and Parkes et al. (2018,
+doi:10.1016/j.neuroimage.2017.12.073): the correlation over participants of each edge with their
+mean framewise displacement, and its dependence on the distance between the two regions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# With three participants, one degree of freedom is left, and any r is as good as any other.
+FEWEST = 4
+
+_ALPHA = 0.05
+
+
+class Correlations:
+    """Running Pearson correlation of each edge with one figure per participant.
+
+    Means and sums of products of deviations are updated as by Welford (1962); nothing but them is
+    kept. A participant without an edge is left out of that edge alone.
+
+    Parameters
+    ----------
+    n_regions
+        Of each matrix, which has the shape (n_regions, n_regions).
+    """
+
+    def __init__(self, n_regions: int) -> None:
+        shape = (n_regions, n_regions)
+        self.n = np.zeros(shape, dtype=np.int64)
+        self._x, self._y, self._xx, self._yy, self._xy = (np.zeros(shape) for _ in range(5))
+
+    def add(self, z: np.ndarray, figure: float) -> None:
+        """Add a participant: Fisher z, NaN where there is none, and mean FD in mm."""
+        known = np.isfinite(z)
+        self.n += known
+        weight = known / np.maximum(self.n, 1)
+        x, y = np.where(known, z - self._x, 0.0), np.where(known, figure - self._y, 0.0)
+        self._x += x * weight
+        self._y += y * weight
+        left = np.where(known, figure - self._y, 0.0)
+        self._xx += x * np.where(known, z - self._x, 0.0)
+        self._yy += y * left
+        self._xy += x * left
+
+    def r(self) -> np.ndarray:
+        """Shape (n_regions, n_regions); NaN below `FEWEST` participants or without variation."""
+        products = np.sqrt(self._xx * self._yy)
+        known = (self.n >= FEWEST) & (products > 0)
+        r = np.divide(self._xy, products, out=np.full(products.shape, np.nan), where=known)
+        return np.clip(r, -1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class QcFc:
+    """QC-FC of one combination, over the edges above the diagonal that have an r.
+
+    Attributes
+    ----------
+    median_abs
+        Median of ``|r|``.
+    share_significant
+        Share of edges with p below 0.05 after Benjamini & Hochberg (1995).
+    distance_dependence
+        Spearman's rho between r and the distance of the regions' centroids in mm; NaN where
+        fewer than 3 edges have both.
+    """
+
+    median_abs: float
+    share_significant: float
+    distance_dependence: float
+
+
+def p_values(r: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Two-sided p of Pearson's r over `n`: ``t = r sqrt((n - 2) / (1 - r^2))`` with n - 2."""
+    from scipy.stats import t
+
+    with np.errstate(divide="ignore"):
+        statistic = np.abs(r) * np.sqrt((n - 2) / (1 - r**2))
+    return np.asarray(2 * t.sf(statistic, n - 2))
+
+
+def summarize(r: np.ndarray, n: np.ndarray, distances: np.ndarray) -> QcFc | None:
+    """The figures of one combination.
+
+    Parameters
+    ----------
+    r, n
+        Of `Correlations`, shape (n_regions, n_regions).
+    distances
+        In mm, the same shape; NaN where a region has no centroid.
+
+    Returns
+    -------
+    QcFc or None
+        None where no edge has an r.
+    """
+    from scipy.stats import false_discovery_control, spearmanr
+
+    above = np.triu(np.isfinite(r), k=1)
+    if not above.any():
+        return None
+    adjusted = false_discovery_control(p_values(r[above], n[above]), method="bh")
+    both = above & np.isfinite(distances)
+    rho = float("nan")
+    if both.sum() > 2 and np.ptp(r[both]) > 0 and np.ptp(distances[both]) > 0:
+        rho = float(spearmanr(r[both], distances[both]).statistic)
+    return QcFc(float(np.median(np.abs(r[above]))), float((adjusted < _ALPHA).mean()), rho)
+
+
+def centroids(labels: np.ndarray, affine: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Centres of mass of labels in world coordinates; both hemispheres of a label are one.
+
+    Parameters
+    ----------
+    labels
+        Whole numbers, shape (x, y, z).
+    affine
+        From voxels to mm, shape (4, 4).
+    ids
+        Shape (n_regions,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_regions, 3), mm; NaN for a label without a voxel.
+    """
+    found = np.full((len(ids), 3), np.nan)
+    places = np.argwhere(labels != 0)
+    values = labels[tuple(places.T)]
+    present, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(inverse, places[:, axis]) for axis in range(3)], axis=1)
+    where = {int(label): row for row, label in enumerate(present)}
+    for i, label in enumerate(ids):
+        if int(label) in where:
+            row = where[int(label)]
+            found[i] = affine[:3, :3] @ (sums[row] / counts[row]) + affine[:3, 3]
+    return found
+
+
+def distances_between(points: np.ndarray) -> np.ndarray:
+    """Euclidean distances between points (n, 3), shape (n, n), in their unit."""
+    return np.asarray(np.linalg.norm(points[:, None] - points[None], axis=-1))
