@@ -55,6 +55,11 @@ class CoverageSums:
         return self._columns["name"].tolist()
 
     @property
+    def ids(self) -> list[int]:
+        """The labels' values in the image, in their order."""
+        return [int(index) for index in self._columns["index"]]
+
+    @property
     def networks(self) -> list[str] | None:
         """The network of each label, where the tables of all runs say the same."""
         return self._columns["network"].tolist() if "network" in self._columns else None

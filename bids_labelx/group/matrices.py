@@ -95,7 +95,7 @@ def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
     combination
         See `combination_of`.
     statistic
-        ``mean``, ``std`` or ``n``.
+        ``mean``, ``std``, ``n`` or ``qcfc``.
     """
     entities = {key: value for key, value in combination.items() if key != "stat"}
     reduced = combination.get("stat", "mean")
@@ -280,6 +280,7 @@ def matrix_sidecar(
     what = {
         "mean": f"{z}, mean over participants",
         "std": f"{z}, standard deviation over participants (n - 1)",
+        "qcfc": f"Pearson correlation over participants of the {z} and mean FD (QC-FC)",
         "n": f"Number of participants behind each edge of the mean {z}",
     }
     return {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bids_labelx.group.coverage import CoverageSums
+from bids_labelx.group.coverage import CoverageSums, coverage_name
 from bids_labelx.group.matrices import MeanMatrix, matrix_name, matrix_sidecar
+from bids_labelx.group.records import Row
 from bids_labelx.outputs import write_json, write_tsv
 
 _MADE = (
@@ -17,6 +19,8 @@ _MADE = (
     "group_*_stat-mean_relmat.*",
     "group_*_stat-std_relmat.*",
     "group_*_stat-n_relmat.*",
+    "group_*_stat-qcfc_relmat.*",
+    "group_atlas-*_qcfc.tsv",
     "figures/group_*_relmat.svg",
 )
 
@@ -29,22 +33,37 @@ def write_coverage(output: Path, atlases: Mapping[str, CoverageSums]) -> list[Pa
 
 
 def write_matrix(
-    output: Path, combination: Mapping[str, str], names: Sequence[str], mean: MeanMatrix
+    output: Path,
+    combination: Mapping[str, str],
+    names: Sequence[str],
+    mean: MeanMatrix,
+    qcfc: np.ndarray,
 ) -> list[Path]:
-    """Write mean, standard deviation and number of participants, each with its JSON.
+    """Write mean, standard deviation, number of participants and QC-FC, each with its JSON.
 
     Returns
     -------
     list of pathlib.Path
-        The three tables, within the output dataset.
+        The four tables, within the output dataset.
     """
     written = []
-    for statistic, values in (("mean", mean.mean), ("std", mean.std), ("n", mean.n)):
+    tables = {"mean": mean.mean, "std": mean.std, "n": mean.n, "qcfc": qcfc}
+    for statistic, values in tables.items():
         path = output / f"{matrix_name(combination, statistic)}.tsv"
         write_json(path.with_suffix(".json"), matrix_sidecar(combination, statistic, mean))
         write_tsv(path, _table(values, names), index=True)
         written.append(path.relative_to(output))
     return written
+
+
+def write_strategies(output: Path, rows: Iterable[tuple[Mapping[str, str], Row]]) -> list[Path]:
+    """Write a table per atlas, a row per combination; the paths are within the output dataset."""
+    by_name: dict[str, list[Row]] = defaultdict(list)
+    for entities, row in rows:
+        by_name[coverage_name(entities).replace("_coverage.", "_qcfc.")].append(row)
+    for name, own in by_name.items():
+        write_tsv(output / name, pd.DataFrame(own))
+    return [Path(name) for name in by_name]
 
 
 def _table(values: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

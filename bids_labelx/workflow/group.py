@@ -23,7 +23,8 @@ from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name, mean_m
 from bids_labelx.group.missing import never_done
 from bids_labelx.group.quality_rows import add_problem, quality_table
 from bids_labelx.group.records import Problem
-from bids_labelx.group.write import remove_others, write_coverage, write_matrix
+from bids_labelx.group.strategy_rows import StrategySums
+from bids_labelx.group.write import remove_others, write_coverage, write_matrix, write_strategies
 from bids_labelx.outputs import write_text, write_tsv
 from bids_labelx.report.pages import Picture, Table, group_page
 from bids_labelx.results import participants_of
@@ -91,17 +92,22 @@ def _write_matrices(output: Path, collected: Collected) -> tuple[list[Path], lis
     """Write and draw the means, one after the other; what is broken goes to the problems."""
     tables: list[Path] = []
     pictures: list[Picture] = []
+    rows = []
     for _, combination in sorted(collected.combinations.items()):
         names = combination.labels.names
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
-        mean, broken = mean_matrix(output, files, names)
+        sums = StrategySums(output, collected.rows, combination.labels.ids)
+        mean, broken = mean_matrix(output, files, names, [sums.add])
         for file, problem in broken:
             collected.problems.append(problem)
             add_problem(collected.rows[file.row], problem.text)
         if mean is not None:
-            tables += write_matrix(output, combination.entities, names, mean)
+            r = sums.correlations.r()
+            tables += write_matrix(output, combination.entities, names, mean, r)
+            row = sums.row(combination.entities, mean, combination.labels.networks)
+            rows.append((combination.entities, row))
             pictures.append(_draw(output, combination, mean))
-    return tables, pictures
+    return [*write_strategies(output, rows), *tables], pictures
 
 
 def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:

@@ -8,7 +8,9 @@ from bids_labelx.group.matrices import MeanMatrix
 from bids_labelx.group.write import remove_others, write_matrix
 
 
-def test_mean_spread_and_number_are_three_tables_with_a_sidecar_each(tmp_path: Path) -> None:
+def test_mean_spread_and_number_and_qcfc_are_four_tables_with_a_sidecar_each(
+    tmp_path: Path,
+) -> None:
     mean = MeanMatrix(
         np.array([[np.nan, 0.25], [0.25, np.nan]]),
         np.array([[np.nan, 0.5], [0.5, np.nan]]),
@@ -17,9 +19,9 @@ def test_mean_spread_and_number_are_three_tables_with_a_sidecar_each(tmp_path: P
         3,
     )
     entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
-    paths = write_matrix(tmp_path, entities, ["a", "b"], mean)
+    paths = write_matrix(tmp_path, entities, ["a", "b"], mean, np.full((2, 2), 0.5))
     stem = "group_atlas-A_meas-correlation_desc-simple_stat"
-    stats = ("mean", "std", "n")
+    stats = ("mean", "std", "n", "qcfc")
     assert [str(path) for path in paths] == [f"{stem}-{stat}_relmat.tsv" for stat in stats]
     assert (tmp_path / paths[0]).read_text() == "name\ta\tb\na\tn/a\t0.25\nb\t0.25\tn/a\n"
     assert (tmp_path / paths[1]).read_text() == "name\ta\tb\na\tn/a\t0.5\nb\t0.5\tn/a\n"
@@ -27,6 +29,7 @@ def test_mean_spread_and_number_are_three_tables_with_a_sidecar_each(tmp_path: P
     assert sorted(path.name for path in tmp_path.glob("*.json")) == [
         f"{stem}-mean_relmat.json",
         f"{stem}-n_relmat.json",
+        f"{stem}-qcfc_relmat.json",
         f"{stem}-std_relmat.json",
     ]
 

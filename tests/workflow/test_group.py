@@ -96,7 +96,7 @@ def test_an_excluded_run_keeps_its_row_and_enters_no_mean(settings: Settings) ->
     assert table["why"].notna().tolist() == (table["excluded"] == 1).tolist()
     kept = means.idxmin()
     (matrix,) = tables((settings.output_dir / kept).rglob("*stat-mean_*_desc-simple_relmat.tsv"))
-    mean, n, std = tables(settings.output_dir.glob("group_*_desc-simple_stat-*_relmat.tsv"))
+    mean, n, _, std = tables(settings.output_dir.glob("group_*_desc-simple_stat-*_relmat.tsv"))
     assert n.loc["two", "five"] == 1
     assert mean.loc["two", "five"] == pytest.approx(np.arctanh(matrix.loc["two", "five"]))
     assert std.isna().all(axis=None)
@@ -200,7 +200,7 @@ def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_e
     ):
         of_runs = tables(output.glob(f"sub-*/**/*_stat-{stat}_*_desc-{desc}_relmat.tsv"))
         stem = f"group_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
-        mean, n, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
+        mean, n, _, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
         assert len(of_runs) == 3
         assert mean.index.tolist() == mean.columns.tolist() == ["nine", "two", "five"]
         for a, b in permutations(mean.index, 2):
@@ -262,8 +262,8 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     before = content()
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
-    # 4 means of JSON, table and picture, as many spreads and numbers, coverage and quality.
-    assert len(before) == 4 * 3 + 4 * 2 * 2 + 2
+    # 4 means of JSON, table and picture, spreads, numbers and QC-FC; coverage, quality, strategies.
+    assert len(before) == 4 * 3 + 4 * 2 * 3 + 3
 
 
 def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -> None:
@@ -272,14 +272,14 @@ def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -
         path.unlink()
     assert run_group(settings) == 0
     assert list(settings.output_dir.glob("**/group_*_desc-rawMedian_*")) == []
-    assert len(list(settings.output_dir.glob("group_*_relmat.tsv"))) == 6
+    assert len(list(settings.output_dir.glob("group_*_relmat.tsv"))) == 8
 
 
 def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) -> None:
     run_group(settings)
     page = (settings.output_dir / "group.html").read_text()
     files = {path.name for path in settings.output_dir.glob("group_*.tsv")}
-    assert len(files) == 14
+    assert len(files) == 19
     for name in files:
         assert f'href="{name}"' in page
     for path in settings.output_dir.glob("figures/*.svg"):
