@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_labelx.errors import LabelxError
 from bids_labelx.group.matrices import MeanMatrix, SubjectMatrix
-from bids_labelx.group.qcfc import Correlations, centroids, distances_between, summarize
+from bids_labelx.group.qcfc import Correlations, summarize
 from bids_labelx.group.records import Row, RowKey
-from bids_labelx.images import read_data
 from bids_labelx.names import build_name, parse_name
 
 _NO_NETWORK = ("", "n/a")
@@ -22,18 +20,16 @@ class StrategySums:
 
     Parameters
     ----------
-    output
-        The output dataset.
     rows
         Those of the quality table.
-    ids
-        The index of each region in the label image.
+    n_regions
+        Of each matrix.
     """
 
-    def __init__(self, output: Path, rows: Mapping[RowKey, Row], ids: Sequence[int]) -> None:
-        self.correlations = Correlations(len(ids))
+    def __init__(self, rows: Mapping[RowKey, Row], n_regions: int) -> None:
+        self.correlations = Correlations(n_regions)
         self.participants = 0
-        self._output, self._rows, self._ids = output, rows, np.array(ids)
+        self._rows = rows
         self._lost: list[int] = []
         self._first: Path | None = None
 
@@ -47,12 +43,34 @@ class StrategySums:
             self.participants += 1
             self.correlations.add(subject.z, sum(displacements) / len(displacements))
 
+    def label_image(self) -> Path:
+        """The label image of the first run that was added, within the output dataset."""
+        assert self._first is not None
+        entities = parse_name(self._first).entities
+        kept = {k: v for k, v in entities.items() if k not in ("stat", "meas", "desc")}
+        return self._first.with_name(build_name(kept, "dseg", ".nii.gz"))
+
     def row(
-        self, entities: Mapping[str, str], mean: MeanMatrix, networks: list[str] | None
+        self,
+        entities: Mapping[str, str],
+        mean: MeanMatrix,
+        networks: list[str] | None,
+        distances: np.ndarray,
     ) -> Row:
-        """The combination's row; None for what there is not."""
-        r, n = self.correlations.r(), self.correlations.n
-        found = summarize(r, n, self._distances())
+        """The combination's row; None for what there is not.
+
+        Parameters
+        ----------
+        entities
+            Of the combination.
+        mean
+            What modularity is of.
+        networks
+            Of each region, where the table names them.
+        distances
+            Between centroids in mm, shape (n_regions, n_regions); NaN where there is none.
+        """
+        found = summarize(self.correlations.r(), self.correlations.n, distances)
         return {
             **{key: value for key, value in entities.items() if key != "atlas"},
             "participants": self.participants,
@@ -62,18 +80,6 @@ class StrategySums:
             "mean_dof_lost": sum(self._lost) / len(self._lost),
             "modularity": None if networks is None else modularity(mean.mean, networks),
         }
-
-    def _distances(self) -> np.ndarray:
-        """Between the labels of the first run, which is on the grid of its own; NaN without."""
-        assert self._first is not None
-        entities = parse_name(self._first).entities
-        kept = {k: v for k, v in entities.items() if k not in ("stat", "meas", "desc")}
-        try:
-            image = self._first.with_name(build_name(kept, "dseg", ".nii.gz"))
-            labels, affine = read_data(self._output / image)
-        except LabelxError:
-            return np.full((len(self._ids), len(self._ids)), np.nan)
-        return distances_between(centroids(labels, affine, self._ids))
 
 
 def modularity(mean: np.ndarray, networks: Sequence[str]) -> float | None:

@@ -10,21 +10,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
 from bids_labelx import __version__
 from bids_labelx.dataset import check_dataset
-from bids_labelx.errors import MissingInputError, NoRunsError
+from bids_labelx.errors import LabelxError, MissingInputError, NoRunsError
 from bids_labelx.failures import read_failures
 from bids_labelx.group.collect import Collected, Combination, collect
 from bids_labelx.group.exclusion import Limits, mark_excluded
 from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name, mean_matrix
 from bids_labelx.group.missing import never_done
+from bids_labelx.group.qcfc import centroids, distances_between
 from bids_labelx.group.quality_rows import add_problem, quality_table
 from bids_labelx.group.records import Problem
 from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.group.write import remove_others, write_coverage, write_matrix, write_strategies
+from bids_labelx.images import read_data
 from bids_labelx.outputs import write_text, write_tsv
 from bids_labelx.report.pages import Picture, Table, group_page
 from bids_labelx.results import participants_of
@@ -96,7 +99,7 @@ def _write_matrices(output: Path, collected: Collected) -> tuple[list[Path], lis
     for _, combination in sorted(collected.combinations.items()):
         names = combination.labels.names
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
-        sums = StrategySums(output, collected.rows, combination.labels.ids)
+        sums = StrategySums(collected.rows, len(names))
         mean, broken = mean_matrix(output, files, names, [sums.add])
         for file, problem in broken:
             collected.problems.append(problem)
@@ -104,10 +107,30 @@ def _write_matrices(output: Path, collected: Collected) -> tuple[list[Path], lis
         if mean is not None:
             r = sums.correlations.r()
             tables += write_matrix(output, combination.entities, names, mean, r)
-            row = sums.row(combination.entities, mean, combination.labels.networks)
+            row = sums.row(
+                combination.entities,
+                mean,
+                combination.labels.networks,
+                _distances(output, sums.label_image(), combination, collected),
+            )
             rows.append((combination.entities, row))
             pictures.append(_draw(output, combination, mean))
     return [*write_strategies(output, rows), *tables], pictures
+
+
+def _distances(
+    output: Path, image: Path, combination: Combination, collected: Collected
+) -> np.ndarray:
+    """Between the labels of a run, in mm; NaN for all where its image is broken, which is told."""
+    ids = combination.labels.ids
+    try:
+        labels, affine = read_data(output / image)
+    except LabelxError as error:
+        problem = Problem(image.parts[0].removeprefix("sub-"), str(error))
+        if problem not in collected.problems:
+            collected.problems.append(problem)
+        return np.full((len(ids), len(ids)), np.nan)
+    return distances_between(centroids(labels, affine, np.array(ids)))
 
 
 def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:

@@ -8,8 +8,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from bids_labelx.group.matrices import MeanMatrix, SubjectMatrix
+from bids_labelx.group.qcfc import centroids, distances_between
 from bids_labelx.group.records import MatrixFile
 from bids_labelx.group.strategy_rows import StrategySums, modularity
+from bids_labelx.images import read_data
 
 
 def test_modularity_is_that_of_loops_over_pairs() -> None:
@@ -41,7 +43,7 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm(tmp_path: Path) -
     nib.save(nib.Nifti1Image(labels, np.diag([2.0, 3, 4, 1])), tmp_path / name)
     path = Path("sub-0_atlas-A_stat-mean_meas-correlation_desc-x_relmat.tsv")
     rows, z, fd = {}, [], []
-    sums = StrategySums(tmp_path, rows, list(places))
+    sums = StrategySums(rows, 4)
     for i in range(7):
         own = rng.uniform(0, 1, 1 + i % 2)
         for k, value in enumerate(own):
@@ -58,7 +60,11 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm(tmp_path: Path) -
         z.append(matrix)
         fd.append(own.mean())
     empty = np.full((4, 4), np.nan)
-    row = sums.row({"atlas": "A", "desc": "x"}, MeanMatrix(empty, empty, empty, 10, 7), None)
+    image, affine = read_data(tmp_path / sums.label_image())
+    distances = distances_between(centroids(image, affine, np.array(list(places))))
+    row = sums.row(
+        {"atlas": "A", "desc": "x"}, MeanMatrix(empty, empty, empty, 10, 7), None, distances
+    )
     pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
     r = [np.corrcoef([m[i, j] for m in z], fd)[0, 1] for i, j in pairs]
     points = np.array(list(places.values())) * [2.0, 3, 4]

@@ -262,8 +262,23 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     before = content()
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
-    # 4 means of JSON, table and picture, spreads, numbers and QC-FC; coverage, quality, strategies.
+    # 4 means of JSON, table and picture; spreads, numbers and QC-FC; three tables.
     assert len(before) == 4 * 3 + 4 * 2 * 3 + 3
+
+
+def test_a_broken_label_image_leaves_distances_out_and_is_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = next(settings.output_dir.glob("sub-01/**/*_dseg.nii.gz"))
+    broken.write_bytes(b"half")
+    assert run_group(settings) == 1
+    assert capsys.readouterr().err.count(f"left out: sub-01: {broken}: ") == 1
+    table = pd.read_csv(settings.output_dir / "group_atlas-Slabs_qcfc.tsv", sep="\t")
+    assert table["distance_dependence"].isna().all()
+    assert table["participants"].tolist() == [2] * 4
+    # Two participants have no QC-FC, and their networks a modularity.
+    assert table["median_abs_qcfc"].isna().all()
+    assert table["modularity"].notna().any()
 
 
 def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -> None:
