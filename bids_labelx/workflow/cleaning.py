@@ -33,6 +33,9 @@ from bids_labelx.workflow.steps import (
     without_lost,
 )
 
+# Statistics that are in the image's unit and have a signal-to-noise ratio in time.
+_OF_INTENSITY = ("mean", "median", "sum")
+
 
 def clean_run(
     arrays: Arrays,
@@ -271,11 +274,15 @@ def _choose(
 
 
 def _add_temporal_snr(report: dict[str, Any], signals: Arrays) -> None:
-    """Note the temporal SNR of each atlas and statistic, which all strategies share."""
-    found = {key: mean_temporal_snr(array) for key, array in signals.items()}
+    """Note the temporal SNR of each atlas and statistic, over the volumes a strategy keeps."""
     for entry in report.values():
         if "problem" not in entry:
-            entry["temporal_snr"] = found
+            kept = np.array(entry["kept"], dtype=bool)
+            entry["temporal_snr"] = {
+                key: mean_temporal_snr(series[kept])
+                for key, series in signals.items()
+                if key.rpartition("/")[2] in _OF_INTENSITY
+            }
 
 
 def _check_minutes(
