@@ -148,7 +148,7 @@ def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:
         mean.mean,
         combination.labels.names,
         networks=combination.labels.networks,
-        title=f"Mean Fisher z of {people}: {what}",
+        title=f"{people}: {what}",
         measure=f"mean Fisher z of the {measure}",
     )
     path = Path("figures", matrix_name(entities, "mean")).with_suffix(".svg")
