@@ -7,7 +7,8 @@ import gzip
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -74,8 +75,9 @@ def outliers_path(entities: Mapping[str, str], desc: str) -> Path:
     return output_path(temporal, "outliers", ".tsv", desc=desc)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name beside its place, then rename it.
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, empty, to be filled; it is renamed to it at the end.
 
     Raises
     ------
@@ -88,16 +90,23 @@ def write_bytes(path: Path, content: bytes) -> None:
         prefix = f"{TEMPORARY}{os.environ.get(START, '')}-"
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as handle:
             temporary = Path(handle.name)
-            handle.write(content)
+        yield temporary
         # The temporary file is private; the output is as open as the user's umask allows.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
+        raise CannotWriteError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise CannotWriteError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; see `whole_file`."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -97,11 +97,26 @@ def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
     statistic
         ``mean``, ``std``, ``n`` or ``qcfc``.
     """
+    return _named(combination, f"stat-{statistic}_relmat")
+
+
+def edges_name(combination: Mapping[str, str]) -> str:
+    """The name of the table of all participants' edges; see `matrix_name`."""
+    return _named(combination, "edges") + ".h5"
+
+
+def _named(combination: Mapping[str, str], end: str) -> str:
     entities = {key: value for key, value in combination.items() if key != "stat"}
     reduced = combination.get("stat", "mean")
     if reduced != "mean":
         entities["desc"] = entities.get("desc", "") + reduced[0].upper() + reduced[1:]
-    return "group_" + build_name(entities, f"stat-{statistic}_relmat", "")
+    return "group_" + build_name(entities, end, "")
+
+
+def relationship(combination: Mapping[str, str]) -> str:
+    """What an edge is, in words."""
+    measure, _, how = AVERAGED[combination["meas"]].partition(", ")
+    return f"Fisher z of the {measure}{f' ({how})' if how else ''}"
 
 
 def mean_matrix(
@@ -275,8 +290,7 @@ def matrix_sidecar(
     mean
         What it is of.
     """
-    measure, _, how = AVERAGED[combination["meas"]].partition(", ")
-    z = f"Fisher z of the {measure}{f' ({how})' if how else ''}"
+    z = relationship(combination)
     what = {
         "mean": f"{z}, mean over participants",
         "std": f"{z}, standard deviation over participants (n - 1)",

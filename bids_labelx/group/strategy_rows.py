@@ -9,7 +9,7 @@ import numpy as np
 
 from bids_labelx.group.matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
-from bids_labelx.group.records import Row, RowKey
+from bids_labelx.group.records import Row, RowKey, mean_fd
 from bids_labelx.names import build_name, parse_name
 
 _NO_NETWORK = ("", "n/a")
@@ -38,10 +38,10 @@ class StrategySums:
         rows = [self._rows[file.row] for file in subject.files]
         self._lost += [row["volumes"] - row["degrees_of_freedom"] for row in rows]
         self._first = self._first or subject.files[0].path
-        displacements = [row["mean_fd"] for row in rows if row["mean_fd"] is not None]
-        if displacements:
+        fd = mean_fd(rows)
+        if fd is not None:
             self.participants += 1
-            self.correlations.add(subject.z, sum(displacements) / len(displacements))
+            self.correlations.add(subject.z, fd)
 
     def label_image(self) -> Path:
         """The label image of the first run that was added, within the output dataset."""

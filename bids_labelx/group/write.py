@@ -21,6 +21,7 @@ _MADE = (
     "group_*_stat-n_relmat.*",
     "group_*_stat-qcfc_relmat.*",
     "group_atlas-*_qcfc.tsv",
+    "group_*_edges.h5",
     "figures/group_*_relmat.svg",
 )
 

@@ -19,8 +19,9 @@ from bids_labelx.dataset import check_dataset
 from bids_labelx.errors import LabelxError, MissingInputError, NoRunsError
 from bids_labelx.failures import read_failures
 from bids_labelx.group.collect import Collected, Combination, collect
+from bids_labelx.group.edges import edges_file
 from bids_labelx.group.exclusion import Limits, mark_excluded
-from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name, mean_matrix
+from bids_labelx.group.matrices import AVERAGED, MeanMatrix, edges_name, matrix_name, mean_matrix
 from bids_labelx.group.missing import never_done
 from bids_labelx.group.qcfc import centroids, distances_between
 from bids_labelx.group.quality_rows import add_problem, quality_table
@@ -100,13 +101,15 @@ def _write_matrices(output: Path, collected: Collected) -> tuple[list[Path], lis
         names = combination.labels.names
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
         sums = StrategySums(collected.rows, len(names))
-        mean, broken = mean_matrix(output, files, names, [sums.add])
+        with edges_file(output, combination.entities, names, collected.rows) as add_edges:
+            mean, broken = mean_matrix(output, files, names, [sums.add, add_edges])
         for file, problem in broken:
             collected.problems.append(problem)
             add_problem(collected.rows[file.row], problem.text)
         if mean is not None:
             r = sums.correlations.r()
             tables += write_matrix(output, combination.entities, names, mean, r)
+            tables.append(Path(edges_name(combination.entities)))
             row = sums.row(
                 combination.entities,
                 mean,

@@ -1,0 +1,100 @@
+"""``group_…_edges.h5``: all participants' edges in one table, for machine learning.
+
+HDF5, and not Parquet: an edge is a column, and 400 regions have 79,800 of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_labelx.errors import CannotWriteError
+from bids_labelx.group.matrices import SubjectMatrix, edges_name, relationship
+from bids_labelx.group.records import Row, RowKey, mean_fd
+from bids_labelx.outputs import whole_file
+
+
+@contextmanager
+def edges_file(
+    output: Path,
+    combination: Mapping[str, str],
+    names: Sequence[str],
+    rows: Mapping[RowKey, Row],
+) -> Iterator[Callable[[SubjectMatrix], None]]:
+    """Write the edges of one combination, a participant at a time; what is yielded adds one.
+
+    Datasets: ``z`` (n_participants, n_edges), Fisher z as float32, NaN for a lost edge;
+    ``region_1`` and ``region_2`` (n_edges,), the names of the regions, those of the matrix' upper
+    triangle row by row; ``participant_id``, ``runs``, ``mean_fd`` (mm, mean over the runs, NaN
+    where it is not known) and ``minutes_kept`` (all runs together), each (n_participants,).
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    combination
+        What the matrices have in common; see `matrices.combination_of`.
+    names
+        Of the regions.
+    rows
+        Those of the quality table.
+
+    Raises
+    ------
+    CannotWriteError
+        Where the file cannot be written; nothing is left behind.
+    """
+    import h5py
+
+    path = output / edges_name(combination)
+    above = np.triu_indices(len(names), k=1)
+    text = h5py.string_dtype()
+    with whole_file(path) as temporary:
+        try:
+            with h5py.File(temporary, "w") as file:
+                file.attrs["Description"] = f"{relationship(combination)}, a row per participant"
+                file.attrs["SourceEntities"] = json.dumps(dict(combination))
+                for name, regions in zip(("region_1", "region_2"), above, strict=True):
+                    labels = [names[region] for region in regions]
+                    file.create_dataset(name, data=labels, dtype=text)
+                n_edges = len(above[0])
+                _grows(file, "z", np.float32, (n_edges,))
+                for name, kind in (
+                    ("participant_id", text),
+                    ("runs", np.int64),
+                    ("mean_fd", np.float64),
+                    ("minutes_kept", np.float64),
+                ):
+                    _grows(file, name, kind, ())
+
+                def add(subject: SubjectMatrix) -> None:
+                    own = [rows[one.row] for one in subject.files]
+                    minutes = [row["minutes_kept"] for row in own]
+                    known = None not in minutes
+                    fd = mean_fd(own)
+                    for name, value in (
+                        ("z", subject.z[above]),
+                        ("participant_id", f"sub-{subject.participant}"),
+                        ("runs", len(own)),
+                        ("mean_fd", np.nan if fd is None else fd),
+                        ("minutes_kept", sum(minutes) if known else np.nan),
+                    ):
+                        dataset = file[name]
+                        dataset.resize(len(dataset) + 1, axis=0)
+                        dataset[-1] = value
+
+                yield add
+        except OSError as error:
+            # HDF5's own messages are long, and end with the system's.
+            raise CannotWriteError(f"{path}: cannot be written ({error})") from error
+
+
+def _grows(file: Any, name: str, kind: Any, of_row: tuple[int, ...]) -> None:
+    """A dataset without rows; what is one row of `z` is one chunk."""
+    chunk = (1, *of_row) if of_row else (1024,)
+    file.create_dataset(name, (0, *of_row), kind, maxshape=(None, *of_row), chunks=chunk)
