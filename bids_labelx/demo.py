@@ -1,8 +1,11 @@
 """A small simulated study, with a known answer: an fMRIPrep-like dataset and an atlas.
 
-Everything the artefacts are made of is in the span of the confounds that the strategy
-``simple`` regresses (24 motion parameters, white matter, CSF, cosines), so cleaning brings the
-true correlations back, and leaving it out does not.
+The first two subjects lie still but for a few jolts. Everything their artefacts are made of is in
+the span of the confounds that the strategy ``simple`` regresses (24 motion parameters, white
+matter, CSF, cosines), so cleaning brings the true correlations back, and leaving it out does not.
+The others jerk their heads, each more often than the one before, and what a jerk does to the
+signal of that volume no regressor follows: with ``simple`` regions correlate the more, the more a
+subject moves, and only leaving these volumes out (``scrubbing.5``) helps.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ N_VOLUMES = 200
 T1_EFFECT = (1.30, 1.10)  # intensity of the volumes before the steady state
 HIGH_PASS_PERIOD = 128.0  # seconds
 HEAD_RADIUS = 50.0  # millimetres, the sphere of Power et al. (2012)
+JERK_SHARED = 0.6  # of the variance of what a jerk does, what all regions have in common
+JERK_REACH = 40.0  # mm over which the rest gets less alike by e
+JERK_SIZE = 6.0  # percent of baseline, standard deviation over jerks
 THERMAL_NOISE = 12.0  # standard deviation per voxel; grey matter is at about 1000
 BOLD_SLOPE = 0.5  # units per stored integer, so that readers must apply the header's scaling
 
@@ -95,6 +101,7 @@ class _Run:
     session: str
     run: str | None
     motion: float  # scale of the head motion
+    jerks: int = 0  # volumes spoilt by sudden motion
     own_timing: bool = True  # False: RepetitionTime and TaskName are in the root's sidecar only
 
     @property
@@ -109,6 +116,7 @@ RUNS = (
     _Run("01", "post", None, 1.0),
     _Run("02", "pre", None, 1.2),
     _Run("02", "post", None, 1.6, own_timing=False),
+    *(_Run(f"{i:02d}", "pre", None, 0.8, jerks=3 * (i - 2)) for i in range(3, 9)),
 )
 
 
@@ -122,7 +130,7 @@ class _Anatomy:
 
 
 def simulate(folder: Path, *, seed: int = 0) -> Demo:
-    """Simulate two subjects with two sessions each, and an atlas of 12 regions.
+    """Simulate eight subjects, the first two with two sessions each, and an atlas of 12 regions.
 
     The same seed gives the same bytes in every file.
 
@@ -169,15 +177,20 @@ def _distance(mm: Floats, centre: npt.ArrayLike, axes: npt.ArrayLike) -> Floats:
     return np.linalg.norm((mm - np.asarray(centre)) / np.asarray(axes), axis=-1)
 
 
+def _seeds() -> Floats:
+    """Middles of the regions in table order, mm; (n_regions, 3)."""
+    left = np.array(SEEDS)  # network, region, xyz
+    both = np.stack([left, left * [-1, 1, 1]], axis=1).reshape(-1, 3)
+    length = np.linalg.norm(both, axis=1, keepdims=True)
+    return np.asarray(BRAIN_CENTRE + 0.85 * BRAIN_AXES * both / length)
+
+
 def _regions(mm: Floats) -> Integers:
     """Number of the region (from 1 in table order, 0 for none) at each position.
 
     They reach a little out of the brain, as a group atlas does: coverage is not just 1.
     """
-    left = np.array(SEEDS)  # network, region, xyz
-    both = np.stack([left, left * [-1, 1, 1]], axis=1).reshape(-1, 3)
-    seeds = BRAIN_CENTRE + 0.85 * BRAIN_AXES * both / np.linalg.norm(both, axis=1, keepdims=True)
-    distance = np.linalg.norm(mm[..., None, :] - seeds, axis=-1)
+    distance = np.linalg.norm(mm[..., None, :] - _seeds(), axis=-1)
     radius = _distance(mm, BRAIN_CENTRE, BRAIN_AXES)
     inside = (radius > 0.72) & (radius < 1.03) & (distance.min(axis=-1) < REGION_RADIUS)
     return np.where(inside, distance.argmin(axis=-1) + 1, 0).astype(np.int16)
@@ -215,6 +228,30 @@ def _motion(rng: np.random.Generator, scale: float) -> Floats:
     jolts = rng.choice(np.arange(10, N_VOLUMES - 10), size=4, replace=False)
     steps[jolts] += rng.choice([-1, 1], size=(4, 6)) * MOTION_STEP * 8 * scale
     return np.asarray(lfilter([1.0], [1.0, -0.95], steps, axis=0))
+
+
+def _jerk(rng: np.random.Generator, parameters: Floats, n: int) -> tuple[Floats, Floats]:
+    """Nod for one volume, `n` times: the parameters with it, and what it does to the signal.
+
+    Returns
+    -------
+    parameters
+        (volumes, 6).
+    spoilt
+        Percent of baseline by volume and region, (volumes, n_regions): normal numbers which are
+        the more alike, the closer two regions are, so that none of the confounds follows them.
+    """
+    spoilt = np.zeros((N_VOLUMES, len(LABELS)))
+    # Scrubbing leaves six volumes between two, which is enough for it.
+    volumes = 8 * (1 + rng.permutation(N_VOLUMES // 8 - 1)[:n])
+    nods = rng.choice([-1, 1], size=(n, 6)) * np.array([0.2, 0.3, 0.4, 4e-3, 2e-3, 2e-3])
+    moved = parameters.copy()
+    moved[volumes] += nods
+    seeds = _seeds()
+    near = np.exp(-np.linalg.norm(seeds[:, None] - seeds, axis=-1) / JERK_REACH)
+    alike = JERK_SHARED + (1 - JERK_SHARED) * near
+    spoilt[volumes] = rng.standard_normal((n, len(LABELS))) @ np.linalg.cholesky(alike).T
+    return moved, spoilt * JERK_SIZE
 
 
 def _expand(name: str, series: Floats) -> dict[str, Floats]:
@@ -272,7 +309,7 @@ def _simulate_run(
     rng: np.random.Generator, run: _Run, anatomy: _Anatomy, truth: Floats, weights: Floats
 ) -> tuple[Integers, dict[str, Floats]]:
     """The stored integers (x, y, z, volumes) of a run and the columns of its confounds table."""
-    parameters = _motion(rng, run.motion)
+    parameters, spoilt = _jerk(rng, _motion(rng, run.motion), run.jerks)
     motion: dict[str, Floats] = {}
     for name, series in zip(PARAMETERS, parameters.T, strict=True):
         motion |= _expand(name, series)
@@ -281,6 +318,7 @@ def _simulate_run(
     percent = weights @ np.column_stack([*mixtures, _band_limited(rng, 2)]).T
     percent[0] += _band_limited(rng, 1)[:, 0]
     percent[1 : len(truth) + 1] += np.linalg.cholesky(truth) @ _band_limited(rng, len(truth)).T
+    percent[1 : len(truth) + 1] += spoilt.T
     stored = _image(rng, anatomy, percent)
 
     # Measured on the image as written, so that the table is true of the file beside it.

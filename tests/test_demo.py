@@ -84,15 +84,16 @@ def test_a_negative_seed_is_refused_before_anything_is_written(tmp_path: Path) -
     assert not (tmp_path / "demo").exists()
 
 
-def test_it_is_small_and_holds_two_subjects_two_sessions_and_a_repeated_run(demo: Demo) -> None:
+def test_it_is_small_and_holds_eight_subjects_two_sessions_and_a_repeated_run(demo: Demo) -> None:
     size = sum(path.stat().st_size for path in demo.dataset.parent.rglob("*") if path.is_file())
-    assert size < 25e6
+    assert size < 40e6
     assert [path.name.split("_space-")[0] for path in bold_files(demo)] == [
         "sub-01_ses-post_task-rest",
         "sub-01_ses-pre_task-rest_run-1",
         "sub-01_ses-pre_task-rest_run-2",
         "sub-02_ses-post_task-rest",
         "sub-02_ses-pre_task-rest",
+        *(f"sub-{i:02d}_ses-pre_task-rest" for i in range(3, 9)),
     ]
 
 
@@ -188,7 +189,7 @@ def test_framewise_displacement_is_that_of_power_2012(demo: Demo) -> None:
                 trans, rot = table[f"trans_{axis}"], table[f"rot_{axis}"]
                 moved += abs(trans[row] - trans[row - 1]) + 50 * abs(rot[row] - rot[row - 1])
             assert table["framewise_displacement"][row] == pytest.approx(moved, rel=1e-6)
-        assert 2 <= (table["framewise_displacement"] > 0.5).sum() <= 20  # something to censor
+        assert 2 <= (table["framewise_displacement"] > 0.5).sum() <= 40  # something to censor
 
 
 def test_dvars_is_the_root_mean_square_of_changes_in_the_brain(demo: Demo) -> None:
@@ -251,9 +252,12 @@ def test_the_first_two_volumes_are_brighter_and_flagged(demo: Demo) -> None:
 
 @pytest.fixture(scope="module")
 def correlations(demo: Demo) -> dict[str, list[npt.NDArray[np.float64]]]:
-    """Matrices of nilearn, one per run: not cleaned, without the first volumes, cleaned."""
+    """Matrices of nilearn, one per run: not cleaned, without the first volumes, cleaned.
+
+    Of the subjects that do not jerk, whose artefacts the regressors follow.
+    """
     found: dict[str, list[npt.NDArray[np.float64]]] = {"raw": [], "steady": [], "clean": []}
-    for bold in bold_files(demo):
+    for bold in bold_files(demo)[:5]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # the names and columns must please nilearn
             confounds, sample_mask = load_confounds_strategy(str(bold), "simple")

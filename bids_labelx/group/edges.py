@@ -60,7 +60,7 @@ def edges_file(
                 file.attrs["Description"] = f"{relationship(combination)}, a row per participant"
                 file.attrs["SourceEntities"] = json.dumps(dict(combination))
                 for name, regions in zip(("region_1", "region_2"), above, strict=True):
-                    labels = [names[region] for region in regions]
+                    labels = [names[int(region)] for region in regions]
                     file.create_dataset(name, data=labels, dtype=text)
                 n_edges = len(above[0])
                 _grows(file, "z", np.float32, (n_edges,))

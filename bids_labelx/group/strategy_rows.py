@@ -32,12 +32,14 @@ class StrategySums:
         self._rows = rows
         self._lost: list[int] = []
         self._first: Path | None = None
+        self._strategy: str | None = None
 
     def add(self, subject: SubjectMatrix) -> None:
         """Add a participant; one without a mean FD counts for the degrees of freedom alone."""
         rows = [self._rows[file.row] for file in subject.files]
         self._lost += [row["volumes"] - row["degrees_of_freedom"] for row in rows]
         self._first = self._first or subject.files[0].path
+        self._strategy = rows[0]["strategy"]
         fd = mean_fd(rows)
         if fd is not None:
             self.participants += 1
@@ -73,6 +75,7 @@ class StrategySums:
         found = summarize(self.correlations.r(), self.correlations.n, distances)
         return {
             **{key: value for key, value in entities.items() if key != "atlas"},
+            "strategy": self._strategy,
             "participants": self.participants,
             "median_abs_qcfc": found and found.median_abs,
             "share_significant": found and found.share_significant,

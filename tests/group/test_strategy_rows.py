@@ -48,6 +48,7 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm(tmp_path: Path) -
         own = rng.uniform(0, 1, 1 + i % 2)
         for k, value in enumerate(own):
             rows[(str(i), str(k))] = {
+                "strategy": "the one",
                 "mean_fd": value,
                 "volumes": 100,
                 "degrees_of_freedom": 60 + i,
@@ -74,3 +75,4 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm(tmp_path: Path) -
     lost = [40 - i for i in range(7) for _ in range(1 + i % 2)]
     assert row["mean_dof_lost"] == pytest.approx(sum(lost) / len(lost))
     assert (row["participants"], row["modularity"], row["desc"]) == (7, None, "x")
+    assert row["strategy"] == "the one"

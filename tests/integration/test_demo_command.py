@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bids_labelx.names import parse_name
 from bids_labelx.results import read_series, series_paths
 
 pytestmark = pytest.mark.integration
@@ -38,12 +39,12 @@ def matrix(output: Path, path: Path) -> pd.DataFrame:
     return pd.read_csv(output / found[0], sep="\t", index_col=0)
 
 
-def test_both_levels_are_written_for_both_subjects(demo: tuple[Path, str]) -> None:
+def test_both_levels_are_written_for_all_subjects(demo: tuple[Path, str]) -> None:
     output = demo[0] / "bids_labelx"
-    assert [len(series_paths(output, sub)) for sub in ("01", "02")] == [6, 4]
+    assert [len(series_paths(output, sub)) for sub in ("01", "02", "08")] == [9, 6, 3]
     for name in ("sub-01.html", "sub-02.html", "group.html", "group_qc.tsv", ".bidsignore"):
         assert (output / name).is_file()
-    assert len(pd.read_csv(output / "group_qc.tsv", sep="\t")) == 10
+    assert len(pd.read_csv(output / "group_qc.tsv", sep="\t")) == 33
 
 
 def test_it_says_where_to_look(demo: tuple[Path, str]) -> None:
@@ -55,21 +56,49 @@ def test_the_denoised_matrices_recover_the_simulated_network(demo: tuple[Path, s
     output = demo[0] / "bids_labelx"
     truth = pd.read_csv(demo[0] / "truth.tsv", sep="\t", index_col=0)
     edges = np.triu_indices(len(truth), k=1)
-    found: dict[str, list[np.ndarray]] = {"raw": [], "simple": []}
+    found: dict[str, list[np.ndarray]] = {"raw": [], "simple": [], "scrubbing5": []}
     for participant in ("01", "02"):
         for path in series_paths(output, participant):
             one = matrix(output, path)
             assert one.index.tolist() == one.columns.tolist() == truth.index.tolist()
-            strategy = "simple" if "desc-simple" in path.name else "raw"
+            strategy = parse_name(path).entities["desc"]
             found[strategy].append(one.to_numpy()[edges])
     expected = truth.to_numpy()[edges]
-    for values in found["simple"]:
+    assert len(found["scrubbing5"]) == 5
+    for values in (*found["simple"], *found["scrubbing5"]):
         # The spread of a correlation over 166 degrees of freedom is about 0.08.
         assert np.abs(values - expected).mean() < 0.1
         assert np.abs(values - expected).max() < 0.3
     assert np.abs(np.mean(found["simple"], axis=0) - expected).mean() < 0.05
     for values in found["raw"]:
         assert np.abs(values - expected).mean() > 0.4
+
+
+def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Path, str]) -> None:
+    output = demo[0] / "bids_labelx"
+    (path,) = output.glob("group_*_qcfc.tsv")
+    table = pd.read_csv(path, sep="\t").set_index("strategy")
+    assert table["participants"].tolist() == [8] * 3
+    for strategy, desc in (("simple", "simple"), ("scrubbing.5", "scrubbing5"), ("none", "raw")):
+        z: dict[str, list[np.ndarray]] = {}
+        fd: dict[str, list[float]] = {}
+        for sub in (f"{i:02d}" for i in range(1, 9)):
+            for series in series_paths(output, sub):
+                if f"_desc-{desc}_" in series.name:
+                    r = matrix(output, series).to_numpy()[np.triu_indices(12, k=1)]
+                    z.setdefault(sub, []).append(np.arctanh(r))
+                    run = series.name.split("_space-")[0]
+                    table_of = next((demo[0] / "simulated").rglob(f"{run}_desc-conf*.tsv"))
+                    values = pd.read_csv(table_of, sep="\t")["framewise_displacement"]
+                    fd.setdefault(sub, []).append(values.mean())
+        of_subjects = np.array([np.mean(runs, axis=0) for runs in z.values()])
+        motion = [np.mean(runs) for runs in fd.values()]
+        expected = [abs(np.corrcoef(edge, motion)[0, 1]) for edge in of_subjects.T]
+        assert table["median_abs_qcfc"][strategy] == pytest.approx(np.median(expected), rel=1e-5)
+        assert f"median QC-FC {np.median(expected):.2f}" in demo[1]
+    # By chance, eight participants have a median of about 0.27.
+    assert table["median_abs_qcfc"]["simple"] > 0.6
+    assert table["median_abs_qcfc"]["scrubbing.5"] < 0.45
 
 
 def test_the_series_and_the_matrix_beside_it_belong_together(demo: tuple[Path, str]) -> None:
