@@ -5,7 +5,9 @@ HDF5, and not Parquet: an edge is a column, and 400 regions have 79,800 of them.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,10 @@ from bids_labelx.group.matrices import SubjectMatrix, edges_name, relationship
 from bids_labelx.group.records import Row, RowKey, mean_fd
 from bids_labelx.outputs import whole_file
 
+# Rows of what is one value per participant, in one piece of the file.
+_ROWS = 1024
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def edges_file(
@@ -25,6 +31,7 @@ def edges_file(
     combination: Mapping[str, str],
     names: Sequence[str],
     rows: Mapping[RowKey, Row],
+    n_participants: int,
 ) -> Iterator[Callable[[SubjectMatrix], None]]:
     """Write the edges of one combination, a participant at a time; what is yielded adds one.
 
@@ -43,27 +50,31 @@ def edges_file(
         Of the regions.
     rows
         Those of the quality table.
+    n_participants
+        How many will be added at most.
 
     Raises
     ------
     CannotWriteError
-        Where the file cannot be written; nothing is left behind.
+        Where the file cannot be written, or the disk has no room for it; nothing is left behind.
     """
     import h5py
 
     path = output / edges_name(combination)
     above = np.triu_indices(len(names), k=1)
     text = h5py.string_dtype()
+    encoded = np.array([name.encode() for name in names])
+    encoded = encoded.astype(h5py.string_dtype(length=encoded.itemsize))
     with whole_file(path) as temporary:
         try:
-            with h5py.File(temporary, "w") as file:
+            # Where a file system knows no locks, HDF5 would refuse to open the file.
+            with h5py.File(temporary, "w", locking=False) as file:
+                _reserve(temporary, len(above[0]), n_participants, encoded.itemsize)
                 file.attrs["Description"] = f"{relationship(combination)}, a row per participant"
                 file.attrs["SourceEntities"] = json.dumps(dict(combination))
                 for name, regions in zip(("region_1", "region_2"), above, strict=True):
-                    labels = [names[int(region)] for region in regions]
-                    file.create_dataset(name, data=labels, dtype=text)
-                n_edges = len(above[0])
-                _grows(file, "z", np.float32, (n_edges,))
+                    file.create_dataset(name, data=encoded[regions], compression="gzip")
+                _grows(file, "z", np.float32, (len(above[0]),))
                 for name, kind in (
                     ("participant_id", text),
                     ("runs", np.int64),
@@ -89,12 +100,33 @@ def edges_file(
                         dataset[-1] = value
 
                 yield add
+                file.flush()
+                size = file.id.get_filesize()
+            os.truncate(temporary, size)
         except OSError as error:
             # HDF5's own messages are long, and end with the system's.
             raise CannotWriteError(f"{path}: cannot be written ({error})") from error
 
 
+def _reserve(path: Path, n_edges: int, n_participants: int, name_size: int) -> None:
+    """Take the room that the file will need at most, where the system can.
+
+    HDF5 takes the whole process down where the disk is full when it closes a file.
+    """
+    of_rows = n_participants * (4 * n_edges + 256) + 64 * _ROWS
+    size = of_rows + 2 * n_edges * (name_size + 1) + 2**16
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno in _NO_SPACE:
+                    raise OSError(
+                        error.errno, f"{os.strerror(error.errno)}, it takes up to {size} bytes"
+                    ) from None
+
+
 def _grows(file: Any, name: str, kind: Any, of_row: tuple[int, ...]) -> None:
     """A dataset without rows; what is one row of `z` is one chunk."""
-    chunk = (1, *of_row) if of_row else (1024,)
+    chunk = (1, *of_row) if of_row else (_ROWS,)
     file.create_dataset(name, (0, *of_row), kind, maxshape=(None, *of_row), chunks=chunk)

@@ -76,7 +76,8 @@ def run_group(settings: Settings) -> int:
     files = [_QC, *coverage, *matrices]
     remove_others(output, [*files, *(Path(picture.src) for picture in pictures)])
     absent = [] if settings.participant_label else never_done(settings.bids_dir, known)
-    page = _page(output, table, files, pictures, collected, _statuses(wanted, problems, absent))
+    statuses = _statuses(wanted, collected, absent)
+    page = _page(output, table, files, pictures, collected, statuses)
     write_text(output / "group.html", page)
     console.print(
         f"{table['participant_id'].nunique()} participants, {len(table)} rows in "
@@ -99,9 +100,12 @@ def _write_matrices(output: Path, collected: Collected) -> tuple[list[Path], lis
     rows = []
     for _, combination in sorted(collected.combinations.items()):
         names = combination.labels.names
+        if len(names) == 1:
+            continue  # One region is connected with nothing.
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
         sums = StrategySums(collected.rows, len(names))
-        with edges_file(output, combination.entities, names, collected.rows) as add_edges:
+        count = len({one.participant for one in files})
+        with edges_file(output, combination.entities, names, collected.rows, count) as add_edges:
             mean, broken = mean_matrix(output, files, names, [sums.add, add_edges])
         for file, problem in broken:
             collected.problems.append(problem)
@@ -164,16 +168,20 @@ def _draw(output: Path, combination: Combination, mean: MeanMatrix) -> Picture:
 
 
 def _statuses(
-    wanted: Sequence[str], problems: Sequence[Problem], absent: Sequence[str]
+    wanted: Sequence[str], collected: Collected, absent: Sequence[str]
 ) -> list[tuple[str, str, str]]:
     """Of each participant label, page and status in words; who has no results has no page."""
-    texts: dict[str, list[str]] = {participant: [] for participant in wanted}
-    for problem in problems:
-        texts[problem.participant].append(problem.text)
-    found = [
-        (f"sub-{participant}", f"sub-{participant}.html", "; ".join(of) or "complete")
-        for participant, of in texts.items()
-    ]
+    problems: dict[str, list[str]] = {participant: [] for participant in wanted}
+    for problem in collected.problems:
+        problems[problem.participant].append(problem.text)
+    found = []
+    for participant, texts in problems.items():
+        name = f"sub-{participant}"
+        rows = [row for row in collected.rows.values() if row["participant_id"] == name]
+        excluded = sum(row.get("excluded", 0) for row in rows)
+        if excluded:
+            texts.append(f"{excluded} of {len(rows)} runs and strategies excluded")
+        found.append((name, f"{name}.html", "; ".join(texts) or "complete"))
     return found + [(f"sub-{one}", "", "in the input and not in the output") for one in absent]
 
 

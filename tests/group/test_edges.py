@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -30,7 +32,7 @@ def subject(participant: str, *runs: str, seed: int) -> SubjectMatrix:
 def test_a_row_per_participant_and_a_column_per_edge(tmp_path: Path) -> None:
     first, second = subject("01", "1", "2", seed=0), subject("02", "1", seed=1)
     second.z[0, 2] = np.nan
-    with edges_file(tmp_path, COMBINATION, NAMES, ROWS) as add:
+    with edges_file(tmp_path, COMBINATION, NAMES, ROWS, 2) as add:
         add(first)
         add(second)
     with h5py.File(tmp_path / NAME) as file:
@@ -50,7 +52,7 @@ def test_a_row_per_participant_and_a_column_per_edge(tmp_path: Path) -> None:
 def test_the_same_edges_give_the_same_bytes(tmp_path: Path) -> None:
     content = []
     for folder in (tmp_path / "a", tmp_path / "b"):
-        with edges_file(folder, COMBINATION, NAMES, ROWS) as add:
+        with edges_file(folder, COMBINATION, NAMES, ROWS, 2) as add:
             add(subject("01", "1", seed=0))
         content.append((folder / NAME).read_bytes())
     assert content[0] == content[1]
@@ -59,13 +61,67 @@ def test_the_same_edges_give_the_same_bytes(tmp_path: Path) -> None:
 def test_what_goes_wrong_leaves_nothing(tmp_path: Path) -> None:
     with (
         pytest.raises(KeyError),
-        edges_file(tmp_path, COMBINATION, NAMES, ROWS) as add,
+        edges_file(tmp_path, COMBINATION, NAMES, ROWS, 2) as add,
     ):
         add(subject("03", "1", seed=0))
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "closed").write_text("a file")
     with (
         pytest.raises(CannotWriteError, match=NAME),
-        edges_file(tmp_path / "closed", COMBINATION, NAMES, ROWS),
+        edges_file(tmp_path / "closed", COMBINATION, NAMES, ROWS, 2),
     ):
         pass
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB, where this user may have one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"no small disk can be mounted: {error}")
+    if done.returncode:
+        pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("n_participants", [50, 500])
+def test_a_full_disk_is_one_message_and_nothing_is_left(
+    small_disk: Path, n_participants: int
+) -> None:
+    names = [f"region {i}" for i in range(100)]
+
+    def write() -> None:
+        with edges_file(small_disk, COMBINATION, names, ROWS, n_participants) as add:
+            for _ in range(n_participants):
+                files = (MatrixFile("02", Path("x"), ("02", "1")),)
+                add(SubjectMatrix("02", files, np.zeros((100, 100))))
+
+    with pytest.raises(CannotWriteError, match=r"edges\.h5.*No space left on device"):
+        write()
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize(("n_regions", "n_participants"), [(2, 1), (3, 500), (120, 30)])
+def test_the_room_that_is_taken_is_enough_and_given_back(
+    tmp_path: Path, n_regions: int, n_participants: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    monkeypatch.setattr("os.posix_fallocate", lambda _, start, size: taken.append(start + size))
+    names = [f"région {i}" for i in range(n_regions)]
+    files = (MatrixFile("02", Path("x"), ("02", "1")),)
+    z = np.random.default_rng(0).normal(size=(n_regions, n_regions))
+    with edges_file(tmp_path, COMBINATION, names, ROWS, n_participants) as add:
+        for _ in range(n_participants):
+            add(SubjectMatrix("02" * 20, files, z))
+    assert (tmp_path / NAME).stat().st_size <= taken[0]
+    monkeypatch.undo()
+    content = (tmp_path / NAME).read_bytes()
+    with edges_file(tmp_path, COMBINATION, names, ROWS, n_participants) as add:
+        for _ in range(n_participants):
+            add(SubjectMatrix("02" * 20, files, z))
+    assert (tmp_path / NAME).read_bytes() == content

@@ -104,6 +104,36 @@ def test_an_excluded_run_keeps_its_row_and_enters_no_mean(settings: Settings) ->
     assert std.isna().all(axis=None)
 
 
+def test_the_page_says_how_much_of_a_participant_is_excluded(settings: Settings) -> None:
+    for path in (settings.output_dir / "sub-02").rglob("*desc-simple_timeseries.json"):
+        sidecar = json.loads(path.read_text())
+        path.write_text(json.dumps({**sidecar, "MeanFramewiseDisplacement": 0.9}))
+    assert run_group(replace(settings, max_mean_fd=0.8)) == 0
+    page = (settings.output_dir / "group.html").read_text()
+    assert page.count("1 of 2 runs and strategies excluded") == 1
+    assert page.count(">complete<") == 1
+
+
+def test_an_atlas_of_one_region_has_figures_of_quality_and_no_matrix(
+    settings: Settings, labels: np.ndarray, write_image: Callable[..., Path], tmp_path: Path
+) -> None:
+    image = write_image(tmp_path / "one.nii.gz", (labels == 2).astype(np.int16))
+    one = replace(
+        settings,
+        analysis_level="participant",
+        output_dir=tmp_path / "other",
+        atlas=(f"one={image}",),
+        atlas_dataset=None,
+        atlas_space=SPACE,
+        denoise=("simple",),
+    )
+    assert run_participants(one) == 0
+    assert run_group(replace(one, analysis_level="group")) == 0
+    assert len(pd.read_csv(one.output_dir / "group_qc.tsv", sep="\t")) == 2
+    found = [path.name for path in one.output_dir.glob("group*")]
+    assert sorted(found) == ["group.html", "group_atlas-one_coverage.tsv", "group_qc.tsv"]
+
+
 def test_what_was_refused_has_a_row_with_the_reason(
     settings: Settings, add_run: AddRun, tmp_path: Path
 ) -> None:
