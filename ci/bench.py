@@ -9,65 +9,30 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shlex
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from bench_measure import Measured, Row
+from bench_rows import all_rows
 
 FULL: dict[str, Any] = {
     "shape": (99, 117, 95),
     "n_volumes": 300,
     "n_labels": (100, 400, 1000),
     "n_subjects": 500,
+    "n_results": 1000,
 }
 QUICK: dict[str, Any] = {
     "shape": (20, 24, 18),
     "n_volumes": 60,
     "n_labels": (10, 20, 30),
     "n_subjects": 4,
+    "n_results": 5,
 }
-
-# Runs a snippet and prints its seconds and the peak memory of its process in MB. What is loaded
-# by the first use of a filter is loaded before, for ours and the peer alike.
-WRAPPER = """
-import resource, sys, time, warnings
-warnings.simplefilter("ignore")
-{setup}
-start = time.perf_counter()
-{body}
-seconds = time.perf_counter() - start
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
-
-CLEANING = "detrend=True, low_pass=0.1, high_pass=0.01, t_r=2.0"
-BAND = "detrend=True, filter='butterworth', low_pass=0.1, high_pass=0.01, t_r=2.0"
-OURS = f"""
-import numpy as np
-from pathlib import Path
-from bids_labelx import NiftiLabelsMasker
-from bids_labelx.extraction.clean import clean
-from bids_labelx.extraction.cleaner import prepare
-from bids_labelx.extraction.coverage import reduce_covered, watch
-from bids_labelx.extraction.reduce import find_regions, reduce_volumes
-from bids_labelx.extraction.stream import open_volumes, read_volume
-from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
-clean(np.random.default_rng(0).normal(size=(90, 2)), {BAND})
-"""
-NILEARN = f"""
-import numpy as np
-from nilearn.maskers import NiftiLabelsMasker, NiftiMasker
-from nilearn.signal import clean
-clean(np.random.default_rng(0).normal(size=(90, 2)), {CLEANING})
-"""
-# The confounds that each of four strategies takes.
-STRATEGIES = (0, 6, 24, 36)
 
 
 def make_data(folder: Path, **size: Any) -> None:
@@ -75,318 +40,6 @@ def make_data(folder: Path, **size: Any) -> None:
     from bench_data import make_data
 
     make_data(folder, **size)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Of a process: seconds, peak memory in MB, seconds of processor with its children."""
-
-    seconds: float
-    memory: float
-    cpu: float = 0.0
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A limit: what it is about, how it comes from ours, the peer and bare gunzip, its value."""
-
-    what: str
-    value: Callable[[Measured, Measured | None, Measured | None], float]
-    limit: float
-    at_most: bool = True
-
-    def verdict(self, *sides: Measured | None) -> str:
-        """The bar in words, with what was found."""
-        assert sides[0] is not None
-        found = self.value(sides[0], *sides[1:])  # type: ignore[arg-type]
-        held = found <= self.limit if self.at_most else found >= self.limit
-        words = "at most" if self.at_most else "at least"
-        text = self.what.format(f"{self.limit:.3g}")
-        return f"{words} {text}: {found:.3g}, {'held' if held else '**not held**'}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row: the same work by us and by a peer, as snippets with their setup, or commands."""
-
-    what: str
-    ours: Callable[[], Measured]
-    peer: Callable[[], Measured] | None = None
-    peer_name: str = "nilearn"
-    bars: tuple[Bar, ...] = ()
-    gunzip: Callable[[], Measured] | None = None
-
-
-def faster(times: float, than: str = "nilearn") -> Bar:
-    """So many times faster than the peer."""
-    return Bar(f"{{}} × {than}", lambda a, b, _: b.seconds / a.seconds, times, at_most=False)
-
-
-def of_gunzip(times: float) -> Bar:
-    """So many times the bare gunzip of the run."""
-    return Bar("{} × gunzip", lambda a, _, c: a.seconds / c.seconds, times)
-
-
-def lighter(share: float) -> Bar:
-    """A share of the peer's memory."""
-    return Bar("{} of its memory", lambda a, b, _: a.memory / b.memory, share)
-
-
-def memory(limit: float) -> Bar:
-    """Peak memory in MB."""
-    return Bar("{} MB", lambda a, *_: a.memory, limit)
-
-
-def seconds(limit: float) -> Bar:
-    """Seconds from start to end."""
-    return Bar("{} s", lambda a, *_: a.seconds, limit)
-
-
-def snippet(setup: str, body: str) -> Callable[[], Measured]:
-    """Time some code in a fresh process."""
-    code = WRAPPER.format(setup=setup, body=body)
-
-    def measure() -> Measured:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise SystemExit(f"a benchmark failed:\n{code}\n{done.stderr}")
-        taken, peak = done.stdout.split()[-2:]
-        return Measured(float(taken), float(peak))
-
-    return measure
-
-
-def command(*arguments: object) -> Callable[[], Measured]:
-    """Time a command from start to end, its children included."""
-    words = [sys.executable, *map(str, arguments)]
-
-    def measure() -> Measured:
-        with tempfile.TemporaryFile() as log:
-            start = time.perf_counter()
-            process = subprocess.Popen(words, stdout=log, stderr=log)
-            _, status, usage = os.wait4(process.pid, 0)
-            taken = time.perf_counter() - start
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                log.seek(0)
-                raise SystemExit(f"{shlex.join(words)} failed:\n{log.read().decode()}")
-        return Measured(taken, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
-
-    return measure
-
-
-def masker_row(folder: Path, what: str, run: str, bars: Sequence[Bar], options: str = "") -> Row:
-    """The same masker call by us and by nilearn, cleaned with all confounds."""
-    table = "long" if run.startswith("long") else "confounds"
-    body = (
-        f"table = np.load({str(folder / table)!r} + '.npy')\n"
-        f"masker = NiftiLabelsMasker({str(folder / 'b.nii.gz')!r}, "
-        f"mask_img={str(folder / 'mask.nii.gz')!r}, {CLEANING}{options})\n"
-        f"masker.fit_transform({str(folder / run)!r}, confounds=table)"
-    )
-    return Row(what, snippet(OURS, body), snippet(NILEARN, body), bars=tuple(bars))
-
-
-def several_row(folder: Path, what: str, strategies: Sequence[int], bars: Sequence[Bar]) -> Row:
-    """Three atlases and some strategies from one reading, beside nilearn's masker for each."""
-    run, mask = str(folder / "int16.nii.gz"), str(folder / "mask.nii.gz")
-    images = [str(folder / f"{name}.nii.gz") for name in "abc"]
-    load = f"table = np.load({str(folder / 'confounds.npy')!r})\n"
-    ours = load + (
-        f"inside = read_volume({mask!r})[1] > 0\n"
-        f"labels = [read_volume(path)[1].astype(np.int64) for path in {images}]\n"
-        "regions = [find_regions(one, np.arange(1, one.max() + 1), inside) for one in labels]\n"
-        f"volumes = open_volumes({run!r})\n"
-        "reduced = reduce_volumes(volumes, regions, ['mean'], uncovered='exclude')\n"
-        "for signals in reduced.signals:\n"
-        f"    for count in {strategies}:\n"
-        f"        clean(signals['mean'], confounds=table[:, :count] if count else None, {BAND})"
-    )
-    theirs = load + (
-        f"for path in {images}:\n"
-        f"    for count in {strategies}:\n"
-        f"        masker = NiftiLabelsMasker(path, mask_img={mask!r}, {CLEANING})\n"
-        f"        confounds = table[:, :count] if count else None\n"
-        f"        masker.fit_transform({run!r}, confounds=confounds)"
-    )
-    return Row(what, snippet(OURS, ours), snippet(NILEARN, theirs), bars=tuple(bars))
-
-
-def voxel_row(folder: Path) -> Row:
-    """Voxels cleaned first, then averaged."""
-    run, mask = str(folder / "int16.nii.gz"), str(folder / "mask.nii.gz")
-    labels, scratch = str(folder / "b.nii.gz"), str(folder / "scratch")
-    load = f"table = np.load({str(folder / 'confounds.npy')!r})\n"
-    ours = load + (
-        f"inside = read_volume({mask!r})[1] > 0\n"
-        f"labels = read_volume({labels!r})[1].astype(np.int64)\n"
-        "regions = find_regions(labels, np.arange(1, labels.max() + 1), inside)\n"
-        f"volumes, scratch = open_volumes({run!r}), Path({scratch!r})\n"
-        "watched = watch(volumes, regions.voxels)\n"
-        "series = gather_voxels(*watched, scratch.with_suffix('.raw'))\n"
-        f"cleaner = prepare(volumes.n_volumes, confounds=table, {BAND})\n"
-        "cleaned = clean_voxels(series, cleaner, scratch.with_suffix('.cleaned'))\n"
-        "reduce_covered(cleaned, series.seen, [regions], ['mean'])"
-    )
-    theirs = load + (
-        f"voxels = NiftiMasker({mask!r}, {CLEANING})\n"
-        f"cleaned = voxels.fit_transform({run!r}, confounds=table)\n"
-        "image = voxels.inverse_transform(cleaned)\n"
-        f"NiftiLabelsMasker({labels!r}, mask_img={mask!r}).fit_transform(image)"
-    )
-    return Row(
-        "voxel-level cleaning, mean",
-        snippet(OURS, ours),
-        snippet(NILEARN, theirs),
-        bars=(faster(1), lighter(1 / 3)),
-    )
-
-
-def gunzip_row(folder: Path) -> Row:
-    """The floor: to decompress the run and do nothing with it."""
-    run = str(folder / "int16.nii.gz")
-    body = (
-        f"with igzip.open({run!r}) as stream:\n"
-        "    piece = memoryview(bytearray(1 << 20))\n"
-        "    while stream.readinto1(piece): pass"
-    )
-    theirs = f"with gzip.open({run!r}) as stream:\n    while stream.read(1 << 20): pass"
-    bare = snippet("from isal import igzip", body)
-    return Row("bare gunzip of the int16 file", bare, snippet("import gzip", theirs), "zlib")
-
-
-def index_rows(folder: Path) -> list[Row]:
-    """What the app asks a dataset of many participants."""
-    setup = "from bids_labelx.dataset import find_runs\nfrom bids_labelx.settings import Settings"
-    tree = str(folder / "tree")
-    ask = "from pathlib import Path\nfind_runs(Settings(Path({!r}), Path('out'), 'participant'{}))"
-    pybids = snippet("from bids import BIDSLayout", f"BIDSLayout({tree!r}, is_derivative=True)")
-    one = ask.format(tree, ", participant_label=('0001',)")
-    return [
-        Row(
-            "index of all participants",
-            snippet(setup, ask.format(tree, "")),
-            pybids,
-            "pybids' defaults",
-            (seconds(12), memory(300)),
-        ),
-        Row("index of one of them", snippet(setup, one), bars=(seconds(1),)),
-    ]
-
-
-def app_row(folder: Path) -> Row:
-    """The whole command line on one run."""
-    app = command(
-        "-m", "bids_labelx", folder / "dataset", folder / "out", "participant",
-        "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
-    )  # fmt: skip
-    what = "command line: 1 run, 1 atlas, matrix, report"
-    return Row(what, app, bars=(seconds(8), memory(700)))
-
-
-def study_row(folder: Path, n_runs: int) -> Row:
-    """Processor time of many small runs, without what extraction and figures take of it."""
-    arguments = [
-        str(folder / "study"), str(folder / "out-study"), "participant", "--atlas",
-        f"b={folder / 'small' / 'labels.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
-        "--nprocs",
-    ]  # fmt: skip
-    # The same start in one process, in which the two functions that count are timed.
-    timed = f"""
-import sys, time
-from bids_labelx.cli import main
-from bids_labelx.workflow import interfaces, steps
-spent = [0.0]
-def timed(function):
-    def call(*given, **named):
-        start = time.process_time()
-        try:
-            return function(*given, **named)
-        finally:
-            spent[0] += time.process_time() - start
-    return call
-steps.reduce_run = timed(steps.reduce_run)
-interfaces.draw_run = timed(interfaces.draw_run)
-main({arguments} + ["1"]) and sys.exit("a run failed")
-print(spent[0], 0)
-"""
-
-    def beyond() -> Measured:
-        whole = command("-m", "bids_labelx", *arguments, 2)()
-        done = subprocess.run(
-            [sys.executable, "-c", timed], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise SystemExit(f"a benchmark failed:\n{timed}\n{done.stderr}")
-        spent = float(done.stdout.split()[-2])
-        return Measured(whole.seconds, whole.memory, (whole.cpu - spent) / n_runs)
-
-    bar = Bar("{} s CPU a run beyond extraction and figures", lambda a, *_: a.cpu, 0.7)
-    return Row(
-        f"command line: {n_runs} participants, 1 small run, --nprocs 2", beyond, bars=(bar,)
-    )
-
-
-def graph_row(folder: Path, n_runs: int) -> Row:
-    """The graph of many runs, as far as handing it to a plugin."""
-    setup = """
-import os
-os.environ["NO_ET"] = "1"
-from dataclasses import replace
-from pathlib import Path
-from nipype.pipeline.plugins.base import PluginBase
-from bids_labelx.settings import Settings
-from bids_labelx.workflow.graph import init_bids_labelx_wf
-from bids_labelx.workflow.plan import make_plan
-class Nothing(PluginBase):
-    def run(self, graph, config, updatehash=False): pass
-"""
-    study, labels = str(folder / "study"), str(folder / "small" / "labels.nii.gz")
-    body = f"""
-atlas = {{"atlas": ("b={labels}",), "atlas_space": "MNI152NLin2009cAsym"}}
-settings = Settings(Path({study!r}), Path("out"), "participant", **atlas)
-plan = make_plan(settings)
-one = plan.runs[0]
-runs = [replace(one.run, entities={{**one.run.entities, "sub": str(i)}}) for i in range({n_runs})]
-plan = replace(plan, runs=tuple(replace(one, run=run) for run in runs))
-work = Path({str(folder / "work")!r})
-workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=work)
-workflow.run(plugin=Nothing())
-"""
-    bars = (seconds(60), memory(1000))
-    return Row(f"graph of {n_runs:,} runs", snippet(setup, body), bars=bars)
-
-
-def all_rows(folder: Path, n_subjects: int) -> list[Row]:
-    """The rows of the table."""
-    run = "int16.nii.gz"
-    gunzip = gunzip_row(folder)
-    one = masker_row(folder, "one atlas, mean", run, [of_gunzip(1.35), faster(5)])
-    three = several_row(folder, "three atlases", (36,), [of_gunzip(1.6), faster(12)])
-    deviation = ", strategy='standard_deviation'"
-    smoothing = ", smoothing_fwhm=6"
-    long = masker_row(folder, "one atlas, four times the volumes", "long.nii.gz", [])
-    like = Bar("{} × the memory of one run", lambda a, b, _: a.memory / b.memory, 1.1)
-    return [
-        gunzip,
-        replace(one, gunzip=gunzip.ours),
-        replace(three, gunzip=gunzip.ours),
-        several_row(folder, "three atlases × four strategies", STRATEGIES, [faster(40)]),
-        masker_row(folder, "float32 .nii.gz", "float32.nii.gz", [faster(2.5)]),
-        masker_row(folder, "float32 .nii", "float32.nii", [faster(5)]),
-        masker_row(folder, "median", run, [faster(3)], ", strategy='median'"),
-        masker_row(folder, "standard deviation", run, [faster(5)], deviation),
-        masker_row(folder, "smoothing 6 mm", run, [faster(1.3), memory(300)], smoothing),
-        voxel_row(folder),
-        replace(long, peer=one.ours, peer_name="the volumes once", bars=(memory(300), like)),
-        Row("`--help`", command("-m", "bids_labelx", "--help"), bars=(seconds(0.3),)),
-        *index_rows(folder),
-        graph_row(folder, 4 * n_subjects),
-        app_row(folder),
-        study_row(folder, min(20, n_subjects)),
-    ]
 
 
 def middle(measured: Sequence[Measured]) -> Measured | None:
@@ -454,7 +107,7 @@ def main() -> None:
         )
         print("| what | ours | peer | ratio | our peak memory | the peer's | bar |")
         print("|---|---|---|---|---|---|---|")
-        for row in all_rows(folder, size["n_subjects"]):
+        for row in all_rows(folder, size):
             if options.only is None or options.only in row.what:
                 print(run_row(row, repeats, judge=not options.quick), flush=True)
 

@@ -1,10 +1,12 @@
-"""What `ci/bench` reads, made from seeds: a run in three forms, atlases, and three datasets."""
+"""What `ci/bench` reads, made from seeds: a run in three forms, atlases, datasets, results."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,9 +32,14 @@ _DESCRIPTION = {
 
 
 def make_data(
-    folder: Path, shape: _Shape, n_volumes: int, n_labels: tuple[int, ...], n_subjects: int
+    folder: Path,
+    shape: _Shape,
+    n_volumes: int,
+    n_labels: tuple[int, ...],
+    n_subjects: int,
+    n_results: int,
 ) -> None:
-    """All of it: files for the masker, a dataset of one run, a study, a tree of names."""
+    """All of it: files for the masker, a dataset of one run, a study, names, results."""
     for name, labels in zip("abc", n_labels, strict=True):
         write_labels(folder / f"{name}.nii.gz", shape, labels)
     write_run(folder / "int16.nii.gz", shape, n_volumes, "<i2")
@@ -53,6 +60,8 @@ def make_data(
         files = folder / "small" / "run.nii.gz", folder / "small" / "mask.nii.gz"
         add_participant(folder / "study", f"{number:02d}", *files, 60)
     make_tree(folder / "tree", n_subjects)
+    write_labels(folder / "small" / "group.nii.gz", small, n_labels[1])
+    make_results(folder / "results", folder, n_results)
 
 
 def write_run(path: Path, shape: _Shape, n_volumes: int, dtype: str) -> None:
@@ -105,6 +114,45 @@ def add_participant(root: Path, label: str, bold: Path, mask: Path, n_volumes: i
     table = fmriprep_confounds(n_volumes)
     path = func / f"{stem}_desc-confounds_timeseries.tsv"
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+
+
+def make_results(results: Path, folder: Path, n_participants: int) -> None:
+    """What the participant level writes, of one participant of the study and many like it.
+
+    Each has a mean framewise displacement of its own, and one of twenty matrices.
+    """
+    words = [folder / "study", results, "participant", "--participant-label", "01"]
+    atlas = [
+        "--atlas",
+        f"b={folder / 'small' / 'group.nii.gz'}",
+        "--atlas-space",
+        "MNI152NLin2009cAsym",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "bids_labelx", *words, *atlas], check=True, capture_output=True
+    )
+    first = results / "sub-01"
+    (matrix,) = first.rglob("*_relmat.tsv")
+    (sidecar,) = first.rglob("*_timeseries.json")
+    names = pd.read_csv(matrix, sep="\t", index_col=0).index
+    rng = np.random.default_rng(3)
+    pool = []
+    for number in range(min(20, n_participants)):
+        r = pd.DataFrame(np.corrcoef(rng.standard_normal((len(names), 120))), names, names)
+        pool.append(folder / f"matrix-{number}.tsv")
+        r.to_csv(pool[-1], sep="\t", float_format="%.9g")
+    content = json.loads(sidecar.read_text())
+    for number in range(2, n_participants + 1):
+        label = f"sub-{number:02d}"
+        for path in filter(Path.is_file, first.rglob("*")):
+            where = results / label / path.relative_to(first)
+            where = where.with_name(where.name.replace("sub-01", label))
+            where.parent.mkdir(parents=True, exist_ok=True)
+            if path == sidecar:
+                content["MeanFramewiseDisplacement"] = rng.uniform(0.05, 0.5)
+                where.write_text(json.dumps(content))
+            else:
+                os.link(pool[number % len(pool)] if path == matrix else path, where)
 
 
 def fmriprep_confounds(n_volumes: int) -> pd.DataFrame:
