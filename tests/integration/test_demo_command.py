@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import pearsonr, spearmanr
 
 from bids_labelx.names import parse_name
 from bids_labelx.results import read_series, series_paths
@@ -74,28 +77,63 @@ def test_the_denoised_matrices_recover_the_simulated_network(demo: tuple[Path, s
         assert np.abs(values - expected).mean() > 0.4
 
 
+def of_participants(demo: Path, desc: str) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Fisher z (8, 12, 12) and mean FD (8,) of the participants, and the runs' lost freedom.
+
+    From the matrices, series and input of each run; runs of a participant are averaged.
+    """
+    z: dict[str, list[np.ndarray]] = {}
+    fd: dict[str, list[float]] = {}
+    lost = []
+    for sub in (f"{i:02d}" for i in range(1, 9)):
+        for series in series_paths(demo / "bids_labelx", sub):
+            if f"_desc-{desc}_" in series.name:
+                r = matrix(demo / "bids_labelx", series).to_numpy()
+                z.setdefault(sub, []).append(np.arctanh(np.where(np.eye(12), np.nan, r)))
+                run = series.name.split("_space-")[0]
+                table_of = next((demo / "simulated").rglob(f"{run}_desc-conf*.tsv"))
+                values = pd.read_csv(table_of, sep="\t")["framewise_displacement"]
+                fd.setdefault(sub, []).append(values.mean())
+                sidecar = read_series(demo / "bids_labelx", series).sidecar
+                lost.append(sidecar["NumberOfVolumes"] - sidecar["DegreesOfFreedom"])
+    means = np.array([np.mean(runs, axis=0) for runs in z.values()])
+    return means, np.array([np.mean(runs) for runs in fd.values()]), lost
+
+
 def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Path, str]) -> None:
     output = demo[0] / "bids_labelx"
     (path,) = output.glob("group_*_qcfc.tsv")
     table = pd.read_csv(path, sep="\t").set_index("strategy")
     assert table["participants"].tolist() == [8] * 3
+    labels = nib.load(next(output.glob("sub-01/**/*_dseg.nii.gz")))
+    names = pd.read_csv(next(output.glob("sub-01/**/*_dseg.tsv")), sep="\t")
+    middles = [
+        nib.affines.apply_affine(labels.affine, np.argwhere(labels.get_fdata() == index)).mean(0)
+        for index in names["index"]
+    ]
+    pairs = [(i, j) for i in range(12) for j in range(i + 1, 12)]
     for strategy, desc in (("simple", "simple"), ("scrubbing.5", "scrubbing5"), ("none", "raw")):
-        z: dict[str, list[np.ndarray]] = {}
-        fd: dict[str, list[float]] = {}
-        for sub in (f"{i:02d}" for i in range(1, 9)):
-            for series in series_paths(output, sub):
-                if f"_desc-{desc}_" in series.name:
-                    r = matrix(output, series).to_numpy()[np.triu_indices(12, k=1)]
-                    z.setdefault(sub, []).append(np.arctanh(r))
-                    run = series.name.split("_space-")[0]
-                    table_of = next((demo[0] / "simulated").rglob(f"{run}_desc-conf*.tsv"))
-                    values = pd.read_csv(table_of, sep="\t")["framewise_displacement"]
-                    fd.setdefault(sub, []).append(values.mean())
-        of_subjects = np.array([np.mean(runs, axis=0) for runs in z.values()])
-        motion = [np.mean(runs) for runs in fd.values()]
-        expected = [abs(np.corrcoef(edge, motion)[0, 1]) for edge in of_subjects.T]
-        assert table["median_abs_qcfc"][strategy] == pytest.approx(np.median(expected), rel=1e-5)
-        assert f"median QC-FC {np.median(expected):.2f}" in demo[1]
+        z, motion, lost = of_participants(demo[0], desc)
+        found = [pearsonr(z[:, i, j], motion) for i, j in pairs]
+        r = [one.statistic for one in found]
+        # Benjamini & Hochberg: all up to the last that is below its share of 5 %.
+        below = [
+            p <= 0.05 * (k + 1) / 66 for k, p in enumerate(sorted(one.pvalue for one in found))
+        ]
+        significant = max((k + 1 for k in range(66) if below[k]), default=0) / 66
+        millimetres = [np.linalg.norm(middles[i] - middles[j]) for i, j in pairs]
+        row = table.loc[strategy]
+        assert row["median_abs_qcfc"] == pytest.approx(np.median(np.abs(r)), rel=1e-5)
+        assert row["share_significant"] == pytest.approx(significant)
+        rho = spearmanr(r, millimetres).statistic
+        assert row["distance_dependence"] == pytest.approx(rho, abs=1e-4)
+        assert row["mean_dof_lost"] == pytest.approx(np.mean(lost))
+        positive = np.maximum(np.nan_to_num(z.mean(axis=0)), 0)
+        graph = networkx.from_numpy_array(positive)
+        parts = [set(members.index) for _, members in names.groupby("network")]
+        q = networkx.community.modularity(graph, parts, weight="weight")
+        assert row["modularity"] == pytest.approx(q, rel=1e-5)
+        assert f"median QC-FC {np.median(np.abs(r)):.2f}" in demo[1]
     # By chance, eight participants have a median of about 0.27.
     assert table["median_abs_qcfc"]["simple"] > 0.6
     assert table["median_abs_qcfc"]["scrubbing.5"] < 0.45
