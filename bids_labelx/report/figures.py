@@ -17,8 +17,10 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bids_labelx.outputs import write_bytes
@@ -30,6 +32,14 @@ MAX_NAMES = 40
 MAX_NAMES_SMALL = 20
 MAX_NAME_LENGTH = 26
 NO_VALUE = "#bdbdbd"
+NO_NETWORK = "no network"
+
+# What the images of a figure are that say what lies under the pointer; see `mark_regions`.
+REGIONS, MATRIX = "regions", "matrix"
+
+
+_NO_NETWORK = ("", "n/a")
+_DARK = "#5b6770"
 
 
 @contextmanager
@@ -80,6 +90,44 @@ def save_figure(figure: Figure, path: Path) -> None:
         raise ValueError(f"a figure is saved as .svg or .png, not as {path.name}")
 
 
+def mark_regions(
+    axes: Axes, cells: NDArray[np.integer], extent: tuple[float, float, float, float]
+) -> None:
+    """Note which region lies where in a panel, for pages that name it under the pointer.
+
+    It is an image that is not drawn, called `REGIONS`.
+
+    Parameters
+    ----------
+    axes
+        The panel.
+    cells
+        Position of the region in the label table, -1 where there is none, shape (rows, columns),
+        the first row at the top.
+    extent
+        What the cells cover: left, right, bottom and top in the panel's own coordinates.
+    """
+    image = AxesImage(axes, extent=extent, origin="upper", visible=False, gid=REGIONS)
+    image.set_data(np.asarray(cells, dtype=np.int32))
+    axes.add_image(image)
+
+
+def network_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp]:
+    """Positions of `count` regions, those of a network next to each other.
+
+    Networks come in the order in which the table has them first, and regions of a network in the
+    table's order; regions without one come last.
+    """
+    if networks is None:
+        return np.arange(count)
+    if len(networks) != count:
+        raise ValueError(f"{len(networks)} networks for {count} regions")
+    rank = {name: i for i, name in enumerate(dict.fromkeys(networks))}
+    last = len(rank)
+    keys = [last if name in _NO_NETWORK else rank[name] for name in networks]
+    return np.argsort(keys, kind="stable")
+
+
 @default_style()
 def plot_matrix(
     matrix: NDArray[Any],
@@ -90,7 +138,7 @@ def plot_matrix(
     limits: tuple[float, float] | None = None,
     measure: str = "connectivity",
 ) -> Figure:
-    """Draw a region by region matrix in the order of the label table.
+    """Draw a region by region matrix, ordered by network, with a histogram at its colour scale.
 
     Up to 40 regions are all named. Of more, the networks are named if there are any, else every
     n-th region, and the axis says so.
@@ -102,8 +150,8 @@ def plot_matrix(
     names
         The n region names, in the order of the rows.
     networks
-        The network of each of the n regions. Borders are drawn wherever it changes from one
-        region to the next; nothing is reordered. Left out if it changes more than 40 times.
+        The network of each of the n regions; see `network_order` for how they are drawn. Left
+        out, and the table's order kept, if there are more than 40.
     title
         Stands above the matrix.
     limits
@@ -115,6 +163,8 @@ def plot_matrix(
     Returns
     -------
     Figure
+        The matrix, its colour bar, and the number of pairs of regions by value; what lies beyond
+        the limits is counted at the end.
 
     Raises
     ------
@@ -125,8 +175,13 @@ def plot_matrix(
     count = len(names)
     if count == 0 or matrix.shape != (count, count):
         raise ValueError(f"{count} names for a matrix of shape {matrix.shape}")
-    if networks is not None and len(networks) != count:
-        raise ValueError(f"{len(networks)} networks for {count} regions")
+    order = matrix_order(networks, count)
+    if order is None:
+        order, networks = np.arange(count), None
+    matrix = matrix[np.ix_(order, order)]
+    names = [names[i] for i in order]
+    if networks is not None:
+        networks = [NO_NETWORK if networks[i] in _NO_NETWORK else networks[i] for i in order]
     low, high = limits or _symmetric_limits(matrix)
     if not (high > 0 and low == -high):
         raise ValueError(f"limits must be symmetric about zero, not ({low}, {high})")
@@ -135,7 +190,7 @@ def plot_matrix(
     # the screen; the others fit two side by side on a page.
     large = (MAX_NAMES_SMALL // (2 if networks else 1)) < count <= MAX_NAMES or count > 200
     figure = Figure(
-        figsize=(8.0, 7.2) if large else (6.0, 5.5),
+        figsize=(8.6, 7.2) if large else (6.6, 5.5),
         dpi=DPI,
         # Room at the edges: an SVG's text is wider where another font than this one is found.
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),
@@ -149,18 +204,16 @@ def plot_matrix(
         vmin=low,
         vmax=high,
         interpolation="none",
+        gid=MATRIX,
     )
     axes.set_title(title, fontsize=11, parse_math=False)
     _name_regions(axes, names, networks)
 
     finite = matrix[np.isfinite(matrix)]
-    ends = {(True, True): "both", (True, False): "min", (False, True): "max"}
-    beyond = (bool((finite < low).any()), bool((finite > high).any()))
-    bar = figure.colorbar(
-        image, ax=axes, shrink=0.8, aspect=28, extend=ends.get(beyond, "neither")
-    )
-    bar.set_label(measure, parse_math=False)
-    bar.outline.set_visible(False)
+    scale, counts = axes.inset_axes((1.03, 0, 0.03, 1)), axes.inset_axes((1.07, 0, 0.15, 1))
+    figure.colorbar(image, cax=scale).outline.set_visible(False)
+    scale.set_yticks([])
+    _count_values(counts, matrix, (low, high), measure)
     if finite.size < matrix.size:
         figure.legend(
             handles=[Patch(facecolor=NO_VALUE, label="no value (n/a)")],
@@ -169,6 +222,30 @@ def plot_matrix(
             frameon=False,
         )
     return figure
+
+
+def matrix_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp] | None:
+    """The order in which `plot_matrix` draws its regions; None where it leaves networks out."""
+    order = network_order(networks, count)
+    return None if networks is not None and len(set(networks)) > MAX_NAMES else order
+
+
+def _count_values(
+    axes: Axes, matrix: NDArray[np.floating], limits: tuple[float, float], measure: str
+) -> None:
+    """How many pairs of regions have which value, beside the colours of the values."""
+    pairs = matrix[np.triu_indices(len(matrix), k=1)]
+    pairs = np.clip(pairs[np.isfinite(pairs)], *limits)
+    axes.hist(pairs, bins=40, range=limits, orientation="horizontal", color=_DARK)
+    axes.set_ylim(limits)
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.yaxis.set_ticks_position("right")
+    axes.yaxis.set_label_position("right")
+    axes.set_ylabel(measure, parse_math=False)
+    axes.xaxis.set_major_locator(MaxNLocator(1, integer=True))
+    axes.set_xlabel("pairs", fontsize=8)
+    axes.tick_params(labelsize=8, length=2, width=0.6)
+    axes.spines[["top", "left"]].set_visible(False)
 
 
 def _symmetric_limits(matrix: NDArray[np.floating]) -> tuple[float, float]:
@@ -181,8 +258,6 @@ def _symmetric_limits(matrix: NDArray[np.floating]) -> tuple[float, float]:
 def _name_regions(axes: Axes, names: Sequence[str], networks: Sequence[str] | None) -> None:
     count = len(names)
     blocks = _blocks(networks) if networks is not None else []
-    if len(blocks) > MAX_NAMES:
-        blocks = []
     for _, start, _ in blocks[1:]:
         axes.axhline(start - 0.5, color="black", linewidth=0.8)
         axes.axvline(start - 0.5, color="black", linewidth=0.8)

@@ -14,7 +14,12 @@ from matplotlib.figure import Figure
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.report.figures import (
     MAX_NAMES,
+    NO_NETWORK,
     NO_VALUE,
+    REGIONS,
+    mark_regions,
+    matrix_order,
+    network_order,
     plot_matrix,
     render_figure,
     save_figure,
@@ -53,14 +58,21 @@ def test_a_large_matrix_names_every_nth_region_and_says_so(count: int) -> None:
     assert axes.get_xlabel() == f"{count} regions, one name in {step} shown"
 
 
-def test_networks_keep_the_order_of_the_table_and_get_borders() -> None:
-    networks = ["Vis"] * 30 + ["Default"] * 40 + ["Vis"] * 30
+def test_regions_are_ordered_by_network_and_networks_get_borders() -> None:
+    networks = ["Vis"] * 30 + ["n/a"] * 5 + ["Default"] * 35 + ["Vis"] * 30
     values = np.arange(100.0 * 100).reshape(100, 100)
     axes = plot_matrix(values, names_of(100), networks=networks, title="t").axes[0]
-    assert tick_names(axes)[1] == ["Vis", "Default", "Vis"]
-    np.testing.assert_array_equal(axes.images[0].get_array(), values)
-    assert borders(axes) == {29.5, 69.5}
+    assert tick_names(axes)[1] == ["Vis", "Default", NO_NETWORK]
+    order = [*range(30), *range(70, 100), *range(35, 70), *range(30, 35)]
+    assert network_order(networks, 100).tolist() == order
+    np.testing.assert_array_equal(axes.images[0].get_array(), values[np.ix_(order, order)])
+    assert borders(axes) == {59.5, 94.5}
     assert axes.get_xlabel() == "100 regions, by network"
+
+
+def test_names_follow_their_regions() -> None:
+    axes = plot_matrix(np.eye(4), list("abcd"), networks=list("xyxy"), title="t").axes[0]
+    assert tick_names(axes) == (list("acbd"), list("acbd"))
 
 
 def test_a_small_matrix_with_networks_still_names_its_regions() -> None:
@@ -78,9 +90,12 @@ def test_a_network_too_narrow_for_its_name_loses_the_name_and_keeps_its_border()
     assert borders(axes) == {198.5, 199.5, 200.5}
 
 
-def test_networks_in_no_order_are_left_out() -> None:
-    networks = ["A", "B"] * 50
-    axes = plot_matrix(np.eye(100), names_of(100), networks=networks, title="t").axes[0]
+def test_more_networks_than_names_are_left_out() -> None:
+    networks = [f"network {(7 * i) % 50}" for i in range(100)]
+    assert matrix_order(networks, 100) is None
+    values = np.arange(100.0 * 100).reshape(100, 100)
+    axes = plot_matrix(values, names_of(100), networks=networks, title="t").axes[0]
+    np.testing.assert_array_equal(axes.images[0].get_array(), values)
     assert borders(axes) == set()
     assert "one name in" in axes.get_xlabel()
 
@@ -99,14 +114,35 @@ def test_a_scale_off_zero_is_refused() -> None:
         plot_matrix(np.eye(2), names_of(2), title="t", limits=(0.0, 1.0))
 
 
-def test_colour_bar_says_what_the_values_are_and_that_some_lie_beyond() -> None:
-    figure = plot_matrix(
-        np.array([[50.0, 1.0], [1.0, 50.0]]), names_of(2), title="t", measure="covariance"
-    )
-    bar = figure.axes[0].images[0].colorbar
+def test_the_histogram_stands_at_the_scale_and_counts_every_pair_once() -> None:
+    values = np.zeros((4, 4))
+    pairs = [(0, 1, 9.0), (0, 2, 0.31), (0, 3, -7.0), (1, 2, 0.32), (1, 3, np.nan), (2, 3, 1.0)]
+    for i, j, value in pairs:
+        values[i, j] = values[j, i] = value
+    axes = plot_matrix(values, names_of(4), title="t", limits=(-1, 1), measure="covariance").axes[
+        0
+    ]
+    bar = axes.images[0].colorbar
     assert bar is not None
-    assert bar.ax.get_ylabel() == "covariance"
-    assert bar.extend == "max"
+    scale, counts = axes.child_axes[:2]
+    assert scale is bar.ax
+    assert counts.get_ylabel() == "covariance"
+    assert counts.get_ylim() == scale.get_ylim() == (-1, 1)
+    found = {round(p.get_y(), 2): p.get_width() for p in counts.patches if p.get_width()}
+    # Those beyond the limits are at the ends; 40 bars.
+    assert found == {-1.0: 1, 0.3: 2, 0.95: 2}
+
+
+def test_cells_of_regions_are_noted_and_not_drawn() -> None:
+    figure = Figure()
+    axes = figure.add_subplot()
+    axes.plot([0, 2], [0, 1])
+    before = render_figure(figure, "png")
+    mark_regions(axes, np.array([[2, -1]]), (0, 2, 0, 1))
+    assert render_figure(figure, "png") == before
+    (image,) = axes.images
+    assert image.get_gid() == REGIONS
+    assert np.asarray(image.get_array()).tolist() == [[2, -1]]
 
 
 def test_missing_regions_are_grey_and_explained() -> None:
