@@ -31,28 +31,46 @@ class Picture:
         What a reader who does not see the image needs to know.
     caption
         Stands below the image.
+    hover
+        Path of the file that says what is under the pointer, as `src`; empty where there is none.
     """
 
     src: str
     alt: str
     caption: str
+    hover: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
     """A table of text. The first cell of each row names the row.
 
+    Attributes
+    ----------
+    header, rows
+        Names of the columns, and cells.
+    caption
+        Stands above the table.
+    links
+        For each row a path relative to the page that its first cell links to, empty where it
+        links to nothing; without any, no row is linked.
+
     Raises
     ------
     ValueError
-        If a row is not as long as the header.
+        If a row is not as long as the header, or there are links for some rows only.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str
+    links: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.links and len(self.links) != len(self.rows):
+            raise ValueError(
+                f"table {self.caption!r}: {len(self.links)} links for {len(self.rows)} rows"
+            )
         for row in self.rows:
             if len(row) != len(self.header):
                 raise ValueError(
