@@ -6,18 +6,20 @@ blindness (https://jfly.uni-koeln.de/color/).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, to_rgb
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from bids_labelx.report.figures import DPI, default_style
+from bids_labelx.report.figures import DPI, NO_VALUE, default_style, mark_regions
 
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 LABEL_OPACITY = 0.6
@@ -54,12 +56,66 @@ def plot_labels(
     Returns
     -------
     Figure
-        Three rows of up to five slices, taken evenly from those that hold labels.
+        Three rows of up to five slices, taken evenly from those that hold labels. Its panels note
+        which label lies where, as its position among the sorted labels (see
+        `bids_labelx.report.figures.mark_regions`).
 
     Raises
     ------
     ValueError
         If the arrays are not three-dimensional and of one shape.
+    """
+    return _draw(background, labels, affine, lambda ranks: _tell_apart(ranks, _palette(cmap)))
+
+
+@default_style()
+def plot_label_values(
+    background: NDArray[Any] | None,
+    labels: NDArray[Any],
+    affine: NDArray[np.floating],
+    values: Mapping[int, float],
+    *,
+    measure: str,
+    limits: tuple[float, float],
+    cmap: str = "cividis",
+) -> Figure:
+    """Draw one value per label in the brain, as `plot_labels` draws labels.
+
+    Parameters
+    ----------
+    background, labels, affine
+        As for `plot_labels`.
+    values
+        By label; one without a value, or with NaN, is grey.
+    measure
+        What the values are, with their unit if they have one; stands at the colour bar.
+    limits
+        Ends of the colour scale.
+    cmap
+        Name of a matplotlib colormap.
+    """
+    scale = ScalarMappable(
+        Normalize(*limits, clip=True), colormaps[cmap].with_extremes(bad=NO_VALUE)
+    )
+    present = [int(label) for label in np.unique(labels) if label != 0]
+    of_labels = np.array([values.get(label, np.nan) for label in present], dtype=float)
+    table = scale.to_rgba(np.ma.masked_invalid(of_labels), bytes=True)[:, :3]
+    return _draw(background, labels, affine, lambda _: table, scale=scale, measure=measure)
+
+
+def _draw(
+    background: NDArray[Any] | None,
+    labels: NDArray[Any],
+    affine: NDArray[np.floating],
+    colour: Callable[[NDArray[np.intp]], NDArray[np.uint8]],
+    *,
+    scale: ScalarMappable | None = None,
+    measure: str = "",
+) -> Figure:
+    """Slices with the labels in the colours that `colour` gives, shape (n_labels, 3).
+
+    It is asked with the label of each voxel as its position among the sorted labels, -1 where
+    there is none.
     """
     labels = np.asarray(labels)
     opacity = 1.0 if background is None else LABEL_OPACITY
@@ -82,15 +138,17 @@ def plot_labels(
     size = np.array(labels.shape) * voxel_sizes(affine)
     middle = (np.array(labels.shape) - 1) / 2
     centre = affine[:3, :3] @ middle + affine[:3, 3]
-    overlay = _colour_labels(labels, opacity, _palette(cmap))
+    ranks = _ranks(labels)
+    overlay = _with_opacity(colour(ranks), opacity)[ranks]
 
-    figure, rows = _slice_grid(size)
+    figure, rows = _slice_grid(size, bar_width=0.0 if scale is None else 0.8)
     for (letter, axis, across, up, at_left, at_right), row in zip(_PLANES, rows, strict=True):
-        extent = tuple(
+        left, right, bottom, top = (
             float(centre[side] + sign * size[side] / 2)
             for side in (across, up)
             for sign in (-1, 1)
         )
+        extent = (left, right, bottom, top)
         chosen = _choose_slices(labels, axis)
         for axes, index in zip(row, chosen, strict=False):
             position = affine[axis, :3] @ _at(middle, axis, index) + affine[axis, 3]
@@ -106,6 +164,7 @@ def plot_labels(
                 interpolation="nearest",
             )
             axes.imshow(colours, origin="lower", extent=extent, interpolation="nearest")
+            mark_regions(axes, np.take(ranks, index, axis=axis).T[::-1], extent)
             axes.set_title(
                 f"{letter} = {round(position):d} mm".replace("-", "−"),
                 color="white",
@@ -113,16 +172,31 @@ def plot_labels(
                 pad=3,
             )
             _mark_sides(axes, at_left, at_right)
+    if scale is not None:
+        _add_scale(figure, scale, measure)
     return figure
 
 
-def _slice_grid(size: NDArray[np.floating]) -> tuple[Figure, NDArray[Any]]:
-    """Make a black figure of empty panels, all to one scale; `size` is the volume's in mm."""
+def _add_scale(figure: Figure, scale: ScalarMappable, measure: str) -> None:
+    """A colour bar in the room that was left for it at the right."""
+    width = figure.get_figwidth()
+    bar = figure.colorbar(scale, cax=figure.add_axes((1 - 0.75 / width, 0.2, 0.15 / width, 0.6)))
+    bar.set_label(measure, color="white", fontsize=9, parse_math=False)
+    bar.ax.tick_params(colors="white", labelsize=8)
+    bar.outline.set_visible(False)
+
+
+def _slice_grid(size: NDArray[np.floating], *, bar_width: float) -> tuple[Figure, NDArray[Any]]:
+    """Make a black figure of empty panels, all to one scale, with room for a colour bar.
+
+    `size` is the volume's in mm, `bar_width` the bar's in inches.
+    """
     width, title = 2.0, 0.24
     scale = width / max(size[across] for _, _, across, _, _, _ in _PLANES)
     heights = [float(size[up] * scale) for _, _, _, up, _, _ in _PLANES]
     total = sum(heights) + title * len(_PLANES)
-    figure = Figure(figsize=(width * SLICES_PER_ROW, total), dpi=DPI, facecolor="black")
+    whole = width * SLICES_PER_ROW + bar_width
+    figure = Figure(figsize=(whole, total), dpi=DPI, facecolor="black")
     rows = figure.subplots(
         len(_PLANES),
         SLICES_PER_ROW,
@@ -130,7 +204,7 @@ def _slice_grid(size: NDArray[np.floating]) -> tuple[Figure, NDArray[Any]]:
         gridspec_kw={
             "height_ratios": heights,
             "left": 0.005,
-            "right": 0.995,
+            "right": 0.995 - bar_width / whole,
             "bottom": 0.01,
             "top": 1 - title / total,
             "wspace": 0.02,
@@ -208,28 +282,35 @@ def _palette(cmap: str | Colormap | None) -> NDArray[np.uint8]:
     return np.rint(255 * colours).astype(np.uint8)
 
 
-def _colour_labels(
-    labels: NDArray[Any], opacity: float, palette: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Give each voxel its label's colour, shape (x, y, z, 4); see-through where there is none.
+def _ranks(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """The position of each voxel's label among the sorted labels, -1 where there is none."""
+    values, ranks = np.unique(labels, return_inverse=True)
+    order = np.cumsum(values != 0) - 1
+    return np.where(values == 0, -1, order)[ranks.reshape(labels.shape)]
+
+
+def _with_opacity(colours: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
+    """Colours of the labels with their opacity, (n_labels + 1, 4); the last is see-through."""
+    table = np.zeros((len(colours) + 1, 4), dtype=np.uint8)
+    table[:-1, :3], table[:-1, 3] = colours, round(opacity * 255)
+    return table
+
+
+def _tell_apart(ranks: NDArray[np.intp], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give each label a colour, shape (n_labels, 3).
 
     Going through the labels in order, each takes the colour of the palette that has the least
     contact with it so far, so that neighbours differ. Ties go to the next colour in turn.
     """
-    values, ranks = np.unique(labels, return_inverse=True)
-    ranks = ranks.reshape(labels.shape)
-    colour = np.full(values.size, -1)
-    for rank, (others, weights) in enumerate(_contacts(ranks, values.size)):
-        if values[rank] == 0:
-            continue
+    count = int(ranks.max(initial=-1)) + 1
+    colour = np.full(count, -1)
+    if not count:
+        return palette[colour]
+    for rank, (others, weights) in enumerate(_contacts(ranks, count)):
         contact = np.bincount(colour[others] + 1, weights, minlength=len(palette) + 1)[1:]
         in_turn = (rank + np.arange(len(palette))) % len(palette)
         colour[rank] = in_turn[np.argmin(contact[in_turn])]
-
-    table = np.zeros((values.size, 4), dtype=np.uint8)
-    table[values != 0, :3] = palette[colour[values != 0]]
-    table[values != 0, 3] = round(opacity * 255)
-    return table[ranks]
+    return palette[colour]
 
 
 def _contacts(
@@ -244,7 +325,7 @@ def _contacts(
         moved = np.moveaxis(ranks, axis, 0)
         for distance in (1, 2):
             one, other = moved[:-distance], moved[distance:]
-            differ = one != other
+            differ = (one != other) & (one >= 0) & (other >= 0)
             codes += [one[differ] * count + other[differ], other[differ] * count + one[differ]]
     pairs, times = np.unique(np.concatenate(codes), return_counts=True)
     first, second = np.divmod(pairs, count)

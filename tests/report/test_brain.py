@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from bids_labelx.report.brain import PALETTE, plot_labels
-from bids_labelx.report.figures import render_figure
+from bids_labelx.report.brain import PALETTE, plot_label_values, plot_labels
+from bids_labelx.report.figures import NO_VALUE, REGIONS, render_figure
 
 SHAPE = (20, 24, 16)
 AFFINE = np.array([[3.0, 0, 0, -30], [0, 2, 0, -20], [0, 0, 4, -10], [0, 0, 0, 1]])
@@ -190,3 +190,57 @@ def test_colours_come_from_the_colormap_that_is_asked_for() -> None:
     seen = {tuple(int(v) for v in pixel[:3]) for row in overlay for pixel in row if pixel[3]}
     assert seen
     assert seen <= known
+
+
+def test_panels_note_the_label_under_each_voxel() -> None:
+    background, labels = box_of_labels()
+    figure = plot_labels(background, labels, AFFINE)
+    present = [label for label in np.unique(labels) if label]
+    for axes in panels(figure):
+        shown = np.asarray(axes.images[1].get_array())
+        marks = axes.images[2]
+        assert marks.get_gid() == REGIONS
+        assert not marks.get_visible()
+        assert tuple(marks.get_extent()) == tuple(axes.images[1].get_extent())
+        cells = np.asarray(marks.get_array())[::-1]
+        np.testing.assert_array_equal(cells >= 0, shown[..., 3] > 0)
+        # A label has one colour, and cells of one label are of one colour.
+        for rank in set(cells[cells >= 0].tolist()):
+            assert 0 <= rank < len(present)
+            assert len(np.unique(shown[cells == rank], axis=0)) == 1
+
+
+def test_values_are_drawn_label_by_label_with_their_scale() -> None:
+    labels = np.zeros((6, 6, 6), dtype=int)
+    labels[1:3, 1:5, 1:5], labels[3:5, 1:5, 1:5], labels[5, 1:5, 1:5] = 7, 9, 30
+    figure = plot_label_values(
+        None, labels, np.eye(4), {7: 0.25, 9: np.nan, 100: 1.0}, measure="share", limits=(0, 1)
+    )
+    expected = {
+        0: to_rgb(NO_VALUE),
+        7: colormaps["cividis"](0.25)[:3],
+        9: to_rgb(NO_VALUE),
+        30: to_rgb(NO_VALUE),
+    }
+    present = (7, 9, 30)
+    seen = set()
+    for axes in figure.axes:
+        if axes.images:
+            shown = np.asarray(axes.images[1].get_array())
+            cells = np.asarray(axes.images[2].get_array())[::-1]
+            for rank in set(cells[cells >= 0].tolist()):
+                np.testing.assert_allclose(
+                    shown[cells == rank][0, :3] / 255, expected[present[rank]], atol=0.01
+                )
+                seen.add(present[rank])
+    assert seen == {7, 9, 30}
+    bar = figure.axes[-1]
+    assert bar.get_ylabel() == "share"
+    assert bar.get_ylim() == (0, 1)
+
+
+def test_values_beyond_the_scale_have_the_colour_of_its_end() -> None:
+    labels = np.ones((4, 4, 4), dtype=int)
+    figure = plot_label_values(None, labels, np.eye(4), {1: 7.0}, measure="m", limits=(0, 2))
+    shown = np.asarray(figure.axes[0].images[1].get_array())
+    np.testing.assert_allclose(shown[0, 0, :3] / 255, colormaps["cividis"](1.0)[:3], atol=0.01)
