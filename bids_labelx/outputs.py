@@ -69,6 +69,21 @@ def figure_path(path: Path, extension: str) -> Path:
     return Path(path.parts[0], "figures", path.name.partition(".")[0] + extension)
 
 
+def report_figure(
+    entities: Mapping[str, str], suffix: str, extension: str, **more: str | None
+) -> Path:
+    """Where a figure of a run and atlas goes, within the output dataset; see `output_path`."""
+    return figure_path(output_path(entities, suffix, extension, **more), extension)
+
+
+def run_figure(
+    entities: Mapping[str, str], suffix: str, extension: str, **more: str | None
+) -> Path:
+    """Where a figure of a run goes that its space and resolution have nothing to do with."""
+    temporal = {key: value for key, value in entities.items() if key not in SPATIAL}
+    return report_figure(temporal, suffix, extension, **more)
+
+
 def outliers_path(entities: Mapping[str, str], desc: str) -> Path:
     """The outliers table: censoring is of the run, whatever its space and resolution."""
     temporal = {key: value for key, value in entities.items() if key not in SPATIAL}

@@ -98,6 +98,45 @@ def mean_temporal_snr(signals: np.ndarray) -> float | None:
     return float((known.mean(axis=0)[varies] / spread[varies]).mean()) if varies.any() else None
 
 
+def power_spectrum(
+    series: np.ndarray, kept: np.ndarray, t_r: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the power of regional series by frequency, the mean over regions.
+
+    The periodogram of each region, ``|sum_t x(t) exp(-2 pi i f t)|^2`` over the volumes kept
+    (Deeming, 1975, doi:10.1007/BF00681947), over its sum and the distance of frequencies.
+
+    Parameters
+    ----------
+    series
+        Of the volumes kept, shape (n_kept, n_regions); a region with NaN or without any variation
+        is left out.
+    kept
+        Bool of shape (n_volumes,).
+    t_r
+        Repetition time in seconds.
+
+    Returns
+    -------
+    frequencies : numpy.ndarray
+        In Hz, ``k / (n_volumes t_r)`` from k = 1 up to half the sampling frequency.
+    share : numpy.ndarray
+        Per Hz, the same shape; NaN where no region is left.
+    """
+    n_volumes = len(kept)
+    frequencies = np.fft.rfftfreq(n_volumes, t_r)[1:]
+    centred = series - series.mean(axis=0)
+    # A volume that is left out adds nothing to the sum.
+    whole = np.zeros((n_volumes, series.shape[1]))
+    whole[kept] = centred
+    with np.errstate(invalid="ignore"):
+        known = np.isfinite(centred).all(axis=0) & (np.ptp(series, axis=0) > 0)
+    power = np.abs(np.fft.rfft(whole[:, known], axis=0)[1:]) ** 2
+    if not known.any() or not len(frequencies):
+        return frequencies, np.full(len(frequencies), np.nan)
+    return frequencies, (power / power.sum(axis=0)).mean(axis=1) * (n_volumes * t_r)
+
+
 def _numbers(confounds: pd.DataFrame | None, column: str) -> np.ndarray:
     if confounds is None or column not in confounds:
         return np.empty(0)

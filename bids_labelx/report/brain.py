@@ -65,7 +65,13 @@ def plot_labels(
     ValueError
         If the arrays are not three-dimensional and of one shape.
     """
-    return _draw(background, labels, affine, lambda ranks: _tell_apart(ranks, _palette(cmap)))
+    return _draw(
+        background,
+        labels,
+        affine,
+        lambda ranks: _tell_apart(ranks, _palette(cmap)),
+        opacity=1.0 if background is None else LABEL_OPACITY,
+    )
 
 
 @default_style()
@@ -84,7 +90,7 @@ def plot_label_values(
     Parameters
     ----------
     background, labels, affine
-        As for `plot_labels`.
+        As for `plot_labels`; the labels are opaque, so that colours are those of the scale.
     values
         By label; one without a value, or with NaN, is grey.
     measure
@@ -100,7 +106,9 @@ def plot_label_values(
     present = [int(label) for label in np.unique(labels) if label != 0]
     of_labels = np.array([values.get(label, np.nan) for label in present], dtype=float)
     table = scale.to_rgba(np.ma.masked_invalid(of_labels), bytes=True)[:, :3]
-    return _draw(background, labels, affine, lambda _: table, scale=scale, measure=measure)
+    return _draw(
+        background, labels, affine, lambda _: table, opacity=1.0, scale=scale, measure=measure
+    )
 
 
 def _draw(
@@ -109,6 +117,7 @@ def _draw(
     affine: NDArray[np.floating],
     colour: Callable[[NDArray[np.intp]], NDArray[np.uint8]],
     *,
+    opacity: float,
     scale: ScalarMappable | None = None,
     measure: str = "",
 ) -> Figure:
@@ -118,7 +127,6 @@ def _draw(
     there is none.
     """
     labels = np.asarray(labels)
-    opacity = 1.0 if background is None else LABEL_OPACITY
     background = np.zeros(labels.shape) if background is None else np.asarray(background)
     if labels.ndim != 3 or background.shape != labels.shape:
         raise ValueError(

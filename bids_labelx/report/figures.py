@@ -275,6 +275,18 @@ def _name_regions(axes: Axes, names: Sequence[str], networks: Sequence[str] | No
         axes.set_xlabel(f"{count} regions, one name in {step} shown", fontsize=9)
 
 
+def name_rows(axes: Axes, networks: Sequence[str]) -> None:
+    """Name networks at the left of rows that are ordered by them, with a line between them."""
+    blocks = _blocks([NO_NETWORK if one in _NO_NETWORK else one for one in networks])
+    if len(blocks) > MAX_NAMES:
+        return
+    for _, start, _ in blocks[1:]:
+        axes.axhline(start - 0.5, color="#d55e00", linewidth=0.6)
+    # A carpet is low: about eight names fit.
+    middles, names = _legible(blocks, len(networks), room=8)
+    axes.set_yticks(middles, [shorten(name) for name in names], fontsize=7, parse_math=False)
+
+
 def _blocks(networks: Sequence[str]) -> list[tuple[str, int, int]]:
     """Neighbouring regions of one network: name, first row, and the row after the last."""
     blocks, start = [], 0
@@ -285,19 +297,21 @@ def _blocks(networks: Sequence[str]) -> list[tuple[str, int, int]]:
     return blocks
 
 
-def _legible(blocks: list[tuple[str, int, int]], count: int) -> tuple[list[float], list[str]]:
+def _legible(
+    blocks: list[tuple[str, int, int]], count: int, room: int = MAX_NAMES
+) -> tuple[list[float], list[str]]:
     """Middle and name of each block, without the smaller ones whose names would overlap."""
     kept: list[tuple[float, str]] = []
     for name, start, stop in sorted(blocks, key=lambda block: block[1] - block[2]):
         middle = (start + stop - 1) / 2
-        if all(abs(middle - other) >= count / MAX_NAMES for other, _ in kept):
+        if all(abs(middle - other) >= count / room for other, _ in kept):
             kept.append((middle, name))
     kept.sort()
     return [middle for middle, _ in kept], [name for _, name in kept]
 
 
 def _set_ticks(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
-    short = [_shorten(name) for name in names]
+    short = [shorten(name) for name in names]
     size = 8.5 if len(short) <= MAX_NAMES_SMALL else 6.5
     axes.set_xticks(positions, short, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(positions, short, fontsize=size, parse_math=False)
@@ -309,7 +323,7 @@ def _name_networks_above(axes: Axes, named: tuple[list[float], list[str]]) -> No
     above = axes.secondary_xaxis("top")
     above.set_xticks(
         positions,
-        [_shorten(name) for name in names],
+        [shorten(name) for name in names],
         rotation=60,
         rotation_mode="anchor",
         ha="left",
@@ -321,7 +335,7 @@ def _name_networks_above(axes: Axes, named: tuple[list[float], list[str]]) -> No
     above.spines[:].set_visible(False)
 
 
-def _shorten(name: str) -> str:
+def shorten(name: str) -> str:
     """Cut the middle out of a long name: atlases tell regions apart at the end."""
     if len(name) <= MAX_NAME_LENGTH:
         return name

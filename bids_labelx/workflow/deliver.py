@@ -1,4 +1,4 @@
-"""From a run's results to files of the output dataset: tables, sidecars, images and figures."""
+"""From a run's results to files of the output dataset: tables, sidecars and images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from bids_labelx.names import camel
 from bids_labelx.outputs import (
     SOURCE_LINK,
     bids_uri,
-    figure_path,
     outliers_path,
     output_path,
     write_json,
@@ -28,7 +27,7 @@ from bids_labelx.outputs import (
 )
 from bids_labelx.settings import Settings
 from bids_labelx.sidecars import dseg_sidecar, timeseries_sidecar
-from bids_labelx.workflow.matrices import draw_matrix, matrix_path, write_matrix
+from bids_labelx.workflow.matrices import matrix_path, write_matrix
 from bids_labelx.workflow.plan import PlannedRun
 from bids_labelx.workflow.steps import Arrays, read_mask, series_key
 
@@ -128,7 +127,7 @@ def write_run(
     for i, atlas in enumerate(delivery.planned.atlases):
         written += _write_dseg(delivery, i, labels[i], tables[i])
         names = tables[i]["name"].tolist()
-        for statistic, strategy in _done(delivery, denoising):
+        for statistic, strategy in done_strategies(delivery, denoising):
             path = series_path(delivery, atlas, statistic, strategy)
             key = series_key(i, statistic, strategy.name)
             table = pd.DataFrame(cleaned[key], columns=names)
@@ -202,7 +201,9 @@ def too_short(delivery: Delivery, denoising: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _done(delivery: Delivery, denoising: Mapping[str, Any]) -> Iterator[tuple[str, Strategy]]:
+def done_strategies(
+    delivery: Delivery, denoising: Mapping[str, Any]
+) -> Iterator[tuple[str, Strategy]]:
     """Statistics × strategies, without the strategies that could not be done."""
     for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
         if "problem" not in denoising[strategy.name]:
@@ -217,7 +218,7 @@ def _write_pair(output: Path, path: Path, table: pd.DataFrame, sidecar: Mapping[
 
 def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
     path = dseg_path(delivery, delivery.planned.atlases[i])
-    masked, affine = _masked(delivery.planned, labels)
+    masked, affine = masked_labels(delivery.planned, labels)
     sidecar = dseg_sidecar(
         table,
         sources=delivery.sources(i, with_confounds=False),
@@ -230,7 +231,7 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
     return [path, path.with_suffix(".nii.gz")]
 
 
-def _masked(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels inside the run's mask, shape (x, y, z), and their affine."""
     data, affine = read_data(labels)
     grid = (planned.grid.shape, np.array(planned.grid.affine))
@@ -258,46 +259,3 @@ def series_path(delivery: Delivery, atlas: Atlas, statistic: str, strategy: Stra
     return output_path(
         delivery.entities(atlas), "timeseries", ".tsv", stat=camel(statistic), desc=strategy.label
     )
-
-
-def draw_run(
-    delivery: Delivery,
-    *,
-    labels: Sequence[Path],
-    tables: Sequence[pd.DataFrame],
-    mean_image: np.ndarray,
-    matrices: Arrays,
-    denoising: Mapping[str, Any],
-) -> list[Path]:
-    """Draw the figures of a run's report: labels on the mean BOLD, and the matrices.
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was drawn, within the output dataset.
-    """
-    from bids_labelx.report.brain import plot_labels
-    from bids_labelx.report.figures import save_figure
-
-    drawn: list[Path] = []
-    for i, atlas in enumerate(delivery.planned.atlases):
-        masked, affine = _masked(delivery.planned, labels[i])
-        path = figure_path(dseg_path(delivery, atlas), ".png")
-        save_figure(plot_labels(mean_image, masked, affine), delivery.settings.output_dir / path)
-        drawn.append(path)
-        table = tables[i]
-        networks = table["network"].tolist() if "network" in table else None
-        for statistic, strategy in _done(delivery, denoising):
-            for measure in delivery.settings.measures:
-                drawn.append(
-                    draw_matrix(
-                        delivery.settings.output_dir,
-                        matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
-                        matrices[series_key(i, statistic, strategy.name, measure)],
-                        table["name"].tolist(),
-                        measure=measure,
-                        networks=networks,
-                        what=f"{statistic}, {strategy.name}",
-                    )
-                )
-    return drawn

@@ -28,7 +28,8 @@ from threadpoolctl import threadpool_limits
 
 from bids_labelx.errors import LabelxError
 from bids_labelx.workflow import cleaning, steps
-from bids_labelx.workflow.deliver import draw_run, too_short, write_run
+from bids_labelx.workflow.deliver import too_short, write_run
+from bids_labelx.workflow.drawing import Results, draw_run
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
@@ -291,17 +292,23 @@ class Deliver(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002
         denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
-        matrices = steps.load_arrays(Path(self.inputs.matrices))
-        same: dict[str, Any] = {
-            "labels": [Path(path) for path in self.inputs.labels],
-            "tables": [steps.read_grid_table(Path(path)) for path in self.inputs.tables],
-            "matrices": matrices,
-            "denoising": denoising,
-        }
-        cleaned = steps.load_arrays(Path(self.inputs.cleaned))
-        mean_image = steps.load_arrays(Path(self.inputs.signals))["mean_image"]
-        written = write_run(self.inputs.delivery, cleaned=cleaned, **same)
-        written += draw_run(self.inputs.delivery, mean_image=mean_image, **same)
+        results = Results(
+            labels=[Path(path) for path in self.inputs.labels],
+            tables=[steps.read_grid_table(Path(path)) for path in self.inputs.tables],
+            signals=steps.load_arrays(Path(self.inputs.signals)),
+            cleaned=steps.load_arrays(Path(self.inputs.cleaned)),
+            matrices=steps.load_arrays(Path(self.inputs.matrices)),
+            denoising=denoising,
+        )
+        written = write_run(
+            self.inputs.delivery,
+            labels=results.labels,
+            tables=results.tables,
+            cleaned=results.cleaned,
+            matrices=results.matrices,
+            denoising=denoising,
+        )
+        written += draw_run(self.inputs.delivery, results)
         problems = {
             name: entry["problem"] for name, entry in denoising.items() if "problem" in entry
         }

@@ -100,7 +100,8 @@ def draw_matrix(
 
     `what` says in a few words which series it is of.
     """
-    from bids_labelx.report.figures import plot_matrix, save_figure
+    from bids_labelx.report.figures import matrix_order, plot_matrix
+    from bids_labelx.report.hover import save_with_hover
 
     shown = MEASURES[measure][1].partition(",")[0]
     figure = plot_matrix(
@@ -112,5 +113,7 @@ def draw_matrix(
         measure=shown,
     )
     picture = figure_path(path, ".svg")
-    save_figure(figure, output / picture)
+    order = matrix_order(networks, len(names))
+    drawn = names if order is None else [names[i] for i in order]
+    save_with_hover(figure, output / picture, names=drawn)
     return picture

@@ -1,0 +1,342 @@
+"""Figures of one run: coverage of its labels, its series before and after, confounds, power."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from bids_labelx.report.brain import PALETTE
+from bids_labelx.report.figures import (
+    DPI,
+    MAX_NAMES,
+    NO_VALUE,
+    default_style,
+    mark_regions,
+    name_rows,
+    network_order,
+    shorten,
+)
+
+_KEPT, _LOST = PALETTE[4], PALETTE[5]
+_BEFORE, _AFTER = "#5b6770", PALETTE[4]
+_WIDTH = 9.0
+_CARPET_RANGE = 2.0  # standard deviations
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A run's series after a strategy.
+
+    Attributes
+    ----------
+    strategy
+        Its name.
+    kept
+        Volumes that it keeps, bool of shape (n_volumes,).
+    series
+        Of the volumes kept, shape (n_kept, n_regions); NaN for a region that is lost.
+    """
+
+    strategy: str
+    kept: NDArray[np.bool_]
+    series: NDArray[np.floating]
+
+
+@default_style()
+def plot_coverage(
+    coverage: NDArray[np.floating],
+    names: Sequence[str],
+    lost: NDArray[np.bool_],
+    *,
+    threshold: float,
+) -> Figure:
+    """Draw a bar per label, sorted from the least covered.
+
+    Parameters
+    ----------
+    coverage
+        Share of the voxels that are covered, shape (n_labels,); NaN counts as 0.
+    names
+        Of the labels; shown where there are up to 40.
+    lost
+        Whether a label has no signal, for whatever reason, shape (n_labels,).
+    threshold
+        Below it a label is lost.
+    """
+    coverage = np.nan_to_num(np.asarray(coverage, dtype=float))
+    order = np.argsort(coverage, kind="stable")
+    count = len(order)
+    named = count <= MAX_NAMES
+    figure = Figure(figsize=(_WIDTH, 3.6 if named else 2.6), dpi=DPI, facecolor="white")
+    axes = figure.add_axes((0.075, 0.45, 0.9, 0.45) if named else (0.075, 0.2, 0.9, 0.66))
+    places = np.arange(count)
+    for chosen, colour, hatch, text in (
+        (~lost[order], _KEPT, None, "has a signal"),
+        (lost[order], _LOST, "////", "lost"),
+    ):
+        look: dict[str, Any] = {"facecolor": colour, "label": f"{text} ({int(chosen.sum())})"}
+        if hatch:
+            look |= {"hatch": hatch, "edgecolor": "white"}
+        values = np.where(chosen, coverage[order], 0)
+        if named:
+            axes.bar(places[chosen], values[chosen], width=0.8, linewidth=0, **look)
+        else:
+            # One shape for all of them, which keeps the file small.
+            axes.stairs(values, np.arange(count + 1) - 0.5, fill=True, linewidth=0, **look)
+    # A label without a covered voxel has no bar to see.
+    empty = np.flatnonzero(coverage[order] == 0)
+    axes.plot(empty, np.full(len(empty), 0.02), "x", color=_LOST, markersize=4)
+    axes.axhline(threshold, color="black", linewidth=1, linestyle="--")
+    axes.set_xlim(-0.5, count - 0.5)
+    axes.set_ylim(0, 1.02)
+    axes.set_ylabel("share of voxels covered")
+    if named:
+        axes.set_xticks(
+            range(count),
+            [shorten(names[i]) for i in order],
+            rotation=90,
+            fontsize=8,
+            parse_math=False,
+        )
+    else:
+        axes.set_xticks([])
+        axes.set_xlabel(f"{count} labels, the least covered first")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"Coverage of the labels; the threshold is {threshold:g}", fontsize=10)
+    axes.legend(loc="lower right", fontsize=8, framealpha=0.9)
+    mark_regions(axes, order[None], (-0.5, count - 0.5, 0, 1.02))
+    return figure
+
+
+@default_style()
+def plot_carpet(
+    before: NDArray[np.floating],
+    after: Sequence[Cleaned],
+    *,
+    networks: Sequence[str] | None,
+    motion: Mapping[str, NDArray[np.floating]],
+    thresholds: Mapping[str, float],
+) -> Figure:
+    """Draw the regions' series before and after each strategy, below the run's motion.
+
+    Parameters
+    ----------
+    before
+        Before cleaning, shape (n_volumes, n_regions); NaN for a region that is lost.
+    after
+        By strategy.
+    networks
+        Of each region; see `bids_labelx.report.figures.network_order`.
+    motion
+        Curves to draw above, by name with unit, each of shape (n_volumes,).
+    thresholds
+        Lines in these curves, by the same names.
+
+    Returns
+    -------
+    Figure
+        From top to bottom the curves, the volumes that each strategy leaves out, and a carpet for
+        ``before`` and each strategy: a row per region, its series at unit variance over the
+        volumes shown, and no value where a volume is left out.
+    """
+    n_volumes, n_regions = before.shape
+    order = network_order(networks, n_regions)
+    carpets = [("before", np.ones(n_volumes, dtype=bool), before)]
+    carpets += [(one.strategy, one.kept, one.series) for one in after]
+    heights = [0.7] * len(motion) + [0.16 + 0.16 * len(after)] + [1.5] * len(carpets)
+    gap, top, bottom = 0.1, 0.1, 0.5
+    height = sum(heights) + gap * (len(heights) - 1) + top + bottom
+    figure = Figure(figsize=(_WIDTH, height), dpi=DPI, facecolor="white")
+    rows, y = [], height - top
+    for one in heights:
+        y -= one
+        rows.append(figure.add_axes((0.19, y / height, 0.79, one / height)))
+        y -= gap
+    for axes in rows:
+        axes.set_xlim(-0.5, n_volumes - 0.5)
+        axes.tick_params(length=2, width=0.6, labelsize=8, labelbottom=axes is rows[-1])
+    for axes, (name, values) in zip(rows, motion.items(), strict=False):
+        _draw_motion(axes, name, values, thresholds.get(name))
+    _draw_left_out(rows[len(motion)], after)
+    for axes, (name, kept, series) in zip(rows[len(motion) + 1 :], carpets, strict=True):
+        _draw_carpet(axes, name, kept, series[:, order], order)
+        if networks is not None:
+            name_rows(axes, [networks[i] for i in order])
+    rows[-1].set_xlabel("volume")
+    rows[-1].xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    return figure
+
+
+def _draw_motion(
+    axes: Axes, name: str, values: NDArray[np.floating], threshold: float | None
+) -> None:
+    axes.plot(values, color=_BEFORE, linewidth=0.8)
+    if threshold is not None:
+        axes.axhline(threshold, color=_LOST, linewidth=0.8, linestyle="--")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8, parse_math=False)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_left_out(axes: Axes, after: Sequence[Cleaned]) -> None:
+    """A row per strategy, dark where a volume is left out."""
+    out = ~np.array([one.kept for one in after])
+    axes.imshow(out, aspect="auto", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    names = [
+        shorten(f"{one.strategy} leaves out {int(row.sum())}")
+        for one, row in zip(after, out, strict=True)
+    ]
+    axes.set_yticks(range(len(after)), names, fontsize=7, parse_math=False)
+
+
+def _draw_carpet(
+    axes: Axes,
+    name: str,
+    kept: NDArray[np.bool_],
+    series: NDArray[np.floating],
+    order: NDArray[np.intp],
+) -> None:
+    whole = np.full((len(kept), series.shape[1]), np.nan)
+    whole[kept] = series - series.mean(axis=0)
+    spread = series.std(axis=0)
+    shown = np.divide(whole, spread, out=np.zeros_like(whole), where=spread > 0)
+    shown[np.isnan(whole)] = np.nan
+    image = axes.imshow(
+        np.ma.masked_invalid(shown.T),
+        aspect="auto",
+        cmap="gray",
+        vmin=-_CARPET_RANGE,
+        vmax=_CARPET_RANGE,
+        interpolation="nearest" if len(kept) < 800 else "antialiased",
+    )
+    image.cmap.set_bad(NO_VALUE)
+    count = len(order)
+    mark_regions(axes, order[:, None], (-0.5, len(kept) - 0.5, count - 0.5, -0.5))
+    axes.set_ylabel(shorten(name), fontsize=9, parse_math=False)
+    axes.set_yticks([])
+
+
+@default_style()
+def plot_design(
+    regressors: NDArray[np.floating], names: Sequence[str], kept: NDArray[np.bool_], *, title: str
+) -> Figure:
+    """Draw a strategy's regressors as columns, time running down, each at unit variance.
+
+    Parameters
+    ----------
+    regressors
+        Shape (n_volumes, n_regressors).
+    names
+        Of the regressors; of more than 40 every n-th is shown.
+    kept
+        Volumes that the strategy keeps, shape (n_volumes,); the others are grey.
+    title
+        Stands above.
+    """
+    count = len(names)
+    values = np.asarray(regressors, dtype=float)
+    spread = values[kept].std(axis=0)
+    shown = np.divide(
+        values - values[kept].mean(axis=0), spread, out=np.zeros_like(values), where=spread > 0
+    )
+    shown[~kept] = np.nan
+    width = min(max(3.2, 1.4 + 0.16 * count), _WIDTH)
+    figure = Figure(figsize=(width, 4.6), dpi=DPI, facecolor="white")
+    axes = figure.add_axes((0.8 / width, 0.38, 1 - 0.95 / width, 0.54))
+    image = axes.imshow(
+        np.ma.masked_invalid(shown),
+        aspect="auto",
+        cmap="gray",
+        vmin=-3,
+        vmax=3,
+        interpolation="none",
+    )
+    image.cmap.set_bad(NO_VALUE)
+    step = -(-count // MAX_NAMES)
+    axes.set_xticks(
+        range(0, count, step),
+        [shorten(name) for name in names[::step]],
+        rotation=90,
+        fontsize=7,
+        parse_math=False,
+    )
+    axes.tick_params(length=2, width=0.6)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_ylabel("volume")
+    axes.set_title(title, fontsize=9, parse_math=False)
+    if step > 1:
+        axes.set_xlabel(f"{count} regressors, one name in {step} shown", fontsize=8)
+    return figure
+
+
+@default_style()
+def plot_spectrum(
+    frequencies: NDArray[np.floating],
+    before: NDArray[np.floating],
+    after: NDArray[np.floating],
+    *,
+    band: tuple[float | None, float | None],
+    title: str,
+) -> Figure:
+    """Draw the regions' power by frequency before and after a strategy.
+
+    Parameters
+    ----------
+    frequencies
+        In Hz, shape (n_frequencies,).
+    before, after
+        Share of the power per Hz, the mean over regions, the same shape; see
+        `bids_labelx.quality.power_spectrum`.
+    band
+        High-pass and low-pass of the strategy in Hz, None where it has none; shaded.
+    title
+        Stands above.
+    """
+    figure = Figure(figsize=(4.4, 3.2), dpi=DPI, facecolor="white")
+    axes = figure.add_axes((0.17, 0.17, 0.79, 0.71))
+    low, high = band
+    if low is not None or high is not None:
+        axes.axvspan(low or 0, high or frequencies[-1], color="#e8eef4", label="pass band")
+    axes.semilogy(frequencies, before, color=_BEFORE, linewidth=1, linestyle=":", label="before")
+    axes.semilogy(frequencies, after, color=_AFTER, linewidth=1.2, label="after")
+    # What a filter takes away is zero but for rounding; it would set the scale.
+    shown = np.concatenate([before, after])
+    top = float(np.nanmax(shown, initial=1e-12))
+    axes.set_ylim(top / 1e5, 2 * top)
+    axes.set_xlim(0, frequencies[-1])
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("share of power per Hz")
+    axes.set_title(title, fontsize=9, parse_math=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def correlate_confounds(values: NDArray[Any]) -> NDArray[np.floating]:
+    """Pearson correlations between columns, over the rows in which all have a value.
+
+    Parameters
+    ----------
+    values
+        Shape (n_volumes, n_columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_columns, n_columns); NaN for a column without any variation.
+    """
+    whole = np.asarray(values, dtype=float)
+    whole = whole[np.isfinite(whole).all(axis=1)]
+    centred = whole - whole.mean(axis=0)
+    norm = np.sqrt((centred**2).sum(axis=0))
+    scale = np.outer(norm, norm)
+    r = np.divide(centred.T @ centred, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
+    return np.asarray(np.clip(r, -1, 1))
