@@ -253,6 +253,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="say what would be done with what, and stop",
     )
     running.add_argument(
+        "--reports-only",
+        action="store_true",
+        default=None,
+        help="write the participants' reports again from what is in OUTPUT_DIR, and stop",
+    )
+    running.add_argument(
         "--overwrite",
         action="store_true",
         default=None,

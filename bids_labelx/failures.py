@@ -29,11 +29,14 @@ class Failure:
     problems
         By the strategy's name why it could not be done; the same reason for all strategies where
         it is the run's.
+    trace
+        Where in the code the run ended; empty where nothing is known of it.
     """
 
     entities: Mapping[str, str]
     atlases: tuple[str, ...]
     problems: Mapping[str, str]
+    trace: str = ""
 
     @property
     def problem(self) -> str:
@@ -42,10 +45,11 @@ class Failure:
 
     def within(self, *folders: Path) -> Failure:
         """The same with paths within these folders, wherever these lie."""
-        problems = dict(self.problems)
+        problems, trace = dict(self.problems), self.trace
         for folder in folders:
             problems = {k: text.replace(f"{folder}/", "") for k, text in problems.items()}
-        return Failure(self.entities, self.atlases, problems)
+            trace = trace.replace(f"{folder}/", "")
+        return Failure(self.entities, self.atlases, problems, trace)
 
 
 def remember_failure(output: Path, failure: Failure, tried: Iterable[str]) -> None:
@@ -79,6 +83,7 @@ def remember_failure(output: Path, failure: Failure, tried: Iterable[str]) -> No
             "entities": dict(failure.entities),
             "atlases": list(failure.atlases),
             "problems": problems,
+            "trace": failure.trace,
         },
     )
 
@@ -95,7 +100,10 @@ def _read(path: Path) -> Failure | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Failure(
-            dict(content["entities"]), tuple(content["atlases"]), dict(content["problems"])
+            dict(content["entities"]),
+            tuple(content["atlases"]),
+            dict(content["problems"]),
+            content.get("trace", ""),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

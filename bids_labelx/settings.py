@@ -81,6 +81,7 @@ class Settings:
     omp_nthreads: int = 1
     nipype_plugin_file: Path | None = None
     dry_run: bool = False
+    reports_only: bool = False
     overwrite: bool = False
     stop_on_first_crash: bool = False
     verbose: int = 0
@@ -257,6 +258,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "omp_nthreads": _count,
     "nipype_plugin_file": _path,
     "dry_run": bool,
+    "reports_only": bool,
     "overwrite": bool,
     "stop_on_first_crash": bool,
     "verbose": int,
@@ -298,10 +300,14 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
             "(bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options])"
         )
     if values.get("analysis_level") == "participant" and not (
-        values.get("atlas") or values.get("atlas_dataset")
+        values.get("atlas") or values.get("atlas_dataset") or values.get("reports_only")
     ):
         found.append(
             "no atlas: give --atlas IMAGE, or --atlas-dataset DIR and perhaps --atlas NAME[:SEG]"
+        )
+    if values.get("analysis_level") == "group" and values.get("reports_only"):
+        found.append(
+            "--reports-only: is for the participant level; group reads nothing but outputs anyway"
         )
     if "bids_dir" in values and values.get("output_dir") == values["bids_dir"]:
         found.append("OUTPUT_DIR is BIDS_DIR: choose a folder of its own for the output")
@@ -337,6 +343,44 @@ def to_toml(settings: Settings) -> str:
         if getattr(settings, field.name) is not None
     }
     return tomli_w.dumps(plain)
+
+
+# What decides where and how the app runs, and not what it writes.
+_OF_THE_START = (
+    "bids_dir",
+    "output_dir",
+    "analysis_level",
+    "participant_label",
+    "bids_database_dir",
+    "work_dir",
+    "nprocs",
+    "mem_gb",
+    "omp_nthreads",
+    "nipype_plugin_file",
+    "dry_run",
+    "reports_only",
+    "overwrite",
+    "stop_on_first_crash",
+    "verbose",
+)
+
+
+def changed_options(options: Mapping[str, Any]) -> dict[str, str]:
+    """Of options as `to_toml` writes them those that differ from the defaults, as one types them.
+
+    Left out is what has nothing to do with the results.
+    """
+    changed = {}
+    for field in dataclasses.fields(Settings):
+        value = options.get(field.name)
+        if field.name in _OF_THE_START or value is None or value == _plain(field.default):
+            continue
+        words = value if isinstance(value, list) else [value]
+        as_word = {True: "yes", False: "no"}
+        changed[_option(field.name)] = " ".join(
+            as_word[one] if isinstance(one, bool) else str(one) for one in words
+        )
+    return changed
 
 
 def _plain(value: Any) -> Any:

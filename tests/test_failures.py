@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bids_labelx.failures import Failure, read_failures, remember_failure
@@ -8,7 +9,7 @@ RUN = {"sub": "01", "task": "rest", "space": "MNI"}
 
 
 def test_a_failure_is_remembered_until_its_strategy_is_done(tmp_path: Path) -> None:
-    both = Failure(RUN, ("A", "B"), {"simple": "no confounds", "36P": "no confounds"})
+    both = Failure(RUN, ("A", "B"), {"simple": "no confounds", "36P": "no confounds"}, "Traceback")
     remember_failure(tmp_path, both, ["none", "simple", "36P"])
     assert read_failures(tmp_path) == [both]
     assert both.problem == "no confounds"
@@ -24,7 +25,9 @@ def test_a_failure_is_remembered_until_its_strategy_is_done(tmp_path: Path) -> N
 
 def test_paths_in_a_problem_do_not_say_where_the_folders_are() -> None:
     failure = Failure(RUN, ("A",), {"simple": "/data/in/sub-01/c.tsv: no rows, see /out/logs"})
+    failure = replace(failure, trace='File "/data/in/x.py", line 3')
     moved = failure.within(Path("/data/in"), Path("/out"))
+    assert moved.trace == 'File "x.py", line 3'
     assert moved.problems == {"simple": "sub-01/c.tsv: no rows, see logs"}
     assert failure.problem.startswith("/data/in/")
 

@@ -47,7 +47,16 @@ LAYERS = {
     "results": {"metadata", "outputs"},
     "group": {"connectivity", "failures", "outputs", "quality", "results"},
     "masker": {"extraction", "report"},
-    "report": {"failures", "outputs", "quality", "results"},
+    "provenance": {"outputs"},
+    "report": {
+        "failures",
+        "images",
+        "outputs",
+        "provenance",
+        "quality",
+        "results",
+        "settings",
+    },
     "demo": set(),
 }
 

@@ -3,8 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import periodogram
 
-from bids_labelx.quality import coverage_table, mean_temporal_snr, motion_summary, qc_row
+from bids_labelx.quality import (
+    coverage_table,
+    mean_temporal_snr,
+    motion_summary,
+    power_spectrum,
+    qc_row,
+)
 
 
 def test_every_status_has_its_own_reason() -> None:
@@ -93,3 +100,44 @@ def test_a_qc_row_counts_lost_labels_and_minutes() -> None:
     assert (row["labels"], row["labels_lost"], row["min_coverage"]) == (3, 2, 0.0)
     assert row["max_fd"] is None
     assert qc_row({**sidecar, "RepetitionTime": None}, labels)["minutes_kept"] is None
+
+
+@pytest.mark.parametrize("n_volumes", [40, 41])
+def test_power_is_that_of_scipy_where_no_volume_is_missing(n_volumes: int) -> None:
+    series = np.random.default_rng(0).normal(3, 2, (n_volumes, 4))
+    frequencies, share = power_spectrum(series, np.ones(n_volumes, dtype=bool), 0.8)
+    expected_f, density = periodogram(
+        series, 1 / 0.8, detrend="constant", scaling="density", axis=0
+    )
+    np.testing.assert_allclose(frequencies, expected_f[1:])
+    two_sided = density[1:].copy()
+    # scipy doubles what has a negative frequency beside it.
+    two_sided[: -1 if n_volumes % 2 == 0 else None] /= 2
+    expected = (two_sided / two_sided.sum(axis=0)).mean(axis=1) * n_volumes * 0.8
+    np.testing.assert_allclose(share, expected)
+    assert (share * frequencies[0]).sum() == pytest.approx(1)
+
+
+def test_power_with_gaps_is_the_sum_over_the_volumes_kept() -> None:
+    rng = np.random.default_rng(1)
+    kept = rng.uniform(size=50) > 0.3
+    series = rng.normal(size=(int(kept.sum()), 3))
+    lost = np.column_stack([series, np.full(len(series), np.nan), np.full(len(series), 2.0)])
+    frequencies, share = power_spectrum(lost, kept, 2.0)
+    times = 2.0 * np.flatnonzero(kept)
+    power = np.zeros((len(frequencies), 3))
+    for i, f in enumerate(frequencies):
+        for region in range(3):
+            x = series[:, region] - series[:, region].mean()
+            power[i, region] = (
+                abs(sum(v * np.exp(-2j * np.pi * f * t) for v, t in zip(x, times, strict=True)))
+                ** 2
+            )
+    expected = (power / power.sum(axis=0)).mean(axis=1) * 100.0
+    np.testing.assert_allclose(share, expected)
+
+
+def test_without_a_region_there_is_no_power() -> None:
+    frequencies, share = power_spectrum(np.full((10, 2), np.nan), np.ones(10, dtype=bool), 2.0)
+    assert len(frequencies) == 5
+    assert np.isnan(share).all()

@@ -124,6 +124,7 @@ def masker_report(
     ValueError
         If labels come without an affine, or are not of the shape of the background.
     """
+    count = 0 if regions is None else len(regions)
     page = render_page(
         "masker.html",
         title=title,
@@ -131,7 +132,9 @@ def masker_report(
         warnings=warnings,
         picture=None if labels is None else _picture(background, labels, affine, cmap),
         on_image=background is not None,
-        table=None if regions is None else _as_table(regions),
+        table=None
+        if regions is None
+        else table_of(regions, f"{count} region{'' if count == 1 else 's'}"),
         lost=[] if regions is None else _lost(regions),
         parameters=parameters,
         version=version,
@@ -208,12 +211,20 @@ def _picture(
     return base64.b64encode(png).decode("ascii")
 
 
-def _as_table(regions: pd.DataFrame) -> Table:
-    count = len(regions)
+def table_of(regions: pd.DataFrame, caption: str) -> Table:
+    """Regions as a page shows them: numbers with three significant digits.
+
+    Parameters
+    ----------
+    regions
+        The columns of `region_table`, and any others.
+    caption
+        Stands above.
+    """
     return Table(
         tuple(str(column) for column in regions.columns),
         tuple(tuple(map(_cell, row)) for row in regions.itertuples(index=False, name=None)),
-        f"{count} region{'' if count == 1 else 's'}",
+        caption,
     )
 
 

@@ -86,6 +86,15 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Tables and pictures under one heading."""
+
+    title: str
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunSection:
     """What a participant's page says about one run.
 
@@ -98,9 +107,9 @@ class RunSection:
     title: str
     status: Literal["done", "failed"]
     error: str | None
+    trace: str
     facts: tuple[tuple[str, str], ...]
-    tables: tuple[Table, ...]
-    pictures: tuple[Picture, ...]
+    parts: tuple[Part, ...]
 
     def __post_init__(self) -> None:
         if self.status == "done" and self.error is not None:
@@ -115,6 +124,9 @@ def participant_page(
     version: str,
     *,
     together: Sequence[Picture] = (),
+    regions: Sequence[Table] = (),
+    made: tuple[tuple[str, str], ...] = (),
+    steps: Table | None = None,
 ) -> str:
     """Write a participant's report.
 
@@ -132,6 +144,12 @@ def participant_page(
         Of bids_labelx.
     together
         Pictures of what was made of several runs.
+    regions
+        A table of regions per atlas.
+    made
+        Facts about how all this was made: name and value.
+    steps
+        How long each step of each run took.
 
     Returns
     -------
@@ -152,6 +170,9 @@ def participant_page(
         failed=sum(run.status == "failed" for run in runs),
         methods=[part for part in re.split(r"\n\s*\n", methods.strip()) if part],
         version=version,
+        regions=regions,
+        made=made,
+        steps=steps,
     )
 
 

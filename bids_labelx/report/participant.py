@@ -1,4 +1,4 @@
-"""A participant's report, put together from what was written."""
+"""A participant's report, put together from what was written: tables, sidecars, figures, logs."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from bids_labelx import __version__
 from bids_labelx.errors import LabelxError
 from bids_labelx.failures import read_failures
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs import figure_path, write_text
-from bids_labelx.quality import OK, qc_row
-from bids_labelx.report.pages import Picture, RunSection, Table, participant_page
+from bids_labelx.outputs import figure_path, report_figure, run_figure, write_text
+from bids_labelx.provenance import Provenance, read_run
+from bids_labelx.quality import OK
+from bids_labelx.report.pages import Part, Picture, RunSection, Table, participant_page
+from bids_labelx.report.run_tables import facts_of, lost_table, region_tables, strategy_table
 from bids_labelx.results import Series, matrices_of_several_runs, read_series, series_paths
+from bids_labelx.settings import changed_options, read_options
 
-_SHOWN_LOST = 50
-
-_STRATEGY_HEADER = (
-    "Atlas",
-    "Statistic",
-    "Strategy",
-    "Volumes kept",
-    "Regressors",
-    "Degrees of freedom",
-    "Labels lost",
-    "Lowest coverage",
-)
+_STEPS = {
+    "resample_atlas": "atlas onto grid",
+    "label_reduce": "label_reduce",
+    "clean_signal": "clean_signal",
+    "connectivity": "connectivity",
+    "files": "files",
+    "figures": "figures",
+}
 
 
-def write_participant_report(output: Path, participant: str, *, methods: str) -> Path:
+def write_participant_report(output: Path, participant: str) -> Path:
     """Write ``sub-XX.html`` for all runs of a participant in the output dataset.
 
     Parameters
@@ -39,46 +38,39 @@ def write_participant_report(output: Path, participant: str, *, methods: str) ->
         The output dataset.
     participant
         Label without ``sub-``.
-    methods
-        Plain text.
     """
     series: list[Series] = []
-    broken: dict[str, str] = {}
+    problems: dict[str, str] = {}
     for path in series_paths(output, participant):
         try:
             series.append(read_series(output, path))
         except LabelxError as error:
-            broken[path.name] = str(error)
-    found = {
-        title: list(group)
-        for title, group in groupby(
-            sorted(series, key=lambda one: run_title(one.run)), lambda one: run_title(one.run)
-        )
-    }
-    failures = read_failures(output, participant)
-    problems = {**broken, **{run_title(one.entities): one.problem for one in failures}}
+            problems[path.name] = str(error)
+    found: dict[str, list[Series]] = {}
+    for one in series:
+        found.setdefault(run_title(one.run), []).append(one)
+    traces: dict[str, str] = {}
+    for failure in read_failures(output, participant):
+        title = run_title(failure.entities)
+        problems[title], traces[title] = failure.problem, failure.trace
     sections = [
-        _section(title, found.get(title, []), problems.get(title))
+        _section(title, found.get(title, []), problems.get(title), traces.get(title, ""))
         for title in sorted({*found, *problems})
     ]
-    summary = (
-        ("Participant", f"sub-{participant}"),
-        ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "–"),
-        (
-            "Denoising strategies",
-            ", ".join(sorted({one.sidecar["DenoisingStrategy"] for one in series})) or "–",
-        ),
-        ("Labels lost in any run", str(len(_lost_anywhere(series)))),
-    )
-    path = output / f"sub-{participant}.html"
+    made = {title: read_run(output, of[0].run) for title, of in sorted(found.items())}
+    known = {title: one for title, one in made.items() if one is not None}
     page = participant_page(
         participant,
-        summary,
+        _summary(output, participant, series, sections),
         sections,
-        methods,
+        _methods(output),
         __version__,
         together=_together(output, participant),
+        regions=region_tables(series),
+        made=_made(series, known),
+        steps=_steps(known),
     )
+    path = output / f"sub-{participant}.html"
     write_text(path, page)
     return path
 
@@ -89,13 +81,177 @@ def run_title(entities: Mapping[str, str]) -> str:
     return build_name(rest, "", "").removesuffix("_")
 
 
+def _summary(
+    output: Path, participant: str, series: Sequence[Series], sections: Sequence[RunSection]
+) -> tuple[tuple[str, str], ...]:
+    lost = {
+        (one.sidecar["Atlas"], name)
+        for one in series
+        for name in one.labels.loc[one.labels["status"] != OK, "name"]
+    }
+    failed = sum(section.status == "failed" for section in sections)
+    return (
+        ("Participant", f"sub-{participant}"),
+        ("Runs", f"{len(sections)} found, {len(sections) - failed} done, {failed} failed"),
+        ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "–"),
+        ("Denoising strategies", ", ".join(_strategies(series)) or "–"),
+        ("Labels lost in any run", str(len(lost))),
+        ("Settings that differ from the defaults", _changed_settings(output)),
+    )
+
+
+def _strategies(series: Sequence[Series]) -> list[str]:
+    return sorted({one.sidecar["DenoisingStrategy"] for one in series})
+
+
+def _changed_settings(output: Path) -> str:
+    try:
+        changed = changed_options(read_options(output / "logs" / "settings.toml"))
+    except LabelxError:
+        return "not known"
+    return "\n".join(f"{name} {value}" for name, value in changed.items()) or "none"
+
+
+def _methods(output: Path) -> str:
+    try:
+        text = (output / "logs" / "CITATION.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return "not known"
+    return text.removeprefix("# Methods")
+
+
+def _section(title: str, series: Sequence[Series], error: str | None, trace: str) -> RunSection:
+    if not series:
+        return RunSection(title, "failed", error, trace, (), ())
+    parts = [Part("Strategies", (strategy_table(series),))]
+    confounds = _there(series[0].output, _confounds_pictures(series))
+    for _, of_atlas in groupby(series, lambda one: one.labels_path):
+        group = list(of_atlas)
+        atlas = group[0].sidecar["Atlas"]
+        labels = _there(group[0].output, _label_pictures(group[0]))
+        parts.append(Part(f"{atlas}: labels", lost_table(group[0]), labels))
+        parts.append(Part(f"{atlas}: series", (), _there(group[0].output, _carpets(group))))
+        parts.append(
+            Part(f"{atlas}: connectivity", (), _there(group[0].output, _of_strategies(group)))
+        )
+    if confounds:
+        parts.append(Part("Confounds", (), confounds))
+    kept = tuple(part for part in parts if part.tables or part.pictures)
+    return RunSection(
+        title, "failed" if error else "done", error, trace, facts_of(series[0]), kept
+    )
+
+
+def _there(output: Path, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+    """The pictures that were drawn, with what is under the pointer where that is beside them."""
+    found = []
+    for picture in pictures:
+        if (output / picture.src).is_file():
+            hover = Path(picture.src).with_suffix(".js")
+            beside = hover.as_posix() if (output / hover).is_file() else ""
+            found.append(Picture(picture.src, picture.alt, picture.caption, beside))
+    return tuple(found)
+
+
+def _of_atlas(one: Series) -> dict[str, str]:
+    """Entities of a series' run and atlas."""
+    return {k: v for k, v in one.entities.items() if k not in ("stat", "meas", "desc")}
+
+
+def _label_pictures(one: Series) -> list[Picture]:
+    atlas, entities = one.sidecar["Atlas"], _of_atlas(one)
+    lost = int((one.labels["status"] != OK).sum())
+    return [
+        Picture(
+            report_figure(entities, "dseg", ".png").as_posix(),
+            f"Slices of the mean BOLD image with the labels of {atlas} in colour",
+            f"Labels of {atlas} on the mean BOLD image",
+        ),
+        Picture(
+            report_figure(entities, "coveragemap", ".png").as_posix(),
+            f"Slices of the mean BOLD image with each label of {atlas} in the colour of its "
+            "coverage",
+            f"Coverage of {atlas}: share of a label's voxels that are inside the mask and have a "
+            "signal",
+        ),
+        Picture(
+            report_figure(entities, "coverage", ".svg").as_posix(),
+            f"Bars of the coverage of {len(one.labels)} labels of {atlas}, the least covered "
+            f"first; {lost} are lost",
+            f"Coverage of {atlas}, the least covered labels first; {lost} of {len(one.labels)} "
+            "labels are lost",
+        ),
+    ]
+
+
+def _carpets(series: Sequence[Series]) -> list[Picture]:
+    statistics = dict.fromkeys(one.entities["stat"] for one in series)
+    atlas, entities = series[0].sidecar["Atlas"], _of_atlas(series[0])
+    return [
+        Picture(
+            report_figure(entities, "carpet", ".png", stat=statistic).as_posix(),
+            f"Motion and DVARS by volume, and below a row per region of {atlas} with its "
+            f"{statistic} before and after each strategy",
+            f"Series of {atlas}, {statistic}, a row per region, each at unit variance, light "
+            "above its mean; volumes that a strategy leaves out are grey",
+        )
+        for statistic in statistics
+    ]
+
+
+def _of_strategies(series: Sequence[Series]) -> list[Picture]:
+    """Each strategy's matrices and power spectrum."""
+    pictures = []
+    for one in series:
+        atlas, strategy = one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"]
+        what = f"{atlas}, {one.sidecar['Statistic']}, strategy {strategy}"
+        for path in one.matrices():
+            measure = _measure(path)
+            pictures.append(
+                Picture(
+                    figure_path(path, ".svg").as_posix(),
+                    f"Matrix of the {measure} between regions, with a histogram: {what}",
+                    f"{measure.capitalize()} between regions: {what}",
+                )
+            )
+        more = {key: one.entities[key] for key in ("stat", "desc")}
+        pictures.append(
+            Picture(
+                report_figure(_of_atlas(one), "spectrum", ".svg", **more).as_posix(),
+                f"Power of the regions' series by frequency, before and after: {what}",
+                f"Power by frequency, mean over regions: {what}",
+            )
+        )
+    return pictures
+
+
+def _confounds_pictures(series: Sequence[Series]) -> list[Picture]:
+    run = series[0].run
+    pictures = [
+        Picture(
+            run_figure(run, "confounds", ".svg").as_posix(),
+            "Matrix of the correlations between confounds",
+            "Correlations between the confounds that strategies take, without cosines, and with "
+            "the global signal, framewise displacement and DVARS",
+        )
+    ]
+    labels = {one.entities["desc"]: one.sidecar for one in series}
+    for desc, sidecar in labels.items():
+        name, count = sidecar["DenoisingStrategy"], len(sidecar["ConfoundRegressors"])
+        pictures.append(
+            Picture(
+                run_figure(run, "design", ".svg", desc=desc).as_posix(),
+                f"The {count} regressors of {name} as columns of grey, time running down",
+                f"Regressors of {name}, each at unit variance; volumes left out are grey",
+            )
+        )
+    return pictures
+
+
 def _together(output: Path, participant: str) -> list[Picture]:
     """The matrices over several runs."""
     pictures: list[Picture] = []
     for path, sidecar in matrices_of_several_runs(output, participant):
-        picture = figure_path(path, ".svg")
-        if not (output / picture).is_file():
-            continue
         measure = _measure(path)
         what = (
             f"{sidecar['Atlas']}, {sidecar['Statistic']}, strategy "
@@ -104,109 +260,36 @@ def _together(output: Path, participant: str) -> list[Picture]:
         )
         pictures.append(
             Picture(
-                picture.as_posix(),
+                figure_path(path, ".svg").as_posix(),
                 f"Matrix of the {measure} between regions: {what}",
                 f"{measure[0].upper()}{measure[1:]} between regions: {what}",
             )
         )
-    return pictures
+    return list(_there(output, pictures))
 
 
-def _lost_anywhere(series: Sequence[Series]) -> set[tuple[str, str]]:
-    return {
-        (one.sidecar["Atlas"], name)
+def _made(series: Sequence[Series], runs: Mapping[str, Provenance]) -> tuple[tuple[str, str], ...]:
+    versions = {
+        name: version
         for one in series
-        for name in one.labels.loc[one.labels["status"] != OK, "name"]
+        for name, version in one.sidecar.get("SoftwareVersions", {}).items()
     }
-
-
-def _section(title: str, series: Sequence[Series], error: str | None) -> RunSection:
-    if not series:
-        return RunSection(title, "failed", error, (), (), ())
-    first = series[0].sidecar
-    t_r = first["RepetitionTime"]
-    facts = [
-        ("Source", next(iter(first["Sources"]), "").partition(":")[2].partition(":")[2]),
-        ("Volumes", str(first["NumberOfVolumes"])),
-        ("Repetition time", f"{t_r:g} s" if t_r else "not known"),
-        ("Duration", f"{first['NumberOfVolumes'] * t_r / 60:.1f} min" if t_r else "not known"),
-        ("Mean framewise displacement", _unit(first["MeanFramewiseDisplacement"], "mm")),
-        ("Maximum framewise displacement", _unit(first["MaxFramewiseDisplacement"], "mm")),
-        ("Mean standardised DVARS", _unit(first["MeanStdDVARS"], "")),
-    ]
-    tables = [Table(_STRATEGY_HEADER, tuple(map(_strategy_row, series)), "What was extracted")]
-    pictures: list[Picture] = []
-    for _, of_atlas in groupby(series, lambda one: one.labels_path):
-        group = list(of_atlas)
-        tables += _lost_table(group[0])
-        pictures += _pictures(group)
-    return RunSection(
-        title,
-        "failed" if error else "done",
-        error,
-        tuple(facts),
-        tuple(tables),
-        tuple(pictures),
-    )
-
-
-def _unit(value: float | None, unit: str) -> str:
-    return "not known" if value is None else f"{value:.3g} {unit}".strip()
-
-
-def _strategy_row(one: Series) -> tuple[str, ...]:
-    row = qc_row(one.sidecar, one.labels)
+    commands = dict.fromkeys(one.command for one in runs.values())
     return (
-        one.sidecar["Atlas"],
-        one.sidecar["Statistic"],
-        one.sidecar["DenoisingStrategy"],
-        f"{row['volumes_kept']} of {row['volumes']}",
-        str(len(one.sidecar["ConfoundRegressors"])),
-        str(row["degrees_of_freedom"]),
-        f"{row['labels_lost']} of {row['labels']}",
-        f"{row['min_coverage']:.2f}",
+        ("Command line", "\n".join(commands) or "not known"),
+        ("Last run finished", max((one.finished for one in runs.values()), default="not known")),
+        ("Versions", ", ".join(f"{n} {v}" for n, v in versions.items()) or "not known"),
     )
 
 
-def _lost_table(one: Series) -> list[Table]:
-    lost = one.labels[one.labels["status"] != OK]
-    if lost.empty:
-        return []
-    columns = ["index", "name", "status", "voxels_grid", "voxels_covered", "coverage"]
-    shown = lost[columns].head(_SHOWN_LOST)
-    shown["coverage"] = [_two_digits(text) for text in shown["coverage"]]
-    rows = tuple(tuple(row) for row in shown.itertuples(index=False))
-    more = f", the first {_SHOWN_LOST} of {len(lost)}" if len(lost) > _SHOWN_LOST else ""
-    return [Table(tuple(columns), rows, f"Labels lost, {one.sidecar['Atlas']}{more}")]
-
-
-def _two_digits(text: str) -> str:
-    return text if text == "n/a" else f"{float(text):.2f}"
-
-
-def _pictures(series: Sequence[Series]) -> list[Picture]:
-    """The labels once, then each strategy's matrices; those that were drawn."""
-    atlas = series[0].sidecar["Atlas"]
-    pictures = [
-        Picture(
-            series[0].labels_figure.as_posix(),
-            f"Slices of the mean BOLD image with the labels of {atlas} in colour",
-            f"Labels of {atlas} on the mean BOLD image",
-        )
-    ]
-    for one in series:
-        strategy, statistic = one.sidecar["DenoisingStrategy"], one.sidecar["Statistic"]
-        for path in one.matrices():
-            what = f"{atlas}, {statistic}, strategy {strategy}"
-            measure = _measure(path)
-            pictures.append(
-                Picture(
-                    figure_path(path, ".svg").as_posix(),
-                    f"Matrix of the {measure} between regions: {what}",
-                    f"{measure.capitalize()} between regions: {what}",
-                )
-            )
-    return [p for p in pictures if (series[0].output / p.src).is_file()]
+def _steps(runs: Mapping[str, Provenance]) -> Table | None:
+    if not runs:
+        return None
+    rows = []
+    for title, one in runs.items():
+        seconds = [one.seconds.get(step) for step in _STEPS]
+        rows.append((title, *("–" if value is None else f"{value:.2f}" for value in seconds)))
+    return Table(("Run", *_STEPS.values()), tuple(rows), "Seconds that each step took")
 
 
 def _measure(path: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -75,12 +76,14 @@ def plot_coverage(
     count = len(order)
     named = count <= MAX_NAMES
     figure = Figure(figsize=(_WIDTH, 3.6 if named else 2.6), dpi=DPI, facecolor="white")
-    axes = figure.add_axes((0.075, 0.45, 0.9, 0.45) if named else (0.075, 0.2, 0.9, 0.66))
+    axes = figure.add_axes((0.075, 0.42, 0.9, 0.48) if named else (0.075, 0.2, 0.9, 0.66))
     places = np.arange(count)
     for chosen, colour, hatch, text in (
         (~lost[order], _KEPT, None, "has a signal"),
         (lost[order], _LOST, "////", "lost"),
     ):
+        if not chosen.any():
+            continue
         look: dict[str, Any] = {"facecolor": colour, "label": f"{text} ({int(chosen.sum())})"}
         if hatch:
             look |= {"hatch": hatch, "edgecolor": "white"}
@@ -150,7 +153,8 @@ def plot_carpet(
     order = network_order(networks, n_regions)
     carpets = [("before", np.ones(n_volumes, dtype=bool), before)]
     carpets += [(one.strategy, one.kept, one.series) for one in after]
-    heights = [0.7] * len(motion) + [0.16 + 0.16 * len(after)] + [1.5] * len(carpets)
+    strip = [0.16 + 0.16 * len(after)] if after else []
+    heights = [0.7] * len(motion) + strip + [1.5] * len(carpets)
     gap, top, bottom = 0.1, 0.1, 0.5
     height = sum(heights) + gap * (len(heights) - 1) + top + bottom
     figure = Figure(figsize=(_WIDTH, height), dpi=DPI, facecolor="white")
@@ -164,8 +168,9 @@ def plot_carpet(
         axes.tick_params(length=2, width=0.6, labelsize=8, labelbottom=axes is rows[-1])
     for axes, (name, values) in zip(rows, motion.items(), strict=False):
         _draw_motion(axes, name, values, thresholds.get(name))
-    _draw_left_out(rows[len(motion)], after)
-    for axes, (name, kept, series) in zip(rows[len(motion) + 1 :], carpets, strict=True):
+    if after:
+        _draw_left_out(rows[len(motion)], after)
+    for axes, (name, kept, series) in zip(rows[-len(carpets) :], carpets, strict=True):
         _draw_carpet(axes, name, kept, series[:, order], order)
         if networks is not None:
             name_rows(axes, [networks[i] for i in order])
@@ -209,15 +214,14 @@ def _draw_carpet(
     spread = series.std(axis=0)
     shown = np.divide(whole, spread, out=np.zeros_like(whole), where=spread > 0)
     shown[np.isnan(whole)] = np.nan
-    image = axes.imshow(
+    axes.imshow(
         np.ma.masked_invalid(shown.T),
         aspect="auto",
-        cmap="gray",
+        cmap=colormaps["gray"].with_extremes(bad=NO_VALUE),
         vmin=-_CARPET_RANGE,
         vmax=_CARPET_RANGE,
         interpolation="nearest" if len(kept) < 800 else "antialiased",
     )
-    image.cmap.set_bad(NO_VALUE)
     count = len(order)
     mark_regions(axes, order[:, None], (-0.5, len(kept) - 0.5, count - 0.5, -0.5))
     axes.set_ylabel(shorten(name), fontsize=9, parse_math=False)
@@ -251,15 +255,14 @@ def plot_design(
     width = min(max(3.2, 1.4 + 0.16 * count), _WIDTH)
     figure = Figure(figsize=(width, 4.6), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0.8 / width, 0.38, 1 - 0.95 / width, 0.54))
-    image = axes.imshow(
+    axes.imshow(
         np.ma.masked_invalid(shown),
         aspect="auto",
-        cmap="gray",
+        cmap=colormaps["gray"].with_extremes(bad=NO_VALUE),
         vmin=-3,
         vmax=3,
         interpolation="none",
     )
-    image.cmap.set_bad(NO_VALUE)
     step = -(-count // MAX_NAMES)
     axes.set_xticks(
         range(0, count, step),

@@ -145,7 +145,7 @@ def clean_and_reduce_run(
     cleaned : dict
         As from `clean_run`.
     arrays : dict
-        ``mean_image``, shape (x, y, z).
+        As from `reduce_run`: ``mean_image``, shape (x, y, z), and the signals before cleaning.
     tables : list of pandas.DataFrame
         As from `reduce_run`.
     report : dict
@@ -180,14 +180,12 @@ def clean_and_reduce_run(
     counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
     after = tables_with_coverage(bold, before, regions, counts, min_coverage)
     raw = reduce_covered(stored_voxels(series), seen, regions, statistics)
-    _add_temporal_snr(
-        report,
-        {
-            series_key(i, statistic): without_lost(signals, table)
-            for i, table in enumerate(after)
-            for statistic, signals in raw.signals[i].items()
-        },
-    )
+    before_cleaning = {
+        series_key(i, statistic): without_lost(signals, table)
+        for i, table in enumerate(after)
+        for statistic, signals in raw.signals[i].items()
+    }
+    _add_temporal_snr(report, before_cleaning)
     original: Reduction | None = None
     cleaned: dict[str, np.ndarray] = {}
     for name, cleaner in chosen.items():
@@ -209,7 +207,7 @@ def clean_and_reduce_run(
                 known = without_lost(signals, table)
                 cleaned[series_key(i, statistic, name)] = _in_rows(known, cleaner, censor_output)
     assert series.mean_image is not None
-    return cleaned, {"mean_image": series.mean_image}, after, report
+    return cleaned, {"mean_image": series.mean_image, **before_cleaning}, after, report
 
 
 def _choose(

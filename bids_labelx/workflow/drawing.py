@@ -169,7 +169,11 @@ def _draw_carpet(delivery: Delivery, results: Results, i: int, statistic: str) -
     }
     figure = plot_carpet(
         results.signals[series_key(i, statistic)],
-        [Cleaned(one.name, results.kept(one), results.series(i, statistic, one)) for one in done],
+        [
+            Cleaned(one.name, results.kept(one), results.series(i, statistic, one))
+            for one in done
+            if _changes(one)
+        ],
         networks=_networks(table),
         motion=motion,
         thresholds=thresholds,

@@ -67,6 +67,7 @@ def init_bids_labelx_wf(
                 outputs = [
                     ("resample_atlas.labels", f"all_labels.in{i}"),
                     ("resample_atlas.table", f"all_tables.in{i}"),
+                    ("resample_atlas.seconds", f"all_seconds.in{i}"),
                 ]
                 workflow.connect([(resampled[name], gathered[names], outputs)])
         run_wf = _init_run_wf(settings, plan, planned, records)
@@ -74,6 +75,7 @@ def init_bids_labelx_wf(
             ("all_labels.out", f"{first}.labels"),
             ("all_tables.out", f"{first}.tables"),
             ("all_labels.out", "deliver.labels"),
+            ("all_seconds.out", "deliver.atlas_seconds"),
         ]
         workflow.connect([(gathered[names], run_wf, outputs)])
     return workflow
@@ -123,9 +125,9 @@ def _init_atlas_wf(
 
 
 def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:
-    """The atlases of a run as two lists, of labels and of tables."""
+    """The atlases of a run as lists: of labels, of tables, and of how long each took."""
     workflow = pe.Workflow(name=f"atlases_{_digest(names)}_wf")
-    for name in ("all_labels", "all_tables"):
+    for name in ("all_labels", "all_tables", "all_seconds"):
         node = pe.Node(Merge(len(names)), name=name, run_without_submitting=True)
         workflow.add_nodes([node])
     return workflow
@@ -208,13 +210,19 @@ def _init_run_wf(
             mem_gb=memory["clean"],
             **threads,
         )
-        workflow.connect([(reduce, clean, [("signals", "signals")])])
+        workflow.connect(
+            [
+                (reduce, clean, [("signals", "signals")]),
+                (reduce, deliver, [("seconds", "reduce_seconds")]),
+            ]
+        )
     workflow.connect(
         [
             (clean, connect, [("cleaned", "cleaned"), ("denoising", "denoising")]),
             (reduce, deliver, [("signals", "signals"), ("tables", "tables")]),
             (clean, deliver, [("cleaned", "cleaned"), ("denoising", "denoising")]),
-            (connect, deliver, [("matrices", "matrices")]),
+            (clean, deliver, [("seconds", "clean_seconds")]),
+            (connect, deliver, [("matrices", "matrices"), ("seconds", "connect_seconds")]),
         ]
     )
     return workflow

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 import traceback
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -37,10 +38,15 @@ class _RecordedInput(BaseInterfaceInputSpec):
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
 
 
+class _RecordedOutput(TraitedSpec):
+    seconds = traits.Float(desc="that it took")
+
+
 class _Recorded(SimpleInterface):
     """Runs `_work` in the node's folder; says in a file why it failed."""
 
     def _run_interface(self, runtime: Any) -> Any:
+        start = time.monotonic()
         try:
             # Threaded linear algebra may sum in another order: the bytes would depend on cores.
             with threadpool_limits(self.inputs.threads):
@@ -54,6 +60,7 @@ class _Recorded(SimpleInterface):
                     {"message": message, "traceback": traceback.format_exc()},
                 )
             raise
+        self._results["seconds"] = time.monotonic() - start
         return runtime
 
     @abstractmethod
@@ -70,7 +77,7 @@ class _ResampleInput(_RecordedInput):
     wanted = traits.List(traits.Str, mandatory=True, desc="labels; all where it is empty")
 
 
-class _ResampleOutput(TraitedSpec):
+class _ResampleOutput(_RecordedOutput):
     labels = File(desc="labels on the grid, not masked")
     table = File(desc="label table with voxels_atlas and voxels_grid")
 
@@ -109,7 +116,7 @@ class _ReduceInput(_RecordedInput):
     smoothing_fwhm = traits.Float(desc="mm; not smoothed unless given")
 
 
-class _ReduceOutput(TraitedSpec):
+class _ReduceOutput(_RecordedOutput):
     signals = File(desc="arrays of each atlas and statistic")
     tables = traits.List(File, desc="label tables with coverage and status")
 
@@ -168,7 +175,7 @@ class _CleanInput(_StrategiesInput):
     signals = File(exists=True, mandatory=True)
 
 
-class _CleanOutput(TraitedSpec):
+class _CleanOutput(_RecordedOutput):
     cleaned = File(desc="arrays of each atlas, statistic and strategy")
     denoising = File(desc="what each strategy did, or why it could not")
 
@@ -245,7 +252,7 @@ class _ConnectInput(_RecordedInput):
     exact_volumes = traits.List(traits.Int, mandatory=True)
 
 
-class _ConnectOutput(TraitedSpec):
+class _ConnectOutput(_RecordedOutput):
     matrices = File(desc="arrays of each series and measure")
 
 
@@ -274,9 +281,13 @@ class _DeliverInput(_RecordedInput):
     matrices = File(exists=True, mandatory=True)
     denoising = File(exists=True, mandatory=True)
     done_record = traits.Str(mandatory=True, nohash=True)
+    atlas_seconds = traits.List(traits.Float, nohash=True, desc="of resample_atlas")
+    reduce_seconds = traits.Float(nohash=True)
+    clean_seconds = traits.Float(nohash=True)
+    connect_seconds = traits.Float(nohash=True)
 
 
-class _DeliverOutput(TraitedSpec):
+class _DeliverOutput(_RecordedOutput):
     written = traits.List(traits.Str, desc="within the output dataset")
 
 
@@ -300,6 +311,7 @@ class Deliver(_Recorded):
             matrices=steps.load_arrays(Path(self.inputs.matrices)),
             denoising=denoising,
         )
+        start = time.monotonic()
         written = write_run(
             self.inputs.delivery,
             labels=results.labels,
@@ -308,10 +320,22 @@ class Deliver(_Recorded):
             matrices=results.matrices,
             denoising=denoising,
         )
+        between = time.monotonic()
         written += draw_run(self.inputs.delivery, results)
+        seconds = {
+            "resample_atlas": sum(self.inputs.atlas_seconds),
+            "label_reduce": _given(self.inputs.reduce_seconds),
+            "clean_signal": self.inputs.clean_seconds,
+            "connectivity": self.inputs.connect_seconds,
+            "files": between - start,
+            "figures": time.monotonic() - between,
+        }
         problems = {
             name: entry["problem"] for name, entry in denoising.items() if "problem" in entry
         }
         notes = too_short(self.inputs.delivery, denoising)
-        steps.save_record(Path(self.inputs.done_record), {"problems": problems, "notes": notes})
+        steps.save_record(
+            Path(self.inputs.done_record),
+            {"problems": problems, "notes": notes, "seconds": seconds},
+        )
         return {"written": [str(path) for path in written]}

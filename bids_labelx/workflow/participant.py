@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -19,10 +19,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from bids_labelx.dataset import Run
-from bids_labelx.errors import CannotWriteError, UsageError
-from bids_labelx.failures import Failure, remember_failure
+from bids_labelx.dataset import Run, check_dataset
+from bids_labelx.errors import CannotWriteError, MissingInputError, NoRunsError, UsageError
+from bids_labelx.failures import Failure, read_failures, remember_failure
 from bids_labelx.names import build_name
+from bids_labelx.provenance import remember_run
+from bids_labelx.results import participants_of
 from bids_labelx.settings import Settings, to_toml
 from bids_labelx.workflow.plan import Plan, make_plan
 from bids_labelx.workflow.running import read_plugin, run_graph, stoppable
@@ -47,6 +49,9 @@ def run_participants(settings: Settings) -> int:
         Where nothing could be started.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if settings.reports_only:
+        check_dataset(settings.bids_dir)
+        return _rebuild_reports(settings, console)
     with stoppable():
         with _remembered() as planning:
             read_plugin(settings)
@@ -67,7 +72,7 @@ def _carry_out(
     settings: Settings, plan: Plan, console: Console, planning: list[logging.LogRecord]
 ) -> int:
     """Do what was planned; `planning` is what was logged on the way to it."""
-    from bids_labelx.workflow.output_folder import locked, prepare_output
+    from bids_labelx.workflow.output_folder import prepare_output
 
     with _remembered() as preparing:
         logs = prepare_output(settings, plan, _methods(settings, plan))
@@ -77,11 +82,15 @@ def _carry_out(
         _repeat(console, planning)
         started = time.monotonic()
         words = run_graph(settings, plan, work=work, logs=logs, console=console)
-        outcomes = [_failure(plan, one.run, words[one.key]["problems"]) for one in plan.runs]
-        outcomes += [_failure(plan, run, plan.of_all(problem)) for run, problem in plan.failures]
+        outcomes = []
         for planned in plan.runs:
-            for note in words[planned.key]["notes"]:
+            word = words[planned.key]
+            outcomes.append(_failure(plan, planned.run, word["problems"], word.get("trace", "")))
+            if word["seconds"]:
+                remember_run(settings.output_dir, planned.run.entities, word["seconds"])
+            for note in word["notes"]:
                 _say(console, f"{planned.run.name}: {note}")
+        outcomes += [_failure(plan, run, plan.of_all(problem)) for run, problem in plan.failures]
         tried = [strategy.name for strategy in plan.strategies]
         for outcome in outcomes:
             remember_failure(
@@ -92,9 +101,8 @@ def _carry_out(
             from bids_labelx.workflow.concatenation import concatenate_runs
 
             problems = concatenate_runs(settings, plan)
-        # A report is of all that is there of a participant, whichever start wrote it.
-        with locked(settings.output_dir):
-            reports = _write_reports(settings, plan, outcomes)
+        people = sorted({outcome.entities["sub"] for outcome in outcomes})
+        reports = _write_reports(settings, people)
         failed = [(build_name(o.entities, "bold", ""), o.problem) for o in outcomes if o.problems]
         failed += [(f"--concatenate {settings.concatenate}", problem) for problem in problems]
         _say(
@@ -259,18 +267,45 @@ def _say(console: Console, text: str) -> None:
     LOGGER.info(text)
 
 
-def _failure(plan: Plan, run: Run, problems: Mapping[str, str]) -> Failure:
-    return Failure(run.entities, plan.atlas_names[run.space], problems)
+def _failure(plan: Plan, run: Run, problems: Mapping[str, str], trace: str = "") -> Failure:
+    return Failure(run.entities, plan.atlas_names[run.space], problems, trace)
 
 
-def _write_reports(settings: Settings, plan: Plan, outcomes: Sequence[Failure]) -> list[Path]:
+def _write_reports(settings: Settings, participants: Iterable[str]) -> list[Path]:
     from bids_labelx.report.participant import write_participant_report
+    from bids_labelx.workflow.output_folder import locked
 
-    methods = _methods(settings, plan)
-    return [
-        write_participant_report(settings.output_dir, participant, methods=methods)
-        for participant in sorted({outcome.entities["sub"] for outcome in outcomes})
-    ]
+    # A report is of all that is there of a participant, whichever start wrote it.
+    with locked(settings.output_dir):
+        return [write_participant_report(settings.output_dir, one) for one in participants]
+
+
+def _rebuild_reports(settings: Settings, console: Console) -> int:
+    """Write the participants' reports again from what is in the output folder.
+
+    Raises
+    ------
+    MissingInputError, NoRunsError
+        Where there is no output, or nothing of the participants asked for.
+    """
+    output = settings.output_dir
+    if not output.is_dir():
+        raise MissingInputError(f"{output}: there is no such folder; run without --reports-only")
+    known = {*participants_of(output), *(one.entities["sub"] for one in read_failures(output))}
+    wanted = sorted(set(settings.participant_label) or known)
+    absent = [f"sub-{label}" for label in wanted if label not in known]
+    if absent or not wanted:
+        raise NoRunsError(
+            f"{output}: nothing of {', '.join(absent) or 'any participant'} in it; run the "
+            "participant level without --reports-only"
+        )
+    reports = _write_reports(settings, wanted)
+    console.print(f"{len(reports)} reports: {_shown(settings, reports)}", markup=False)
+    return 0
+
+
+def _shown(settings: Settings, reports: Sequence[Path]) -> str:
+    return str(reports[0]) if len(reports) == 1 else f"{settings.output_dir}/sub-*.html"
 
 
 def _conclude(
@@ -284,6 +319,5 @@ def _conclude(
         LOGGER.error("failed: %s\n%s", name, problem)
         indented = problem.replace("\n", "\n    ")
         console.print(f"failed: {name}\n    {indented}", markup=False, style="red")
-    shown = str(reports[0]) if len(reports) == 1 else f"{settings.output_dir}/sub-*.html"
-    _say(console, f"reports: {shown}")
+    _say(console, f"reports: {_shown(settings, reports)}")
     return 1 if failed else 0

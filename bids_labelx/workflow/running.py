@@ -137,7 +137,8 @@ def run_graph(
     Returns
     -------
     dict
-        By the key of each run what it left word of: ``problems`` by strategy, and ``notes``.
+        By the key of each run what it left word of: ``problems`` by strategy, ``notes``, by step
+        the ``seconds`` it took, and the ``trace`` of an error where there is one.
     """
     if not plan.runs:
         return {}
@@ -313,7 +314,7 @@ def _word_of(plan: Plan, records: Path, planned: PlannedRun) -> dict[str, Any]:
     if failed.is_file():
         record = _read(failed)
         LOGGER.error("%s\n%s", record["message"], record["traceback"])
-        return {"problems": plan.of_all(record["message"]), "notes": []}
+        return {**_failed(plan, record["message"]), "trace": record["traceback"]}
     if done.is_file():
         return _read(done)
     texts = [_read(path)["message"] for path in atlas_records(records, planned) if path.is_file()]
@@ -324,7 +325,11 @@ def _word_of(plan: Plan, records: Path, planned: PlannedRun) -> dict[str, Any]:
             "it did not run to its end: a process or job was killed or ran out of memory, or the "
             "start was stopped; see logs/"
         )
-    return {"problems": plan.of_all(text), "notes": []}
+    return _failed(plan, text)
+
+
+def _failed(plan: Plan, problem: str) -> dict[str, Any]:
+    return {"problems": plan.of_all(problem), "notes": [], "seconds": {}}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from scipy import ndimage
 from tiny import N_VOLUMES, confounds_table
 
 from bids_labelx.connectivity import MEASURES
+from bids_labelx.errors import MissingInputError, NoRunsError
 from bids_labelx.report.figures import plot_matrix
 from bids_labelx.settings import Settings, make_settings, read_options
 from bids_labelx.workflow.graph import init_bids_labelx_wf
@@ -59,8 +61,14 @@ def test_all_files_of_the_design_are_written_and_no_other(
     func += [f"{name}.{kind}" for name in series + matrices for kind in ("tsv", "json")]
     func += [f"sub-01_task-rest_desc-{d}_outliers.tsv" for d in ("raw", "simple")]
     wanted = {f"sub-01/func/{name}" for name in func}
-    wanted |= {f"sub-01/figures/{name}.svg" for name in matrices}
-    wanted |= {f"sub-01/figures/{STEM}_dseg.png"}
+    figures = [f"{name}.svg" for name in matrices]
+    figures += [f"{STEM}_{name}" for name in ("dseg.png", "coveragemap.png", "coverage.svg")]
+    figures += [f"{STEM}_stat-mean_carpet.png", f"{STEM}_stat-mean_desc-simple_spectrum.svg"]
+    figures += ["sub-01_task-rest_confounds.svg", "sub-01_task-rest_desc-simple_design.svg"]
+    # What lies under the pointer, where a pointer helps.
+    hovered = [name for name in figures if "spectrum" not in name and "design" not in name]
+    figures += [f"{Path(name).stem}.js" for name in hovered]
+    wanted |= {f"sub-01/figures/{name}" for name in figures}
     wanted |= {".bidsignore", "dataset_description.json", "descriptions.tsv"}
     out = tmp_path / "out"
     assert set(files(out)) == wanted
@@ -120,6 +128,89 @@ def test_the_sidecar_says_what_was_done(
     assert matrix["DegreesOfFreedom"] == sidecar["DegreesOfFreedom"]
     links = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
     assert links["DatasetLinks"]["preprocessed"] == (tmp_path / "ds").as_uri()
+
+
+def test_figures_of_cleaned_voxels_are_those_of_regions(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    settings = settings_for(tmp_path / "ds", atlas_dataset)
+    run_participants(settings)
+    voxels = replace(settings, clean_level="voxel", output_dir=tmp_path / "voxels")
+    assert run_participants(voxels) == 0
+    one, other = (
+        {path.name for path in (root / "sub-01" / "figures").iterdir()}
+        for root in (settings.output_dir, voxels.output_dir)
+    )
+    assert one == other
+
+
+def test_reports_only_writes_the_same_pages_again_from_what_is_there(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_run(tmp_path / "ds")
+    bold = add_run(tmp_path / "ds", "sub-02_task-rest")
+    bold.write_bytes(bold.read_bytes()[:-500])
+    assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
+    out = tmp_path / "out"
+    before = {name: (out / name).read_bytes() for name in ("sub-01.html", "sub-02.html")}
+    others = files(out)
+    for path in (*out.glob("*.html"), *(tmp_path / "ds" / "sub-01").rglob("*.nii.gz")):
+        path.unlink()
+    again = make_settings(
+        {
+            "bids_dir": tmp_path / "ds",
+            "output_dir": out,
+            "analysis_level": "participant",
+            "reports_only": True,
+        }
+    )
+    assert run_participants(again) == 0
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert files(out) == others
+    assert "2 reports: " in capsys.readouterr().err
+    (out / "sub-01.html").unlink()
+    assert run_participants(replace(again, participant_label=("02",))) == 0
+    assert not (out / "sub-01.html").exists()
+
+
+def test_reports_only_says_what_is_not_there(tmp_path: Path, add_run: AddRun) -> None:
+    add_run(tmp_path / "ds")
+    settings = Settings(tmp_path / "ds", tmp_path / "out", "participant", reports_only=True)
+    with pytest.raises(MissingInputError, match="run without --reports-only"):
+        run_participants(settings)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(NoRunsError, match="nothing of any participant"):
+        run_participants(settings)
+    with pytest.raises(NoRunsError, match="nothing of sub-09"):
+        run_participants(replace(settings, participant_label=("09",)))
+
+
+def test_the_report_says_how_it_was_made_and_what_differs_from_the_defaults(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(tmp_path / "ds")
+    monkeypatch.setattr("sys.argv", ["bids_labelx", "in", "out", "participant"])
+    run_participants(settings_for(tmp_path / "ds", atlas_dataset, min_coverage=0.25))
+    page = (tmp_path / "out" / "sub-01.html").read_text()
+    assert "--min-coverage 0.25\n--denoise none simple" in page
+    assert "--nprocs" not in page
+    assert "<dd>bids_labelx in out participant</dd>" in page
+    assert f"numpy {np.__version__}" in page
+    assert "Seconds that each step took" in page
+    assert "6 × 5 × 4 voxels of " in page
+
+
+def test_the_report_of_a_run_that_broke_shows_where_in_the_code(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    bold = add_run(tmp_path / "ds")
+    bold.write_bytes(bold.read_bytes()[:-500])
+    assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
+    page = (tmp_path / "out" / "sub-01.html").read_text()
+    assert "<summary>Where in the code</summary>" in page
+    assert "Traceback (most recent call last)" in page
+    assert str(tmp_path / "ds") not in page.split("How it was made")[0]
 
 
 def test_settings_are_saved_and_come_back(
@@ -431,4 +522,4 @@ def test_every_measure_has_its_picture_with_the_right_scale_and_words(
         expected = 1 if "orrelation" in label else high
         np.testing.assert_allclose(scales[shown], (-expected, expected), rtol=1e-6)
         said = {"partialCorrelation": "partial correlation"}.get(label, label)
-        assert page.count(f"Matrix of the {said} between regions: ") == 1
+        assert page.count(f"Matrix of the {said} between regions, with a histogram: ") == 1

@@ -1,0 +1,147 @@
+"""The tables of a participant's report, out of sidecars and label tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+from nibabel.affines import voxel_sizes
+
+from bids_labelx.images import open_image, read_data
+from bids_labelx.quality import OK, qc_row
+from bids_labelx.report.masker import region_table, table_of
+from bids_labelx.report.pages import Table
+from bids_labelx.results import Series
+
+# Rows of all tables of regions together: a page stays below 1 MB.
+_MOST_REGIONS = 2000
+_SHOWN_LOST = 50
+
+_STRATEGY_HEADER = (
+    "Strategy",
+    "Atlas",
+    "Statistic",
+    "Volumes kept",
+    "Minutes kept",
+    "Regressors",
+    "Degrees of freedom",
+    "Temporal SNR",
+    "Labels lost",
+    "Lowest coverage",
+)
+
+
+def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
+    """What there is to say of a run as a whole."""
+    sidecar = one.sidecar
+    t_r, volumes = sidecar["RepetitionTime"], sidecar["NumberOfVolumes"]
+    share = sidecar.get("ShareFramewiseDisplacementAbove")
+    return (
+        ("Source", next(iter(sidecar["Sources"]), "").partition(":")[2].partition(":")[2]),
+        ("Grid", _grid(one)),
+        ("Volumes", str(volumes)),
+        ("Repetition time", f"{t_r:g} s" if t_r else "not known"),
+        ("Duration", f"{volumes * t_r / 60:.1f} min" if t_r else "not known"),
+        ("Mean framewise displacement", _unit(sidecar["MeanFramewiseDisplacement"], "mm")),
+        ("Maximum framewise displacement", _unit(sidecar["MaxFramewiseDisplacement"], "mm")),
+        (
+            "Volumes with more than "
+            f"{sidecar.get('FramewiseDisplacementThreshold') or 0.5:g} mm of it",
+            "not known" if share is None else f"{100 * share:.1f} %",
+        ),
+        ("Mean standardised DVARS", _unit(sidecar["MeanStdDVARS"], "")),
+    )
+
+
+def _grid(one: Series) -> str:
+    image = open_image(one.output / one.labels_path.with_suffix(".nii.gz"))
+    shape = " × ".join(map(str, image.shape))
+    return f"{shape} voxels of {' × '.join(f'{z:.3g}' for z in voxel_sizes(image.affine))} mm"
+
+
+def _unit(value: float | None, unit: str) -> str:
+    return "not known" if value is None else f"{value:.3g} {unit}".strip()
+
+
+def strategy_table(series: Sequence[Series]) -> Table:
+    """What was extracted from a run: a row per atlas, statistic and strategy."""
+    return Table(_STRATEGY_HEADER, tuple(map(_strategy_row, series)), "What was extracted")
+
+
+def _strategy_row(one: Series) -> tuple[str, ...]:
+    row = qc_row(one.sidecar, one.labels)
+    minutes, snr = row["minutes_kept"], row["mean_tsnr"]
+    return (
+        one.sidecar["DenoisingStrategy"],
+        one.sidecar["Atlas"],
+        one.sidecar["Statistic"],
+        f"{row['volumes_kept']} of {row['volumes']}",
+        "not known" if minutes is None else f"{minutes:.1f}",
+        str(len(one.sidecar["ConfoundRegressors"])),
+        str(row["degrees_of_freedom"]),
+        "–" if snr is None else f"{snr:.1f}",
+        f"{row['labels_lost']} of {row['labels']}",
+        f"{row['min_coverage']:.2f}",
+    )
+
+
+def lost_table(one: Series) -> tuple[Table, ...]:
+    """The labels that a run lost; nothing where it lost none."""
+    lost = one.labels[one.labels["status"] != OK]
+    if lost.empty:
+        return ()
+    columns = ["name", "index", "status", "voxels_grid", "voxels_covered", "coverage"]
+    shown = lost[columns].head(_SHOWN_LOST)
+    shown["coverage"] = [_two_digits(text) for text in shown["coverage"]]
+    rows = tuple(tuple(row) for row in shown.itertuples(index=False))
+    more = f", the first {_SHOWN_LOST} of {len(lost)}" if len(lost) > _SHOWN_LOST else ""
+    return (Table(tuple(columns), rows, f"Labels lost, {one.sidecar['Atlas']}{more}"),)
+
+
+def _two_digits(text: str) -> str:
+    return text if text == "n/a" else f"{float(text):.2f}"
+
+
+def region_tables(series: Sequence[Series]) -> list[Table]:
+    """A table of regions per atlas and grid, as a masker's report shows them.
+
+    With the lowest coverage over the runs, and in how many of them a region is lost. Where these
+    were more rows than a page has room for, it is the regions that are lost in some run.
+    """
+    of_atlas: dict[str, list[Series]] = {}
+    for _, group in groupby(series, lambda one: one.labels_path):
+        one = next(group)
+        of_atlas.setdefault(one.sidecar["Atlas"], []).append(one)
+    tables, room = [], _MOST_REGIONS
+    for atlas, runs in sorted(of_atlas.items()):
+        regions = _regions(runs)
+        count, shown = len(regions), regions
+        caption = f"{atlas}: {count} region{'' if count == 1 else 's'}"
+        if count > room:
+            shown = regions[regions["lost"] == "yes"].head(_SHOWN_LOST)
+            caption += f", of which {len(shown)} that are lost in some run are shown; all are in "
+            caption += runs[0].labels_path.name
+        room -= len(shown)
+        tables.append(table_of(shown, caption))
+    return tables
+
+
+def _regions(runs: Sequence[Series]) -> pd.DataFrame:
+    """Of an atlas, with sizes as in the first run."""
+    first = runs[0]
+    labels, affine = read_data(first.output / first.labels_path.with_suffix(".nii.gz"))
+    lost = np.array([(one.labels["status"] != OK).to_numpy() for one in runs])
+    coverage = np.array(
+        [pd.to_numeric(one.labels["coverage"], errors="coerce").fillna(0) for one in runs]
+    )
+    ids = [int(text) for text in first.labels["index"]]
+    names = first.labels["name"].tolist()
+    table = region_table(ids, names, labels.astype(np.int64), None, affine, lost[0])
+    table["lost"] = ["yes" if count else "" for count in lost.sum(axis=0)]
+    if "network" in first.labels:
+        table.insert(2, "network", first.labels["network"])
+    table["lowest coverage"] = coverage.min(axis=0)
+    table["lost in runs"] = [f"{count} of {len(runs)}" for count in lost.sum(axis=0)]
+    return table
