@@ -3,14 +3,14 @@ const element = (tag, properties) => Object.assign(document.createElement(tag), 
 
 // ---- Tables: sorting and filtering ----
 
-// Rows of which fit on a screen need no filter.
+// So many need no filter.
 const FEW_ROWS = 8;
 const NO_VALUE = new Set(["", "n/a", "–", "-", "not known", "nan"]);
 const NEXT = { null: "ascending", ascending: "descending" };
 const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
 const asNumber = (text) =>
-  Number(text.replace(/[\s,%]/g, "").replace("−", "-").replace(/inf$/i, "Infinity"));
+  +text.replace(/[\s,%]/g, "").replace("−", "-").replace(/inf$/i, "Infinity");
 
 /** Rows by the cells of a column; those without a value are last whichever way it goes. */
 function sorted(rows, column, numeric, order) {
@@ -21,7 +21,7 @@ function sorted(rows, column, numeric, order) {
     const text = row.cells[column].textContent.trim();
     const key = numeric ? asNumber(text) : text;
     return { row, key, missing: NO_VALUE.has(text.toLowerCase()) || Number.isNaN(key) };
-  }).sort((a, b) => a.missing - b.missing || (!a.missing && sign * compare(a.key, b.key)))
+  }).sort((a, b) => a.missing - b.missing || sign * compare(a.key, b.key))
     .map(({ row }) => row);
 }
 
@@ -30,9 +30,7 @@ function addSorting(table, rows) {
   headers.forEach((header, column) => {
     const button = element("button", { type: "button", className: "sort" });
     button.append(...header.childNodes);
-    const arrow = element("span", { className: "arrow" });
-    arrow.setAttribute("aria-hidden", "true");
-    button.append(arrow);
+    button.append(element("span", { className: "arrow", ariaHidden: "true" }));
     header.append(button);
     button.addEventListener("click", () => {
       const order = NEXT[header.getAttribute("aria-sort")];
@@ -45,11 +43,10 @@ function addSorting(table, rows) {
 }
 
 function addFilter(table, rows, box) {
-  const label = element("label", { textContent: "Filter rows " });
+  const label = element("label", { textContent: "Filter rows" });
   const input = element("input", { type: "search", autocomplete: "off" });
-  input.setAttribute("aria-label", `Filter rows: ${box.getAttribute("aria-label")}`);
-  const count = element("span", { textContent: `${rows.length} rows` });
-  count.setAttribute("role", "status");
+  input.ariaLabel = `Filter rows: ${box.getAttribute("aria-label")}`;
+  const count = element("span", { role: "status", textContent: `${rows.length} rows` });
   const line = element("div", { className: "filter" });
   label.append(input);
   line.append(label, count);
@@ -80,11 +77,9 @@ for (const table of document.querySelectorAll(".scroll > table")) {
 // ---- Pictures: what is under the pointer ----
 
 const waiting = new Map(); // Pictures by the script that is being loaded.
-const tip = element("div", { className: "tip", hidden: true });
+const tip = element("div", { className: "tip", ariaHidden: "true", hidden: true });
 const mark = element("div", { className: "mark", hidden: true });
-const spoken = element("div", { className: "unseen" });
-tip.setAttribute("aria-hidden", "true");
-spoken.setAttribute("role", "status");
+const spoken = element("div", { className: "unseen", role: "status" });
 
 window.bids_labelx_hover = ({ names, texts, boxes }) => {
   const picture = waiting.get(document.currentScript);
@@ -184,7 +179,7 @@ function middleOf(box) {
   return best;
 }
 
-/** The next cell in a direction that says something else, in this box or one further on. */
+/** The next cell that says something else in a direction, in this box or another. */
 function nextCell(boxes, from, [across, down]) {
   let [row, column] = [from.row + down, from.column + across];
   for (; inside(from.box, row, column); row += down, column += across) {
@@ -241,7 +236,7 @@ function addHover(figure) {
     if (!picture.boxes || !["", before].includes(tip.textContent)) event.preventDefault();
   });
 
-  link.setAttribute("aria-description", "The arrow keys go through what the picture shows.");
+  link.ariaDescription = "The arrow keys go through what the picture shows.";
   link.addEventListener("blur", hide);
   link.addEventListener("keydown", (event) => {
     touched = false;
@@ -251,7 +246,7 @@ function addHover(figure) {
     event.preventDefault();
     picture.selected = selected
       ? nextCell(boxes, selected, step)
-      : boxes.map(middleOf).find(Boolean) ?? null;
+      : boxes.map(middleOf).find(Boolean);
     if (picture.selected) showSelected(picture);
   });
 }
