@@ -53,7 +53,8 @@ def default_style() -> Iterator[None]:
 def render_figure(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     """Turn a figure into a file's content; the same figure gives the same bytes.
 
-    In an SVG its text stays text.
+    In an SVG its text stays text. The layout is kept as it was written: a second one would move
+    the axes, by more than the row of a large matrix.
     """
     content = BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
@@ -61,6 +62,7 @@ def render_figure(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
         matplotlib.rcParams["svg.fonttype"] = "none"
         matplotlib.rcParams["svg.hashsalt"] = "bids_labelx"
         figure.savefig(content, format=kind, metadata=metadata)
+    figure.set_layout_engine("none")
     return content.getvalue()
 
 

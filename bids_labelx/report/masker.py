@@ -37,7 +37,7 @@ class MaskerReport:
     Attributes
     ----------
     html
-        The whole page. It asks nothing of the network and has no script.
+        The whole page. It asks nothing of the network; its script sorts and filters the table.
     """
 
     html: str = field(repr=False)

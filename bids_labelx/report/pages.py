@@ -1,7 +1,8 @@
 """The HTML pages: one per participant and one for the group, and what every page shares.
 
-A page is a single file beside its pictures. It has no script and asks nothing of the network, so
-it opens from a disk, an archive or a server alike. All text is escaped.
+A page is a single file beside its pictures. It asks nothing of the network, so it opens from a
+disk, an archive or a server alike. Its script sorts and filters tables and names what is under the
+pointer in a picture; without it the page reads the same. All text is escaped.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 _NUMBER = re.compile(r"[-+−]?(\d[\d, ]*)?\.?\d+([eE][-+]?\d+)?\s?%?|[-+−]?inf|nan", re.IGNORECASE)
-_NO_VALUE = ("", "n/a", "–", "-")
+_NO_VALUE = ("", "n/a", "–", "-", "not known")
 
 
 @dataclass(frozen=True)

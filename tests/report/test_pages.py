@@ -98,7 +98,7 @@ class TestEveryPage:
         assert {"charset": "utf-8"} in Page(page).all("meta")
 
     def test_shows_markup_in_names_as_text(self, page: str) -> None:
-        assert Page(page).all("script") == []
+        assert Page(page).all("script") == [{"type": "module"}]
         assert any(EVIL in data for _, data in Page(page).words)
 
     def test_asks_nothing_of_the_network(self, page: str) -> None:
@@ -180,6 +180,16 @@ def test_picture_path_is_quoted_and_its_words_escaped() -> None:
     assert image == {"src": "figures/a%20b%231%3F%22x%25.svg", "alt": 'A "matrix"'}
 
 
+def test_picture_without_a_hover_file_names_none() -> None:
+    page = participant(run(pictures=(Picture("a.svg", "", ""),)))
+    assert Page(page).all("figure") == [{}]
+
+
+def test_path_of_the_hover_file_is_quoted() -> None:
+    page = participant(run(pictures=(Picture("a.svg", "", "", hover='a b#1".js'),)))
+    assert Page(page).all("figure") == [{"data-hover": "a%20b%231%22.js"}]
+
+
 @pytest.mark.parametrize("src", ["javascript:alert(1)", "https://example.org/a.png"])
 def test_picture_path_cannot_become_another_scheme(src: str) -> None:
     image = Page(participant(run(pictures=(Picture(src, "", ""),)))).all("img")[0]
@@ -201,7 +211,7 @@ def test_table_row_of_another_length_is_refused() -> None:
     ("cells", "numeric"),
     [
         (("1", "-2.5", "1e-3", "1,200", "−3", "90%"), True),
-        (("0.1", "n/a", ""), True),
+        (("0.1", "n/a", "", "not known"), True),
         (("n/a", ""), False),
         (("1", "ok"), False),
         (("2024-01-01",), False),
