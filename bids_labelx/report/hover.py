@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from bids_labelx.report.figures import MATRIX, REGIONS, default_style
+from bids_labelx.outputs import write_text
+from bids_labelx.report.figures import MATRIX, REGIONS, default_style, save_figure
 
 CALLBACK = "bids_labelx_hover"
 
@@ -69,6 +71,27 @@ def hover_script(figure: Figure, *, names: Sequence[str], texts: Sequence[str]) 
     # ASCII has no line separators that end a script's string, and no "<" no end of a script.
     text = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return f"{CALLBACK}({text});\n"
+
+
+def save_with_hover(
+    figure: Figure, path: Path, *, names: Sequence[str] = (), texts: Sequence[str] = ()
+) -> None:
+    """Write a figure, and what lies where in it beside it, as ``.js`` under the same name.
+
+    Parameters
+    ----------
+    figure, path
+        As for `bids_labelx.report.figures.save_figure`.
+    names, texts
+        As for `hover_script`.
+
+    Raises
+    ------
+    CannotWriteError
+        If a file cannot be written.
+    """
+    save_figure(figure, path)
+    write_text(path.with_suffix(".js"), hover_script(figure, names=names, texts=texts))
 
 
 def _images(several: Sequence[Axes]) -> Iterator[AxesImage]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from bids_labelx.report.pages import (
+    Part,
     Picture,
     RunSection,
     Table,
@@ -53,11 +54,14 @@ def run(title: str = "task-rest", **changes: object) -> RunSection:
         "title": title,
         "status": "done",
         "error": None,
+        "trace": "",
         "facts": (("Repetition time", "2 s"),),
         "tables": (),
         "pictures": (),
+        **changes,
     }
-    return RunSection(**(content | changes))  # type: ignore[arg-type]
+    part = Part("Labels", content.pop("tables"), content.pop("pictures"))  # type: ignore[arg-type]
+    return RunSection(**content, parts=(part,))  # type: ignore[arg-type]
 
 
 def participant(*runs: RunSection, label: str = "01", methods: str = "How.") -> str:
@@ -170,7 +174,8 @@ def test_participant_without_runs_says_so() -> None:
 
 def test_methods_keep_their_paragraphs() -> None:
     prose = participant(methods="One\nline.\n\n\nTwo.\n")
-    prose = prose[prose.index('<div class="prose">') : prose.index("</section>\n</main>")]
+    prose = prose[prose.index('<div class="prose">') :]
+    prose = prose[: prose.index("</section>")]
     assert Page(prose).text("p") == ["One\nline.", "Two."]
 
 
