@@ -269,7 +269,9 @@ def _name_regions(axes: Axes, names: Sequence[str], networks: Sequence[str] | No
         if blocks:
             _name_networks_above(axes, _legible(blocks, count))
     elif blocks:
+        # At the left alone: columns are in the order of rows, and names take much room below.
         _set_ticks(axes, *_legible(blocks, count))
+        axes.set_xticks([])
         axes.set_xlabel(f"{count} regions, by network", fontsize=9)
     else:
         step = next(s for s in (5, 10, 20, 50, 100, count) if count / s <= MAX_NAMES_SMALL)

@@ -315,6 +315,7 @@ def plot_spectrum(
     top = float(np.nanmax(shown, initial=1e-12))
     axes.set_ylim(top / 1e5, 2 * top)
     axes.set_xlim(0, frequencies[-1])
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("share of power per Hz")
     axes.set_title(title, fontsize=9, parse_math=False)
