@@ -167,8 +167,7 @@ function showSelected({ image, selected: { box, row, column, text } }) {
 
 /** The cell with a text that is nearest to the middle of a box. */
 function middleOf(box) {
-  let best = null;
-  let least = Infinity;
+  let [best, least] = [null, Infinity];
   for (let row = 0; row < box.rows; row += 1) {
     for (let column = 0; column < box.columns; column += 1) {
       const far = Math.hypot(row + 0.5 - box.rows / 2, column + 0.5 - box.columns / 2);
@@ -200,7 +199,7 @@ const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 function addHover(figure) {
   const image = figure.querySelector("a img");
   const link = image.closest("a");
-  // Where the pointer is, for when the file comes later than it.
+  // The pointer is there for when the file comes later than it.
   const picture = { image, boxes: null, selected: null, pointer: null };
   let touched = false;
   let script = null;
