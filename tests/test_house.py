@@ -47,7 +47,7 @@ LAYERS = {
     "results": {"metadata", "outputs"},
     "group": {"connectivity", "failures", "outputs", "quality", "results"},
     "masker": {"extraction", "report"},
-    "report": {"failures", "outputs", "quality", "results"},
+    "report": {"failures", "group", "outputs", "quality", "results"},
     "demo": set(),
 }
 
