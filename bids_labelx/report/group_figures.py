@@ -78,7 +78,7 @@ def plot_distributions(
             color=[_BLUE, _ORANGE],
             edgecolor="white",
             linewidth=0.4,
-            label=["in the means", "excluded" if any_excluded else None],
+            label=["in the means", "excluded" if any_excluded else "_none"],
         )
         for bar in own.containers[1]:
             bar.set(hatch="////", edgecolor="black")

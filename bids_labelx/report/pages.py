@@ -119,12 +119,12 @@ class Part:
         Paragraphs.
     points
         Items of a list, below the text.
-    pictures
-        Below the list.
     tables
-        Below the pictures.
+        Below the list.
     marked
         Rows of the first table that stand out, as where a run failed.
+    pictures
+        Below the tables.
     files
         Paths, relative to the page, of the same in full.
     """
@@ -132,9 +132,9 @@ class Part:
     heading: str = ""
     text: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     marked: frozenset[int] = frozenset()
+    pictures: tuple[Picture, ...] = ()
     files: tuple[str, ...] = ()
 
 

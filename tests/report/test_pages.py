@@ -84,7 +84,7 @@ def full_page() -> str:
 def full_group() -> str:
     table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL, ("sub-01.html",))
     picture = Picture("figures/group.svg", EVIL, EVIL)
-    part = Part(EVIL, (EVIL,), (EVIL,), (picture,), (table,), frozenset({0}), (f"{EVIL}.tsv",))
+    part = Part(EVIL, (EVIL,), (EVIL,), (table,), frozenset({0}), (picture,), (f"{EVIL}.tsv",))
     return group_page(
         ((EVIL, EVIL),),
         [Section("runs", EVIL, (part, Part(text=(EVIL,)))), Section("lost", "Lost", ())],
