@@ -50,6 +50,7 @@ LAYERS = {
     "provenance": {"outputs"},
     "report": {
         "failures",
+        "group",
         "images",
         "outputs",
         "provenance",

@@ -50,3 +50,23 @@ def mark_excluded(rows: Iterable[Row], limits: Limits) -> None:
             found = reasons(row, limits)
             row["excluded"] = int(bool(found))
             row["why"] = "; ".join(found) or None
+
+
+def count_excluded(rows: Iterable[Row], limits: Limits) -> dict[str, int]:
+    """How many rows each limit that asks for something excludes, by the option that sets it.
+
+    A row may fail several; those of runs that failed are not counted.
+    """
+    known = [row for row in rows if "labels" in row]
+    each = {
+        f"--max-mean-fd {limits.max_mean_fd}": Limits(max_mean_fd=limits.max_mean_fd),
+        f"--min-minutes {limits.min_minutes:g}": Limits(min_minutes=limits.min_minutes),
+        f"--min-coverage-share {limits.min_coverage_share:g}": Limits(
+            min_coverage_share=limits.min_coverage_share
+        ),
+    }
+    return {
+        option: sum(bool(reasons(row, one)) for row in known)
+        for option, one in each.items()
+        if one != Limits()
+    }

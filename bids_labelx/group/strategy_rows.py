@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
 from bids_labelx.group.records import Row, RowKey, mean_fd
@@ -31,6 +32,7 @@ class StrategySums:
         self.participants = 0
         self._rows = rows
         self._lost: list[int] = []
+        self._volumes = 0
         self._first: Path | None = None
         self._strategy: str | None = None
 
@@ -38,6 +40,7 @@ class StrategySums:
         """Add a participant; one without a mean FD counts for the degrees of freedom alone."""
         rows = [self._rows[file.row] for file in subject.files]
         self._lost += [row["volumes"] - row["degrees_of_freedom"] for row in rows]
+        self._volumes += sum(row["volumes"] for row in rows)
         self._first = self._first or subject.files[0].path
         self._strategy = rows[0]["strategy"]
         fd = mean_fd(rows)
@@ -51,6 +54,23 @@ class StrategySums:
         entities = parse_name(self._first).entities
         kept = {k: v for k, v in entities.items() if k not in ("stat", "meas", "desc")}
         return self._first.with_name(build_name(kept, "dseg", ".nii.gz"))
+
+    def evidence(
+        self,
+        entities: Mapping[str, str],
+        mean: MeanMatrix,
+        networks: list[str] | None,
+        distances: np.ndarray,
+    ) -> Evidence:
+        """The combination's row and what a page shows beside it; parameters as for `row`."""
+        n_runs = len(self._lost)
+        return Evidence(
+            entities,
+            self.row(entities, mean, networks, distances),
+            summarize_edges(self.correlations.r(), distances),
+            (min(self._lost), sum(self._lost) / n_runs, max(self._lost)),
+            self._volumes / n_runs,
+        )
 
     def row(
         self,

@@ -117,6 +117,56 @@ class RunSection:
             raise ValueError(f"run {self.title!r} is done and has an error: {self.error}")
 
 
+@dataclass(frozen=True)
+class Part:
+    """What stands under one heading of a section.
+
+    Attributes
+    ----------
+    heading
+        Empty for what stands right under the section's own.
+    text
+        Paragraphs.
+    points
+        Items of a list, below the text.
+    tables
+        Below the list.
+    marked
+        Rows of the first table that stand out, as where a run failed.
+    pictures
+        Below the tables.
+    files
+        Paths, relative to the page, of the same in full.
+    """
+
+    heading: str = ""
+    text: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    marked: frozenset[int] = frozenset()
+    pictures: tuple[Picture, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the group's page; the bar at the top links to it.
+
+    Attributes
+    ----------
+    anchor
+        Its ``id`` in the page, without spaces.
+    title
+        Its heading.
+    parts
+        In this order.
+    """
+
+    anchor: str
+    title: str
+    parts: tuple[Part, ...]
+
+
 def participant_page(
     participant: str,
     summary: tuple[tuple[str, str], ...],
@@ -179,12 +229,12 @@ def participant_page(
 
 def group_page(
     summary: tuple[tuple[str, str], ...],
-    tables: Sequence[Table],
+    sections: Sequence[Section],
     participants: Sequence[tuple[str, str, str]],
     version: str,
     *,
-    files: Sequence[str] = (),
-    pictures: Sequence[Picture] = (),
+    warnings: Sequence[str] = (),
+    files: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> str:
     """Write the group's report.
 
@@ -192,17 +242,17 @@ def group_page(
     ----------
     summary
         Facts about the group: name and value.
-    tables
-        One section each, in this order.
+    sections
+        What stands between the summary and the participants, in this order.
     participants
         Of each participant: label, path of the report relative to this page (empty where there
         is none), status in words.
     version
         Of bids_labelx.
+    warnings
+        What is broken or missing.
     files
-        Paths of the group's tables and matrices, relative to this page.
-    pictures
-        Of the mean matrices.
+        What files are, and their paths relative to this page.
 
     Returns
     -------
@@ -214,13 +264,19 @@ def group_page(
     ValueError
         If a path is absolute, or that of a file or picture empty.
     """
+    status = Table(
+        ("Participant", "Status"),
+        tuple((label, text) for label, _, text in participants),
+        "Participants",
+        tuple(path for _, path, _ in participants),
+    )
     return render_page(
         "group.html",
         summary=summary,
-        tables=tables,
-        participants=participants,
+        warnings=warnings,
+        sections=sections,
+        participants=status,
         files=files,
-        pictures=pictures,
         version=version,
     )
 

@@ -10,6 +10,7 @@ from bids_labelx.report.pages import (
     Part,
     Picture,
     RunSection,
+    Section,
     Table,
     group_page,
     participant_page,
@@ -69,7 +70,8 @@ def participant(*runs: RunSection, label: str = "01", methods: str = "How.") -> 
 
 
 def group(*tables: Table, participants: tuple[tuple[str, str, str], ...] = ()) -> str:
-    return group_page((("Runs", "8"),), tables, participants, "0.1.0")
+    sections = [Section("runs", "Runs", (Part(tables=tables),))] if tables else []
+    return group_page((("Runs", "8"),), sections, participants, "0.1.0")
 
 
 def full_page() -> str:
@@ -83,14 +85,16 @@ def full_page() -> str:
 
 
 def full_group() -> str:
-    table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL)
+    table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL, ("sub-01.html",))
+    picture = Picture("figures/group.svg", EVIL, EVIL)
+    part = Part(EVIL, (EVIL,), (EVIL,), (table,), frozenset({0}), (picture,), (f"{EVIL}.tsv",))
     return group_page(
         ((EVIL, EVIL),),
-        [table],
+        [Section("runs", EVIL, (part, Part(text=(EVIL,)))), Section("lost", "Lost", ())],
         [(EVIL, "sub-01.html", EVIL)],
         "0.1.0",
-        files=[f"group_{EVIL}.tsv"],
-        pictures=[Picture("figures/group.svg", EVIL, EVIL)],
+        warnings=[EVIL],
+        files=[(EVIL, [f"group_{EVIL}.tsv"])],
     )
 
 
@@ -250,12 +254,14 @@ def test_group_links_to_the_participants() -> None:
 
 def test_group_links_to_its_files_and_shows_its_matrices() -> None:
     picture = Picture("figures/group m.svg", "A matrix", "of 3 runs")
-    page = group_page((), [], [], "0.1.0", files=["group_qc.tsv", "a b.tsv"], pictures=[picture])
+    section = Section("matrices", "Matrices", (Part("Atlas", pictures=(picture,)),))
+    page = group_page((), [section], [], "0.1.0", files=[("Tables", ["group_qc.tsv", "a b.tsv"])])
     main = Page(page[page.index("<main>") : page.index("</main>") + len("</main>")])
     links = [link["href"] for link in main.all("a")]
-    assert links == ["group_qc.tsv", "a%20b.tsv", "figures/group%20m.svg"]
+    assert links == ["figures/group%20m.svg", "group_qc.tsv", "a%20b.tsv"]
     assert main.all("img") == [{"src": "figures/group%20m.svg", "alt": "A matrix"}]
     assert main.text("figcaption") == ["of 3 runs"]
+    assert main.text("summary") == ["Tables (2)"]
 
 
 def test_participant_without_results_has_no_link() -> None:

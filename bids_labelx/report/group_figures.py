@@ -1,0 +1,268 @@
+"""Figures of the group's page: quality over runs, and QC-FC strategy by strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from bids_labelx.group.evidence import HISTOGRAM, EdgeSummary, Evidence, chance_median
+from bids_labelx.report.brain import PALETTE
+from bids_labelx.report.figures import DPI, default_style
+
+PANELS_PER_ROW = 4
+
+_ORANGE, _BLUE, _VERMILLION = PALETTE[0], PALETTE[4], PALETTE[5]
+_PALE = "#d9dde1"
+_FEWEST_BARS, _MOST_BARS = 20, 40
+_LONGEST_TITLE = 34
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Values of runs, one panel of a figure.
+
+    Attributes
+    ----------
+    title
+        Stands above the panel.
+    kept, excluded
+        Values of the runs that are in the means, and of those that are not; no NaN.
+    """
+
+    title: str
+    kept: NDArray[np.floating]
+    excluded: NDArray[np.floating]
+
+
+@default_style()
+def plot_distributions(
+    panels: Sequence[Distribution],
+    *,
+    measure: str,
+    limits: tuple[float, float] | None = None,
+    limit: float | None = None,
+) -> Figure:
+    """Draw histograms over runs with one scale; the excluded are hatched, on top of the kept.
+
+    Parameters
+    ----------
+    panels
+        One at least.
+    measure
+        What the values are, with their unit.
+    limits
+        Ends of the axis. By default from 0 to the highest value or `limit`.
+    limit
+        What a run has to meet; a line. None draws none.
+    """
+    values = np.concatenate([v for panel in panels for v in (panel.kept, panel.excluded)])
+    most = max(len(panel.kept) + len(panel.excluded) for panel in panels)
+    any_excluded = any(len(panel.excluded) for panel in panels)
+    low, high = limits or (0.0, max(*values, limit or 0.0, 0.0) if values.size else 1.0)
+    high = high if high > low else low + 1.0
+    bins = np.linspace(low, high, 1 + int(np.clip(2 * np.sqrt(most), _FEWEST_BARS, _MOST_BARS)))
+    figure, axes = _grid(len(panels), (4.2, 2.9) if len(panels) == 1 else (3.0, 2.5))
+    for panel, own in zip(panels, axes, strict=True):
+        own.hist(
+            [panel.kept, panel.excluded],
+            bins=bins.tolist(),
+            stacked=True,
+            color=[_BLUE, _ORANGE],
+            edgecolor="white",
+            linewidth=0.4,
+            label=["in the means", "excluded" if any_excluded else "_none"],
+        )
+        for bar in own.containers[1]:
+            bar.set(hatch="////", edgecolor="black")
+        if limit is not None:
+            own.axvline(limit, color="black", linestyle="--", linewidth=1.2, label="limit")
+        own.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        own.set_xlim(low, high + 0.02 * (high - low))
+        _name(own, panel.title, len(panels))
+    figure.supxlabel(measure, fontsize=9, parse_math=False)
+    figure.supylabel("runs", fontsize=9)
+    _legend(figure, axes[0])
+    return figure
+
+
+@default_style()
+def plot_qcfc(evidence: Sequence[Evidence]) -> Figure:
+    """Draw how QC-FC is distributed over edges, a panel per strategy with the same axes.
+
+    Lines stand at the median of ``|r|`` and its opposite. Between the ends of the grey band half
+    of the edges would be, were they unrelated with motion; see `chance_median`.
+    """
+    figure, axes = _grid(len(evidence), (3.0, 2.6))
+    highest = 0.0
+    for one, own in zip(evidence, axes, strict=True):
+        own.set_xlim(-1, 1)
+        if one.edges.edges:
+            chance = chance_median(one.row["participants"])
+            share = 100 * one.edges.counts / one.edges.edges
+            highest = max(highest, float(share.max()))
+            median = one.row["median_abs_qcfc"]
+            own.axvspan(
+                -chance, chance, color=_PALE, zorder=0, label="half of the edges, if unrelated"
+            )
+            own.stairs(share, HISTOGRAM, fill=True, color=_BLUE, label="edges")
+            for at, label in ((median, "± median |r|"), (-median, None)):
+                own.axvline(at, color=_VERMILLION, linestyle="--", linewidth=1.4, label=label)
+            note = f"median |r| {median:.2f}, {one.edges.edges:,} edges"
+        else:
+            note = "no QC-FC"
+        _name(own, one.row["strategy"], len(evidence), note)
+    axes[0].set_ylim(0, 1.05 * highest if highest else 1)
+    figure.supxlabel("QC-FC: r of an edge and mean FD, over participants", fontsize=9)
+    figure.supylabel("% of edges", fontsize=9)
+    _legend(figure, next((own for own in axes if own.patches), axes[0]))
+    return figure
+
+
+@default_style()
+def plot_distance_dependence(evidence: Sequence[Evidence]) -> Figure:
+    """Draw QC-FC by the distance of two regions, a panel per strategy with the same axes.
+
+    Median and quartiles of bins with equal numbers of edges; every edge, too, where there are few.
+    """
+    figure, axes = _grid(len(evidence), (3.0, 2.6))
+    shown = [mm for one in evidence for mm in (one.edges.distance, one.edges.points[:, 0])]
+    farthest = max(float(mm.max(initial=0)) for mm in shown)
+    for one, own in zip(evidence, axes, strict=True):
+        _draw_distance(own, one.edges)
+        rho = one.row["distance_dependence"]
+        known = rho is not None and np.isfinite(rho)
+        note = f"rho {_signed(rho)}" if known else "rho not known"
+        own.set_xlim(0, 1.04 * farthest if farthest else 1)
+        own.set_ylim(-1.04, 1.04)
+        own.set_yticks([-1, -0.5, 0, 0.5, 1])
+        _name(own, one.row["strategy"], len(evidence), note)
+    figure.supxlabel("distance between the regions' centroids (mm)", fontsize=9)
+    figure.supylabel("QC-FC (r)", fontsize=9)
+    _legend(figure, next((own for own in axes if own.collections), axes[0]))
+    return figure
+
+
+def _draw_distance(axes: Axes, edges: EdgeSummary) -> None:
+    axes.axhline(0, color="black", linewidth=0.6)
+    if len(edges.points):
+        mm, r = edges.points.T
+        axes.scatter(mm, r, s=6, color="#8a949e", linewidths=0, label="edges")
+    if len(edges.distance):
+        low, middle, high = edges.quartiles
+        axes.fill_between(
+            edges.distance, low, high, color=_BLUE, alpha=0.3, linewidth=0, label="quartiles"
+        )
+        axes.plot(
+            edges.distance, middle, color=_BLUE, marker="o", markersize=3, label="median of a bin"
+        )
+
+
+@default_style()
+def plot_cost(evidence: Sequence[Evidence]) -> Figure:
+    """Draw what strategies cost, and the modularity that is left, as bars one below the other.
+
+    Degrees of freedom that a run loses: the bar is the mean over runs, the line goes from the run
+    that loses least to the one that loses most. There is no panel of modularity where no strategy
+    has one.
+    """
+    modularity = [one.row["modularity"] for one in evidence]
+    n_panels = 2 if any(value is not None for value in modularity) else 1
+    figure = Figure(
+        figsize=(1.2 + 4.0 * n_panels, 1.3 + 0.34 * len(evidence)),
+        dpi=DPI,
+        layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),
+        facecolor="white",
+    )
+    axes = figure.subplots(1, n_panels, squeeze=False, sharey=True)[0]
+    places = np.arange(len(evidence))
+    means = np.array([one.lost[1] for one in evidence])
+    ends = np.array([(one.lost[0], one.lost[2]) for one in evidence], dtype=float)
+    axes[0].barh(
+        places,
+        means,
+        height=0.62,
+        color=_BLUE,
+        # A sum over a count may miss its own least value by a rounding error.
+        xerr=np.maximum(np.abs(ends.T - means), 0),
+        error_kw={"elinewidth": 1.2, "capsize": 3, "ecolor": "black"},
+    )
+    for place, one in enumerate(evidence):
+        _value(axes[0], float(one.lost[2]), place, f"{one.lost[1]:.4g}")
+    axes[0].set_xlim(0, 1.2 * float(ends.max(initial=0)) or 1)
+    axes[0].set_xlabel("degrees of freedom lost: mean, least to most", fontsize=9)
+    axes[0].set_yticks(
+        places, [_cut(one.row["strategy"]) for one in evidence], fontsize=9, parse_math=False
+    )
+    axes[0].invert_yaxis()
+    if n_panels == 2:
+        known = np.array([np.nan if value is None else value for value in modularity])
+        axes[1].barh(places, known, height=0.62, color=_BLUE)
+        axes[1].axvline(0, color="black", linewidth=0.6)
+        for place, value in enumerate(known):
+            text = "n/a" if np.isnan(value) else _signed(value)
+            _value(axes[1], max(float(np.nan_to_num(value)), 0), place, text)
+        low, high = min(0.0, float(np.nanmin(known))), max(0.0, float(np.nanmax(known)))
+        room = 0.25 * (high - low) or 1.0
+        axes[1].set_xlim(low - (0.1 * room if low else 0), high + room)
+        axes[1].set_xlabel("modularity of the mean matrix", fontsize=9)
+    for own in axes:
+        own.tick_params(labelsize=9, length=2, width=0.6)
+        own.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _value(axes: Axes, x: float, y: float, text: str) -> None:
+    axes.annotate(
+        text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8.5
+    )
+
+
+def _grid(count: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Panels row by row with the same axes, each of `size` inches."""
+    columns = min(count, PANELS_PER_ROW)
+    rows = ceil(count / columns)
+    figure = Figure(
+        figsize=(columns * size[0] + 0.4, rows * size[1] + 0.6),
+        dpi=DPI,
+        # Room at the edges: an SVG's text is wider where another font than this one is found.
+        layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
+        facecolor="white",
+    )
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for place, own in enumerate(axes):
+        own.tick_params(labelsize=8, length=2, width=0.6)
+        own.spines[["top", "right"]].set_visible(False)
+        if place + columns >= count:
+            own.tick_params(labelbottom=True)
+    for own in axes[count:]:
+        own.remove()
+    return figure, list(axes[:count])
+
+
+def _name(axes: Axes, title: str, panels: int, note: str = "") -> None:
+    lines = [title if panels == 1 else _cut(title), note]
+    axes.set_title("\n".join(filter(None, lines)), fontsize=9.5, parse_math=False)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside upper center", ncols=4, fontsize=8.5, frameon=False
+        )
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

@@ -1,0 +1,236 @@
+"""Pictures of the group's page: a file in ``figures``, and its main numbers in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bids_labelx.group.coverage import OF_ATLAS
+from bids_labelx.group.evidence import Evidence
+from bids_labelx.group.exclusion import Limits
+from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name
+from bids_labelx.names import build_name, parse_name
+from bids_labelx.report.figures import plot_matrix, save_figure
+from bids_labelx.report.group_figures import (
+    Distribution,
+    plot_cost,
+    plot_distance_dependence,
+    plot_distributions,
+    plot_qcfc,
+)
+from bids_labelx.report.group_tables import cell, numbers
+from bids_labelx.report.pages import Picture
+
+# What tells runs apart, whatever atlas and strategy.
+RUN = ["participant_id", "session_id", "run"]
+
+_PLACE = ("task", "cohort", "space", "res", "den")
+
+
+def draw_mean_matrix(
+    output: Path,
+    entities: Mapping[str, str],
+    mean: MeanMatrix,
+    names: Sequence[str],
+    networks: Sequence[str] | None,
+) -> Picture:
+    """Draw the mean matrix of a combination into ``figures``."""
+    measure = AVERAGED[entities["meas"]].partition(",")[0]
+    what = f"{measure}, {entities['stat']}, desc-{entities['desc']}"
+    place = " ".join(f"{key}-{entities[key]}" for key in _PLACE if key in entities)
+    people = counted(mean.participants, "participant")
+    figure = plot_matrix(
+        mean.mean,
+        names,
+        networks=networks,
+        title=f"{people}: {what}",
+        measure=f"mean Fisher z of the {measure}",
+    )
+    src = _save(output, figure, f"{matrix_name(entities, 'mean')}.svg")
+    values = mean.mean[np.triu_indices(len(names), k=1)]
+    values = values[np.isfinite(values)]
+    spread = (
+        f"{len(values):,} pairs, median {np.median(values):.2f}, from {values.min():.2f} to "
+        f"{values.max():.2f}"
+        if values.size
+        else "no pair has a value"
+    )
+    return Picture(
+        src,
+        f"Matrix of the mean Fisher z between regions of {atlas_of(entities)}: {what}; {spread}",
+        f"{what}; {place}; {counted(mean.runs, 'run')} of {people}",
+    )
+
+
+def lost_picture(output: Path, name: str, figure: Figure, shares: Mapping[str, float]) -> Picture:
+    """Save the figure of lost labels of an atlas.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    name
+        Of the coverage table.
+    figure
+        The labels in the brain.
+    shares
+        Share of runs in which each label was lost, by its name.
+    """
+    src = _save(output, figure, name.replace("_coverage.tsv", "_lost.png"))
+    lost = {label: share for label, share in shares.items() if share > 0}
+    worst = max(lost, key=lambda label: lost[label])
+    atlas = atlas_of(parse_name(Path(name)).entities)
+    return Picture(
+        src,
+        f"Slices through the labels of {atlas}, coloured by the share of runs in which each was "
+        f"lost: {len(lost):,} of {len(shares):,} labels, most often {worst} with "
+        f"{100 * lost[worst]:.0f} % of the runs",
+        f"Share of runs in which a label of {atlas} was lost, on the labels of one run; a label "
+        "that is not on the grid of that run cannot be seen",
+    )
+
+
+def quality_pictures(output: Path, quality: pd.DataFrame, limits: Limits) -> list[Picture]:
+    """Draw how motion, minutes kept and coverage are distributed over runs.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    quality
+        As ``group_qc.tsv``.
+    limits
+        What a run has to meet; drawn as lines.
+    """
+    table = quality.assign(
+        mean_fd=numbers(quality, "mean_fd"),
+        minutes_kept=numbers(quality, "minutes_kept"),
+        min_coverage=numbers(quality, "min_coverage"),
+        left=1 - numbers(quality, "labels_lost") / numbers(quality, "labels"),
+        excluded=numbers(quality, "excluded"),
+        everything="",
+    )
+    rows = (
+        ("mean_fd", "everything", "mean FD (mm)", None, limits.max_mean_fd),
+        ("minutes_kept", "strategy", "minutes kept", None, limits.min_minutes or None),
+        ("min_coverage", "atlas", "lowest coverage of a label", (0.0, 1.0), None),
+        ("left", "atlas", "share of labels left", (0.0, 1.0), limits.min_coverage_share or None),
+    )
+    pictures = []
+    for column, by, measure, ends, limit in rows:
+        panels, unknown = _distributions(table, column, by)
+        if not panels:
+            continue
+        figure = plot_distributions(panels, measure=measure, limits=ends, limit=limit)
+        src = _save(output, figure, f"group_{column.replace('_', '')}_hist.svg")
+        limit_text = "" if limit is None else f"; limit {limit:g}"
+        more = f"; {counted(unknown, 'run')} without a value" if unknown else ""
+        alt = "; ".join(_in_numbers(panel) for panel in panels)
+        each = "" if by == "everything" else f", by {by}"
+        pictures.append(
+            Picture(
+                src,
+                f"Histograms of {measure} over runs. {alt}{limit_text}",
+                f"{measure[0].upper()}{measure[1:]} of the runs{each}{limit_text}{more}",
+            )
+        )
+    return pictures
+
+
+def strategy_pictures(output: Path, evidence: Sequence[Evidence]) -> list[Picture]:
+    """Draw QC-FC and the cost of strategies that are of the same combination otherwise."""
+    entities = all_but_strategy(evidence[0].entities)
+    what = f"{atlas_of(entities)}: {where(entities)}"
+    return [
+        Picture(_save(output, figure, "group_" + build_name(entities, suffix, ".svg")), alt, text)
+        for suffix, figure, alt, text in _drawn(evidence, what)
+    ]
+
+
+def atlas_of(entities: Mapping[str, str]) -> str:
+    """An atlas in words: its name, segmentation and scale."""
+    return " ".join(entities[key] for key in OF_ATLAS if key in entities)
+
+
+def all_but_strategy(entities: Mapping[str, str]) -> dict[str, str]:
+    """What strategies that can be compared have in common."""
+    return {key: value for key, value in entities.items() if key != "desc"}
+
+
+def _distributions(quality: pd.DataFrame, column: str, by: str) -> tuple[list[Distribution], int]:
+    """A panel for each value of `by`, and the number of runs of the panels without a value."""
+    runs = quality.groupby([by, *RUN], dropna=False, sort=True)[[column, "excluded"]].agg(
+        {column: "first", "excluded": "max"}
+    )
+    known = runs[runs[column].notna()]
+    panels = []
+    for title, own in known.groupby(level=0, sort=True):
+        values, out = own[column].to_numpy(float), (own["excluded"] == 1).to_numpy()
+        panels.append(Distribution(str(title), values[~out], values[out]))
+    return panels, len(runs) - len(known)
+
+
+def _in_numbers(panel: Distribution) -> str:
+    values = np.concatenate((panel.kept, panel.excluded))
+    title = f"{panel.title}: " if panel.title else ""
+    return (
+        f"{title}{counted(len(values), 'run')}, median {cell(float(np.median(values)))}, from "
+        f"{cell(float(values.min()))} to {cell(float(values.max()))}, {len(panel.excluded):,} "
+        "excluded"
+    )
+
+
+def _drawn(evidence: Sequence[Evidence], what: str) -> Iterator[tuple[str, Figure, str, str]]:
+    """Suffix, figure, alternative text and caption of each figure of strategies."""
+    if any(one.edges.edges for one in evidence):
+        yield (
+            "qcfc",
+            plot_qcfc(evidence),
+            f"Histograms of QC-FC over edges of {what}. Median |r|: "
+            + _values(evidence, "median_abs_qcfc"),
+            "QC-FC of all edges: the narrower about 0, the less is left of motion",
+        )
+        yield (
+            "distance",
+            plot_distance_dependence(evidence),
+            f"QC-FC by distance of the regions of {what}. Spearman's rho: "
+            + _values(evidence, "distance_dependence"),
+            "QC-FC by distance, in bins of equal numbers of edges: the flatter and nearer to 0, "
+            "the less is left of motion",
+        )
+    lost = ", ".join(f"{one.row['strategy']} {one.lost[1]:.4g}" for one in evidence)
+    yield (
+        "cost",
+        plot_cost(evidence),
+        f"Bars of strategies, {what}. Mean degrees of freedom lost: {lost}. Modularity: "
+        + _values(evidence, "modularity"),
+        "Degrees of freedom that a run loses, and modularity with the networks of the label table",
+    )
+
+
+def _values(evidence: Sequence[Evidence], column: str) -> str:
+    return ", ".join(
+        f"{one.row['strategy']} {'n/a' if pd.isna(one.row[column]) else f'{one.row[column]:.2f}'}"
+        for one in evidence
+    )
+
+
+def where(entities: Mapping[str, str]) -> str:
+    """What a combination is of, beside its atlas and strategy."""
+    shown = [f"{key}-{entities[key]}" for key in _PLACE if key in entities]
+    measure = AVERAGED[entities["meas"]].partition(",")[0]
+    return ", ".join([*shown, measure, entities["stat"]])
+
+
+def _save(output: Path, figure: Figure, name: str) -> str:
+    path = Path("figures", name)
+    save_figure(figure, output / path)
+    return path.as_posix()
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
