@@ -88,37 +88,6 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """Tables and pictures under one heading."""
-
-    title: str
-    tables: tuple[Table, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunSection:
-    """What a participant's page says about one run.
-
-    Raises
-    ------
-    ValueError
-        If a run that is done comes with an error.
-    """
-
-    title: str
-    status: Literal["done", "failed"]
-    error: str | None
-    trace: str
-    facts: tuple[tuple[str, str], ...]
-    parts: tuple[Part, ...]
-
-    def __post_init__(self) -> None:
-        if self.status == "done" and self.error is not None:
-            raise ValueError(f"run {self.title!r} is done and has an error: {self.error}")
-
-
-@dataclass(frozen=True)
-class Part:
     """What stands under one heading of a section.
 
     Attributes
@@ -146,6 +115,28 @@ class Part:
     marked: frozenset[int] = frozenset()
     pictures: tuple[Picture, ...] = ()
     files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunSection:
+    """What a participant's page says about one run.
+
+    Raises
+    ------
+    ValueError
+        If a run that is done comes with an error.
+    """
+
+    title: str
+    status: Literal["done", "failed"]
+    error: str | None
+    trace: str
+    facts: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if self.status == "done" and self.error is not None:
+            raise ValueError(f"run {self.title!r} is done and has an error: {self.error}")
 
 
 @dataclass(frozen=True)

@@ -123,19 +123,21 @@ def _methods(output: Path) -> str:
 def _section(title: str, series: Sequence[Series], error: str | None, trace: str) -> RunSection:
     if not series:
         return RunSection(title, "failed", error, trace, (), ())
-    parts = [Part("Strategies", (strategy_table(series),))]
+    parts = [Part("Strategies", tables=(strategy_table(series),))]
     confounds = _there(series[0].output, _confounds_pictures(series))
     for _, of_atlas in groupby(series, lambda one: one.labels_path):
         group = list(of_atlas)
         atlas = group[0].sidecar["Atlas"]
         labels = _there(group[0].output, _label_pictures(group[0]))
-        parts.append(Part(f"{atlas}: labels", lost_table(group[0]), labels))
-        parts.append(Part(f"{atlas}: series", (), _there(group[0].output, _carpets(group))))
-        parts.append(
-            Part(f"{atlas}: connectivity", (), _there(group[0].output, _of_strategies(group)))
-        )
+        parts.append(Part(f"{atlas}: labels", tables=lost_table(group[0]), pictures=labels))
+        for what, pictures in (
+            ("series", _carpets(group)),
+            ("connectivity", _of_strategies(group)),
+        ):
+            there = _there(group[0].output, pictures)
+            parts.append(Part(f"{atlas}: {what}", pictures=there))
     if confounds:
-        parts.append(Part("Confounds", (), confounds))
+        parts.append(Part("Confounds", pictures=confounds))
     kept = tuple(part for part in parts if part.tables or part.pictures)
     return RunSection(
         title, "failed" if error else "done", error, trace, facts_of(series[0]), kept

@@ -61,7 +61,8 @@ def run(title: str = "task-rest", **changes: object) -> RunSection:
         "pictures": (),
         **changes,
     }
-    part = Part("Labels", content.pop("tables"), content.pop("pictures"))  # type: ignore[arg-type]
+    own = {name: content.pop(name) for name in ("tables", "pictures")}
+    part = Part("Labels", **own)  # type: ignore[arg-type]
     return RunSection(**content, parts=(part,))  # type: ignore[arg-type]
 
 
