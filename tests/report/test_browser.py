@@ -58,6 +58,23 @@ LONG = Table(
     "Quality",
 )
 
+# By WCAG 2.2: the contrast of each text with the nearest background behind it.
+CONTRASTS = """(selector) => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const light = (colour) => numbers(colour).slice(0, 3).map((c) => linear(c / 255))
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (one) => {
+    const colour = getComputedStyle(one).backgroundColor;
+    return (numbers(colour)[3] ?? 1) === 1 ? colour : behind(one.parentElement);
+  };
+  return [...document.querySelectorAll(selector)].map((one) => {
+    const both = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => b - a);
+    const name = one.tagName + (one.className && `.${one.className}`);
+    return [name, (both[0] + 0.05) / (both[1] + 0.05)];
+  });
+}"""
+
 
 class Opened:
     """A page in a window of its own, and all it asked for or complained about."""
@@ -163,10 +180,14 @@ def opened(browser: Any, site: Path) -> Iterator[Opened]:
     opened.page.context.close()
 
 
+def pixels(image: Any) -> NDArray[Any]:
+    """What an image looks like on the screen, shape (height, width, 3)."""
+    return matplotlib.image.imread(BytesIO(image.screenshot()))[:, :, :3]
+
+
 def where(image: Any, colours: NDArray[Any]) -> list[tuple[float, float]]:
     """Middle of what has each colour in an image, in the window's pixels: its x and y."""
-    box = image.bounding_box()
-    shot = matplotlib.image.imread(BytesIO(image.screenshot()))[:, :, :3]
+    box, shot = image.bounding_box(), pixels(image)
     found = []
     for colour in colours:
         y, x = np.nonzero((np.abs(shot - colour[:3]) < 2.5 / 255).all(axis=2))
@@ -318,13 +339,112 @@ def test_pointer_names_the_cell_of_a_matrix(browser: Any, site: Path, width: int
     opened.page.context.close()
 
 
-def test_pointer_names_regions_in_every_panel_and_nothing_elsewhere(opened: Opened) -> None:
+def test_pointer_names_the_region_whose_colour_is_below_it(opened: Opened) -> None:
     image = opened.hover(1)
-    box = image.bounding_box()
-    # Each half has a panel; the median of a region's pixels in both lies in neither.
-    seen = {0: set(), 1: set()}
-    for x in np.linspace(2, box["width"] - 2, 60):
-        for y in np.linspace(0.25, 0.75, 7) * box["height"]:
-            opened.page.mouse.move(box["x"] + x, box["y"] + y)
-            seen[int(x > box["width"] / 2)].add(opened.tip())
-    assert seen == {0: {"", *REGIONS}, 1: {"", *REGIONS}}
+    box, shot = image.bounding_box(), pixels(image)
+    seen = []
+    for x in np.linspace(2, shot.shape[1] - 3, 38).astype(int):
+        for y in (np.array([0.32, 0.5, 0.68]) * shot.shape[0]).astype(int):
+            around = shot[y - 1 : y + 2, x - 1 : x + 2].reshape(9, 3)
+            below = np.abs(REGION_COLOURS[:, None, :3] - around).max(axis=(1, 2)) < 2.5 / 255
+            if below.any() or around.max() == 0:
+                opened.page.mouse.move(box["x"] + x + 0.5, box["y"] + y + 0.5)
+                seen.append(REGIONS[np.argmax(below)] if below.any() else "")
+                assert opened.tip() == seen[-1]
+    assert {*seen} == {"", *REGIONS}
+
+
+def test_arrow_keys_go_through_a_matrix_and_say_it(opened: Opened) -> None:
+    image = opened.hover(0)
+    colours = matplotlib.colormaps["RdBu_r"]((VALUES.ravel() + 1) / 2)
+    places = where(image, colours)
+    image.locator("xpath=..").focus()
+    row, column = 1, 1
+    for key, down, right in (
+        ("ArrowUp", 0, 0),  # The first key shows the middle.
+        ("ArrowUp", -1, 0),
+        ("ArrowUp", 0, 0),  # There is no cell further on.
+        ("ArrowLeft", 0, -1),
+        ("ArrowDown", 1, 0),
+        ("ArrowRight", 0, 1),
+    ):
+        opened.page.keyboard.press(key)
+        row, column = row + down, column + right
+        wanted = f"{NAMES[row]} – {NAMES[column]}: {VALUES[row, column]:#.3g}"
+        assert opened.tip() == wanted
+        assert opened.page.locator("body > [role=status]").text_content() == wanted
+        mark = opened.page.locator(".mark").bounding_box()
+        middle = (mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+        assert middle == pytest.approx(places[4 * row + column], abs=2)
+    opened.page.keyboard.press("Tab")
+    assert opened.tip() == ""
+
+
+def test_arrow_keys_go_from_region_to_region_and_panel_to_panel(opened: Opened) -> None:
+    image = opened.hover(1)
+    image.locator("xpath=..").focus()
+    box, seen = image.bounding_box(), []
+    for key in ("Up", "Up", "Right", "Right", "Right", "Left"):
+        opened.page.keyboard.press(f"Arrow{key}")
+        mark = opened.page.locator(".mark").bounding_box()
+        seen.append((int(mark["x"] > box["x"] + box["width"] / 2), opened.tip()))
+    first, evil, third, _ = REGIONS
+    assert seen == [(0, third), (0, first), (0, evil), (1, third), (1, evil), (1, third)]
+
+
+def test_first_tap_names_and_the_second_opens(browser: Any, site: Path) -> None:
+    opened = Opened(browser, site / "sub-01.html", 400, has_touch=True)
+    image = opened.page.locator("figure img").first
+    image.scroll_into_view_if_needed()
+    place = where(image, matplotlib.colormaps["RdBu_r"]([0.0]))[0]
+    opened.page.touchscreen.tap(*place)
+    opened.page.locator(".tip").wait_for(state="visible")
+    assert opened.tip() == "V1 – V1: -1.00"
+    assert opened.page.url.endswith(".html")
+    with opened.page.expect_navigation(url="**/m%201.svg"):
+        opened.page.touchscreen.tap(*place)
+    assert opened.complaints == []
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_what_is_behind_it(browser: Any, site: Path, scheme: str) -> None:
+    opened = Opened(browser, site / "sub-01.html", color_scheme=scheme)
+    image = opened.hover(0)
+    opened.page.mouse.move(*where(image, matplotlib.colormaps["RdBu_r"]([0.0]))[0])
+    looked_at = (
+        "body, p, main a, nav a, figcaption, caption, dt, th, td, .sort, .arrow, .filter label, "
+        ".filter span, .filter input, .status, .failure pre, .failure strong, footer p, .tip"
+    )
+    ratios = opened.page.evaluate(CONTRASTS, looked_at)
+    assert {name for name, _ in ratios} >= {"FIGCAPTION", "INPUT", "TH", "DIV.tip", "SPAN.arrow"}
+    assert [(name, ratio) for name, ratio in ratios if ratio < 4.5] == []
+    opened.page.context.close()
+
+
+def test_paper_has_no_buttons_boxes_or_marks(opened: Opened) -> None:
+    opened.hover(0).locator("xpath=..").focus()
+    opened.page.keyboard.press("ArrowUp")
+    assert opened.page.locator(".mark").is_visible()
+    opened.page.emulate_media(media="print")
+    for hidden in (".tip", ".mark", ".filter input", ".arrow", "nav"):
+        assert not opened.page.locator(hidden).first.is_visible()
+    assert opened.page.get_by_role("columnheader", name="voxels").is_visible()
+
+
+def test_page_reads_the_same_without_its_script(browser: Any, site: Path) -> None:
+    opened = Opened(browser, site / "sub-01.html", java_script_enabled=False)
+    assert opened.column(1) == [row[0] for row in ROWS]
+    assert opened.page.locator("thead").first.inner_text().split() == list(TABLE.header)
+    assert opened.page.locator("button, input, .tip").count() == 0
+    opened.page.context.close()
+
+
+def test_table_sorts_in_the_frame_of_a_notebook(browser: Any, site: Path) -> None:
+    opened = Opened(browser, site / "notebook.html")
+    frame = opened.page.frame_locator("iframe")
+    frame.get_by_role("button", name="name").click()
+    names = frame.locator("tbody tr :first-child").all_text_contents()
+    assert names == [EVIL, "b 2", "b 10"]
+    assert opened.complaints == []
+    opened.page.context.close()

@@ -3,8 +3,7 @@ const element = (tag, properties) => Object.assign(document.createElement(tag), 
 
 // ---- Tables: sorting and filtering ----
 
-// So many need no filter.
-const FEW_ROWS = 8;
+const FEW_ROWS = 8; // They need no filter.
 const NO_VALUE = new Set(["", "n/a", "–", "-", "not known", "nan"]);
 const NEXT = { null: "ascending", ascending: "descending" };
 const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
@@ -185,9 +184,8 @@ function nextCell(boxes, from, [across, down]) {
     const text = from.box.text(row, column);
     if (text && text !== from.text) return { box: from.box, row, column, text };
   }
-  const [left, top] = from.box.box;
   return boxes.map((box) => {
-    const [x, y] = [box.box[0] - left, box.box[1] - top];
+    const [x, y] = [0, 1].map((i) => box.box[i] - from.box.box[i]);
     const along = x * across + y * down;
     return { box, along, far: along + 3 * Math.abs(x * down + y * across) };
   }).filter(({ along }) => along > 1e-6).sort((a, b) => a.far - b.far)
