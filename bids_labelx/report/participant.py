@@ -19,6 +19,8 @@ from bids_labelx.report.run_tables import facts_of, lost_table, region_tables, s
 from bids_labelx.results import Series, matrices_of_several_runs, read_series, series_paths
 from bids_labelx.settings import changed_options, read_options
 
+_NAMED_LOST = 10
+
 _STEPS = {
     "resample_atlas": "atlas onto grid",
     "label_reduce": "label_reduce",
@@ -84,20 +86,29 @@ def run_title(entities: Mapping[str, str]) -> str:
 def _summary(
     output: Path, participant: str, series: Sequence[Series], sections: Sequence[RunSection]
 ) -> tuple[tuple[str, str], ...]:
-    lost = {
-        (one.sidecar["Atlas"], name)
-        for one in series
-        for name in one.labels.loc[one.labels["status"] != OK, "name"]
-    }
     failed = sum(section.status == "failed" for section in sections)
     return (
         ("Participant", f"sub-{participant}"),
         ("Runs", f"{len(sections)} found, {len(sections) - failed} done, {failed} failed"),
         ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "–"),
         ("Denoising strategies", ", ".join(_strategies(series)) or "–"),
-        ("Labels lost in any run", str(len(lost))),
+        ("Labels lost in any run", _lost_anywhere(series)),
         ("Settings that differ from the defaults", _changed_settings(output)),
     )
+
+
+def _lost_anywhere(series: Sequence[Series]) -> str:
+    """How many labels some run lost, and the first of them by name, a line per atlas."""
+    lost: dict[str, dict[str, None]] = {}
+    for one in series:
+        gone = one.labels.loc[one.labels["status"] != OK, "name"]
+        lost.setdefault(one.sidecar["Atlas"], {}).update(dict.fromkeys(gone))
+    lines = []
+    for atlas, names in sorted(lost.items()):
+        more = ", …" if len(names) > _NAMED_LOST else ""
+        shown = ", ".join(list(names)[:_NAMED_LOST])
+        lines.append(f"{atlas}: {len(names)}{f' ({shown}{more})' if names else ''}")
+    return "\n".join(lines) or "–"
 
 
 def _strategies(series: Sequence[Series]) -> list[str]:

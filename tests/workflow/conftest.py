@@ -35,3 +35,13 @@ def mask() -> np.ndarray:
     inside = np.ones(SHAPE, np.uint8)
     inside[0], inside[5] = 0, 0
     return inside
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the figures of runs, which take most of the time, but in tests that ask for them.
+
+    These are marked ``figures``.
+    """
+    if request.node.get_closest_marker("figures") is None:
+        monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: [])
