@@ -19,6 +19,10 @@ from browsing import (
     where,
 )
 
+from bids_labelx.report.figures import plot_matrix, save_figure
+from bids_labelx.report.hover import hover_script
+from bids_labelx.report.pages import Picture, group_page
+
 WIDTHS = pytest.mark.parametrize("width", [1440, 400])
 
 
@@ -39,10 +43,16 @@ def test_pointer_names_the_cell_of_a_matrix(browser: Any, site: Path, width: int
     opened = Opened(browser, site / "sub-01.html", width)
     image = opened.hover(0)
     assert opened.tip() == ""
-    for i, (x, y) in enumerate(where(image, COLOURS.reshape(16, 4))):
-        opened.page.mouse.move(x, y)
-        first, second = NAMES[i // 4], NAMES[i % 4]
-        assert opened.tip() == f"{first} – {second}: {VALUES.ravel()[i]:#.3g}"
+    box, shot = image.bounding_box(), pixels(image)
+    centres = where(image, COLOURS.reshape(16, 4))
+    for i, (x, _) in enumerate(centres):
+        # The first and the last pixel of the cell's own colour, above and below its middle.
+        column = shot[:, int(x - box["x"])]
+        same = np.abs(column - COLOURS[i // 4, i % 4, :3]).max(axis=1) < 2.5 / 255
+        for edge in (np.flatnonzero(same)[0] + 1, np.flatnonzero(same)[-1] - 1):
+            opened.page.mouse.move(x, box["y"] + edge + 0.5)
+            value = f"{VALUES[i // 4, i % 4]:#.3g}"
+            assert opened.tip() == f"{NAMES[i // 4]} – {NAMES[i % 4]}: {value}"
         tip = opened.page.locator(".tip").bounding_box()
         assert tip["x"] >= 0
         assert tip["x"] + tip["width"] <= width
@@ -89,6 +99,36 @@ def test_arrow_keys_go_through_a_matrix_and_say_it(opened: Opened) -> None:
         assert middle == pytest.approx(places[4 * row + column], abs=2)
     opened.page.keyboard.press("Tab")
     assert opened.tip() == ""
+
+
+def test_half_of_a_symmetric_matrix_reads_as_the_whole(browser: Any, tmp_path: Path) -> None:
+    matrix = np.array([[1, 0.25, np.nan], [0.25, 1234.25, -0.5], [np.nan, -0.5, 0]])
+    figure, names = plot_matrix(matrix, ["a", "b", "c"], title="m"), ["a", "b", "c"]
+    save_figure(figure, tmp_path / "m.svg")
+    (tmp_path / "m.js").write_text(hover_script(figure, names=names, texts=()))
+    picture = Picture("m.svg", "", "", hover="m.js")
+    page = group_page((), (), (), "0.1.0", pictures=[picture])
+    (tmp_path / "group.html").write_text(page, encoding="utf-8")
+    opened = Opened(browser, tmp_path / "group.html")
+    opened.hover(0).locator("xpath=..").focus()
+    shown = []
+    for key in ("Up", "Up", "Left", "Right", "Right", "Down", "Left", "Left", "Down", "Right"):
+        opened.page.keyboard.press(f"Arrow{key}")
+        shown.append(opened.tip())
+    assert [text.split(": ")[1] for text in shown[:2]] == ["1234", "0.250"]
+    assert shown[2:] == [
+        "a – a: 1.00",
+        "a – b: 0.250",
+        "a – c: n/a",
+        "b – c: -0.500",
+        "b – b: 1234",
+        "b – a: 0.250",
+        "c – a: n/a",
+        "c – b: -0.500",
+    ]
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.tip() == "c – c: 0"
+    opened.page.context.close()
 
 
 def test_arrow_keys_go_from_region_to_region_and_panel_to_panel(opened: Opened) -> None:
