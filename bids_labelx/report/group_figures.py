@@ -68,12 +68,13 @@ def plot_distributions(
     any_excluded = any(len(panel.excluded) for panel in panels)
     low, high = limits or (0.0, max(*values, limit or 0.0, 0.0) if values.size else 1.0)
     high = high if high > low else low + 1.0
-    bins = np.linspace(low, high, 1 + int(np.clip(2 * np.sqrt(most), _FEWEST_BARS, _MOST_BARS)))
+    n_bins = int(np.clip(2 * np.sqrt(most), _FEWEST_BARS, _MOST_BARS))
+    bins = _bins(low, high, n_bins, limit)
     figure, axes = _grid(len(panels), (4.2, 2.9) if len(panels) == 1 else (3.0, 2.5))
     for panel, own in zip(panels, axes, strict=True):
         own.hist(
             [panel.kept, panel.excluded],
-            bins=bins.tolist(),
+            bins=bins,
             stacked=True,
             color=[_BLUE, _ORANGE],
             edgecolor="white",
@@ -91,6 +92,14 @@ def plot_distributions(
     figure.supylabel("runs", fontsize=9)
     _legend(figure, axes[0])
     return figure
+
+
+def _bins(low: float, high: float, count: int, limit: float | None) -> list[float]:
+    """Edges of about `count` bars; one stands at the limit, so none is on both sides of it."""
+    width = (high - low) / count
+    start = low if limit is None else limit - np.ceil((limit - low) / width) * width
+    # A value at the very end may be beyond the last edge by a rounding error.
+    return [start + width * k for k in range(int(np.ceil((high - start) / width - 1e-9)) + 2)]
 
 
 @default_style()
@@ -265,4 +274,5 @@ def _legend(figure: Figure, axes: Axes) -> None:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text.replace("-", "−")

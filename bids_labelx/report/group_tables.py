@@ -44,7 +44,6 @@ _STRATEGY_COLUMNS = {
     "share_significant": "share significant (FDR)",
     "distance_dependence": "rho with distance",
     "mean_dof_lost": "degrees of freedom lost",
-    "volumes": "volumes",
     "modularity": "modularity",
 }
 

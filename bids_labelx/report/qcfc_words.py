@@ -12,6 +12,9 @@ from bids_labelx.group.qcfc import FEWEST
 # Figures that differ by less are called alike.
 ALIKE = 0.02
 
+# Figures of fewer edges rest on little.
+FEW_EDGES = 50
+
 _NO_STRATEGY = "none"
 
 
@@ -37,6 +40,11 @@ def qcfc_in_words(table: pd.DataFrame) -> list[str]:
     if medians:
         without = [name for name in counts if name not in medians]
         found += [f"With {_list(without)} there is no QC-FC."] if without else []
+        edges = {round(n) for name, n in _known(table, "edges").items() if name in medians}
+        if edges and min(edges) < FEW_EDGES:
+            found.append(
+                f"There are no more than {min(edges)} edges with an r: the figures rest on little."
+            )
         found += [
             _median(medians, comparable),
             _chance(medians, {name: counts[name] for name in medians}),

@@ -78,6 +78,14 @@ def test_what_is_not_above_chance_is_told() -> None:
     assert "None of the strategies is below it." in above
 
 
+@pytest.mark.parametrize(("edges", "told"), [([50] * 3, False), ([66, 49, 66], True)])
+def test_few_edges_are_told(edges: list[int], told: bool) -> None:
+    found = qcfc_in_words(table(edges=edges))
+    expected = "There are no more than 49 edges with an r: the figures rest on little."
+    assert (expected in found) == told
+    assert any("rest on little" in text for text in found) == told
+
+
 @pytest.mark.parametrize("most", [0, 1, 3])
 def test_fewer_than_four_participants_have_no_qcfc(most: int) -> None:
     empty = [None] * 3

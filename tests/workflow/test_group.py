@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from urllib.parse import unquote
 
 import nibabel as nib
 import numpy as np
@@ -316,10 +318,12 @@ def test_a_broken_label_image_leaves_distances_out_and_is_named(
 
 def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -> None:
     run_group(settings)
+    assert list(settings.output_dir.glob("figures/group_*_stat-median_*_cost.svg"))
     for path in settings.output_dir.rglob("sub-*/**/*_stat-median_*"):
         path.unlink()
     assert run_group(settings) == 0
     assert list(settings.output_dir.glob("**/group_*_desc-rawMedian_*")) == []
+    assert list(settings.output_dir.glob("figures/group_*_stat-median_*")) == []
     assert len(list(settings.output_dir.glob("group_*_relmat.tsv"))) == 8
 
 
@@ -332,6 +336,47 @@ def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) 
         assert f'href="{name}"' in page
     for path in settings.output_dir.glob("figures/*.svg"):
         assert f'src="figures/{path.name}"' in page
+
+
+def test_the_page_has_its_sections_and_every_picture_it_shows(third: Settings) -> None:
+    run_group(third)
+    page = (third.output_dir / "group.html").read_text()
+    anchors = re.findall(r'<section id="([^"]+)"', page)
+    assert anchors == [
+        *("summary", "runs", "quality", "matrices", "strategies", "lost-labels"),
+        *("participants", "files"),
+    ]
+    shown = {unquote(src) for src in re.findall(r'src="([^"]+)"', page)}
+    there = {f"figures/{path.name}" for path in third.output_dir.glob("figures/*")}
+    assert shown == there
+    assert "figures/group_atlas-Slabs_lost.png" in there
+    # Its table has the label that is lost in one of three runs, and no other.
+    part = page[page.index('id="lost-labels"') : page.index('id="participants"')]
+    assert re.findall(r'<th scope="row"[^>]*>([^<]+)<', part) == ["nine"]
+    assert "There is no QC-FC: it takes 4 participants with a mean FD, and 3 have one." in page
+
+
+def test_limits_and_excluded_are_in_the_summary(settings: Settings) -> None:
+    assert run_group(replace(settings, max_mean_fd=1e-9, min_minutes=1.0)) == 0
+    page = (settings.output_dir / "group.html").read_text()
+    assert "4 of 4 runs × strategies: 4 by --max-mean-fd 1e-09, " in page
+    assert "by --min-minutes 1" in page
+    assert page.count('<tr class="failed">') == 4
+    assert "There is no mean matrix." in page
+    assert run_group(settings) == 0
+    page = (settings.output_dir / "group.html").read_text()
+    assert "none: no limit was asked for" in page
+    assert '<tr class="failed">' not in page
+
+
+def test_what_is_broken_is_in_the_summary_without_the_folder(settings: Settings) -> None:
+    broken = next(settings.output_dir.glob("sub-01/**/*_stat-mean_*_desc-simple_relmat.tsv"))
+    broken.write_bytes(broken.read_bytes()[:-5])
+    assert run_group(settings) == 1
+    page = (settings.output_dir / "group.html").read_text()
+    warnings = page[page.index('class="warnings"') : page.index('id="runs"')]
+    assert "sub-01: sub-01/ses-a/func/" in warnings
+    assert str(settings.output_dir) not in warnings
 
 
 def test_who_has_runs_in_the_input_alone_is_told(
