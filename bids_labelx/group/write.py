@@ -23,11 +23,13 @@ _MADE = (
     "group_atlas-*_qcfc.tsv",
     "group_*_edges.h5",
     "figures/group_*_relmat.svg",
+    "figures/group_*_relmat.js",
     "figures/group_*_hist.svg",
     "figures/group_*_qcfc.svg",
     "figures/group_*_distance.svg",
     "figures/group_*_cost.svg",
     "figures/group_*_lost.png",
+    "figures/group_*_lost.js",
 )
 
 

@@ -109,7 +109,8 @@ def write_group_report(output: Path, content: GroupContent) -> list[Path]:
         files=files_by_kind(content.files),
     )
     write_text(output / "group.html", page)
-    return [Path(p.src) for section in sections for part in section.parts for p in part.pictures]
+    drawn = [one for section in sections for part in section.parts for one in part.pictures]
+    return [Path(path) for one in drawn for path in (one.src, one.hover) if path]
 
 
 def files_by_kind(files: Sequence[str]) -> list[tuple[str, list[str]]]:

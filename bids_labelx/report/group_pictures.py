@@ -14,7 +14,8 @@ from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.report.figures import plot_matrix, save_figure
+from bids_labelx.report.brain import plot_label_values
+from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure
 from bids_labelx.report.group_figures import (
     Distribution,
     plot_cost,
@@ -23,6 +24,7 @@ from bids_labelx.report.group_figures import (
     plot_qcfc,
 )
 from bids_labelx.report.group_tables import cell, numbers
+from bids_labelx.report.hover import save_with_hover
 from bids_labelx.report.pages import Picture
 
 # What tells runs apart, whatever atlas and strategy.
@@ -37,10 +39,11 @@ def draw_mean_matrix(
     mean: MeanMatrix,
     names: Sequence[str],
     networks: Sequence[str] | None,
+    strategy: str,
 ) -> Picture:
-    """Draw the mean matrix of a combination into ``figures``."""
+    """Draw the mean matrix of a combination, made by `strategy`, into ``figures``."""
     measure = AVERAGED[entities["meas"]].partition(",")[0]
-    what = f"{measure}, {entities['stat']}, desc-{entities['desc']}"
+    what = f"{measure}, {entities['stat']}, {strategy}"
     place = " ".join(f"{key}-{entities[key]}" for key in _PLACE if key in entities)
     people = counted(mean.participants, "participant")
     figure = plot_matrix(
@@ -50,7 +53,10 @@ def draw_mean_matrix(
         title=f"{people}: {what}",
         measure=f"mean Fisher z of the {measure}",
     )
-    src = _save(output, figure, f"{matrix_name(entities, 'mean')}.svg")
+    path = Path("figures", f"{matrix_name(entities, 'mean')}.svg")
+    order = matrix_order(networks, len(names))
+    drawn = names if order is None else [names[i] for i in order]
+    save_with_hover(figure, output / path, names=drawn)
     values = mean.mean[np.triu_indices(len(names), k=1)]
     values = values[np.isfinite(values)]
     spread = (
@@ -60,14 +66,22 @@ def draw_mean_matrix(
         else "no pair has a value"
     )
     return Picture(
-        src,
+        path.as_posix(),
         f"Matrix of the mean Fisher z between regions of {atlas_of(entities)}: {what}; {spread}",
         f"{what}; {place}; {counted(mean.runs, 'run')} of {people}",
+        path.with_suffix(".js").as_posix(),
     )
 
 
-def lost_picture(output: Path, name: str, figure: Figure, shares: Mapping[str, float]) -> Picture:
-    """Save the figure of lost labels of an atlas.
+def draw_lost(
+    output: Path,
+    name: str,
+    labels: np.ndarray,
+    affine: np.ndarray,
+    ids: Sequence[int],
+    shares: Mapping[str, float],
+) -> Picture:
+    """Draw how often each label of an atlas is lost, in the labels of one run.
 
     Parameters
     ----------
@@ -75,22 +89,38 @@ def lost_picture(output: Path, name: str, figure: Figure, shares: Mapping[str, f
         The output dataset.
     name
         Of the coverage table.
-    figure
-        The labels in the brain.
-    shares
-        Share of runs in which each label was lost, by its name.
+    labels, affine
+        Whole numbers, shape (x, y, z), and voxels to mm, shape (4, 4).
+    ids, shares
+        The atlas' labels, and by their names the share of runs in which each was lost.
     """
-    src = _save(output, figure, name.replace("_coverage.tsv", "_lost.png"))
+    figure = plot_label_values(
+        None,
+        labels,
+        affine,
+        dict(zip(ids, shares.values(), strict=True)),
+        measure="share of runs in which the label was lost",
+        limits=(0, 1),
+        cmap="YlOrRd",
+    )
+    said = {
+        label: f"{text} · lost in {100 * share:.0f} % of the runs"
+        for label, (text, share) in zip(ids, shares.items(), strict=True)
+    }
+    path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
+    there = np.unique(labels[labels != 0]).tolist()
+    save_with_hover(figure, output / path, texts=[said.get(label, str(label)) for label in there])
     lost = {label: share for label, share in shares.items() if share > 0}
     worst = max(lost, key=lambda label: lost[label])
     atlas = atlas_of(parse_name(Path(name)).entities)
     return Picture(
-        src,
+        path.as_posix(),
         f"Slices through the labels of {atlas}, coloured by the share of runs in which each was "
         f"lost: {len(lost):,} of {len(shares):,} labels, most often {worst} with "
         f"{100 * lost[worst]:.0f} % of the runs",
         f"Share of runs in which a label of {atlas} was lost, on the labels of one run; a label "
         "that is not on the grid of that run cannot be seen",
+        path.with_suffix(".js").as_posix(),
     )
 
 

@@ -121,8 +121,7 @@ def region_tables(series: Sequence[Series]) -> list[Table]:
         caption = f"{atlas}: {count} region{'' if count == 1 else 's'}"
         if count > room:
             shown = regions[regions["lost"] == "yes"].head(_SHOWN_LOST)
-            caption += f", of which {len(shown)} that are lost in some run are shown; all are in "
-            caption += runs[0].labels_path.name
+            caption += f", shown: {len(shown)} lost in some run; all: {runs[0].labels_path.name}"
         room -= len(shown)
         tables.append(table_of(shown, caption))
     return tables

@@ -30,13 +30,12 @@ from bids_labelx.group.write import remove_others, write_coverage, write_matrix,
 from bids_labelx.images import read_data
 from bids_labelx.names import build_name
 from bids_labelx.outputs import write_tsv
-from bids_labelx.report.brain import plot_label_values
 from bids_labelx.report.group import GroupContent, write_group_report
 from bids_labelx.report.group_pictures import (
     all_but_strategy,
     atlas_of,
+    draw_lost,
     draw_mean_matrix,
-    lost_picture,
 )
 from bids_labelx.report.pages import Picture
 from bids_labelx.results import participants_of
@@ -142,8 +141,10 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
             made.files += write_matrix(output, entities, names, mean, r)
             made.files.append(Path(edges_name(entities)))
             distances = _distances(output, sums.label_image(), combination, collected)
-            made.evidence.append(sums.evidence(entities, mean, networks, distances))
-            picture = draw_mean_matrix(output, entities, mean, names, networks)
+            evidence = sums.evidence(entities, mean, networks, distances)
+            made.evidence.append(evidence)
+            strategy = evidence.row["strategy"]
+            picture = draw_mean_matrix(output, entities, mean, names, networks, strategy)
             made.pictures.append((atlas_of(entities), picture))
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
@@ -181,15 +182,8 @@ def _draw_lost(output: Path, collected: Collected) -> dict[str, Picture]:
         image = sums.path.with_suffix(".nii.gz").relative_to(output)
         read = _label_image(output, image, collected)
         if read is not None:
-            figure = plot_label_values(
-                None,
-                *read,
-                dict(zip(sums.ids, shares, strict=True)),
-                measure="share of runs in which the label was lost",
-                limits=(0, 1),
-            )
             by_name = dict(zip(sums.names, shares, strict=True))
-            drawn[name] = lost_picture(output, name, figure, by_name)
+            drawn[name] = draw_lost(output, name, *read, sums.ids, by_name)
     return drawn
 
 

@@ -50,6 +50,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.figures
 def test_all_files_of_the_design_are_written_and_no_other(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_the_sidecar_says_what_was_done(
     assert links["DatasetLinks"]["preprocessed"] == (tmp_path / "ds").as_uri()
 
 
+@pytest.mark.figures
 def test_figures_of_cleaned_voxels_are_those_of_regions(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_figures_of_cleaned_voxels_are_those_of_regions(
     assert one == other
 
 
+@pytest.mark.figures
 def test_reports_only_writes_the_same_pages_again_from_what_is_there(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,6 +299,7 @@ def test_a_mistake_in_our_own_code_fails_its_run_with_a_reason(
     assert "ZeroDivisionError: oh" in capsys.readouterr().err
 
 
+@pytest.mark.figures
 def test_every_number_of_processes_gives_the_same_bytes(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:
@@ -494,6 +498,7 @@ def test_every_measure_has_its_matrix_with_names_and_lost_labels(
         assert sidecar["NumberOfVolumesKept"] == N_VOLUMES
 
 
+@pytest.mark.figures
 def test_every_measure_has_its_picture_with_the_right_scale_and_words(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

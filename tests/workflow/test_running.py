@@ -209,6 +209,7 @@ def processes_of(group: int) -> list[int]:
 
 @pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+@pytest.mark.figures
 def test_stops_and_kills_leave_no_half_file_and_the_same_command_ends_it(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:

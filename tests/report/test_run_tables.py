@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_labelx.report.run_tables import facts_of, lost_table, region_tables, strategy_table
+from bids_labelx.results import Series
+
+SIDECAR = {
+    "Atlas": "A",
+    "Statistic": "mean",
+    "DenoisingStrategy": "simple",
+    "ConfoundRegressors": ["a", "b"],
+    "Sources": ["bids:preprocessed:sub-01/func/sub-01_bold.nii.gz"],
+    "RepetitionTime": 2.0,
+    "NumberOfVolumes": 90,
+    "NumberOfVolumesKept": 60,
+    "DegreesOfFreedom": 57,
+    "MeanFramewiseDisplacement": 0.1234,
+    "MaxFramewiseDisplacement": None,
+    "ShareFramewiseDisplacementAbove": 0.25,
+    "FramewiseDisplacementThreshold": 0.3,
+    "MeanStdDVARS": 1.5,
+    "MeanTemporalSNR": 41.26,
+}
+
+
+def one_of(
+    output: Path, run: str, coverage: list[str], status: list[str], atlas: str = "A", **more: Any
+) -> Series:
+    """A series of three labels, of which the second has two networks' worth of voxels."""
+    entities = {"sub": "01", "run": run, "atlas": atlas, "stat": "mean", "desc": "simple"}
+    path = (
+        Path("sub-01/func")
+        / f"sub-01_run-{run}_atlas-{atlas}_stat-mean_desc-simple_timeseries.tsv"
+    )
+    labels = pd.DataFrame(
+        {
+            "index": ["3", "7", "9"],
+            "name": ["three", "seven", "nine"],
+            "network": ["x", "y", "x"],
+            "voxels_grid": ["4", "2", "0"],
+            "voxels_covered": ["4", "1", "0"],
+            "coverage": coverage,
+            "status": status,
+        }
+    )
+    one = Series(output, path, entities, {**SIDECAR, "Atlas": atlas, **more}, labels)
+    image = np.zeros((3, 4, 2), dtype=np.int16)
+    image[0], image[1, 0, :] = 0, 7
+    image[2, :, 0] = 3
+    (output / path).parent.mkdir(parents=True, exist_ok=True)
+    target = output / one.labels_path.with_suffix(".nii.gz")
+    nib.save(nib.Nifti1Image(image, np.diag([2.0, 2, 3, 1])), target)
+    return one
+
+
+GOOD = ["1", "0.9", "0.8"]
+OK = ["ok"] * 3
+
+
+def test_facts_have_grid_time_and_motion_with_their_units(tmp_path: Path) -> None:
+    facts = dict(facts_of(one_of(tmp_path, "1", GOOD, OK)))
+    assert facts == {
+        "Source": "sub-01/func/sub-01_bold.nii.gz",
+        "Grid": "3 × 4 × 2 voxels of 2 × 2 × 3 mm",
+        "Volumes": "90",
+        "Repetition time": "2 s",
+        "Duration": "3.0 min",
+        "Mean framewise displacement": "0.123 mm",
+        "Maximum framewise displacement": "not known",
+        "Volumes with more than 0.3 mm of it": "25.0 %",
+        "Mean standardised DVARS": "1.5",
+    }
+
+
+def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
+    table = strategy_table([one_of(tmp_path, "1", GOOD, ["ok", "ok", "low-coverage"])])
+    assert dict(zip(table.header, table.rows[0], strict=True)) == {
+        "Strategy": "simple",
+        "Atlas": "A",
+        "Statistic": "mean",
+        "Volumes kept": "60 of 90",
+        "Minutes kept": "2.0",
+        "Regressors": "2",
+        "Degrees of freedom": "57",
+        "Temporal SNR": "41.3",
+        "Labels lost": "1 of 3",
+        "Lowest coverage": "0.80",
+    }
+
+
+def test_lost_labels_are_listed_with_the_reason(tmp_path: Path) -> None:
+    assert lost_table(one_of(tmp_path, "1", GOOD, OK)) == ()
+    lost = one_of(
+        tmp_path, "1", ["1", "0.25", "n/a"], ["ok", "low-coverage", "lost-in-resampling"]
+    )
+    (table,) = lost_table(lost)
+    assert table.rows == (
+        ("seven", "7", "low-coverage", "2", "1", "0.25"),
+        ("nine", "9", "lost-in-resampling", "0", "0", "n/a"),
+    )
+
+
+def test_regions_have_sizes_and_the_worst_of_all_runs(tmp_path: Path) -> None:
+    runs = [
+        one_of(tmp_path, "1", ["1", "0.9", "n/a"], ["ok", "ok", "lost-in-resampling"]),
+        one_of(tmp_path, "2", ["0.5", "0.95", "n/a"], ["ok", "ok", "lost-in-resampling"]),
+        one_of(tmp_path, "3", ["0.2", "1", "n/a"], ["low-coverage", "ok", "lost-in-resampling"]),
+    ]
+    (table,) = region_tables(runs)
+    assert table.caption == "A: 3 regions"
+    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    # A voxel has 12 mm³; of run 1, which lost the third.
+    assert [row["voxels"] for row in rows] == ["4", "2", "0"]
+    assert [row["volume (mm³)"] for row in rows] == ["48", "24", "0"]
+    assert [row["network"] for row in rows] == ["x", "y", "x"]
+    assert [row["lowest coverage"] for row in rows] == ["0.200", "0.900", "0"]
+    assert [row["lost in runs"] for row in rows] == ["1 of 3", "0 of 3", "3 of 3"]
+    assert [row["lost"] for row in rows] == ["yes", "", "yes"]
+
+
+def test_regions_that_are_too_many_for_a_page_are_those_that_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bids_labelx.report.run_tables._MOST_REGIONS", 4)
+    status = ["ok", "low-coverage", "ok"]
+    both = [one_of(tmp_path, "1", GOOD, status, atlas) for atlas in ("A", "B")]
+    whole, part = region_tables(both)
+    assert len(whole.rows) == 3
+    assert [row[1] for row in part.rows] == ["seven"]
+    name = "sub-01_run-1_atlas-B_dseg.tsv"
+    assert part.caption == f"B: 3 regions, shown: 1 lost in some run; all: {name}"
