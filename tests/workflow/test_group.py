@@ -297,8 +297,9 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
     # 4 means of JSON, table and picture; spreads, numbers and QC-FC; edges; three tables.
-    # 4 histograms, what strategies cost by statistic, and the labels that are lost.
-    assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 + 4 + 2 + 1
+    # 4 histograms, what strategies cost by statistic, and the labels that are lost. What lies
+    # where in the means and in the brain.
+    assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 + 4 + 2 + 1 + 5
 
 
 def test_a_broken_label_image_leaves_distances_out_and_is_named(
@@ -346,7 +347,7 @@ def test_the_page_has_its_sections_and_every_picture_it_shows(third: Settings) -
         *("summary", "runs", "quality", "matrices", "strategies", "lost-labels"),
         *("participants", "files"),
     ]
-    shown = {unquote(src) for src in re.findall(r'src="([^"]+)"', page)}
+    shown = {unquote(src) for src in re.findall(r'(?:src|data-hover)="([^"]+)"', page)}
     there = {f"figures/{path.name}" for path in third.output_dir.glob("figures/*")}
     assert shown == there
     assert "figures/group_atlas-Slabs_lost.png" in there
