@@ -191,8 +191,11 @@ def plot_matrix(
     # Larger where many regions are named, and where a row would else get less than a pixel of
     # the screen; the others fit two side by side on a page.
     large = (MAX_NAMES_SMALL // (2 if networks else 1)) < count <= MAX_NAMES or count > 200
+    width, height = (8.6, 7.2) if large else (6.6, 5.5)
+    if networks and count > MAX_NAMES:
+        height -= 1.0  # Networks are named at the left alone.
     figure = Figure(
-        figsize=(8.6, 7.2) if large else (6.6, 5.5),
+        figsize=(width, height),
         dpi=DPI,
         # Room at the edges: an SVG's text is wider where another font than this one is found.
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),

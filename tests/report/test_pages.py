@@ -63,7 +63,8 @@ def run(title: str = "task-rest", **changes: object) -> RunSection:
     }
     own = {name: content.pop(name) for name in ("tables", "pictures")}
     part = Part("Labels", **own)  # type: ignore[arg-type]
-    return RunSection(**content, parts=(part,))  # type: ignore[arg-type]
+    parts = (part,) if part.tables or part.pictures else ()
+    return RunSection(**content, parts=parts)  # type: ignore[arg-type]
 
 
 def participant(*runs: RunSection, label: str = "01", methods: str = "How.") -> str:
@@ -158,6 +159,15 @@ def test_failed_run_shows_its_error_with_line_breaks() -> None:
     assert [box for box in read.all("div") if box.get("role") == "alert"]
     assert read.text("pre") == ["line 1\n  line 2"]
     assert "✗ This run failed" in read.text("strong")
+
+
+def test_run_that_failed_in_part_says_so_and_folds_where_in_the_code() -> None:
+    table = Table(("a",), (("1",),), "t")
+    page = participant(run(status="failed", error="e", trace="File <x>", tables=(table,)))
+    assert "Not all of this run could be done" in page
+    assert "This run failed" not in page
+    folded = page[page.index("<details>") : page.index("</details>")]
+    assert "<summary>Where in the code</summary><pre>File &lt;x&gt;</pre>" in folded
 
 
 def test_failed_run_without_a_message_points_to_the_logs() -> None:
