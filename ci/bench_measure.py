@@ -91,14 +91,18 @@ def seconds(limit: float) -> Bar:
 
 def snippet(setup: str, body: str) -> Callable[[], Measured]:
     """Time some code in a fresh process."""
-    code = WRAPPER.format(setup=setup, body=body)
+    return code(WRAPPER.format(setup=setup, body=body))
+
+
+def code(text: str) -> Callable[[], Measured]:
+    """Run code in a fresh process; it prints its seconds and peak memory in MB last."""
 
     def measure() -> Measured:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+            [sys.executable, "-c", text], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise SystemExit(f"a benchmark failed:\n{code}\n{done.stderr}")
+            raise SystemExit(f"a benchmark failed:\n{text}\n{done.stderr}")
         taken, peak = done.stdout.split()[-2:]
         return Measured(float(taken), float(peak))
 

@@ -13,6 +13,7 @@ from bench_measure import (
     Bar,
     Measured,
     Row,
+    code,
     command,
     faster,
     lighter,
@@ -155,6 +156,35 @@ def app_row(folder: Path) -> Row:
     return Row(what, app, bars=(seconds(8), memory(700)))
 
 
+def report_row(folder: Path) -> Row:
+    """Figures and page of one run with one atlas and one strategy, as the app makes them."""
+    arguments = [
+        str(folder / "dataset"), str(folder / "out-report"), "participant",
+        "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
+        "--overwrite",
+    ]  # fmt: skip
+    timed = f"""
+import resource, sys, time
+from bids_labelx.cli import main
+from bids_labelx.report import participant
+from bids_labelx.workflow import interfaces
+spent = [0.0]
+def timed(function):
+    def call(*given, **named):
+        start = time.perf_counter()
+        try:
+            return function(*given, **named)
+        finally:
+            spent[0] += time.perf_counter() - start
+    return call
+interfaces.draw_run = timed(interfaces.draw_run)
+participant.write_participant_report = timed(participant.write_participant_report)
+main({arguments}) and sys.exit("a run failed")
+print(spent[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    return Row("its reports alone", code(timed), bars=(seconds(2.5),))
+
+
 def study_row(folder: Path, n_runs: int) -> Row:
     """Processor time of many small runs, without what extraction and figures take of it."""
     arguments = [
@@ -261,6 +291,7 @@ def all_rows(folder: Path, size: Mapping[str, Any]) -> list[Row]:
         *index_rows(folder),
         graph_row(folder, 4 * n_subjects),
         app_row(folder),
+        report_row(folder),
         study_row(folder, min(20, n_subjects)),
         group_row(folder, size["n_results"], size["n_labels"][1]),
     ]
