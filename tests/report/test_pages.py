@@ -283,3 +283,19 @@ def test_participant_without_results_has_no_link() -> None:
 
 def test_group_without_participants_says_so() -> None:
     assert "No participant." in Page(group()).text("p")
+
+
+def test_page_with_as_many_regions_as_it_may_have_stays_below_a_megabyte() -> None:
+    header = ("index", "name", "network", "voxels", "volume (mm³)", "share (%)", "lost", "lowest")
+    cells = (
+        "17Networks_LH_DefaultA_pCunPCC_12",
+        "salienceVentralAttention",
+        "1234",
+        "9872",
+        "0.12",
+    )
+    rows = tuple((str(i), *cells, "yes", "0.987") for i in range(2000))
+    page = participant_page(
+        "01", (), (), "How.", "0.1.0", regions=[Table(header, rows, "A: 2000 regions")]
+    )
+    assert len(page.encode()) < 750_000

@@ -57,6 +57,7 @@ class Measured(PluginBase):
             self.peaks[node.fullname] = (node.mem_gb, peak)
 
 
+@pytest.mark.figures
 @pytest.mark.parametrize(
     ("shape", "n_volumes", "n_labels", "dtype", "options"),
     [
