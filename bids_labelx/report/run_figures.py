@@ -330,17 +330,25 @@ def correlate_confounds(values: NDArray[Any]) -> NDArray[np.floating]:
     Parameters
     ----------
     values
-        Shape (n_volumes, n_columns).
+        Shape (n_volumes, n_columns). A column that has a value in less than half of the rows is
+        left out, so that the others keep theirs.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n_columns, n_columns); NaN for a column without any variation.
+        Shape (n_columns, n_columns); NaN for a column without any variation, or left out.
     """
-    whole = np.asarray(values, dtype=float)
-    whole = whole[np.isfinite(whole).all(axis=1)]
-    centred = whole - whole.mean(axis=0)
-    norm = np.sqrt((centred**2).sum(axis=0))
-    scale = np.outer(norm, norm)
-    r = np.divide(centred.T @ centred, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
-    return np.asarray(np.clip(r, -1, 1))
+    values = np.asarray(values, dtype=float)
+    finite = np.isfinite(values)
+    known = finite.mean(axis=0) >= 0.5
+    rows = values[finite[:, known].all(axis=1)][:, known]
+    r = np.full((values.shape[1],) * 2, np.nan)
+    if len(rows) > 1:
+        centred = rows - rows.mean(axis=0)
+        norm = np.sqrt((centred**2).sum(axis=0))
+        scale = np.outer(norm, norm)
+        of_known = np.divide(
+            centred.T @ centred, scale, out=np.full(scale.shape, np.nan), where=scale > 0
+        )
+        r[np.ix_(known, known)] = np.clip(of_known, -1, 1)
+    return r

@@ -174,3 +174,14 @@ def test_confounds_are_correlated_over_the_rows_that_all_have() -> None:
     found = correlate_confounds(np.column_stack([values, np.ones(30)]))
     np.testing.assert_allclose(found[:3, :3], np.corrcoef(values[1:].T))
     assert np.isnan(found[3]).all()
+
+
+def test_a_confound_that_is_mostly_missing_does_not_take_the_others_with_it() -> None:
+    values = np.random.default_rng(0).normal(size=(30, 3))
+    values[2:, 1] = np.nan
+    found = correlate_confounds(values)
+    assert np.isnan(found[1]).all()
+    assert np.isnan(found[:, 1]).all()
+    kept = np.corrcoef(values[:, [0, 2]].T)
+    np.testing.assert_allclose(found[np.ix_([0, 2], [0, 2])], kept)
+    assert np.isnan(correlate_confounds(np.full((5, 2), np.nan))).all()
