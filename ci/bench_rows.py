@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +154,28 @@ def app_row(folder: Path) -> Row:
     return Row(what, app, bars=(seconds(8), memory(700)))
 
 
+# The app in one process, with some of its functions timed.
+TIMED = """
+import resource, sys, time
+from bids_labelx.cli import main
+from bids_labelx.report import participant
+from bids_labelx.workflow import interfaces, steps
+spent = [0.0]
+def timed(module, name):
+    function = getattr(module, name)
+    def call(*given, **named):
+        start = time.{clock}()
+        try:
+            return function(*given, **named)
+        finally:
+            spent[0] += time.{clock}() - start
+    setattr(module, name, call)
+{functions}
+main({arguments}) and sys.exit("a run failed")
+print(spent[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
 def report_row(folder: Path) -> Row:
     """Figures and page of one run with one atlas and one strategy, as the app makes them."""
     arguments = [
@@ -163,26 +183,9 @@ def report_row(folder: Path) -> Row:
         "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
         "--overwrite",
     ]  # fmt: skip
-    timed = f"""
-import resource, sys, time
-from bids_labelx.cli import main
-from bids_labelx.report import participant
-from bids_labelx.workflow import interfaces
-spent = [0.0]
-def timed(function):
-    def call(*given, **named):
-        start = time.perf_counter()
-        try:
-            return function(*given, **named)
-        finally:
-            spent[0] += time.perf_counter() - start
-    return call
-interfaces.draw_run = timed(interfaces.draw_run)
-participant.write_participant_report = timed(participant.write_participant_report)
-main({arguments}) and sys.exit("a run failed")
-print(spent[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
-    return Row("its reports alone", code(timed), bars=(seconds(2.5),))
+    functions = "timed(interfaces, 'draw_run')\ntimed(participant, 'write_participant_report')"
+    text = TIMED.format(clock="perf_counter", functions=functions, arguments=arguments)
+    return Row("its reports alone", code(text), bars=(seconds(2.5),))
 
 
 def study_row(folder: Path, n_runs: int) -> Row:
@@ -192,34 +195,12 @@ def study_row(folder: Path, n_runs: int) -> Row:
         f"b={folder / 'small' / 'labels.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
         "--nprocs",
     ]  # fmt: skip
-    # The same start in one process, in which the two functions that count are timed.
-    timed = f"""
-import sys, time
-from bids_labelx.cli import main
-from bids_labelx.workflow import interfaces, steps
-spent = [0.0]
-def timed(function):
-    def call(*given, **named):
-        start = time.process_time()
-        try:
-            return function(*given, **named)
-        finally:
-            spent[0] += time.process_time() - start
-    return call
-steps.reduce_run = timed(steps.reduce_run)
-interfaces.draw_run = timed(interfaces.draw_run)
-main({arguments} + ["1"]) and sys.exit("a run failed")
-print(spent[0], 0)
-"""
+    functions = "timed(steps, 'reduce_run')\ntimed(interfaces, 'draw_run')"
+    alone = TIMED.format(clock="process_time", functions=functions, arguments=[*arguments, "1"])
 
     def beyond() -> Measured:
         whole = command("-m", "bids_labelx", *arguments, 2)()
-        done = subprocess.run(
-            [sys.executable, "-c", timed], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise SystemExit(f"a benchmark failed:\n{timed}\n{done.stderr}")
-        spent = float(done.stdout.split()[-2])
+        spent = code(alone)().seconds
         return Measured(whole.seconds, whole.memory, (whole.cpu - spent) / n_runs)
 
     bar = Bar("{} s CPU a run beyond extraction and figures", lambda a, *_: a.cpu, 0.7)
