@@ -8,6 +8,7 @@ and the graph never ends.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,14 @@ from nipype.pipeline import plugins
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 _PR_SET_PDEATHSIG = 1
+
+# What figures need takes longer to load than all else, and is loaded before processes fork.
+_FOR_FIGURES = (
+    "bids_labelx.report.hover",
+    "bids_labelx.report.run_figures",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+)
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -29,6 +38,8 @@ class ProcessPerNode(MultiProcPlugin):
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
         super().__init__(plugin_args=plugin_args)
+        for name in _FOR_FIGURES:
+            importlib.import_module(name)
         self._context = multiprocessing.get_context("fork")
         self._running: dict[int, tuple[Any, Connection]] = {}
 
