@@ -288,9 +288,10 @@ def _made(series: Sequence[Series], runs: Mapping[str, Provenance]) -> tuple[tup
         for name, version in one.sidecar.get("SoftwareVersions", {}).items()
     }
     commands = dict.fromkeys(one.command for one in runs.values())
+    finished = [one.finished for one in runs.values()]
     return (
         ("Command line", "\n".join(commands) or "not known"),
-        ("Last run finished", max((one.finished for one in runs.values()), default="not known")),
+        ("Last run finished", f"{max(finished)} UTC" if finished else "not known"),
         ("Versions", ", ".join(f"{n} {v}" for n, v in versions.items()) or "not known"),
     )
 

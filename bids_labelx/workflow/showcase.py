@@ -62,7 +62,7 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
             markup=False,
         )
     console.print(
-        f"\nlook at\n  {output}/sub-01.html\n  {output}/sub-02.html\n  {output}/group.html\n"
+        f"\nlook at\n  {output}/sub-01.html\n  {output}/sub-08.html\n  {output}/group.html\n"
         f"  {output}/group_qc.tsv\nand compare the matrices with {demo.truth}",
         markup=False,
     )

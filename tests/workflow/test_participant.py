@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -200,6 +201,7 @@ def test_the_report_says_how_it_was_made_and_what_differs_from_the_defaults(
     assert "--nprocs" not in page
     assert "<dd>bids_labelx in out participant</dd>" in page
     assert f"numpy {np.__version__}" in page
+    assert re.search(r"<dt>Last run finished</dt><dd>20[-0-9]+ [:0-9]+ UTC</dd>", page)
     assert "Seconds that each step took" in page
     assert "6 × 5 × 4 voxels of " in page
 
