@@ -10,6 +10,9 @@ import pandas as pd
 
 OK = "ok"
 
+# What a label table has for a region that belongs to no network.
+NETWORKLESS = ("", "n/a")
+
 
 def coverage_table(
     table: pd.DataFrame,

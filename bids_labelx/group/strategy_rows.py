@@ -12,8 +12,7 @@ from bids_labelx.group.matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
 from bids_labelx.group.records import Row, RowKey, mean_fd
 from bids_labelx.names import build_name, parse_name
-
-_NO_NETWORK = ("", "n/a")
+from bids_labelx.quality import NETWORKLESS
 
 
 class StrategySums:
@@ -123,7 +122,7 @@ def modularity(mean: np.ndarray, networks: Sequence[str]) -> float | None:
     float or None
         None where no edge is left.
     """
-    named = np.array([network not in _NO_NETWORK for network in networks])
+    named = np.array([network not in NETWORKLESS for network in networks])
     communities = np.array(networks)[named]
     weights = np.maximum(np.nan_to_num(mean[np.ix_(named, named)]), 0)
     total = weights.sum()

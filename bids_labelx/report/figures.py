@@ -24,6 +24,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bids_labelx.outputs import write_bytes
+from bids_labelx.quality import NETWORKLESS
 
 DPI = 110
 
@@ -38,7 +39,6 @@ NO_NETWORK = "no network"
 REGIONS, MATRIX = "regions", "matrix"
 
 
-_NO_NETWORK = ("", "n/a")
 _DARK = "#5b6770"
 
 
@@ -126,7 +126,7 @@ def network_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp
         raise ValueError(f"{len(networks)} networks for {count} regions")
     rank = {name: i for i, name in enumerate(dict.fromkeys(networks))}
     last = len(rank)
-    keys = [last if name in _NO_NETWORK else rank[name] for name in networks]
+    keys = [last if name in NETWORKLESS else rank[name] for name in networks]
     return np.argsort(keys, kind="stable")
 
 
@@ -183,7 +183,7 @@ def plot_matrix(
     matrix = matrix[np.ix_(order, order)]
     names = [names[i] for i in order]
     if networks is not None:
-        networks = [NO_NETWORK if networks[i] in _NO_NETWORK else networks[i] for i in order]
+        networks = [NO_NETWORK if networks[i] in NETWORKLESS else networks[i] for i in order]
     low, high = limits or _symmetric_limits(matrix)
     if not (high > 0 and low == -high):
         raise ValueError(f"limits must be symmetric about zero, not ({low}, {high})")
@@ -284,7 +284,7 @@ def _name_regions(axes: Axes, names: Sequence[str], networks: Sequence[str] | No
 
 def name_rows(axes: Axes, networks: Sequence[str]) -> None:
     """Name networks at the left of rows that are ordered by them, with a line between them."""
-    blocks = _blocks([NO_NETWORK if one in _NO_NETWORK else one for one in networks])
+    blocks = _blocks([NO_NETWORK if one in NETWORKLESS else one for one in networks])
     if len(blocks) > MAX_NAMES:
         return
     for _, start, _ in blocks[1:]:

@@ -15,7 +15,7 @@ from bids_labelx.denoise import Strategy, read_confounds
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.names import camel
 from bids_labelx.outputs import report_figure, run_figure
-from bids_labelx.quality import OK, power_spectrum
+from bids_labelx.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.workflow.deliver import Delivery, done_strategies, masked_labels
 from bids_labelx.workflow.matrices import draw_matrix, matrix_path
 from bids_labelx.workflow.steps import Arrays, series_key
@@ -112,8 +112,8 @@ def region_texts(table: pd.DataFrame) -> list[str]:
     texts = []
     for _, row in table.iterrows():
         parts = [str(row["name"])]
-        if "network" in table and str(row["network"]) not in ("", "n/a", "nan"):
-            parts.append(str(row["network"]))
+        if "network" in table and row["network"] not in NETWORKLESS:
+            parts.append(row["network"])
         share = row["coverage"]
         parts.append("no voxel" if pd.isna(share) else f"coverage {share:.2f}")
         if row["status"] != OK:
