@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bids_labelx._version import __version__
+
 if TYPE_CHECKING:
     from bids_labelx.masker import MultiNiftiLabelsMasker, NiftiLabelsMasker
-
-__version__ = "0.1.0"
 
 __all__ = ["MultiNiftiLabelsMasker", "NiftiLabelsMasker", "__version__"]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from bids_labelx.cli import main
+from bids_labelx.app.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 
@@ -29,12 +29,55 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """Which labels of an atlas are taken."""
+
+    background_label: int = 0
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractionOptions:
+    """How a run is reduced to region signals."""
+
+    min_coverage: float = 0.5
+    statistic: tuple[str, ...] = ("mean",)
+    smoothing_fwhm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoisingOptions:
+    """How signals are denoised, besides the strategies."""
+
+    standardize_voxels: bool = False
+    censor_output: str = "drop"
+    min_minutes: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectivityOptions:
+    """Which matrices are made of a run's signals."""
+
+    connectivity: tuple[str, ...] = ("correlation",)
+    exact_volumes: tuple[int, ...] = ()
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The connectivity measures to compute; empty where the user asked for none."""
+        return tuple(m for m in self.connectivity if m != "none")
+
+
+Part = TypeVar("Part", LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOptions)
+
+
 @dataclass(frozen=True)
-class Settings:
-    """Everything that decides what one start of the app does.
+class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOptions):
+    """Everything that decides what one run of the app does.
 
     The field names are those of the command line's long options, with underscores. Labels stand
-    without their entity's key: ``01``, not ``sub-01``.
+    without their entity's key: ``01``, not ``sub-01``. What the steps of a run go by are its
+    parts, see `part`.
     """
 
     bids_dir: Path
@@ -51,14 +94,8 @@ class Settings:
     atlas: tuple[str, ...] = ()
     atlas_dataset: Path | None = None
     atlas_space: str | None = None
-    background_label: int = 0
-    labels: tuple[str, ...] = ()
-    min_coverage: float = 0.5
     mask: str | Path = "brain"
-    statistic: tuple[str, ...] = ("mean",)
-    smoothing_fwhm: float | None = None
     clean_level: str = "region"
-    standardize_voxels: bool = False
     denoise: tuple[str, ...] = ("simple",)
     fd_threshold: float | None = None
     std_dvars_threshold: float | None = None
@@ -68,12 +105,8 @@ class Settings:
     high_pass: float | None = None
     detrend: bool | None = None
     standardize: str | None = None
-    censor_output: str = "drop"
-    min_minutes: float = 0.0
     max_mean_fd: float | None = None
     min_coverage_share: float = 0.0
-    connectivity: tuple[str, ...] = ("correlation",)
-    exact_volumes: tuple[int, ...] = ()
     concatenate: str | None = None
     work_dir: Path | None = None
     nprocs: int = dataclasses.field(default_factory=available_cpus)
@@ -86,10 +119,10 @@ class Settings:
     stop_on_first_crash: bool = False
     verbose: int = 0
 
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """The connectivity measures to compute; empty where the user asked for none."""
-        return tuple(m for m in self.connectivity if m != "none")
+    def part(self, kind: type[Part]) -> Part:
+        """The options that one step goes by, and nothing else: what a node's hash depends on."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(kind)}
+        return kind(**values)
 
     @property
     def clean(self) -> dict[str, Any]:

@@ -126,7 +126,8 @@ def gunzip_row(folder: Path) -> Row:
 
 def index_rows(folder: Path) -> list[Row]:
     """What the app asks a dataset of many participants."""
-    setup = "from bids_labelx.dataset import find_runs\nfrom bids_labelx.settings import Settings"
+    setup = "from bids_labelx.inputs.dataset import find_runs\n"
+    setup += "from bids_labelx.settings import Settings"
     tree = str(folder / "tree")
     ask = "from pathlib import Path\nfind_runs(Settings(Path({!r}), Path('out'), 'participant'{}))"
     pybids = snippet("from bids import BIDSLayout", f"BIDSLayout({tree!r}, is_derivative=True)")
@@ -156,9 +157,10 @@ def app_row(folder: Path) -> Row:
 # The app, with some of its functions timed in whichever of its processes they run.
 TIMED = """
 import os, resource, sys, time
-from bids_labelx.cli import main
+from bids_labelx.app.cli import main
 from bids_labelx.report import participant
-from bids_labelx.workflow import interfaces, steps
+from bids_labelx.participant import extract
+from bids_labelx.workflow import interfaces
 log = os.open({log!r}, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
 def timed(module, name):
     function = getattr(module, name)
@@ -209,7 +211,7 @@ def study_row(folder: Path, n_runs: int) -> Row:
     text = TIMED.format(
         log=str(folder / "spent"),
         clock="process_time",
-        functions="timed(steps, 'reduce_run')\ntimed(interfaces, 'draw_run')",
+        functions="timed(extract, 'reduce_run')\ntimed(interfaces, 'draw_run')",
         arguments=arguments,
         said=f"wall, memory, (cpu - spent) / {n_runs}",
     )
@@ -229,7 +231,7 @@ from pathlib import Path
 from nipype.pipeline.plugins.base import PluginBase
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.graph import init_bids_labelx_wf
-from bids_labelx.workflow.plan import make_plan
+from bids_labelx.participant.plan import make_plan
 class Nothing(PluginBase):
     def run(self, graph, config, updatehash=False): pass
 """

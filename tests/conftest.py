@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE, SPACE, confounds_table
 
+from bids_labelx.participant.extract import resample_atlas
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -94,3 +96,39 @@ def atlas_dataset(tmp_path: Path, write_image: Callable[..., Path], labels: np.n
     )
     table.to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
     return root
+
+
+@pytest.fixture
+def on_grid(
+    tmp_path: Path, write_image: Callable[..., Path], labels: np.ndarray
+) -> tuple[Path, Path]:
+    """The atlas of slabs with a row that has no voxels, on the small grid."""
+    table = tmp_path / "atlas.tsv"
+    table.write_text("index\tname\tnetwork\n9\tnine\tb\n2\ttwo\ta\n4\tghost\ta\n5\tfive\ta\n")
+    image = write_image(tmp_path / "atlas.nii.gz", labels)
+    resample_atlas(image, table, SHAPE, AFFINE, tmp_path / "l.nii", tmp_path / "l.tsv")
+    return tmp_path / "l.nii", tmp_path / "l.tsv"
+
+
+@pytest.fixture
+def data() -> np.ndarray:
+    return np.random.default_rng(0).normal(100, 10, (*SHAPE, N_VOLUMES)).astype(np.float32)
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    """Inside is all but half of the slab of label 2 and the slab of no label."""
+    inside = np.ones(SHAPE, np.uint8)
+    inside[0], inside[5] = 0, 0
+    return inside
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the figures of runs, which take most of the time, but in tests that ask for them.
+
+    These are marked ``figures``.
+    """
+    drawn = request.node.get_closest_marker("figures") is not None
+    if not drawn and request.path.parent.name in ("app", "participant", "workflow"):
+        monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: [])

@@ -112,7 +112,9 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_the_command_line_starts_without_heavy_imports() -> None:
-    loaded = loaded_by("import bids_labelx.cli; bids_labelx.cli.build_parser().format_help()")
+    loaded = loaded_by(
+        "import bids_labelx.app.cli; bids_labelx.app.cli.build_parser().format_help()"
+    )
     assert not loaded & {"numpy", "nibabel", "pandas", "nipype", "bids", "sklearn", "matplotlib"}
 
 

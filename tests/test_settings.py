@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bids_labelx import settings as settings_module
-from bids_labelx.connectivity import MEASURES
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 from bids_labelx.extraction import reduce
+from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.settings import Settings, make_settings, read_options, to_toml
 
 NEEDED = {

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_labelx.errors import LabelxError
-from bids_labelx.failures import Failure
 from bids_labelx.group.coverage import (
     CoverageSums,
     Layout,
@@ -23,7 +22,8 @@ from bids_labelx.group.matrices import AVERAGED, combination_of, matrix_name
 from bids_labelx.group.quality_rows import add_failures, add_problem, add_series
 from bids_labelx.group.records import MatrixFile, Problem, Row, RowKey
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.results import read_series, series_paths
+from bids_labelx.outputs.failures import Failure
+from bids_labelx.outputs.results import read_series, series_paths
 
 
 @dataclass(frozen=True)

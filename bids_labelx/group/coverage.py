@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError
+from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name
-from bids_labelx.outputs import COLUMN_DESCRIPTIONS
-from bids_labelx.quality import OK
+from bids_labelx.outputs.paths import COLUMN_DESCRIPTIONS
 
 OF_ATLAS = ("atlas", "seg", "scale")
 

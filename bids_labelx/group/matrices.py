@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bids_labelx.connectivity import MEASURES, mean_fisher_z
 from bids_labelx.errors import BadDataError
 from bids_labelx.group.moments import Moments
 from bids_labelx.group.records import MatrixFile, Problem
+from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z
 from bids_labelx.names import build_name, camel
 
 # What matrices of one mean have in common; they may differ in all other entities.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from bids_labelx.results import participants_of
+from bids_labelx.outputs.results import participants_of
 
 
 def never_done(dataset: Path, known: Collection[str]) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.failures import Failure
 from bids_labelx.group.records import Row, RowKey
-from bids_labelx.quality import qc_row
-from bids_labelx.results import Series
+from bids_labelx.measures.quality import qc_row
+from bids_labelx.outputs.failures import Failure
+from bids_labelx.outputs.results import Series
 
 _TEXTS = ("Atlas", "DenoisingStrategy")
 _NUMBERS = ("NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom")

@@ -11,8 +11,8 @@ from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
 from bids_labelx.group.records import Row, RowKey, mean_fd
+from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.quality import NETWORKLESS
 
 
 class StrategySums:

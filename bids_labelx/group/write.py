@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bids_labelx.files import write_json, write_tsv
 from bids_labelx.group.coverage import CoverageSums, coverage_name
 from bids_labelx.group.matrices import MeanMatrix, matrix_name, matrix_sidecar
 from bids_labelx.group.records import Row
-from bids_labelx.outputs import write_json, write_tsv
 
 _MADE = (
     "group_atlas-*_coverage.tsv",

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from bids_labelx import __version__
+from bids_labelx._version import __version__
 from bids_labelx.extraction.reduce import STATISTICS, find_regions, reduce_volumes
 from bids_labelx.extraction.resample import same_grid
 from bids_labelx.extraction.spatial import resample_volumes
@@ -219,7 +219,8 @@ class BaseMasker(TransformerMixin, BaseEstimator):
 
         Before `fit`, or with ``reports=False``, the page says what is missing instead.
         """
-        from bids_labelx.report.masker import masker_report, region_table
+        from bids_labelx.report.masker import masker_report
+        from bids_labelx.report.regions import region_table
 
         parameters = [(name, _shown(value)) for name, value in sorted(self.get_params().items())]
         fitted = hasattr(self, "labels_img_")

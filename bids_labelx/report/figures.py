@@ -23,8 +23,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from bids_labelx.outputs import write_bytes
-from bids_labelx.quality import NETWORKLESS
+from bids_labelx.files import write_bytes
+from bids_labelx.measures.quality import NETWORKLESS
 
 DPI = 110
 

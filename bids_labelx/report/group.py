@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from bids_labelx import __version__
+from bids_labelx._version import __version__
+from bids_labelx.files import write_text
 from bids_labelx.group.coverage import OF_ATLAS
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs import write_text
-from bids_labelx.report.group_pictures import (
+from bids_labelx.report.group_figure_files import (
     RUN,
     all_but_strategy,
     atlas_of,

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from bids_labelx.outputs import write_text
+from bids_labelx.files import write_text
 from bids_labelx.report.figures import MATRIX, REGIONS, default_style, save_figure
 
 CALLBACK = "bids_labelx_hover"

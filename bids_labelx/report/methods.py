@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bids_labelx import __version__
+from bids_labelx._version import __version__
 
 _REFERENCES = (
     "Gorgolewski KJ, et al. (2011). Nipype: a flexible, lightweight and extensible neuroimaging "

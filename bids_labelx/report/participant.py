@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from bids_labelx import __version__
+from bids_labelx._version import __version__
 from bids_labelx.errors import LabelxError
-from bids_labelx.failures import read_failures
+from bids_labelx.files import write_text
+from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs import figure_path, report_figure, run_figure, write_text
-from bids_labelx.provenance import Provenance, read_run
-from bids_labelx.quality import OK
+from bids_labelx.outputs.failures import read_failures
+from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
+from bids_labelx.outputs.provenance import Provenance, read_run
+from bids_labelx.outputs.results import Series, matrices_of_several_runs, read_series, series_paths
 from bids_labelx.report.pages import Part, Picture, RunSection, Table, participant_page
 from bids_labelx.report.run_tables import facts_of, lost_table, region_tables, strategy_table
-from bids_labelx.results import Series, matrices_of_several_runs, read_series, series_paths
 from bids_labelx.settings import changed_options, read_options
 
 _NAMED_LOST = 10

@@ -297,7 +297,7 @@ def plot_spectrum(
         In Hz, shape (n_frequencies,).
     before, after
         Share of the power per Hz, the mean over regions, the same shape; see
-        `bids_labelx.quality.power_spectrum`.
+        `bids_labelx.measures.quality.power_spectrum`.
     band
         High-pass and low-pass of the strategy in Hz, None where it has none; shaded.
     title

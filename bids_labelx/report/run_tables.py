@@ -10,10 +10,10 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from bids_labelx.images import open_image, read_data
-from bids_labelx.quality import OK, qc_row
-from bids_labelx.report.masker import region_table, table_of
+from bids_labelx.measures.quality import OK, qc_row
+from bids_labelx.outputs.results import Series
 from bids_labelx.report.pages import Table
-from bids_labelx.results import Series
+from bids_labelx.report.regions import region_table, table_of
 
 # Rows of all tables of regions together: a page stays below 1 MB.
 _MOST_REGIONS = 2000

@@ -15,11 +15,12 @@ from typing import Any
 from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
-from bids_labelx.atlas import Atlas
+from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.images import open_image
 from bids_labelx.names import camel
+from bids_labelx.participant.deliver import Delivery
+from bids_labelx.participant.plan import Grid, Plan, PlannedRun, record_paths
 from bids_labelx.settings import Settings
-from bids_labelx.workflow.deliver import Delivery
 from bids_labelx.workflow.interfaces import (
     CleanSignal,
     CleanVoxels,
@@ -35,7 +36,6 @@ from bids_labelx.workflow.memory import (
     reduce_gb,
     resample_gb,
 )
-from bids_labelx.workflow.plan import Grid, Plan, PlannedRun, record_paths
 
 
 def init_bids_labelx_wf(

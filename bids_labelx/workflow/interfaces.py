@@ -1,4 +1,4 @@
-"""Thin nipype faces of `bids_labelx.workflow.steps` and `bids_labelx.workflow.deliver`.
+"""Thin nipype faces of `bids_labelx.participant.extract` and `bids_labelx.participant.deliver`.
 
 An interface that fails leaves a record of why, so that whoever started the graph can tell, under
 every plugin, which run failed for which reason.
@@ -28,9 +28,9 @@ from nipype.interfaces.base import (
 from threadpoolctl import threadpool_limits
 
 from bids_labelx.errors import LabelxError
-from bids_labelx.workflow import cleaning, steps
-from bids_labelx.workflow.deliver import too_short, write_run
-from bids_labelx.workflow.drawing import Results, draw_run
+from bids_labelx.participant import denoise_run, extract
+from bids_labelx.participant.deliver import too_short, write_run
+from bids_labelx.participant.figures import Results, draw_run
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
@@ -55,7 +55,7 @@ class _Recorded(SimpleInterface):
             if isdefined(self.inputs.failed_record):
                 expected = isinstance(error, LabelxError)
                 message = str(error) if expected else f"{type(error).__name__}: {error}"
-                steps.save_record(
+                extract.save_record(
                     Path(self.inputs.failed_record),
                     {"message": message, "traceback": traceback.format_exc()},
                 )
@@ -92,7 +92,7 @@ class ResampleAtlas(_Recorded):
         labels, table = folder / "labels.nii", folder / "labels.tsv"
         own = Path(self.inputs.table) if isdefined(self.inputs.table) else None
         affine = np.array(self.inputs.affine)
-        steps.resample_atlas(
+        extract.resample_atlas(
             Path(self.inputs.image),
             own,
             self.inputs.shape,
@@ -128,12 +128,12 @@ class LabelReduce(_Recorded):
     output_spec = _ReduceOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        arrays, tables = steps.reduce_run(**_extraction(self.inputs))
+        arrays, tables = extract.reduce_run(**_extraction(self.inputs))
         return _save_extracted(folder, arrays, tables)
 
 
 def _extraction(inputs: Any) -> dict[str, Any]:
-    """Arguments of `steps.reduce_run`."""
+    """Arguments of `extract.reduce_run`."""
     return {
         "bold": Path(inputs.bold),
         "mask": Path(inputs.mask) if isdefined(inputs.mask) else None,
@@ -152,9 +152,9 @@ def _given(value: Any) -> Any:
 
 
 def _save_extracted(
-    folder: Path, arrays: steps.Arrays, tables: list[pd.DataFrame]
+    folder: Path, arrays: extract.Arrays, tables: list[pd.DataFrame]
 ) -> dict[str, Any]:
-    steps.save_arrays(folder / "signals.npz", arrays)
+    extract.save_arrays(folder / "signals.npz", arrays)
     paths = [folder / f"labels-{i}.tsv" for i in range(len(tables))]
     for path, table in zip(paths, tables, strict=True):
         table.to_csv(path, sep="\t", index=False)
@@ -187,14 +187,14 @@ class CleanSignal(_Recorded):
     output_spec = _CleanOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        cleaned, report = cleaning.clean_run(
-            steps.load_arrays(Path(self.inputs.signals)), **_denoising(self.inputs)
+        cleaned, report = denoise_run.clean_run(
+            extract.load_arrays(Path(self.inputs.signals)), **_denoising(self.inputs)
         )
         return _save_cleaned(folder, cleaned, report)
 
 
 def _denoising(inputs: Any) -> dict[str, Any]:
-    """Arguments of `cleaning.clean_run`."""
+    """Arguments of `denoise_run.clean_run`."""
     return {
         "strategies": inputs.strategies,
         "confounds": Path(inputs.confounds) if isdefined(inputs.confounds) else None,
@@ -207,10 +207,10 @@ def _denoising(inputs: Any) -> dict[str, Any]:
 
 
 def _save_cleaned(
-    folder: Path, cleaned: steps.Arrays, report: Mapping[str, Any]
+    folder: Path, cleaned: extract.Arrays, report: Mapping[str, Any]
 ) -> dict[str, Any]:
-    steps.save_arrays(folder / "cleaned.npz", cleaned)
-    steps.save_record(folder / "denoising.json", report)
+    extract.save_arrays(folder / "cleaned.npz", cleaned)
+    extract.save_record(folder / "denoising.json", report)
     return {"cleaned": str(folder / "cleaned.npz"), "denoising": str(folder / "denoising.json")}
 
 
@@ -233,7 +233,7 @@ class CleanVoxels(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="voxels-", dir=folder) as scratch:
-            cleaned, arrays, tables, report = cleaning.clean_and_reduce_run(
+            cleaned, arrays, tables, report = denoise_run.clean_and_reduce_run(
                 **_extraction(self.inputs),
                 **_denoising(self.inputs),
                 standardize_voxels=self.inputs.standardize_voxels,
@@ -263,12 +263,12 @@ class Connect(_Recorded):
     output_spec = _ConnectOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        cleaned = steps.load_arrays(Path(self.inputs.cleaned))
+        cleaned = extract.load_arrays(Path(self.inputs.cleaned))
         denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
-        matrices = steps.connect_run(
+        matrices = extract.connect_run(
             cleaned, self.inputs.measures, denoising, self.inputs.exact_volumes
         )
-        steps.save_arrays(folder / "matrices.npz", matrices)
+        extract.save_arrays(folder / "matrices.npz", matrices)
         return {"matrices": str(folder / "matrices.npz")}
 
 
@@ -305,10 +305,10 @@ class Deliver(_Recorded):
         denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
         results = Results(
             labels=[Path(path) for path in self.inputs.labels],
-            tables=[steps.read_grid_table(Path(path)) for path in self.inputs.tables],
-            signals=steps.load_arrays(Path(self.inputs.signals)),
-            cleaned=steps.load_arrays(Path(self.inputs.cleaned)),
-            matrices=steps.load_arrays(Path(self.inputs.matrices)),
+            tables=[extract.read_grid_table(Path(path)) for path in self.inputs.tables],
+            signals=extract.load_arrays(Path(self.inputs.signals)),
+            cleaned=extract.load_arrays(Path(self.inputs.cleaned)),
+            matrices=extract.load_arrays(Path(self.inputs.matrices)),
             denoising=denoising,
         )
         start = time.monotonic()
@@ -334,7 +334,7 @@ class Deliver(_Recorded):
             name: entry["problem"] for name, entry in denoising.items() if "problem" in entry
         }
         notes = too_short(self.inputs.delivery, denoising)
-        steps.save_record(
+        extract.save_record(
             Path(self.inputs.done_record),
             {"problems": problems, "notes": notes, "seconds": seconds},
         )

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.connectivity import MEASURES
+from bids_labelx.files import write_json, write_tsv
+from bids_labelx.measures.connectivity import MEASURES
+from bids_labelx.measures.quality import coverage_table
 from bids_labelx.names import camel
-from bids_labelx.outputs import output_path, write_json, write_tsv
-from bids_labelx.quality import coverage_table
+from bids_labelx.outputs.paths import output_path
 
 ATLAS = pd.DataFrame(
     {

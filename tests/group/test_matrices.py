@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bids_labelx.errors import BadDataError
+from bids_labelx.files import write_tsv
 from bids_labelx.group.matrices import (
     SubjectMatrix,
     combination_of,
@@ -19,7 +20,6 @@ from bids_labelx.group.matrices import (
 from bids_labelx.group.moments import Moments
 from bids_labelx.group.records import MatrixFile
 from bids_labelx.names import parse_name
-from bids_labelx.outputs import write_tsv
 
 WriteRun = Callable[..., Path]
 

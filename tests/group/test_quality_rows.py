@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.failures import Failure
 from bids_labelx.group.quality_rows import add_failures, add_problem, add_series, quality_table
 from bids_labelx.group.records import Row, RowKey
-from bids_labelx.results import read_series
+from bids_labelx.outputs.failures import Failure
+from bids_labelx.outputs.results import read_series
 
 WriteRun = Callable[..., Path]
 

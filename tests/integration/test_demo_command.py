@@ -17,7 +17,7 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 
 from bids_labelx.names import parse_name
-from bids_labelx.results import read_series, series_paths
+from bids_labelx.outputs.results import read_series, series_paths
 
 pytestmark = pytest.mark.integration
 

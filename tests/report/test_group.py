@@ -15,7 +15,7 @@ from bids_labelx.report.group import (
     files_by_kind,
     write_group_report,
 )
-from bids_labelx.report.group_pictures import quality_pictures
+from bids_labelx.report.group_figure_files import quality_pictures
 from bids_labelx.report.group_tables import (
     MOST_LABELS,
     MOST_RUNS,

@@ -15,7 +15,8 @@ import pytest
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.report.brain import plot_labels
 from bids_labelx.report.figures import render_figure
-from bids_labelx.report.masker import MaskerReport, masker_report, region_table
+from bids_labelx.report.masker import MaskerReport, masker_report
+from bids_labelx.report.regions import region_table
 
 EVIL = "<script>alert(1)</script>"
 VOID = {"meta", "link", "img", "base"}

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bids_labelx.outputs.results import Series
 from bids_labelx.report.run_tables import facts_of, lost_table, region_tables, strategy_table
-from bids_labelx.results import Series
 
 SIDECAR = {
     "Atlas": "A",

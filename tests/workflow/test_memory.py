@@ -14,9 +14,9 @@ import pytest
 from nipype.pipeline.plugins.base import PluginBase
 from tiny import SPACE, confounds_table
 
+from bids_labelx.participant.plan import make_plan
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.graph import init_bids_labelx_wf
-from bids_labelx.workflow.plan import make_plan
 
 pytestmark = pytest.mark.integration
 

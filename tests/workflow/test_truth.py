@@ -10,7 +10,7 @@ import pytest
 from scipy import signal
 
 from bids_labelx.denoise import read_strategies
-from bids_labelx.workflow.cleaning import clean_run
+from bids_labelx.participant.denoise_run import clean_run
 
 N_VOLUMES, T_R, N_REGIONS = 300, 2.0, 12
 

@@ -1,0 +1,119 @@
+"""The command line: arguments in, exit code out. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bids_labelx.app.options import build_parser, hyphenate
+from bids_labelx.errors import LabelxError, Stopped, UsageError
+from bids_labelx.settings import (
+    make_settings,
+    read_options,
+)
+
+INTERNAL_ERROR = 70
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the app.
+
+    Parameters
+    ----------
+    arguments
+        The command line without the program's name; that of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code, see the end of ``--help``.
+    """
+    given = hyphenate(sys.argv[1:] if arguments is None else arguments)
+    verbose = any(re.fullmatch(r"-v+|--verbose", argument) for argument in given)
+    try:
+        options, unknown = build_parser().parse_known_args(given)
+        return _run(vars(options), unknown)
+    except LabelxError as error:
+        if verbose:
+            show_traceback(error)
+        print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except Stopped as stop:
+        print(
+            f"bids_labelx: stopped by {stop}; what is written is whole. With --work-dir the same "
+            "command goes on where this one ended",
+            file=sys.stderr,
+        )
+        return stop.exit_code
+    except KeyboardInterrupt:
+        print("bids_labelx: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        show_traceback(error) if verbose else None
+        print(
+            f"bids_labelx: internal error: {type(error).__name__}: {_indent(str(error))}\n"
+            "This is a mistake in bids_labelx, not in your data. With -v it shows where.",
+            file=sys.stderr,
+        )
+        return INTERNAL_ERROR
+
+
+def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
+    demo, config = options.pop("demo"), options.pop("config_file")
+    listing, spec = options.pop("list_denoise"), options.pop("bids_exec_spec")
+    fetched = options.pop("fetch_atlas")
+    options.pop("skip_bids_validation")
+    if listing and not unknown:
+        from bids_labelx.denoise import describe_presets
+
+        print(describe_presets())
+        return 0
+    if spec and not unknown:
+        from bids_labelx.app.descriptor import descriptor_text
+
+        print(descriptor_text(), end="")
+        return 0
+    problems = tuple(f"{word}: there is no such option or argument" for word in unknown)
+    if demo is not None:
+        if problems:
+            raise UsageError("\n".join(problems))
+        from bids_labelx.app.demo import run_demo
+
+        return run_demo(Path(demo), options)
+    if fetched is not None:
+        if problems:
+            raise UsageError("\n".join(problems))
+        from bids_labelx.atlases.sources import fetch_atlas
+
+        for space in options["space"] or ["MNI152NLin2009cAsym"]:
+            print("\n".join(map(str, fetch_atlas(fetched, space))))
+        return 0
+    if config is not None:
+        options = {**read_options(Path(config)), **_given(options)}
+    settings = make_settings(options, problems)
+    if settings.analysis_level == "group":
+        from bids_labelx.app.group import run_group
+
+        return run_group(settings)
+    from bids_labelx.app.participant import run_participants
+
+    return run_participants(settings)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print the traceback, for whoever asked for it with ``-v``."""
+    import traceback
+
+    traceback.print_exception(error)
+
+
+def _indent(message: str) -> str:
+    """Continuation lines set in, so that one error reads as one."""
+    return message.replace("\n", "\n  ")

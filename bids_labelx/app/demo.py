@@ -1,0 +1,102 @@
+"""``--demo``: a simulated dataset with known truth, and both levels run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from bids_labelx.app.group import run_group
+from bids_labelx.app.participant import run_participants
+from bids_labelx.app.simulate import Demo, simulate
+from bids_labelx.errors import CannotWriteError
+from bids_labelx.names import parse_name
+from bids_labelx.outputs.results import participants_of, read_series, series_paths
+from bids_labelx.settings import make_settings
+
+
+def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
+    """Simulate a dataset in `folder`, run participant and group level on it, say where to look.
+
+    Parameters
+    ----------
+    folder
+        Made if need be.
+    options
+        Options of the command line; those that are given win over the demo's own.
+
+    Returns
+    -------
+    int
+        The exit code of the level that ended worst.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    folder = folder.absolute()
+    console.print(f"simulating a dataset in {folder}", markup=False)
+    try:
+        demo = simulate(folder)
+    except OSError as error:
+        raise CannotWriteError(f"{folder}: {error.strerror}") from None
+    output = folder / "bids_labelx"
+    chosen: dict[str, Any] = {
+        "bids_dir": demo.dataset,
+        "output_dir": output,
+        "atlas_dataset": demo.atlas_dataset,
+        "denoise": ["none", "simple", "scrubbing.5"],
+        **{name: value for name, value in options.items() if value is not None},
+    }
+    codes = [
+        run_participants(make_settings({**chosen, "analysis_level": "participant"})),
+        run_group(make_settings({**chosen, "analysis_level": "group"})),
+    ]
+    qcfc = _qcfc(output)
+    for strategy, off in truth_error(demo, output).items():
+        motion = f", median QC-FC {qcfc[strategy]:.2f}" if strategy in qcfc else ""
+        console.print(
+            f"{strategy}: the correlations are off the simulated truth by {off:.2f} on average"
+            f"{motion}",
+            markup=False,
+        )
+    console.print(
+        f"\nlook at\n  {output}/sub-01.html\n  {output}/sub-08.html\n  {output}/group.html\n"
+        f"  {output}/group_qc.tsv\nand compare the matrices with {demo.truth}",
+        markup=False,
+    )
+    return max(codes)
+
+
+def _qcfc(output: Path) -> dict[str, float]:
+    """Median absolute QC-FC of the mean signals' correlations, by strategy."""
+    found: dict[str, float] = {}
+    for path in output.glob("group_*_qcfc.tsv"):
+        table = pd.read_csv(path, sep="\t").dropna(subset="median_abs_qcfc")
+        of = table[(table["stat"] == "mean") & (table["meas"] == "correlation")]
+        found |= dict(zip(of["strategy"], of["median_abs_qcfc"], strict=True))
+    return found
+
+
+def truth_error(demo: Demo, output: Path) -> dict[str, float]:
+    """Mean absolute difference between the runs' correlations and the truth, by strategy.
+
+    The matrices are averaged over all runs first, as all of them have the same truth.
+    """
+    truth = pd.read_csv(demo.truth, sep="\t", index_col=0)
+    matrices: dict[str, list[np.ndarray]] = {}
+    for participant in participants_of(output):
+        for path in series_paths(output, participant):
+            one = read_series(output, path)
+            for matrix in one.matrices():
+                if parse_name(matrix).entities["meas"] != "correlation":
+                    continue
+                values = pd.read_csv(output / matrix, sep="\t", index_col=0)
+                aligned = values.loc[truth.index, truth.columns].to_numpy(float)
+                matrices.setdefault(one.sidecar["DenoisingStrategy"], []).append(aligned)
+    edges = np.triu_indices(len(truth), k=1)
+    return {
+        strategy: float(np.abs((np.mean(found, axis=0) - truth.to_numpy())[edges]).mean())
+        for strategy, found in sorted(matrices.items())
+    }

@@ -1,0 +1,223 @@
+"""The group level: reads what participants wrote, never computes it again.
+
+There is nothing to distribute in it, so it is no nipype graph. What it finds is put together in
+`bids_labelx.group`; here are the console, the exit code, the figures and the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from bids_labelx.errors import LabelxError, MissingInputError, NoRunsError
+from bids_labelx.files import write_tsv
+from bids_labelx.group.collect import Collected, Combination, collect
+from bids_labelx.group.edges import edges_file
+from bids_labelx.group.evidence import Evidence
+from bids_labelx.group.exclusion import Limits, count_excluded, mark_excluded
+from bids_labelx.group.matrices import edges_name, mean_matrix
+from bids_labelx.group.missing import never_done
+from bids_labelx.group.qcfc import centroids, distances_between
+from bids_labelx.group.quality_rows import add_problem, quality_table
+from bids_labelx.group.records import Problem
+from bids_labelx.group.strategy_rows import StrategySums
+from bids_labelx.group.write import remove_others, write_coverage, write_matrix, write_strategies
+from bids_labelx.images import read_data
+from bids_labelx.inputs.dataset import check_dataset
+from bids_labelx.names import build_name
+from bids_labelx.outputs.failures import read_failures
+from bids_labelx.outputs.results import participants_of
+from bids_labelx.report.group import GroupContent, write_group_report
+from bids_labelx.report.group_figure_files import (
+    all_but_strategy,
+    atlas_of,
+    draw_lost,
+    draw_mean_matrix,
+)
+from bids_labelx.report.pages import Picture
+from bids_labelx.settings import Settings
+
+_QC = Path("group_qc.tsv")
+
+
+def run_group(settings: Settings) -> int:
+    """Write the group's tables, matrices and page over the participants in the output folder.
+
+    Returns
+    -------
+    int
+        0, or 1 where something of a participant is broken or missing; the others are in.
+
+    Raises
+    ------
+    MissingInputError, NoRunsError
+        Where there is no output of the participant level.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    check_dataset(settings.bids_dir)
+    output = settings.output_dir
+    if not output.is_dir():
+        raise MissingInputError(
+            f"{output}: there is no such folder; run the participant level first"
+        )
+    failures = read_failures(output)
+    known = {*participants_of(output), *(one.entities["sub"] for one in failures)}
+    wanted = sorted(set(settings.participant_label) or known)
+    collected = collect(output, wanted, failures)
+    problems = collected.problems
+    if not collected.rows:
+        details = "".join(f"\n{problem}" for problem in problems)
+        raise NoRunsError(
+            f"{output}: no time series in it; run the participant level first{details}"
+        )
+    coverage = write_coverage(output, collected.atlases)
+    limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
+    mark_excluded(collected.rows.values(), limits)
+    made = _write_matrices(output, collected)
+    lost = _draw_lost(output, collected)
+    table = quality_table(collected.rows)
+    write_tsv(output / _QC, table)
+    files = [_QC, *coverage, *made.files]
+    absent = [] if settings.participant_label else never_done(settings.bids_dir, known)
+    content = GroupContent(
+        quality=table,
+        limits=limits,
+        excluded_by=count_excluded(collected.rows.values(), limits),
+        coverage={name: sums.table() for name, sums in collected.atlases.items()},
+        evidence=made.evidence,
+        matrices=made.pictures,
+        lost=lost,
+        participants=_statuses(output, wanted, collected, absent),
+        problems=[str(problem).replace(f"{output}/", "") for problem in problems],
+        absent=absent,
+        not_averaged=sorted(collected.not_averaged),
+        files=[path.as_posix() for path in files],
+    )
+    remove_others(output, [*files, *write_group_report(output, content)])
+    console.print(
+        f"{table['participant_id'].nunique()} participants, {len(table)} rows in "
+        f"{output / _QC}\n{len(coverage)} coverage tables, {len(made.pictures)} mean matrices"
+        f"\nreport: {output / 'group.html'}",
+        markup=False,
+    )
+    if absent:
+        names = ", ".join(f"sub-{one}" for one in absent)
+        console.print(f"in the input and not in the output: {names}", markup=False)
+    for problem in problems:
+        console.print(f"left out: {problem}", markup=False, style="red")
+    return 1 if problems else 0
+
+
+@dataclass
+class _Made:
+    """What was written and drawn of the combinations."""
+
+    files: list[Path] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    pictures: list[tuple[str, Picture]] = field(default_factory=list)
+
+
+def _write_matrices(output: Path, collected: Collected) -> _Made:
+    """Write and draw the means, one after the other; what is broken goes to the problems."""
+    made = _Made()
+    for combination in _in_order(collected.combinations.values()):
+        entities, names = combination.entities, combination.labels.names
+        if len(names) == 1:
+            continue  # One region is connected with nothing.
+        files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
+        sums = StrategySums(collected.rows, len(names))
+        count = len({one.participant for one in files})
+        with edges_file(output, entities, names, collected.rows, count) as add_edges:
+            mean, broken = mean_matrix(output, files, names, [sums.add, add_edges])
+        for file, problem in broken:
+            collected.problems.append(problem)
+            add_problem(collected.rows[file.row], problem.text)
+        if mean is not None:
+            r, networks = sums.correlations.r(), combination.labels.networks
+            made.files += write_matrix(output, entities, names, mean, r)
+            made.files.append(Path(edges_name(entities)))
+            distances = _distances(output, sums.label_image(), combination, collected)
+            evidence = sums.evidence(entities, mean, networks, distances)
+            made.evidence.append(evidence)
+            strategy = evidence.row["strategy"]
+            picture = draw_mean_matrix(output, entities, mean, names, networks, strategy)
+            made.pictures.append((atlas_of(entities), picture))
+    rows = [(one.entities, one.row) for one in made.evidence]
+    made.files = [*write_strategies(output, rows), *made.files]
+    return made
+
+
+def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
+    """Those that differ in the strategy alone next to each other."""
+
+    def key(one: Combination) -> tuple[str, str]:
+        return build_name(all_but_strategy(one.entities), "", ""), one.entities.get("desc", "")
+
+    return sorted(combinations, key=key)
+
+
+def _distances(
+    output: Path, image: Path, combination: Combination, collected: Collected
+) -> np.ndarray:
+    """Between the labels of a run, in mm; NaN for all where its image is broken, which is told."""
+    ids = combination.labels.ids
+    read = _label_image(output, image, collected)
+    if read is None:
+        return np.full((len(ids), len(ids)), np.nan)
+    return distances_between(centroids(*read, np.array(ids)))
+
+
+def _draw_lost(output: Path, collected: Collected) -> dict[str, Picture]:
+    """Draw, in the label image of an atlas' first run, how often each label is lost."""
+    drawn = {}
+    for name, sums in collected.atlases.items():
+        table = sums.table()
+        shares = table["lost_in_runs"] / table["runs"]
+        if not shares.any():
+            continue
+        image = sums.path.with_suffix(".nii.gz").relative_to(output)
+        read = _label_image(output, image, collected)
+        if read is not None:
+            by_name = dict(zip(sums.names, shares, strict=True))
+            drawn[name] = draw_lost(output, name, *read, sums.ids, by_name)
+    return drawn
+
+
+def _label_image(
+    output: Path, image: Path, collected: Collected
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The labels of a run and their affine; None where the image is broken, which is told."""
+    try:
+        return read_data(output / image)
+    except LabelxError as error:
+        problem = Problem(image.parts[0].removeprefix("sub-"), str(error))
+        if problem not in collected.problems:
+            collected.problems.append(problem)
+        return None
+
+
+def _statuses(
+    output: Path, wanted: Sequence[str], collected: Collected, absent: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Of each participant label, page if there is one, and status in words."""
+    texts: dict[str, list[str]] = {f"sub-{participant}": [] for participant in wanted}
+    for problem in collected.problems:
+        texts[f"sub-{problem.participant}"].append(problem.text.replace(f"{output}/", ""))
+    excluded: dict[str, list[int]] = {name: [] for name in texts}
+    for row in collected.rows.values():
+        excluded[row["participant_id"]].append(row.get("excluded", 0))
+    found = []
+    for name, own in texts.items():
+        if any(excluded[name]):
+            own.append(
+                f"{sum(excluded[name])} of {len(excluded[name])} runs and strategies excluded"
+            )
+        page = f"{name}.html"
+        found.append(
+            (name, page if (output / page).is_file() else "", "; ".join(own) or "complete")
+        )
+    return found + [(f"sub-{one}", "", "in the input and not in the output") for one in absent]

@@ -1,0 +1,156 @@
+"""Atlases: a label image and its table, checked against the label contract.
+
+The contract: the table's rows, in its order, are the columns of every time series; labels are
+matched by index, never by position; what does not fit is refused, never mended silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.atlases.tables import BACKGROUND, read_table, select_labels
+from bids_labelx.errors import BadDataError
+from bids_labelx.extraction.resample import exact_labels
+from bids_labelx.images import open_image, read_data
+from bids_labelx.names import sort_entities
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Where a label image and its table are, and what they are called.
+
+    Attributes
+    ----------
+    entities
+        ``atlas`` and, where it has them, ``seg`` and ``scale``.
+    space
+        The space that its labels are in; None where nothing says it.
+    image, table_path
+        Where it comes from; the table may be None, and is then made from the image.
+    root
+        The folder that BIDS URIs to both start from.
+    """
+
+    entities: Mapping[str, str]
+    space: str | None
+    image: Path
+    table_path: Path | None
+    root: Path
+
+    @property
+    def key(self) -> str:
+        """What tells this atlas from the others: ``Schaefer2018_seg-100Parcels7Networks``."""
+        first, *rest = sort_entities(self.entities).items()
+        return "_".join([first[1], *(f"{k}-{v}" for k, v in rest)])
+
+
+def read_atlas(
+    image: Path,
+    table_path: Path | None,
+    *,
+    background: int = BACKGROUND,
+    wanted: Sequence[str] = (),
+) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """A label image with its table, checked against each other.
+
+    Parameters
+    ----------
+    image, table_path
+        The files; without a table, the labels of the image in rising order are named
+        ``label1``, ….
+    background
+        A value of the image that is no label, as 0 is none.
+    wanted
+        Labels by index or name; all unless given.
+
+    Returns
+    -------
+    labels : numpy.ndarray of int64, shape (x, y, z)
+        Those of the table; all else is 0.
+    affine : numpy.ndarray, shape (4, 4), voxel indices to mm
+    table : pandas.DataFrame
+        A row per label in the table's order: ``index``, ``name``, whatever else it has, and
+        ``voxels_atlas``, the label's voxels in the image.
+
+    Raises
+    ------
+    BadDataError
+        Where image or table are wrong in themselves, the image has labels that the table lacks,
+        or none of those wanted is there.
+    """
+    labels, affine = read_labels(image)
+    if background != BACKGROUND:
+        labels = np.where(labels == background, BACKGROUND, labels)
+    present, counts = np.unique(labels, return_counts=True)
+    counts = counts[present != BACKGROUND]
+    present = present[present != BACKGROUND]
+    if table_path is not None:
+        table = _checked_table(table_path, background)
+        unknown = np.setdiff1d(present, table["index"].to_numpy(np.int64))
+        if unknown.size:
+            raise BadDataError(
+                f"{table_path}: the image {image.name} has labels that the table lacks: "
+                f"{_listed(unknown)}; add a row for each"
+            )
+    else:
+        table = pd.DataFrame({"index": present, "name": [f"label{i}" for i in present]})
+    if table.empty:
+        raise BadDataError(f"{image}: no label in it (all voxels are {background})")
+    if wanted:
+        table, _ = select_labels(table, wanted)
+        if table.empty:
+            raise BadDataError(f"{table_path or image}: no label {' or '.join(wanted)} in it")
+    ids = table["index"].to_numpy(np.int64)
+    voxels = pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy(np.int64)
+    labels = np.where(np.isin(labels, ids), labels, BACKGROUND)
+    return labels, affine, table.assign(voxels_atlas=voxels)
+
+
+def _checked_table(path: Path, background: int) -> pd.DataFrame:
+    table = read_table(path, background=background)
+    if (table["index"] == BACKGROUND).any():
+        # 0 fills what is outside of an image or a mask, so it cannot be a label, too.
+        raise BadDataError(
+            f"{path}: {BACKGROUND} is a label here, as --background-label is {background}, but "
+            "it has to be free for what is outside of the brain; renumber it in image and table"
+        )
+    return table
+
+
+def _listed(values: np.ndarray, most: int = 20) -> str:
+    shown = ", ".join(str(value) for value in values[:most])
+    return shown + (f", … ({len(values)} in all)" if len(values) > most else "")
+
+
+def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A label image as integers.
+
+    Returns
+    -------
+    labels : numpy.ndarray of int64, shape (x, y, z)
+    affine : numpy.ndarray, shape (4, 4), voxel indices to mm
+
+    Raises
+    ------
+    BadDataError
+        Where the image is not 3D, or a value is fractional, negative or not finite.
+    """
+    shape = open_image(path).shape
+    if set(shape[3:]) - {1}:
+        raise BadDataError(
+            f"{path}: a label image has 3 dimensions, this one has shape {shape}; probabilistic "
+            "atlases (a map per volume) are not labels"
+        )
+    data, affine = read_data(path)
+    try:
+        labels = exact_labels(data, str(path))
+    except ValueError as error:
+        raise BadDataError(str(error)) from None
+    if labels.min() < 0:
+        raise BadDataError(f"{path}: labels are whole numbers from 0, found {labels.min()}")
+    return labels, affine

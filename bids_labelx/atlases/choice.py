@@ -1,0 +1,161 @@
+"""Which atlases each run is reduced to: those of its space, and segmentations of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bids_labelx.atlases.atlas import Atlas, read_atlas
+from bids_labelx.atlases.sources import check_names, find_atlases
+from bids_labelx.atlases.tables import read_table, select_labels
+from bids_labelx.errors import BadDataError, LabelxError, SpaceError, UsageError
+from bids_labelx.inputs.dataset import Run
+from bids_labelx.inputs.segmentations import Derivative, parse_derivative, segmentation_table
+from bids_labelx.settings import Settings
+
+# By the name of the atlas, its label table and where that is from.
+_Tables = dict[str, tuple[Path, pd.DataFrame]]
+
+
+@dataclass(frozen=True)
+class AtlasChoice:
+    """What the user's words for atlases come to.
+
+    Attributes
+    ----------
+    names
+        By space, the names of the atlases of its runs; only spaces whose runs are to be done.
+    of_run
+        By BOLD image, the atlases of a run.
+    problems
+        By BOLD image, why a run cannot have all of them.
+    labels
+        By name, how many labels an atlas has, or are chosen of it.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    of_run: Mapping[Path, tuple[Atlas, ...]]
+    problems: Mapping[Path, str]
+    labels: Mapping[str, int]
+
+
+def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
+    """The atlases of each run, and their label tables checked.
+
+    A dataset often has its runs in several spaces. Where the user did not ask for one with
+    ``--space``, those that no atlas fits are left out; where none is left, it is an error.
+
+    Raises
+    ------
+    LabelxError
+        For what concerns every run.
+    """
+    parsed = {spec: parse_derivative(spec) for spec in settings.atlas}
+    derivatives = [one for one in parsed.values() if one is not None]
+    specs = [spec for spec, one in parsed.items() if one is None]
+    shared: dict[str, list[Atlas]] = {}
+    errors: list[SpaceError] = []
+    for space in sorted({run.space for run in runs}):
+        try:
+            for one in derivatives:
+                _check_somewhere(one, [run for run in runs if run.space == space])
+            only_own = derivatives and not specs
+            shared[space] = [] if only_own else _find(settings, specs, space)
+        except SpaceError as error:
+            if settings.space:
+                raise
+            errors.append(error)
+    if not shared:
+        raise errors[0] if len(errors) == 1 else SpaceError("\n".join(map(str, errors)))
+    tables: _Tables = {}
+    for atlas in {one.image: one for group in shared.values() for one in group}.values():
+        _, _, table = read_atlas(
+            atlas.image, atlas.table_path, background=settings.background_label
+        )
+        _add_table(tables, atlas.key, atlas.table_path or atlas.image, table)
+    of_run: dict[Path, tuple[Atlas, ...]] = {}
+    problems: dict[Path, str] = {}
+    for run in (run for run in runs if run.space in shared):
+        try:
+            own = [_of_run(one, run, settings, tables) for one in derivatives]
+        except LabelxError as error:
+            problems[run.bold] = f"{run.name}: {error}"
+            continue
+        of_run[run.bold] = (*shared[run.space], *own)
+        check_names(of_run[run.bold])
+    labels = _count_labels(settings.labels, tables)
+    names = {
+        space: (*(atlas.key for atlas in group), *(one.name for one in derivatives))
+        for space, group in shared.items()
+    }
+    return AtlasChoice(names, of_run, problems, labels)
+
+
+def _find(settings: Settings, specs: Sequence[str], space: str) -> list[Atlas]:
+    return find_atlases(specs, settings.atlas_dataset, space, atlas_space=settings.atlas_space)
+
+
+def _check_somewhere(derivative: Derivative, runs: Sequence[Run]) -> None:
+    """Refuse a space of whose runs none has such a segmentation."""
+    if not any(derivative.text in run.segmentations for run in runs):
+        raise SpaceError(runs[0].missing[derivative.text])
+
+
+def _of_run(derivative: Derivative, run: Run, settings: Settings, tables: _Tables) -> Atlas:
+    if derivative.text not in run.segmentations:
+        raise BadDataError(run.missing[derivative.text])
+    image = run.segmentations[derivative.text]
+    path = derivative.table or segmentation_table(run.root, image)
+    if path is None:
+        raise BadDataError(
+            f"--atlas {derivative.text}: {image} has no label table, so its regions have no names "
+            f"that hold for every run; give one with --atlas {derivative.name}=derivative:…,TABLE"
+        )
+    if derivative.name not in tables or tables[derivative.name][0] != path:
+        table = read_table(path, background=settings.background_label)
+        try:
+            _add_table(tables, derivative.name, path, table)
+        except UsageError as error:
+            raise BadDataError(str(error)) from None
+    root = run.root if path.is_relative_to(run.root) else path.parent
+    return Atlas({"atlas": derivative.name}, run.space, image, path, root)
+
+
+def _add_table(tables: _Tables, key: str, path: Path, table: pd.DataFrame) -> None:
+    """Keep a table, and refuse one that has other rows than the one before of that name.
+
+    All time series of an atlas have the same columns, in every space and run.
+    """
+    other, known = tables.setdefault(key, (path, table))
+    columns = ["index", "name"]
+    if known[columns].to_numpy().tolist() != table[columns].to_numpy().tolist():
+        raise UsageError(
+            f"--atlas: {key} has other labels in {path} than in {other}; all runs need one table. "
+            "Give it with NAME=IMAGE,TABLE, or choose runs of one kind with --space"
+        )
+
+
+def _count_labels(words: Sequence[str], tables: _Tables) -> dict[str, int]:
+    """How many labels are chosen of each atlas.
+
+    Words of ``--labels`` that no atlas knows are refused, and atlases that know none of them.
+    """
+    if not words:
+        return {key: len(table) for key, (_, table) in tables.items()}
+    chosen = {key: select_labels(table, words) for key, (_, table) in tables.items()}
+    nowhere = [word for word in words if all(word in missed for _, missed in chosen.values())]
+    empty = [key for key, (kept, _) in chosen.items() if kept.empty]
+    problems = []
+    if nowhere:
+        problems.append(
+            f"--labels: {', '.join(nowhere)} in none of the atlases ({', '.join(chosen)}); "
+            "a label goes by its index or its whole name"
+        )
+    if empty:
+        problems.append(f"--labels: none of them in {', '.join(empty)}; leave that atlas out")
+    if problems:
+        raise UsageError("\n".join(problems))
+    return {key: len(kept) for key, (kept, _) in chosen.items()}

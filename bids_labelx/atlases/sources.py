@@ -1,0 +1,366 @@
+"""Where atlases come from: files, BIDS atlas datasets, TemplateFlow's local folder."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.errors import BadDataError, MissingInputError, SpaceError, UsageError
+from bids_labelx.images import open_image
+from bids_labelx.names import camel, parse_name
+
+_SEARCHED = ("", "sourcedata/atlases", "sourcedata")
+
+# Endings of the tables that may lie beside an image, where there is no BIDS table.
+_TABLES = (".csv", ".txt", ".nii.txt", ".lut", ".xml", ".label")
+
+
+def find_atlases(
+    specs: Sequence[str], dataset: Path | None, space: str, *, atlas_space: str | None = None
+) -> list[Atlas]:
+    """The atlases that a user asked for, for runs in one space.
+
+    Parameters
+    ----------
+    specs
+        ``IMAGE``, ``NAME=IMAGE``, ``NAME=IMAGE,TABLE`` or ``NAME[:SEG]``, looked up in `dataset`
+        and then in TemplateFlow's folder; none of them means all atlases of `dataset` in `space`.
+    dataset
+        A BIDS atlas dataset.
+    space
+        The space of the runs, ``native`` for files without a ``space-`` entity.
+    atlas_space
+        The space that all these atlases are in, whatever their names say.
+
+    Raises
+    ------
+    SpaceError
+        Where an atlas' space is not known, or is not that of the runs.
+    UsageError
+        Where an atlas is not to be found, or two have the same name.
+    MissingInputError, BadDataError
+        Where a file is missing, or it is not clear which one is meant.
+    """
+    if specs:
+        atlases = [_find(spec, dataset, atlas_space or space) for spec in specs]
+    else:
+        atlases = _in_dataset(dataset, atlas_space or space) if dataset else []
+        if not atlases:
+            raise SpaceError(f"--atlas-dataset {dataset}: no atlas in space {space}")
+    for atlas in atlases:
+        _check_space(atlas, space, atlas_space)
+    check_names(atlases)
+    return atlases
+
+
+def check_names(atlases: Sequence[Atlas]) -> None:
+    """Refuse atlases whose outputs would have one name, or whose sources would.
+
+    Raises
+    ------
+    UsageError
+    """
+    keys = [atlas.key for atlas in atlases]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise UsageError(
+            f"--atlas: {', '.join(twice)} is asked for twice; name them apart with NAME=IMAGE"
+        )
+    roots: dict[str, Path] = {}
+    for atlas in atlases:
+        name = atlas.entities["atlas"]
+        if roots.setdefault(name, atlas.root) != atlas.root:
+            raise UsageError(
+                f"--atlas: {name} comes from {roots[name]} and from {atlas.root}; name one of "
+                "them otherwise with NAME=IMAGE"
+            )
+
+
+def templateflow_home() -> Path:
+    """TemplateFlow's local folder, there or not."""
+    chosen = os.environ.get("TEMPLATEFLOW_HOME")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "templateflow"
+
+
+def space_of(image: Path) -> str | None:
+    """The space that a name says, a cohort joined as in BIDS' ``space-MNIInfant+1``."""
+    entities = parse_name(image).entities
+    space = entities.get("space") or entities.get("tpl")
+    return f"{space}+{entities['cohort']}" if space and "cohort" in entities else space
+
+
+def _find(spec: str, dataset: Path | None, space: str) -> Atlas:
+    if Path(spec).is_file():
+        return _from_file(Path(spec), None, None)
+    name, equals, files = spec.partition("=")
+    if equals:
+        image, _, table = files.partition(",")
+        return _from_file(Path(image), Path(table) if table else None, name)
+    if re.search(r"\.nii(\.gz)?$", spec):
+        return _from_file(Path(spec), None, None)
+    name, _, seg = spec.partition(":")
+    places = [] if dataset is None else [(dataset, _in_dataset(dataset, None))]
+    home = templateflow_home()
+    if home.is_dir():
+        places.append((home, _in_dataset(home, None, glob.escape(name))))
+    elsewhere: list[Atlas] = []
+    for _, atlases in places:
+        named = [one for one in atlases if one.entities["atlas"] == name]
+        named = [one for one in named if not seg or seg in _segmentation(one.entities)]
+        fitting = [atlas for atlas in named if atlas.space == space]
+        there = [atlas for atlas in fitting if _downloaded(atlas)]
+        if len(there) == 1:
+            return there[0]
+        if len(there) > 1:
+            listed = "\n".join(str(atlas.image) for atlas in there)
+            raise UsageError(f"--atlas {spec}: several fit, say which with NAME:SEG\n{listed}")
+        if fitting:
+            raise MissingInputError(
+                f"--atlas {spec}: {fitting[0].image} or its table is empty, as it was not "
+                "downloaded; do that before a run, with\n"
+                f"bids_labelx --fetch-atlas {spec} --space {space}"
+            )
+        elsewhere += named
+    if elsewhere:
+        spaces = ", ".join(sorted({str(atlas.space) for atlas in elsewhere}))
+        raise SpaceError(
+            f"--atlas {spec}: the atlas is in {spaces}, the runs are in {space}; choose runs with "
+            "--space, or say --atlas-space if the labels do fit"
+        )
+    raise UsageError(_not_found(spec, places, dataset))
+
+
+def _downloaded(atlas: Atlas) -> bool:
+    """Whether there is more than the placeholders of TemplateFlow's client."""
+    files = [path for path in (atlas.image, atlas.table_path) if path is not None]
+    return all(path.stat().st_size for path in files)
+
+
+def _not_found(
+    spec: str, places: Sequence[tuple[Path, Sequence[Atlas]]], dataset: Path | None
+) -> str:
+    if not places:
+        return (
+            f"--atlas {spec}: no such file, and no --atlas-dataset nor TemplateFlow folder "
+            f"({templateflow_home()}) to look this name up in"
+        )
+    found = []
+    for folder, atlases in places:
+        if folder == dataset:
+            there = sorted({_spec_of(atlas) for atlas in atlases})
+            found.append(f"not in {folder}; there are {', '.join(there) or 'none'}")
+        else:
+            found.append(f"not in TemplateFlow's folder {folder}")
+    return f"--atlas {spec}: " + "; ".join(found)
+
+
+def _spec_of(atlas: Atlas) -> str:
+    words = _segmentation(atlas.entities)
+    return atlas.entities["atlas"] + (f":{words[0]}" if words else "")
+
+
+def _segmentation(entities: Mapping[str, str]) -> list[str]:
+    """What tells the segmentations of one atlas apart: SEG in NAME:SEG may be any of it."""
+    return [entities[key] for key in ("seg", "scale") if key in entities]
+
+
+def _from_file(image: Path, table: Path | None, name: str | None) -> Atlas:
+    if not image.is_file():
+        raise MissingInputError(f"--atlas: there is no file {image}")
+    if table is not None and not table.is_file():
+        raise MissingInputError(f"--atlas: there is no table {table}")
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9]+", name):
+        raise UsageError(f"--atlas {name}=…: a name has letters and digits only")
+    own = _entities(parse_name(image).entities)
+    if name is not None:
+        entities = {**own, "atlas": name} if "atlas" in own else {"atlas": name}
+    else:
+        named = own.get("atlas") or camel(image.name.partition(".")[0])
+        entities = {**own, "atlas": named}
+    image = _plain(image)
+    table = _plain(table) if table else _beside(image)
+    folders = [image.parent] if table is None else [image.parent, table.parent]
+    root = Path(os.path.commonpath(folders))
+    return Atlas(entities, space_of(image), image, table, root)
+
+
+def _entities(entities: Mapping[str, str]) -> dict[str, str]:
+    """What an atlas is called by; the ``desc-`` of TemplateFlow's files is BIDS' ``seg-``."""
+    kept = {key: entities[key] for key in ("atlas", "seg", "scale") if key in entities}
+    if "atlas" in kept and "desc" in entities:
+        kept.setdefault("seg", entities["desc"])
+    return kept
+
+
+def _plain(path: Path) -> Path:
+    """Absolute and without ``..``, links left alone: sidecars show the path the user knows."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _beside(image: Path, root: Path | None = None) -> Path | None:
+    """The table of an image: of the same name, else by BIDS' inheritance.
+
+    By inheritance it lies in the image's folder or one above it up to `root`, is of the same
+    atlas, and has no entity that the image does not have; the nearest with the most entities is
+    taken.
+    """
+    stem = image.name.partition(".")[0]
+    same = image.with_name(stem + ".tsv")
+    if same.is_file():
+        return same
+    others = [path for end in _TABLES if (path := image.with_name(stem + end)).is_file()]
+    if others:
+        return _only(image, others)
+    name = parse_name(image)
+    if "atlas" not in name.entities:
+        return None
+    folders = [image.parent, *image.parent.parents]
+    folders = folders[: folders.index(root) + 1] if root is not None else folders[:1]
+    for folder in folders:
+        tables = {path: parse_name(path) for path in sorted(folder.glob(f"*_{name.suffix}.tsv"))}
+        fitting = {
+            path: len(other.entities)
+            for path, other in tables.items()
+            if "atlas" in other.entities and other.entities.items() <= name.entities.items()
+        }
+        if fitting:
+            return _only(image, [p for p, n in fitting.items() if n == max(fitting.values())])
+    return None
+
+
+def _only(image: Path, tables: Sequence[Path]) -> Path:
+    if len(tables) > 1:
+        listed = "\n".join(map(str, tables))
+        raise BadDataError(f"{image}: several tables fit equally, say which\n{listed}")
+    return tables[0]
+
+
+def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas]:
+    """The atlases of a BIDS atlas dataset, of each the finest resolution, sorted by name."""
+    if not dataset.is_dir():
+        raise MissingInputError(f"--atlas-dataset {dataset}: there is no such folder")
+    pattern = f"tpl-*/**/*_atlas-{name}_*dseg.nii*"
+    images = sorted(
+        {
+            path
+            for folder in _SEARCHED
+            for path in [
+                *(dataset / folder).glob(pattern),
+                *(dataset / folder).glob(f"atlas-*/{pattern}"),
+            ]
+            if re.search(r"_dseg\.nii(\.gz)?$", path.name)
+        }
+    )
+    found: dict[tuple[object, ...], Path] = {}
+    for image in images:
+        entities = parse_name(image).entities
+        if "atlas" not in entities or (space is not None and space_of(image) != space):
+            continue
+        same = tuple(sorted((k, v) for k, v in entities.items() if k != "res"))
+        if same not in found or _voxel_volume(image) < _voxel_volume(found[same]):
+            found[same] = image
+    return [
+        Atlas(
+            _entities(parse_name(path).entities),
+            space_of(path),
+            path,
+            _beside(path, dataset),
+            dataset,
+        )
+        for path in found.values()
+    ]
+
+
+def _voxel_volume(image: Path) -> float:
+    """In mm³; of a file that is only a placeholder more than of any other."""
+    if not image.stat().st_size:
+        return float("inf")
+    return float(np.prod(open_image(image).header.get_zooms()[:3]))
+
+
+def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
+    own = atlas_space or atlas.space
+    if own is None:
+        raise SpaceError(
+            f"{atlas.image}: its name says no space (tpl- or space-), so it may not fit runs in "
+            f"{space}. If it does, say so with --atlas-space {space}"
+        )
+    if own != space:
+        raise SpaceError(
+            f"{atlas.image}: the labels are in {own}, the runs in {space}; choose runs with "
+            "--space, or say --atlas-space if the labels do fit"
+        )
+
+
+def fetch_atlas(spec: str, space: str) -> list[Path]:
+    """Download an atlas and its tables with TemplateFlow's client, into its local folder.
+
+    Parameters
+    ----------
+    spec
+        ``NAME`` or ``NAME:SEG``.
+    space
+        The template, such as ``MNI152NLin2009cAsym``.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Images of every resolution, and tables.
+
+    Raises
+    ------
+    UsageError
+        Where TemplateFlow has no such atlas, with those that it has.
+    MissingInputError
+        Where it cannot be downloaded.
+    """
+    try:
+        from templateflow import api
+    except ImportError:
+        raise MissingInputError(
+            "--fetch-atlas needs TemplateFlow's client: pip install 'bids_labelx[templateflow]'"
+        ) from None
+    name, _, seg = spec.partition(":")
+    template, _, cohort = space.partition("+")
+    extensions = [".nii.gz", ".tsv"]
+    listed = api.ls(template, suffix="dseg", extension=extensions)
+    atlases = {path: parse_name(path).entities for path in listed}
+    atlases = {path: e for path, e in atlases.items() if "atlas" in e}
+    if cohort:
+        atlases = {path: e for path, e in atlases.items() if e.get("cohort") == cohort}
+    wanted = {path: e for path, e in atlases.items() if e["atlas"] == name}
+    if seg:
+        # A table without a segmentation is of all of them.
+        wanted = {p: e for p, e in wanted.items() if seg in (_segmentation(_entities(e)) or [seg])}
+    if not any(path.name.endswith(".nii.gz") for path in wanted):
+        words = {
+            ":".join([e["atlas"], *_segmentation(_entities(e))[:1]]) for e in atlases.values()
+        }
+        there = ", ".join(sorted(words)) or "none"
+        raise UsageError(f"--fetch-atlas {spec}: TemplateFlow has none in {space}; it has {there}")
+    try:
+        for path, entities in wanted.items():
+            api.get(template, raise_empty=True, **_query(path, entities))
+    # The client raises what its library for the network does, and plain exceptions.
+    except Exception as error:
+        raise MissingInputError(f"--fetch-atlas {spec}: cannot be downloaded ({error})") from error
+    return sorted(wanted)
+
+
+def _query(path: Path, entities: Mapping[str, str]) -> dict[str, Any]:
+    """One file in the words of TemplateFlow's client, where None is a file without the entity."""
+    words = {"atlas": "atlas", "desc": "desc", "seg": "segmentation", "scale": "scale"}
+    numbers = {"res": "resolution", "cohort": "cohort"}
+    return {
+        **{word: entities.get(key) for key, word in words.items()},
+        **{word: int(entities[key]) if key in entities else None for key, word in numbers.items()},
+        "suffix": "dseg",
+        "extension": parse_name(path).extension,
+    }

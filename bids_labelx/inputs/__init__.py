@@ -1,0 +1,1 @@
+"""The input dataset: its runs, with the mask, confounds and metadata of each."""

@@ -1,0 +1,271 @@
+"""What is in a derivatives dataset: pybids finds the files, a `Run` record keeps together what
+belongs together.
+
+Entities come from the path below the dataset's root. pybids reads some of them (subject, session,
+datatype) from the whole absolute path, so a dataset under ``/data/sub-99/`` would get wrong ones.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bids_labelx.errors import (
+    BadDataError,
+    LabelxError,
+    MissingInputError,
+    NoRunsError,
+    NotBidsError,
+)
+from bids_labelx.inputs.annex import absence
+from bids_labelx.inputs.associated import Companions, find_confounds, find_mask, gather
+from bids_labelx.inputs.index import SEGMENTATIONS, find_files, list_participants
+from bids_labelx.inputs.matching import File, Pool, comparable, describe, folder_entities, label
+from bids_labelx.inputs.metadata import Listing, list_sidecars, read_metadata
+from bids_labelx.inputs.queries import Query, narrow, option_condition, read_queries
+from bids_labelx.inputs.segmentations import (
+    Derivative,
+    find_segmentation,
+    parse_derivative,
+    segmentation_pool,
+)
+from bids_labelx.names import sort_entities
+from bids_labelx.settings import Settings
+
+NATIVE = "native"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One preprocessed BOLD image with all that belongs to it.
+
+    Attributes
+    ----------
+    bold
+        The 4D image.
+    root
+        The dataset's folder.
+    entities
+        Those of the file name without ``desc``, short keys, in BIDS order.
+    metadata
+        The sidecars' content with BIDS inheritance.
+    mask, confounds
+        The brain mask on the BOLD's grid and the confounds table; None where `missing` says why.
+    missing
+        By what cannot be had (``bold``, ``mask``, ``confounds``, ``metadata``, the words for a
+        segmentation): what was looked for and what was found instead.
+    desc
+        The ``desc-`` entity of the image, empty where it has none.
+    segmentations
+        Segmentations in the run's own space, by the words of ``--atlas`` that ask for them.
+    """
+
+    bold: Path
+    root: Path
+    entities: Mapping[str, str]
+    metadata: Mapping[str, Any]
+    mask: Path | None
+    confounds: Path | None
+    missing: Mapping[str, str]
+    desc: str = ""
+    segmentations: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The BOLD file's path within the dataset, for messages and sources."""
+        return self.bold.relative_to(self.root).as_posix()
+
+    @property
+    def space(self) -> str:
+        """The ``space-`` entity, with a cohort as ``MNIInfant+1``; ``native`` without one."""
+        return comparable(self.entities).get("space", NATIVE)
+
+
+def find_runs(settings: Settings) -> list[Run]:
+    """Query the dataset for the runs that the settings ask for, sorted by name.
+
+    Raises
+    ------
+    NotBidsError
+        Where the folder is no BIDS dataset.
+    NoRunsError
+        Where a participant does not exist or the filters leave nothing, saying which one did it.
+    UsageError, MissingInputError, BadDataError
+        Where the words for a segmentation or the filter file are not what they should be.
+    """
+    root = settings.bids_dir
+    check_dataset(root)
+    _check_participants(root, settings.participant_label)
+    queries = read_queries(settings.bids_filter_file)
+    derivatives = [one for spec in settings.atlas if (one := parse_derivative(spec))]
+    also = [*queries.also, *[SEGMENTATIONS] * bool(derivatives)]
+    paths = find_files(root, settings.participant_label, settings.bids_database_dir, also)
+    files = [describe(path, root) for path in paths]
+    chosen = _choose(files, queries.bold, settings)
+    companions = gather(files, queries, root)
+    pools = [(derivative, segmentation_pool(derivative, files)) for derivative in derivatives]
+    # Sorted runs share their folders with the ones before: each is listed once, not once a run.
+    listing = functools.lru_cache(maxsize=8)(list_sidecars)
+    return [_make_run(image, companions, pools, listing) for image in chosen]
+
+
+def _choose(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
+    """The BOLD images that the filter file and the options ask for."""
+    root = settings.bids_dir
+    images = [file for file in files if file.is_image and file.name.suffix == "bold"]
+    options = [
+        option_condition(option, key, wanted, NATIVE if key == "space" else "")
+        for option, key, wanted in (
+            ("--session-label", "ses", settings.session_label),
+            ("--task-id", "task", settings.task_id),
+            ("--run-id", "run", settings.run_id),
+            ("--space", "space", settings.space),
+            ("--res", "res", settings.res),
+        )
+        if wanted
+    ]
+    kept, removal = narrow(images, (*query.conditions, *options))
+    if removal is not None and removal.condition.source:
+        raise NoRunsError(
+            f"{removal.condition.source} leaves no run of {root}: "
+            f"those before this filter have {removal.there}"
+        )
+    if not kept:
+        raise NoRunsError(_no_bold(root, images))
+    return kept
+
+
+def check_dataset(root: Path) -> None:
+    """Refuse a folder that is not a BIDS dataset, with a hint to one that is.
+
+    Raises
+    ------
+    MissingInputError, NotBidsError
+    """
+    if not root.is_dir():
+        raise MissingInputError(f"{root}: there is no such folder")
+    if not (root / "dataset_description.json").is_file():
+        raise NotBidsError(
+            f"{root}: no dataset_description.json here, so this is not a BIDS dataset"
+            + _hint(root)
+        )
+
+
+def _hint(root: Path) -> str:
+    """The folders below that look like what was meant."""
+    there = sorted(
+        path.parent
+        for pattern in ("*", "derivatives/*")
+        for path in root.glob(f"{pattern}/dataset_description.json")
+    )
+    return f"\ndid you mean {' or '.join(map(str, there))}?" if there else ""
+
+
+def _no_bold(root: Path, images: Sequence[File]) -> str:
+    text = f"{root}: {len(images) or 'no'} BOLD files for these participants"
+    descs = sorted({desc for file in images if (desc := file.name.entities.get("desc"))})
+    if images:
+        text += ", none of them with desc-preproc"
+    if descs:
+        return f"{text} but with {', '.join(descs)}; say which with --bids-filter-file"
+    return (
+        f"{text}. The input is the folder of preprocessed derivatives "
+        f"(…_desc-preproc_bold.nii.gz), not the raw dataset{_hint(root)}"
+    )
+
+
+def _check_participants(root: Path, wanted: Sequence[str]) -> None:
+    there = list_participants(root)
+    unknown = [label for label in wanted if label not in there]
+    if unknown:
+        raise NoRunsError(
+            f"--participant-label: {', '.join(unknown)} not in {root}; "
+            f"there are {', '.join(there) or 'none'}"
+        )
+
+
+def _make_run(
+    image: File,
+    companions: Companions,
+    segmentations: Sequence[tuple[Derivative, Pool]],
+    listing: Listing,
+) -> Run:
+    root = companions.root
+    mask, no_mask = find_mask(image, companions)
+    confounds, no_confounds = find_confounds(image, companions)
+    missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
+    metadata: dict[str, Any] = {}
+    try:
+        metadata = read_metadata(image.path, root, listing)
+    except LabelxError as error:
+        missing["metadata"] = str(error)
+    found: dict[str, Path] = {}
+    for derivative, pool in segmentations:
+        path, missing[derivative.text] = find_segmentation(derivative, pool, image, root)
+        if path is not None:
+            found[derivative.text] = path
+    entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
+    return Run(
+        bold=image.path,
+        root=root,
+        entities=sort_entities(entities),
+        metadata=metadata,
+        mask=mask,
+        confounds=confounds,
+        missing={what: problem for what, problem in missing.items() if problem},
+        desc=image.name.entities.get("desc", ""),
+        segmentations=found,
+    )
+
+
+def _problem(image: File, root: Path) -> str:
+    """What is wrong with the BOLD file itself."""
+    folders = folder_entities(image.path, root)
+    if not folders.items() <= image.name.entities.items():
+        return (
+            f"{image.path.relative_to(root)} lies in the folder of {label(folders)}, and its name "
+            "says otherwise; move or rename it"
+        )
+    return absence(image.path, root) or ""
+
+
+def repetition_time(run: Run, header: Any) -> float | None:
+    """Seconds from volume to volume: the sidecar's, else the header's with its unit.
+
+    Returns None where neither says it, and where the sidecar has ``VolumeTiming``, which BIDS
+    has for volumes that do not follow each other evenly.
+
+    Raises
+    ------
+    BadDataError
+        Where both say it and differ by more than 1 ms, the sidecar's is not a positive number, or
+        the sidecar has both RepetitionTime and VolumeTiming.
+    """
+    stated = run.metadata.get("RepetitionTime")
+    if run.metadata.get("VolumeTiming") is not None:
+        if stated is not None:
+            raise BadDataError(
+                f"{run.name}: the sidecar has both RepetitionTime and VolumeTiming, of which BIDS "
+                "allows one; take out the one that is wrong"
+            )
+        return None
+    if stated is not None and (not isinstance(stated, (int, float)) or not stated > 0):
+        raise BadDataError(
+            f"{run.name}: RepetitionTime in the sidecar is {stated!r}, a positive number of "
+            "seconds is expected"
+        )
+    zooms = header.get_zooms()
+    unit = header.get_xyzt_units()[1] if hasattr(header, "get_xyzt_units") else "unknown"
+    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(unit)
+    read = float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else 0.0
+    if stated is None:
+        return read if read > 0 else None
+    if read > 0 and abs(read - stated) > 1e-3:
+        raise BadDataError(
+            f"{run.name}: the sidecar says RepetitionTime {stated} s, the image's header "
+            f"{read:g} s; correct the one that is wrong"
+        )
+    return float(stated)

@@ -1,0 +1,1 @@
+"""Connectivity and quality: pure functions of arrays and tables."""

@@ -1,0 +1,1 @@
+"""The output dataset: names, sidecars, and reading back what was written."""

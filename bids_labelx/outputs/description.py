@@ -1,0 +1,96 @@
+"""What describes the output dataset as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bids_labelx._version import __version__
+from bids_labelx.files import write_json, write_text, write_tsv
+
+BIDS_VERSION = "1.11.1"
+
+
+CODE_URL = "https://github.com/bids-labelx/bids_labelx"
+
+
+BIDSIGNORE = "*.html\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\ngroup_*\n"
+
+
+def write_dataset_files(
+    output: Path,
+    *,
+    source: Path,
+    source_description: Mapping[str, Any],
+    links: Mapping[str, Path],
+    descriptions: Mapping[str, str],
+) -> None:
+    """Write what describes the output dataset as a whole.
+
+    What is there from an earlier start is kept: links and descriptions are added to.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    source, source_description
+        The input dataset and its ``dataset_description.json``.
+    links
+        Folders by the name that BIDS URIs call them by.
+    descriptions
+        What each ``desc-`` label did.
+    """
+    path = output / "dataset_description.json"
+    doi = source_description.get("DatasetDOI")
+    origin = {"URL": source.as_uri(), **({"DOI": doi} if doi else {})}
+    before = _read(path).get("DatasetLinks", {})
+    name = source_description.get("Name") or source.name
+    content = {
+        "Name": f"bids_labelx: regional time series of {name}",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [
+            {
+                "Name": "bids_labelx",
+                "Version": __version__,
+                "CodeURL": CODE_URL,
+                **_container(os.environ),
+            }
+        ],
+        "SourceDatasets": [origin],
+        "DatasetLinks": {**before, **{name: folder.as_uri() for name, folder in links.items()}},
+    }
+    write_json(path, content)
+    write_text(output / ".bidsignore", BIDSIGNORE)
+    _write_descriptions(output / "descriptions.tsv", descriptions)
+
+
+def _container(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The container that this runs in, as the image and its engine say it."""
+    tag = environment.get("BIDS_LABELX_CONTAINER_TAG")
+    if not tag:
+        return {}
+    engines = ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
+    kind = "singularity" if any(name in environment for name in engines) else "docker"
+    return {"Container": {"Type": kind, "Tag": tag}}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write_descriptions(path: Path, descriptions: Mapping[str, str]) -> None:
+    known: dict[str, str] = {}
+    if path.is_file():
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        known = dict(zip(table["desc_id"], table["description"], strict=True))
+    rows = sorted({**known, **{f"desc-{k}": text for k, text in descriptions.items()}}.items())
+    write_tsv(path, pd.DataFrame(rows, columns=["desc_id", "description"]))

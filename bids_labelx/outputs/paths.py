@@ -1,0 +1,104 @@
+"""Writing: BIDS names, sidecars, tables and images, each whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import nibabel as nib
+import numpy as np
+
+from bids_labelx.files import write_bytes
+from bids_labelx.names import SPATIAL, build_name
+
+SOURCE_LINK = "preprocessed"
+
+
+COLUMN_DESCRIPTIONS = {
+    "voxels_atlas": "Voxels with this label in the atlas image as it is stored",
+    "voxels_grid": "Voxels with this label on the grid of the run",
+    "voxels_covered": "Voxels on the grid that are inside the brain mask and whose series is "
+    "finite and not all zero",
+    "coverage": "voxels_covered / voxels_grid",
+    "status": "ok, or why the label has no signal: absent-from-image, lost-in-resampling, "
+    "outside-mask, low-coverage",
+}
+
+
+def folder_of(entities: Mapping[str, str]) -> Path:
+    """The folder of a run's outputs within the output dataset: ``sub-01/ses-a/func``."""
+    session = [f"ses-{entities['ses']}"] if "ses" in entities else []
+    return Path(f"sub-{entities['sub']}", *session, "func")
+
+
+def output_path(
+    entities: Mapping[str, str], suffix: str, extension: str, **more: str | None
+) -> Path:
+    """Where an output goes, within the output dataset.
+
+    Parameters
+    ----------
+    entities
+        Those of the source run, with those of the atlas where there is one.
+    more
+        ``stat``, ``meas``, ``desc``; None for what the name does not have.
+    """
+    added = {key: value for key, value in more.items() if value is not None}
+    return folder_of(entities) / build_name({**entities, **added}, suffix, extension)
+
+
+def figure_path(path: Path, extension: str) -> Path:
+    """Where the figure of an output goes: ``sub-01/figures``, under the output's name."""
+    return Path(path.parts[0], "figures", path.name.partition(".")[0] + extension)
+
+
+def report_figure(
+    entities: Mapping[str, str], suffix: str, extension: str, **more: str | None
+) -> Path:
+    """Where a figure of a run and atlas goes, within the output dataset; see `output_path`."""
+    return figure_path(output_path(entities, suffix, extension, **more), extension)
+
+
+def run_figure(
+    entities: Mapping[str, str], suffix: str, extension: str, **more: str | None
+) -> Path:
+    """Where a figure of a run goes that its space and resolution have nothing to do with."""
+    temporal = {key: value for key, value in entities.items() if key not in SPATIAL}
+    return report_figure(temporal, suffix, extension, **more)
+
+
+def outliers_path(entities: Mapping[str, str], desc: str) -> Path:
+    """The outliers table: censoring is of the run, whatever its space and resolution."""
+    temporal = {key: value for key, value in entities.items() if key not in SPATIAL}
+    return output_path(temporal, "outliers", ".tsv", desc=desc)
+
+
+def write_labels(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
+    """Write a label image, shape (x, y, z), as gzipped NIfTI; same labels, same bytes.
+
+    The type is int16 where the values fit, else int32 or int64.
+    """
+    largest = int(labels.max(initial=0))
+    kinds = (np.int16, np.int32, np.int64)
+    kind = next(k for k in kinds if largest <= np.iinfo(k).max)
+    image = nib.Nifti1Image(labels.astype(kind), affine, dtype=kind)
+    image.header.set_xyzt_units("mm")
+    # No time and no name in the gzip header: they would differ from start to start.
+    write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
+
+
+def bids_uri(link: str, root: Path, path: Path) -> str:
+    """A BIDS URI to a file of a linked dataset: ``bids:preprocessed:sub-01/func/…``."""
+    return f"bids:{link}:{quote(path.relative_to(root).as_posix())}"
+
+
+def first_twice(paths: Iterable[Path]) -> Path | None:
+    """The first path that comes a second time."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path in seen:
+            return path
+        seen.add(path)
+    return None

@@ -1,0 +1,125 @@
+"""Reading back what the participant level wrote: for reports and for the group level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.files import read_json
+from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.paths import figure_path
+
+# Entities that tell the results of one run apart.
+_OF_ATLAS = ("atlas", "seg", "scale")
+_OF_RESULT = ("stat", "meas", "desc")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One time series of the output dataset, with what is beside it.
+
+    Attributes
+    ----------
+    output
+        The output dataset.
+    path
+        The time series table, within the output dataset.
+    entities
+        Those of its name.
+    sidecar
+        Its JSON.
+    labels
+        The label table of its run and atlas.
+    """
+
+    output: Path
+    path: Path
+    entities: Mapping[str, str]
+    sidecar: Mapping[str, Any]
+    labels: pd.DataFrame
+
+    @property
+    def run(self) -> dict[str, str]:
+        """The entities of the run that it comes from."""
+        return {k: v for k, v in self.entities.items() if k not in (*_OF_ATLAS, *_OF_RESULT)}
+
+    @property
+    def labels_path(self) -> Path:
+        """The label table, within the output dataset."""
+        return self.path.with_name(_dseg_name(self.entities))
+
+    @property
+    def labels_figure(self) -> Path:
+        """The picture of the labels, within the output dataset."""
+        return figure_path(self.labels_path, ".png")
+
+    def matrices(self) -> list[Path]:
+        """The matrices made of it, within the output dataset, sorted."""
+        found = []
+        for path in sorted((self.output / self.path).parent.glob("*_relmat.tsv")):
+            entities = dict(parse_name(path).entities)
+            entities.pop("meas", None)
+            if entities == dict(self.entities):
+                found.append(path.relative_to(self.output))
+        return found
+
+
+def participants_of(output: Path) -> list[str]:
+    """Labels of the participants in an output dataset, sorted."""
+    return sorted(p.name.removeprefix("sub-") for p in output.glob("sub-*") if p.is_dir())
+
+
+def series_paths(output: Path, participant: str) -> list[Path]:
+    """The time series tables of a participant, within the output dataset, sorted."""
+    found = (output / f"sub-{participant}").glob("**/func/*_timeseries.tsv")
+    return sorted(path.relative_to(output) for path in found)
+
+
+def matrices_of_several_runs(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
+    """The matrices of a participant over several runs, each with its sidecar, sorted.
+
+    Paths are within the output dataset. Those of the first volumes only are left out.
+    """
+    found = []
+    for path in sorted((output / f"sub-{participant}").glob("**/func/*_relmat.json")):
+        try:
+            sidecar = read_json(path)
+        except LabelxError:
+            continue
+        if "NumberOfRuns" in sidecar and "NumberOfVolumesUsed" not in sidecar:
+            found.append((path.with_suffix(".tsv").relative_to(output), sidecar))
+    return found
+
+
+def read_series(output: Path, path: Path) -> Series:
+    """A time series' sidecar and label table; the series itself stays on disk.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where a file beside it is not there or not whole.
+    """
+    entities = parse_name(path).entities
+    sidecar = read_json((output / path).with_suffix(".json"))
+    lacking = {"NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom"} - set(sidecar)
+    if lacking:
+        raise BadDataError(
+            f"{output / path.with_suffix('.json')}: no {', '.join(sorted(lacking))}; "
+            "run the participant level again"
+        )
+    labels_path = output / path.with_name(_dseg_name(entities))
+    try:
+        labels = pd.read_csv(labels_path, sep="\t", dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise BadDataError(f"{labels_path}: cannot be read as a table ({error})") from None
+    return Series(output, path, entities, sidecar, labels)
+
+
+def _dseg_name(entities: Mapping[str, str]) -> str:
+    kept = {key: value for key, value in entities.items() if key not in _OF_RESULT}
+    return build_name(kept, "dseg", ".tsv")

@@ -1,0 +1,1 @@
+"""The work on one run and on a participant, without nipype."""

@@ -1,0 +1,156 @@
+"""One matrix over several runs of a session, or of a participant: ``--concatenate``.
+
+It is made of the time series that the runs have written, after all of them are done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.measures.connectivity import MEASURES, concatenate, first_volumes
+from bids_labelx.names import build_name, together
+from bids_labelx.outputs.failures import read_failures
+from bids_labelx.outputs.paths import bids_uri
+from bids_labelx.outputs.results import Series, read_series, series_paths
+from bids_labelx.participant.matrices import draw_matrix, matrix_path, write_matrix
+from bids_labelx.participant.plan import Plan
+from bids_labelx.settings import Settings
+
+LOGGER = logging.getLogger("bids_labelx")
+
+
+def concatenate_runs(settings: Settings, plan: Plan) -> list[str]:
+    """Write the matrices over several runs of every participant of this start.
+
+    Returns
+    -------
+    list of str
+        What could not be done, a message each.
+    """
+    level = settings.concatenate
+    assert level is not None
+    problems: list[str] = []
+    labels = {strategy.label for strategy in plan.strategies}
+    atlases = set(plan.all_atlas_names)
+    for participant in sorted(plan.participants):
+        groups: dict[tuple[tuple[str, str], ...], list[Series]] = defaultdict(list)
+        for path in series_paths(settings.output_dir, participant):
+            try:
+                one = read_series(settings.output_dir, path)
+            except LabelxError as error:
+                problems.append(str(error))
+                continue
+            if one.entities["desc"] in labels and one.sidecar["Atlas"] in atlases:
+                groups[tuple(together(one.entities, level).items())].append(one)
+        for common, series in groups.items():
+            if dict(common) == dict(series[0].entities):
+                # A run by itself, whose own matrix has this name.
+                continue
+            try:
+                _write_together(settings, dict(common), series)
+            except LabelxError as error:
+                problems.append(str(error))
+    return problems
+
+
+def _write_together(
+    settings: Settings, entities: Mapping[str, str], series: Sequence[Series]
+) -> None:
+    first = series[0]
+    for one in series[1:]:
+        if one.labels["name"].tolist() != first.labels["name"].tolist():
+            raise BadDataError(
+                f"{one.path} has other regions than {first.path}: {one.labels_path} and "
+                f"{first.labels_path} differ; run the participant level again"
+            )
+    names = first.labels["name"].tolist()
+    kept = [_kept_rows(one, names) for one in series]
+    more: dict[str, Any] = {
+        "NumberOfVolumesKept": sum(len(rows) for rows in kept),
+        "DegreesOfFreedom": sum(one.sidecar["DegreesOfFreedom"] for one in series),
+        "NumberOfRuns": len(series),
+        "MissingRuns": _missing(settings, series),
+    }
+    if more["MissingRuns"]:
+        LOGGER.warning(
+            "%s: put together without %s, which failed",
+            build_name(entities, "relmat", ""),
+            ", ".join(more["MissingRuns"]),
+        )
+    try:
+        whole = concatenate(kept)
+    except ValueError as error:
+        raise BadDataError(f"{build_name(entities, 'relmat', '')}: {error}") from error
+    own = {key: value for key, value in entities.items() if key not in ("stat", "desc")}
+    statistic, label = first.sidecar["Statistic"], entities["desc"]
+    networks = first.labels["network"].tolist() if "network" in first.labels else None
+    numbers: list[int | None] = [None, *settings.exact_volumes]
+    for measure in settings.measures:
+        for number in numbers:
+            if number is not None and number > len(whole):
+                continue
+            rows = whole if number is None else first_volumes(whole, number)
+            path = matrix_path(own, statistic, label, measure, number)
+            try:
+                matrix = MEASURES[measure][0](rows)
+            except ValueError as error:
+                raise BadDataError(f"{path}: {error}") from error
+            write_matrix(
+                settings.output_dir,
+                path,
+                matrix,
+                names,
+                measure=measure,
+                series=first.sidecar,
+                sources=[bids_uri("", Path(), one.path) for one in series],
+                nodes=bids_uri("", Path(), first.labels_path),
+                more=more if number is None else {**more, "NumberOfVolumesUsed": number},
+            )
+            if number is None:
+                draw_matrix(
+                    settings.output_dir,
+                    path,
+                    matrix,
+                    names,
+                    measure=measure,
+                    networks=networks,
+                    what=f"{statistic}, {first.sidecar['DenoisingStrategy']}, {len(series)} runs",
+                )
+
+
+def _kept_rows(one: Series, names: Sequence[str]) -> np.ndarray:
+    """The volumes kept of a time series, shape (n_kept, n_regions)."""
+    path = one.output / one.path
+    try:
+        table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
+        values = table.to_numpy(float)
+    except (OSError, ValueError) as error:
+        raise BadDataError(f"{path}: cannot be read as a table of numbers ({error})") from None
+    mask = np.array(one.sidecar["SampleMask"], dtype=bool)
+    if list(table) != list(names) or len(table) not in (len(mask), int(mask.sum())):
+        raise BadDataError(
+            f"{path}: {table.shape[1]} columns and {len(table)} rows do not fit its sidecar and "
+            "label table; run the participant level again"
+        )
+    return values[mask] if len(table) == len(mask) else values
+
+
+def _missing(settings: Settings, series: Sequence[Series]) -> list[str]:
+    """Runs that failed and would have been put together with these."""
+    level = settings.concatenate
+    assert level is not None
+    strategy = series[0].sidecar["DenoisingStrategy"]
+    common = together(series[0].run, level)
+    return [
+        build_name(failure.entities, "bold", "")
+        for failure in read_failures(settings.output_dir, series[0].run["sub"])
+        if strategy in failure.problems and together(failure.entities, level) == common
+    ]

@@ -1,0 +1,262 @@
+"""The output dataset as a whole: what describes it, and what it was made with.
+
+Several starts may write into one folder at the same time. What they share is written under a
+lock; all else has a name of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bids_labelx._version import __version__
+from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.denoise import Strategy
+from bids_labelx.errors import CannotWriteError, Stopped, UsageError
+from bids_labelx.files import START, TEMPORARY, read_json, write_json, write_text
+from bids_labelx.inputs.queries import read_queries
+from bids_labelx.names import parse_name
+from bids_labelx.outputs.description import write_dataset_files
+from bids_labelx.outputs.results import participants_of
+from bids_labelx.participant.deliver import dataset_links
+from bids_labelx.participant.matrices import matrix_label
+from bids_labelx.participant.plan import Plan
+from bids_labelx.settings import Settings, to_toml
+
+LOGGER = logging.getLogger("bids_labelx")
+
+_DAY = 86400.0
+
+# Long enough for a thousand starts that each hold the lock for a tenth of a second.
+_PATIENCE = 300.0
+
+# Settings that change what stands in a file, and not in its name.
+_TELLING = (
+    "background_label",
+    "labels",
+    "min_coverage",
+    "mask",
+    "smoothing_fwhm",
+    "clean_level",
+    "standardize_voxels",
+    "censor_output",
+    "min_minutes",
+)
+
+# The parts of the record, and what one of their entries is called.
+_SECTIONS = {"settings": "setting", "strategies": "strategy", "atlases": "atlas"}
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Hold the lock of an output dataset.
+
+    Raises
+    ------
+    CannotWriteError
+        Where another start keeps it for minutes, or it cannot be made.
+    """
+    path = output / "logs" / ".lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        raise CannotWriteError(
+            f"{error.lock_file}: another start holds this lock for {_PATIENCE:.0f} s; if there is "
+            "none, remove the file"
+        ) from None
+    except OSError as error:
+        raise CannotWriteError(f"{path}: cannot be created ({error.strerror})") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def whole_files_only(output: Path, plan: Plan) -> Iterator[None]:
+    """Remove what a start has begun to write and not finished, where it is stopped.
+
+    Its temporary files bear the names of machine and process, in all of its processes.
+    """
+    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
+    os.environ[START] = f"{machine}.{os.getpid()}"
+    try:
+        yield
+    except Stopped:
+        for path in _temporary(output, plan, f"{TEMPORARY}{os.environ[START]}-*"):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
+    """Files in the folders that a start writes to; those of other participants may be many."""
+    yield from output.glob(pattern)
+    for name in ("logs", *(f"sub-{label}" for label in plan.participants)):
+        yield from (output / name).rglob(pattern)
+
+
+def _remove_leftovers(output: Path, plan: Plan) -> None:
+    """Remove what starts on this machine left that were killed, and what is a day old."""
+    machine = os.environ[START].partition(".")[0]
+    for path in _temporary(output, plan, f"{TEMPORARY}*"):
+        found = re.match(rf"{re.escape(TEMPORARY)}([A-Za-z0-9]*)\.(\d+)-", path.name)
+        dead = found and found[1] == machine and not Path("/proc", found[2]).exists()
+        try:
+            if dead or time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
+        except OSError:
+            # Its start has just finished or removed it.
+            continue
+
+
+def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
+    """Write what describes the dataset; give the folder of logs.
+
+    Raises
+    ------
+    UsageError
+        Where it holds results of other settings, and is not to be overwritten.
+    CannotWriteError
+    """
+    output, logs = settings.output_dir, settings.output_dir / "logs"
+    with locked(output):
+        _remove_leftovers(output, plan)
+        _remember(settings, made_with(settings, plan), plan)
+        write_dataset_files(
+            output,
+            source=settings.bids_dir,
+            source_description=read_json(settings.bids_dir / "dataset_description.json"),
+            links=dataset_links(settings.bids_dir, plan.runs),
+            descriptions=_descriptions(settings, plan.strategies),
+        )
+        write_text(logs / "settings.toml", to_toml(settings))
+        write_text(logs / "CITATION.md", f"# Methods\n\n{methods}\n")
+    return logs
+
+
+def _descriptions(settings: Settings, strategies: Sequence[Strategy]) -> dict[str, str]:
+    """What each ``desc-`` label of the outputs did."""
+    return {
+        matrix_label(one.label, first): one.description
+        + ("" if first is None else f"; of the volumes kept, the first {first}")
+        for one in strategies
+        for first in (None, *settings.exact_volumes)
+    }
+
+
+def made_with(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
+    """All that decides what stands in a file of a given name.
+
+    Returns
+    -------
+    dict
+        ``settings`` by option, ``strategies`` by their ``desc-`` label, ``atlases`` by space and
+        name.
+    """
+    description = settings.bids_dir / "dataset_description.json"
+    plain = {name: getattr(settings, name) for name in _TELLING}
+    if isinstance(settings.mask, Path):
+        plain["mask"] = f"{settings.mask.name}, {_digest(settings.mask)}"
+    made = {
+        "settings": {
+            **{f"--{name.replace('_', '-')}": value for name, value in plain.items()},
+            "BIDS_DIR's dataset_description.json": _digest(description),
+            **_queried(settings.bids_filter_file),
+        },
+        "strategies": {
+            one.label: {**one.confounds, **one.volumes, **one.clean} for one in plan.strategies
+        },
+        "atlases": {f"{one.space}, {one.key}": _source(one) for one in plan.atlases},
+    }
+    read: dict[str, dict[str, Any]] = json.loads(json.dumps(made))
+    return read
+
+
+def _queried(path: Path | None) -> dict[str, list[str]]:
+    """What images, masks and tables were asked for, as far as the names of outputs do not say."""
+    queries = read_queries(path)
+    # An output is called by all entities of its image but this one.
+    image = [one for one in queries.bold.conditions if one.key == "desc"]
+    return {
+        "BOLD images": [str(one) for one in image],
+        "masks": [str(one) for one in queries.mask.conditions],
+        "confounds tables": [str(one) for one in queries.confounds.conditions],
+    }
+
+
+def _source(atlas: Atlas) -> dict[str, str]:
+    """What an atlas is made of; of segmentations that each run has its own of, the table."""
+    entities = parse_name(atlas.image).entities
+    own = f"each run's own, desc-{entities.get('desc')}" if "sub" in entities else None
+    table = "none" if atlas.table_path is None else _digest(atlas.table_path)
+    return {"image": own or _digest(atlas.image), "table": table}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What both know of and do not agree on, a line each."""
+    found = []
+    for section, word in _SECTIONS.items():
+        known = before.get(section, {})
+        for name in known.keys() & now[section].keys():
+            one, other = known[name], now[section][name]
+            if one == other:
+                continue
+            if not isinstance(one, dict):
+                found.append(f"{name} was {_shown(one)}, is {_shown(other)}")
+                continue
+            parts = [
+                f"{key} was {_shown(one.get(key))}, is {_shown(other.get(key))}"
+                for key in sorted({*one, *other})
+                if one.get(key) != other.get(key)
+            ]
+            found.append(f"{word} {name}: {'; '.join(parts)}")
+    return sorted(found)
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _remember(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
+    """Compare what the folder was made with, and add what is new."""
+    path = settings.output_dir / "logs" / "contents.json"
+    before = read_json(path) if path.is_file() else {}
+    found = differences(before, now)
+    if found and not settings.overwrite:
+        raise UsageError(
+            f"{settings.output_dir} holds results of other settings, and files of both would "
+            "look alike:\n" + "\n".join(found) + "\nchoose another OUTPUT_DIR; or --overwrite, "
+            "which replaces the results of the runs of this start"
+        )
+    if found:
+        there = participants_of(settings.output_dir)
+        left = [label for label in there if label not in plan.participants]
+        LOGGER.warning(
+            "settings differ from those of earlier results: %s%s",
+            "; ".join(found),
+            f"; participants that keep such results: {', '.join(left)}" if left else "",
+        )
+    version, folder = before.get("bids_labelx", __version__), before.get("bids_dir")
+    if version != __version__:
+        LOGGER.warning("earlier results here are of bids_labelx %s, not %s", version, __version__)
+    if folder not in (None, str(settings.bids_dir)):
+        LOGGER.warning("earlier results here are of %s, not %s", folder, settings.bids_dir)
+    merged = {section: {**before.get(section, {}), **now[section]} for section in _SECTIONS}
+    write_json(path, {"bids_labelx": __version__, "bids_dir": str(settings.bids_dir), **merged})

@@ -1,0 +1,260 @@
+"""From a run's results to files of the output dataset: tables, sidecars and images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from nibabel.affines import voxel_sizes
+
+from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.denoise import Strategy
+from bids_labelx.files import write_json, write_tsv
+from bids_labelx.images import read_data
+from bids_labelx.names import camel
+from bids_labelx.outputs.paths import (
+    SOURCE_LINK,
+    bids_uri,
+    outliers_path,
+    output_path,
+    write_labels,
+)
+from bids_labelx.outputs.sidecars import dseg_sidecar, timeseries_sidecar
+from bids_labelx.participant.extract import Arrays, read_mask, series_key
+from bids_labelx.participant.matrices import matrix_path, write_matrix
+from bids_labelx.participant.plan import PlannedRun
+from bids_labelx.settings import Settings
+
+_MASK_LINK = "mask"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where a run's results go, and what they are called."""
+
+    settings: Settings
+    planned: PlannedRun
+    strategies: tuple[Strategy, ...]
+
+    def entities(self, atlas: Atlas) -> dict[str, str]:
+        """Entities of what is written of this run for one atlas."""
+        return {**self.planned.run.entities, **atlas.entities}
+
+    def sources(self, i: int, *, with_confounds: bool) -> list[str]:
+        """BIDS URIs of the files behind the results of the atlas at position `i`."""
+        run, mask, atlas = self.planned.run, self.planned.mask, self.planned.atlases[i]
+        own = [run.bold] if mask is None else [run.bold, mask]
+        if with_confounds and run.confounds is not None:
+            own.append(run.confounds)
+        theirs = [atlas.image] if atlas.table_path is None else [atlas.image, atlas.table_path]
+        return [
+            *(_uri(path, run.root, _MASK_LINK, path.parent) for path in own),
+            *(_uri(path, run.root, _atlas_link(atlas), atlas.root) for path in theirs),
+        ]
+
+
+def planned_paths(delivery: Delivery) -> list[Path]:
+    """The tables, label images and matrices of a run, within the output dataset."""
+    paths: list[Path] = []
+    for atlas in delivery.planned.atlases:
+        dseg = dseg_path(delivery, atlas)
+        paths += [dseg.with_suffix(".nii.gz"), dseg]
+        for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
+            paths.append(series_path(delivery, atlas, statistic, strategy))
+            paths += [
+                matrix_path(delivery.entities(atlas), statistic, strategy.label, measure, first)
+                for measure, first in _parts(delivery, delivery.planned.n_volumes)
+            ]
+    entities = delivery.planned.run.entities
+    return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
+
+
+def _uri(path: Path, dataset: Path, link: str, root: Path) -> str:
+    """A file's BIDS URI: within the input dataset where it lies there, else within a link."""
+    if path.is_relative_to(dataset):
+        return bids_uri(SOURCE_LINK, dataset, path)
+    return bids_uri(link, root, path)
+
+
+def dataset_links(dataset: Path, runs: Sequence[PlannedRun]) -> dict[str, Path]:
+    """The folders that the BIDS URIs of all runs start from, by the names they are called by."""
+    links = {SOURCE_LINK: dataset}
+    for planned in runs:
+        for atlas in planned.atlases:
+            if not atlas.root.is_relative_to(dataset):
+                links[_atlas_link(atlas)] = atlas.root
+        if planned.mask is not None and not planned.mask.is_relative_to(dataset):
+            links[_MASK_LINK] = planned.mask.parent
+    return links
+
+
+def _atlas_link(atlas: Atlas) -> str:
+    return f"atlas-{atlas.entities['atlas']}"
+
+
+def write_run(
+    delivery: Delivery,
+    *,
+    labels: Sequence[Path],
+    tables: Sequence[pd.DataFrame],
+    cleaned: Arrays,
+    matrices: Arrays,
+    denoising: Mapping[str, Any],
+) -> list[Path]:
+    """Write all tables, sidecars and label images of a run.
+
+    Parameters
+    ----------
+    delivery
+        Names and places.
+    labels
+        For each atlas the labels on the run's grid, not masked.
+    tables, cleaned, matrices, denoising
+        What the steps before gave.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was written, within the output dataset.
+    """
+    written: list[Path] = []
+    for i, atlas in enumerate(delivery.planned.atlases):
+        written += _write_dseg(delivery, i, labels[i], tables[i])
+        names = tables[i]["name"].tolist()
+        for statistic, strategy in done_strategies(delivery, denoising):
+            path = series_path(delivery, atlas, statistic, strategy)
+            key = series_key(i, statistic, strategy.name)
+            table = pd.DataFrame(cleaned[key], columns=names)
+            sidecar = timeseries_sidecar(
+                statistic=statistic,
+                atlas=atlas.key,
+                strategy=strategy,
+                denoising=denoising[strategy.name],
+                t_r=delivery.planned.t_r,
+                sources=delivery.sources(i, with_confounds=strategy.needs_table),
+                resolution=_resolution(delivery.planned),
+                min_coverage=delivery.settings.min_coverage,
+                smoothing_fwhm=delivery.settings.smoothing_fwhm,
+                clean_level=delivery.settings.clean_level,
+                standardize_voxels=delivery.settings.standardize_voxels
+                and strategy.name != "none",
+                censor_output=delivery.settings.censor_output,
+                temporal_snr=denoising[strategy.name]
+                .get("temporal_snr", {})
+                .get(series_key(i, statistic)),
+            )
+            _write_pair(delivery.settings.output_dir, path, table, sidecar)
+            written.append(path)
+            source, nodes = (
+                bids_uri("", Path(), path),
+                bids_uri("", Path(), dseg_path(delivery, atlas)),
+            )
+            kept = denoising[strategy.name]["kept"]
+            for measure, first in _parts(delivery, sum(kept)):
+                end = f"/{measure}" if first is None else f"/{measure}/{first}"
+                place = matrix_path(
+                    delivery.entities(atlas), statistic, strategy.label, measure, first
+                )
+                write_matrix(
+                    delivery.settings.output_dir,
+                    place,
+                    matrices[key + end],
+                    names,
+                    measure=measure,
+                    series=sidecar,
+                    sources=[source],
+                    nodes=nodes,
+                    more={} if first is None else {"NumberOfVolumesUsed": first},
+                )
+                written.append(place)
+    for strategy in delivery.strategies:
+        if "problem" not in denoising[strategy.name]:
+            path = outliers_path(delivery.planned.run.entities, strategy.label)
+            write_tsv(
+                delivery.settings.output_dir / path,
+                pd.DataFrame(denoising[strategy.name]["outliers"]),
+            )
+            written.append(path)
+    return written
+
+
+def _parts(delivery: Delivery, kept: int) -> Iterator[tuple[str, int | None]]:
+    """Measures, each of all volumes kept and of the first so many, where there are as many."""
+    numbers = [None, *(n for n in delivery.settings.exact_volumes if n <= kept)]
+    yield from product(delivery.settings.measures, numbers)
+
+
+def too_short(delivery: Delivery, denoising: Mapping[str, Any]) -> list[str]:
+    """Which strategies keep fewer volumes of a run than are asked for, in words."""
+    return [
+        f"{strategy.name} keeps {sum(entry['kept'])} volumes: no matrix of the first {n}"
+        for strategy in delivery.strategies
+        if "problem" not in (entry := denoising[strategy.name])
+        for n in delivery.settings.exact_volumes
+        if n > sum(entry["kept"])
+    ]
+
+
+def done_strategies(
+    delivery: Delivery, denoising: Mapping[str, Any]
+) -> Iterator[tuple[str, Strategy]]:
+    """Statistics × strategies, without the strategies that could not be done."""
+    for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
+        if "problem" not in denoising[strategy.name]:
+            yield statistic, strategy
+
+
+def _write_pair(output: Path, path: Path, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> None:
+    # The table last: where it is, its sidecar is too.
+    write_json(output / path.with_suffix(".json"), sidecar)
+    write_tsv(output / path, table, index=table.index.name is not None)
+
+
+def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
+    path = dseg_path(delivery, delivery.planned.atlases[i])
+    masked, affine = masked_labels(delivery.planned, labels)
+    sidecar = dseg_sidecar(
+        table,
+        sources=delivery.sources(i, with_confounds=False),
+        resolution=_resolution(delivery.planned),
+        min_coverage=delivery.settings.min_coverage,
+    )
+    write_json(delivery.settings.output_dir / path.with_suffix(".json"), sidecar)
+    write_labels(delivery.settings.output_dir / path.with_suffix(".nii.gz"), masked, affine)
+    write_tsv(delivery.settings.output_dir / path, table)
+    return [path, path.with_suffix(".nii.gz")]
+
+
+def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Labels inside the run's mask, shape (x, y, z), and their affine."""
+    data, affine = read_data(labels)
+    grid = (planned.grid.shape, np.array(planned.grid.affine))
+    inside = read_mask(planned.mask, *grid, resample=planned.resample_mask)
+    return np.where(inside, data, 0), affine
+
+
+def _resolution(planned: PlannedRun) -> str | None:
+    """What BIDS wants to know of a file with a ``res-`` entity."""
+    run = planned.run
+    if "res" not in run.entities:
+        return None
+    zooms = voxel_sizes(np.array(planned.grid.affine))
+    size = " × ".join(f"{zoom:.4g}" for zoom in zooms)
+    return str(run.metadata.get("Resolution") or f"The run's own grid, {size} mm")
+
+
+def dseg_path(delivery: Delivery, atlas: Atlas) -> Path:
+    """The label table of a run; the image and the sidecar are beside it."""
+    return output_path(delivery.entities(atlas), "dseg", ".tsv")
+
+
+def series_path(delivery: Delivery, atlas: Atlas, statistic: str, strategy: Strategy) -> Path:
+    """The time series table of a run."""
+    return output_path(
+        delivery.entities(atlas), "timeseries", ".tsv", stat=camel(statistic), desc=strategy.label
+    )

@@ -1,0 +1,53 @@
+"""What a start would do, in plain lines: ``--dry-run``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bids_labelx.inputs.dataset import Run
+from bids_labelx.participant.deliver import Delivery, planned_paths
+from bids_labelx.participant.plan import Plan
+from bids_labelx.settings import Settings
+
+
+def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
+    """Each run with what it is read from and what would be written of it, then what would not be.
+
+    Parameters
+    ----------
+    settings, plan
+        What was asked for, and what it comes to.
+    """
+    count = 0
+    for planned in plan.runs:
+        run = planned.run
+        yield run.name
+        yield _line("mask", _name(run, planned.mask) if planned.mask else "none: all voxels count")
+        missing = f"none: {run.missing.get('confounds', '')}"
+        yield _line("confounds", _name(run, run.confounds) if run.confounds else missing)
+        for atlas in planned.atlases:
+            table = f" with {_name(run, atlas.table_path)}" if atlas.table_path else ", no table"
+            yield _line("atlas", f"{atlas.key}: {_name(run, atlas.image)}{table}")
+        paths = planned_paths(Delivery(settings, planned, plan.strategies))
+        count += len(paths)
+        for path in paths:
+            yield _line("writes", path.as_posix())
+    for run, problem in plan.failures:
+        yield f"{run.name}\n    cannot be done: {problem}"
+    for run in plan.skipped:
+        yield f"{run.name}\n    left out: no atlas is in its space ({run.space})"
+    yield (
+        f"{len(plan.runs)} runs of {len(plan.participants)} participants would be done, "
+        f"{count} tables and images written to {settings.output_dir}; "
+        f"{len(plan.failures)} runs cannot be done"
+    )
+
+
+def _line(what: str, text: str) -> str:
+    return f"    {what:<10} {text}"
+
+
+def _name(run: Run, path: Path) -> str:
+    """A path within the input dataset where it lies there."""
+    return path.relative_to(run.root).as_posix() if path.is_relative_to(run.root) else str(path)

@@ -1,0 +1,270 @@
+"""The figures of a run's report, drawn where all that they show is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.denoise import Strategy, read_confounds
+from bids_labelx.denoise.confounds import column_values
+from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
+from bids_labelx.names import camel
+from bids_labelx.outputs.paths import report_figure, run_figure
+from bids_labelx.participant.deliver import Delivery, done_strategies, masked_labels
+from bids_labelx.participant.extract import Arrays, series_key
+from bids_labelx.participant.matrices import draw_matrix, matrix_path
+
+_SCRUBBED_BY = {
+    "framewise_displacement": ("FD (mm)", "fd_threshold"),
+    "std_dvars": ("std. DVARS", "std_dvars_threshold"),
+}
+# Columns that say something of a run, whether a strategy takes them or not.
+_ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the steps of a run gave.
+
+    Attributes
+    ----------
+    labels
+        For each atlas the labels on the run's grid, not masked.
+    tables
+        The label tables.
+    signals
+        ``mean_image`` and the series before cleaning, by atlas and statistic.
+    cleaned
+        The series by atlas, statistic and strategy.
+    matrices
+        By atlas, statistic, strategy and measure.
+    denoising
+        By strategy, see `bids_labelx.participant.denoise_run.clean_run`.
+    """
+
+    labels: Sequence[Path]
+    tables: Sequence[pd.DataFrame]
+    signals: Arrays
+    cleaned: Arrays
+    matrices: Arrays
+    denoising: Mapping[str, Any]
+
+    def kept(self, strategy: Strategy) -> np.ndarray:
+        """Which volumes a strategy keeps, bool of shape (n_volumes,)."""
+        return np.array(self.denoising[strategy.name]["kept"], dtype=bool)
+
+    def series(self, i: int, statistic: str, strategy: Strategy) -> np.ndarray:
+        """Cleaned series of the volumes kept, shape (n_kept, n_labels)."""
+        series = self.cleaned[series_key(i, statistic, strategy.name)]
+        kept = self.kept(strategy)
+        return series[kept] if len(series) == len(kept) else series
+
+
+def draw_run(delivery: Delivery, results: Results) -> list[Path]:
+    """Draw the figures of a run, each with a file of what lies under the pointer where it helps.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The figures, within the output dataset.
+    """
+    drawn = list(_draw_confounds(delivery, results))
+    for i, atlas in enumerate(delivery.planned.atlases):
+        drawn += _draw_labels(delivery, results, i, atlas)
+        for statistic in delivery.settings.statistic:
+            drawn.append(_draw_carpet(delivery, results, i, statistic))
+        for statistic, strategy in done_strategies(delivery, results.denoising):
+            if _changes(strategy):
+                drawn += _draw_spectrum(delivery, results, i, statistic, strategy)
+            table = results.tables[i]
+            drawn += [
+                draw_matrix(
+                    delivery.settings.output_dir,
+                    matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
+                    results.matrices[series_key(i, statistic, strategy.name, measure)],
+                    table["name"].tolist(),
+                    measure=measure,
+                    networks=_networks(table),
+                    what=f"{statistic}, {strategy.name}",
+                )
+                for measure in delivery.settings.measures
+            ]
+    return drawn
+
+
+def _changes(strategy: Strategy) -> bool:
+    """Whether a strategy does anything: before and after `none` is the same picture."""
+    return strategy.name != "none"
+
+
+def _networks(table: pd.DataFrame) -> list[str] | None:
+    return table["network"].tolist() if "network" in table else None
+
+
+def region_texts(table: pd.DataFrame) -> list[str]:
+    """What to say of each label under the pointer: name, network, coverage, why it is lost."""
+    texts = []
+    for _, row in table.iterrows():
+        parts = [str(row["name"])]
+        if "network" in table and row["network"] not in NETWORKLESS:
+            parts.append(row["network"])
+        share = row["coverage"]
+        parts.append("no voxel" if pd.isna(share) else f"coverage {share:.2f}")
+        if row["status"] != OK:
+            parts.append(str(row["status"]))
+        texts.append(" · ".join(parts))
+    return texts
+
+
+def _draw_labels(delivery: Delivery, results: Results, i: int, atlas: Atlas) -> Iterator[Path]:
+    """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
+    from bids_labelx.report.brain import plot_label_values, plot_labels
+    from bids_labelx.report.hover import save_with_hover
+    from bids_labelx.report.run_figures import plot_coverage
+
+    output, entities = delivery.settings.output_dir, delivery.entities(atlas)
+    masked, affine = masked_labels(delivery.planned, results.labels[i])
+    table, mean_image = results.tables[i], results.signals["mean_image"]
+    texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
+    in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
+    path = report_figure(entities, "dseg", ".png")
+    save_with_hover(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
+    yield path
+    path = report_figure(entities, "coveragemap", ".png")
+    coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
+    figure = plot_label_values(
+        mean_image, masked, affine, coverage, measure="coverage", limits=(0, 1)
+    )
+    save_with_hover(figure, output / path, texts=in_order)
+    yield path
+    path = report_figure(entities, "coverage", ".svg")
+    figure = plot_coverage(
+        table["coverage"].to_numpy(float),
+        table["name"].tolist(),
+        (table["status"] != OK).to_numpy(),
+        threshold=delivery.settings.min_coverage,
+    )
+    save_with_hover(figure, output / path, texts=list(texts.values()))
+    yield path
+
+
+def _draw_carpet(delivery: Delivery, results: Results, i: int, statistic: str) -> Path:
+    from bids_labelx.report.hover import save_with_hover
+    from bids_labelx.report.run_figures import Cleaned, plot_carpet
+
+    table = results.tables[i]
+    done = [one for what, one in done_strategies(delivery, results.denoising) if what == statistic]
+    motion = _motion(results, done)
+    scrubs = [one.volumes.get("scrub", {}) for one in done]
+    thresholds = {
+        name: min(scrub[key] for scrub in scrubs if key in scrub)
+        for name, key in _SCRUBBED_BY.values()
+        if any(key in scrub for scrub in scrubs)
+    }
+    figure = plot_carpet(
+        results.signals[series_key(i, statistic)],
+        [
+            Cleaned(one.name, results.kept(one), results.series(i, statistic, one))
+            for one in done
+            if _changes(one)
+        ],
+        networks=_networks(table),
+        motion=motion,
+        thresholds=thresholds,
+    )
+    entities = delivery.entities(delivery.planned.atlases[i])
+    path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
+    save_with_hover(figure, delivery.settings.output_dir / path, texts=region_texts(table))
+    return path
+
+
+def _motion(results: Results, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
+    """Framewise displacement and DVARS of the run, by name with unit, as far as they are known."""
+    found: dict[str, np.ndarray] = {}
+    for strategy in strategies:
+        columns = results.denoising[strategy.name]["outliers"]
+        for column, (name, _) in _SCRUBBED_BY.items():
+            if column in columns:
+                found.setdefault(name, np.array(columns[column], dtype=float))
+    return found
+
+
+def _draw_spectrum(
+    delivery: Delivery, results: Results, i: int, statistic: str, strategy: Strategy
+) -> Iterator[Path]:
+    """Power by frequency, before and after a strategy."""
+    from bids_labelx.report.figures import save_figure
+    from bids_labelx.report.run_figures import plot_spectrum
+
+    t_r = delivery.planned.t_r
+    if t_r is None:
+        return
+    before = results.signals[series_key(i, statistic)]
+    frequencies, share = power_spectrum(before, np.ones(len(before), dtype=bool), t_r)
+    after = power_spectrum(results.series(i, statistic, strategy), results.kept(strategy), t_r)[1]
+    figure = plot_spectrum(
+        frequencies,
+        share,
+        after,
+        band=(strategy.clean.get("high_pass"), strategy.clean.get("low_pass")),
+        title=f"Power, {statistic}, {strategy.name}",
+    )
+    path = report_figure(
+        delivery.entities(delivery.planned.atlases[i]),
+        "spectrum",
+        ".svg",
+        stat=camel(statistic),
+        desc=strategy.label,
+    )
+    save_figure(figure, delivery.settings.output_dir / path)
+    yield path
+
+
+def _draw_confounds(delivery: Delivery, results: Results) -> Iterator[Path]:
+    """Correlations between confounds, and the regressors of each strategy."""
+    from bids_labelx.report.figures import plot_matrix, save_figure
+    from bids_labelx.report.hover import save_with_hover
+    from bids_labelx.report.run_figures import correlate_confounds, plot_design
+
+    run, output = delivery.planned.run, delivery.settings.output_dir
+    columns = [
+        (one, results.denoising[one.name]["columns"])
+        for one in delivery.strategies
+        if "problem" not in results.denoising[one.name]
+    ]
+    if run.confounds is None or not any(names for _, names in columns):
+        return
+    table, source = read_confounds(run.confounds), str(run.confounds)
+    for strategy, names in columns:
+        if names:
+            path = run_figure(run.entities, "design", ".svg", desc=strategy.label)
+            figure = plot_design(
+                column_values(table, names, source),
+                names,
+                results.kept(strategy),
+                title=f"Regressors of {strategy.name}",
+            )
+            save_figure(figure, output / path)
+            yield path
+    # Cosines are uncorrelated by construction, and many.
+    taken = [name for _, names in columns for name in names if "cosine" not in name]
+    shown = list(dict.fromkeys([*taken, *(name for name in _ALWAYS if name in table)]))
+    if len(shown) < 2:
+        return
+    numbers = table[shown].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    figure = plot_matrix(
+        correlate_confounds(numbers),
+        shown,
+        title="Correlations between confounds",
+        limits=(-1, 1),
+        measure="correlation",
+    )
+    path = run_figure(run.entities, "confounds", ".svg")
+    save_with_hover(figure, output / path, names=shown)
+    yield path

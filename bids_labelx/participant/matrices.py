@@ -1,0 +1,120 @@
+"""Matrices between regions as files and pictures: of a run, or of several together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.files import write_json, write_tsv
+from bids_labelx.measures.connectivity import MEASURES
+from bids_labelx.names import camel
+from bids_labelx.outputs.paths import figure_path, output_path
+from bids_labelx.outputs.sidecars import relmat_sidecar
+
+
+def matrix_path(
+    entities: Mapping[str, str],
+    statistic: str,
+    label: str,
+    measure: str,
+    first: int | None = None,
+) -> Path:
+    """The table of a matrix, within the output dataset.
+
+    Parameters
+    ----------
+    entities
+        Those of run and atlas.
+    statistic, label, measure
+        What was taken of the voxels, the strategy's ``desc-`` label, what was computed.
+    first
+        Of so many volumes only.
+    """
+    return output_path(
+        entities,
+        "relmat",
+        ".tsv",
+        stat=camel(statistic),
+        meas=camel(measure),
+        desc=matrix_label(label, first),
+    )
+
+
+def matrix_label(label: str, first: int | None) -> str:
+    """The ``desc-`` label of a matrix of all volumes kept, or of the first so many."""
+    return label if first is None else f"{label}First{first}"
+
+
+def write_matrix(
+    output: Path,
+    path: Path,
+    matrix: np.ndarray,
+    names: Sequence[str],
+    *,
+    measure: str,
+    series: Mapping[str, Any],
+    sources: Sequence[str],
+    nodes: str,
+    more: Mapping[str, Any],
+) -> None:
+    """Write a matrix, (n, n), with its sidecar.
+
+    Parameters
+    ----------
+    output, path
+        The output dataset, and the table within it.
+    matrix, names
+        The matrix and its regions.
+    measure
+        As in `bids_labelx.measures.connectivity.MEASURES`.
+    series
+        The sidecar of the time series behind it.
+    sources, nodes
+        BIDS URIs of the series, and of the label table.
+    more
+        What is other than in the sidecar of the series.
+    """
+    sidecar = relmat_sidecar(MEASURES[measure][1], {**series, **more}, sources=sources)
+    regions = list(names)
+    table = pd.DataFrame(matrix, index=regions, columns=regions)
+    table.index.name = "name"
+    # The table last: where it is, its sidecar is too.
+    write_json(output / path.with_suffix(".json"), {**sidecar, "NodeFiles": nodes, **more})
+    write_tsv(output / path, table, index=True)
+
+
+def draw_matrix(
+    output: Path,
+    path: Path,
+    matrix: np.ndarray,
+    names: Sequence[str],
+    *,
+    measure: str,
+    networks: Sequence[str] | None,
+    what: str,
+) -> Path:
+    """Draw a matrix; give the picture's place within the output dataset.
+
+    `what` says in a few words which series it is of.
+    """
+    from bids_labelx.report.figures import matrix_order, plot_matrix
+    from bids_labelx.report.hover import save_with_hover
+
+    shown = MEASURES[measure][1].partition(",")[0]
+    figure = plot_matrix(
+        matrix,
+        names,
+        networks=networks,
+        title=f"{shown[0].upper()}{shown[1:]}, {what}",
+        limits=(-1, 1) if "correlation" in measure else None,
+        measure=shown,
+    )
+    picture = figure_path(path, ".svg")
+    order = matrix_order(networks, len(names))
+    drawn = names if order is None else [names[i] for i in order]
+    save_with_hover(figure, output / picture, names=drawn)
+    return picture

@@ -1,0 +1,255 @@
+"""What a start will do, worked out and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+
+from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
+from bids_labelx.atlases.sources import space_of
+from bids_labelx.denoise import Strategy, override, read_strategies
+from bids_labelx.errors import BadDataError, LabelxError, SpaceError
+from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_grid
+from bids_labelx.images import open_image
+from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
+from bids_labelx.names import together
+from bids_labelx.outputs.paths import first_twice, output_path
+from bids_labelx.settings import Settings
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A voxel grid: shape (x, y, z) and the affine as four rows, voxel indices to mm."""
+
+    shape: tuple[int, int, int]
+    affine: tuple[tuple[float, ...], ...]
+
+    def same(self, other: Grid) -> bool:
+        """Equal shapes, and affines within 1e-3 mm."""
+        return same_grid(self.shape, np.array(self.affine), other.shape, np.array(other.affine))
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run with what its header says, and what it is to be reduced to.
+
+    Attributes
+    ----------
+    run
+        The run.
+    grid
+        The first one like its own, which all runs on it share.
+    n_volumes, t_r
+        Of the image; the repetition time in seconds, None where nothing says it.
+    itemsize
+        Bytes of a voxel as it is stored.
+    atlases
+        Those of its space, then its own.
+    mask
+        The image whose voxels above 0 count; None where all do.
+    resample_mask
+        Whether the mask may be on another grid than the run.
+    """
+
+    run: Run
+    grid: Grid
+    n_volumes: int
+    t_r: float | None
+    itemsize: int
+    atlases: tuple[Atlas, ...]
+    mask: Path | None
+    resample_mask: bool = False
+
+    @property
+    def key(self) -> str:
+        """A name for nodes and records, unique among the runs."""
+        text = "_".join(f"{key}_{value}" for key, value in self.run.entities.items())
+        return text.replace("+", "_plus_")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs with their atlases.
+
+    Attributes
+    ----------
+    runs
+        Those that can be tried.
+    atlas_names
+        By space, the names of the atlases of its runs.
+    label_counts
+        By an atlas' name, how many labels it has.
+    strategies
+        The denoising strategies, for every run.
+    failures
+        Runs that cannot even be tried, each with the reason.
+    skipped
+        Runs in a space that no atlas is in, where the user did not ask for that space.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    atlas_names: Mapping[str, tuple[str, ...]]
+    label_counts: Mapping[str, int]
+    strategies: tuple[Strategy, ...]
+    failures: tuple[tuple[Run, str], ...]
+    skipped: tuple[Run, ...]
+
+    @property
+    def participants(self) -> set[str]:
+        """Labels of the participants whose runs can be tried."""
+        return {planned.run.entities["sub"] for planned in self.runs}
+
+    @property
+    def all_atlas_names(self) -> list[str]:
+        """All atlases by name, sorted."""
+        return sorted({name for names in self.atlas_names.values() for name in names})
+
+    def of_all(self, problem: str) -> dict[str, str]:
+        """A run's problem as that of each strategy."""
+        return {strategy.name: problem for strategy in self.strategies}
+
+    @property
+    def atlases(self) -> list[Atlas]:
+        """All atlases of all runs, each once."""
+        found = {(one.key, one.image): one for planned in self.runs for one in planned.atlases}
+        return list(found.values())
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Find runs and atlases, and refuse what cannot go together.
+
+    Raises
+    ------
+    LabelxError
+        For what concerns every run. What concerns one run is among the plan's failures.
+    """
+    strategies = tuple(
+        override(
+            read_strategies(settings.denoise),
+            fd_threshold=settings.fd_threshold,
+            std_dvars_threshold=settings.std_dvars_threshold,
+            dummy_scans=settings.dummy_scans,
+            clean=settings.clean,
+        )
+    )
+    if isinstance(settings.mask, Path):
+        open_image(settings.mask)
+    found = find_runs(settings)
+    choice = choose_atlases(settings, found)
+    runs = [run for run in found if run.space in choice.names]
+    skipped = tuple(run for run in found if run.space not in choice.names)
+    twice = first_twice(output_path(run.entities, "bold", "") for run in runs)
+    if twice is not None:
+        same = [r.name for r in runs if output_path(r.entities, "bold", "") == twice]
+        raise BadDataError(
+            "these runs would be written under the same name; move one of them away\n"
+            + "\n".join(same)
+        )
+    if settings.concatenate:
+        _check_together(settings.concatenate, runs)
+    planned: list[PlannedRun] = []
+    failures: list[tuple[Run, str]] = []
+    grids: list[Grid] = []
+    for run in runs:
+        try:
+            planned.append(_plan_run(run, choice, grids, settings.mask))
+        except LabelxError as error:
+            failures.append((run, str(error)))
+    return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
+
+
+def _check_together(level: str, runs: Sequence[Run]) -> None:
+    """Refuse runs of which one has the name that their matrix together would have."""
+    groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[tuple(together(run.entities, level).items())].append(run)
+    for common, members in groups.items():
+        if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
+            raise BadDataError(
+                f"--concatenate {level}: the matrix of these runs together would have the name of "
+                "one of them; choose the others with --run-id, or name it apart\n"
+                + "\n".join(run.name for run in members)
+            )
+
+
+def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path) -> PlannedRun:
+    needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
+    for what in needed:
+        if what in run.missing:
+            raise BadDataError(f"{run.name}: {run.missing[what]}")
+    if run.bold in choice.problems:
+        raise BadDataError(choice.problems[run.bold])
+    image = _open_bold(run)
+    # More dimensions than four are fine where all but one have length 1, as SPM writes them.
+    n_volumes = int(np.prod(image.shape[3:]))
+    rows = tuple(tuple(float(value) for value in row) for row in image.affine)
+    grid = Grid((image.shape[0], image.shape[1], image.shape[2]), rows)
+    atlases = choice.of_run[run.bold]
+    for atlas in atlases:
+        _check_overlap(run, grid, atlas)
+    # The first grid like it stands for all: labels are resampled once for each.
+    known = next((other for other in grids if grid.same(other)), None)
+    if known is None:
+        grids.append(grid)
+        known = grid
+    t_r = repetition_time(run, image.header)
+    itemsize = image.get_data_dtype().itemsize
+    own = run.mask if mask == "brain" else None
+    if own is not None:
+        open_image(own)
+    if isinstance(mask, Path):
+        _check_mask_space(mask, run, grid)
+        return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, mask, resample_mask=True)
+    return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, own)
+
+
+def _check_mask_space(mask: Path, run: Run, grid: Grid) -> None:
+    """A mask for many runs has to be in their space, by its name or by its very grid."""
+    image = open_image(mask)
+    space = space_of(mask)
+    if space is None:
+        if not same_grid(image.shape, image.affine, grid.shape, np.array(grid.affine)):
+            raise SpaceError(
+                f"{run.name}: --mask {mask} is on another grid and its name says no space "
+                "(space- or tpl-), so it may not fit"
+            )
+    elif space != run.space:
+        raise SpaceError(f"{run.name}: --mask {mask} is in {space}, the run in {run.space}")
+
+
+def _open_bold(run: Run) -> SpatialImage:
+    image = open_image(run.bold)
+    if len(image.shape) < 4 or sum(length > 1 for length in image.shape[3:]) > 1:
+        raise BadDataError(
+            f"{run.name}: a BOLD run has 4 dimensions, this image has shape {image.shape}"
+        )
+    return image
+
+
+def _check_overlap(run: Run, grid: Grid, atlas: Atlas) -> None:
+    image = open_image(atlas.image)
+    shape, affine = image.shape[:3], image.affine
+    if not boxes_overlap(shape, affine, grid.shape, np.array(grid.affine)):
+        theirs = _box(shape, affine)
+        raise BadDataError(
+            f"{run.name}: the atlas {atlas.image} lies wholly outside the image; it covers "
+            f"{theirs}, the run {_box(grid.shape, np.array(grid.affine))}"
+        )
+
+
+def _box(shape: tuple[int, ...], affine: np.ndarray) -> str:
+    low, high = bounding_box(shape, affine)
+    return " × ".join(
+        f"{axis} {a:.0f} to {b:.0f} mm" for axis, a, b in zip("xyz", low, high, strict=True)
+    )
+
+
+def record_paths(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
+    """Where the nodes of a run say that it is done, and why it is not."""
+    return folder / f"{run.key}.done.json", folder / f"{run.key}.failed.json"

@@ -1,0 +1,72 @@
+"""How far the graph is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_LINE_EVERY = 30.0
+
+
+@contextmanager
+def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[..., None]]:
+    """Show how many runs have ended. It counts records, so it is true under every plugin."""
+
+    def counts() -> tuple[int, int]:
+        return len(list(records.glob("*.done.json"))), len(list(records.glob("*.failed.json")))
+
+    if not console.is_terminal:
+        yield _lines(console, total, counts)
+        done, failed = counts()
+        console.print(f"runs: {done} done, {failed} failed, {total} in all", markup=False)
+        return
+    columns = (
+        TextColumn("runs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]}"),
+        TimeRemainingColumn(),
+    )
+    # No thread of its own: workers are forked while it shows.
+    with Progress(*columns, console=console, auto_refresh=False) as bar:
+        task = bar.add_task("runs", total=total, failed="")
+
+        def update(*_: Any) -> None:
+            done, failed = counts()
+            text = f"{failed} failed" if failed else ""
+            bar.update(task, completed=done + failed, failed=text, refresh=True)
+
+        yield update
+
+
+def _lines(
+    console: Console, total: int, counts: Callable[[], tuple[int, int]]
+) -> Callable[..., None]:
+    """A line now and then, for logs of schedulers."""
+    started = last = time.monotonic()
+    shown = (0, 0)
+
+    def update(*_: Any) -> None:
+        nonlocal last, shown
+        now = time.monotonic()
+        if now - last < _LINE_EVERY:
+            return
+        found = counts()
+        if found == shown:
+            return
+        last, shown = now, found
+        ended = sum(found)
+        left = (now - started) / ended * (total - ended) if ended else 0
+        console.print(
+            f"runs: {found[0]} done, {found[1]} failed, {total - ended} left, "
+            f"about {left / 60:.0f} min to go",
+            markup=False,
+        )
+
+    return update

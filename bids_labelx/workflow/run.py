@@ -1,0 +1,158 @@
+"""Running the graph: under which plugin, how far it is, and how it is stopped."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bids_labelx.errors import Stopped
+from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
+from bids_labelx.settings import Settings
+from bids_labelx.workflow.plugins import _LOCAL, read_plugin
+from bids_labelx.workflow.progress import _progress
+from bids_labelx.workflow.slurm import (
+    _QUEUE_POLL,
+    _SLURM,
+    _ask_slurm_for_memory,
+    _cancel_jobs,
+    _slurm_arguments,
+    _user,
+    _wait_for_jobs,
+)
+
+LOGGER = logging.getLogger("bids_labelx")
+
+# nipype looks for finished nodes this often, in seconds; its own default costs 1 s a node.
+_POLL = 0.05
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into `Stopped`."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's, and whoever runs this in another one has their own way.
+        yield
+        return
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop(number: int, _: object) -> None:
+        # A second signal is not to cut short what the first one brings about.
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)
+        raise Stopped(number)
+
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def run_graph(
+    settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
+) -> dict[str, dict[str, Any]]:
+    """Run every node that can run.
+
+    Returns
+    -------
+    dict
+        By the key of each run what it left word of: ``problems`` by strategy, ``notes``, by step
+        the ``seconds`` it took, and the ``trace`` of an error where there is one.
+    """
+    if not plan.runs:
+        return {}
+    from bids_labelx.workflow.graph import init_bids_labelx_wf
+    from bids_labelx.workflow.plugins import ProcessPerNode, plugin_named
+
+    plugin, arguments = read_plugin(settings)
+    if settings.nipype_plugin_file is None and len(plan.runs) == 1:
+        # The nodes of one run wait for each other.
+        plugin = "Linear"
+    # A folder of its own for each start: another one may share the work folder.
+    records = Path(tempfile.mkdtemp(prefix="records-", dir=work))
+    (records / "atlases").mkdir()
+    workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=records)
+    workflow.config["execution"] = {
+        "crashdump_dir": str(logs),
+        "crashfile_format": "txt",
+        "poll_sleep_duration": _POLL if plugin in _LOCAL else _QUEUE_POLL,
+        "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
+        "check_version": "false",
+    }
+    if plugin in _SLURM:
+        _ask_slurm_for_memory(workflow, str(arguments.get("sbatch_args", "")))
+    # nipype's plugin for Slurm names its jobs by it.
+    os.environ.setdefault("LOGNAME", _user())
+    try:
+        with _progress(console, len(plan.runs), records) as update:
+            if plugin != "SLURMGraph":
+                arguments["status_callback"] = update
+            token = f"bidslabelx{secrets.token_hex(6)}"
+            if plugin in _SLURM:
+                arguments = _slurm_arguments(plugin, arguments, token)
+            # nipype collects garbage at every poll; what is there need not be gone through.
+            gc.freeze()
+            runner = plugin_named(plugin, arguments)
+            try:
+                workflow.run(plugin=runner)
+                if plugin == "SLURMGraph":
+                    _wait_for_jobs(token, update)
+            except Stopped:
+                if plugin in _SLURM:
+                    _cancel_jobs(token)
+                raise
+            except Exception as error:
+                # nipype raises the first node's error again; every run's own is in its record.
+                LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)
+            finally:
+                gc.unfreeze()
+                if isinstance(runner, ProcessPerNode):
+                    runner.end()
+        return {one.key: _word_of(plan, records, one) for one in plan.runs}
+    finally:
+        shutil.rmtree(records, ignore_errors=True)
+
+
+def _word_of(plan: Plan, records: Path, planned: PlannedRun) -> dict[str, Any]:
+    """What a run left word of."""
+    from bids_labelx.workflow.graph import atlas_records
+
+    done, failed = record_paths(records, planned)
+    if failed.is_file():
+        record = _read(failed)
+        LOGGER.error("%s\n%s", record["message"], record["traceback"])
+        return {**_failed(plan, record["message"]), "trace": record["traceback"]}
+    if done.is_file():
+        return _read(done)
+    texts = [_read(path)["message"] for path in atlas_records(records, planned) if path.is_file()]
+    if texts:
+        text = "the atlas could not be brought onto the grid: " + "; ".join(texts)
+    else:
+        text = (
+            "it did not run to its end: a process or job was killed or ran out of memory, or the "
+            "start was stopped; see logs/"
+        )
+    return _failed(plan, text)
+
+
+def _failed(plan: Plan, problem: str) -> dict[str, Any]:
+    return {"problems": plan.of_all(problem), "notes": [], "seconds": {}}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))

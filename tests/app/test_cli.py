@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bids_labelx.app import cli
+from bids_labelx._version import __version__
+from bids_labelx.app.cli import main
+from bids_labelx.app.options import build_parser, hyphenate
+from bids_labelx.denoise import preset_names
+
+
+def test_long_options_are_accepted_with_underscores_and_hyphens() -> None:
+    given = ["a_b", "--participant_label", "x_y", "--min_coverage=0.5", "-w", "my_dir"]
+    wanted = ["a_b", "--participant-label", "x_y", "--min-coverage=0.5", "-w", "my_dir"]
+    assert hyphenate(given) == wanted
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"bids_labelx {__version__}\n"
+
+
+def test_all_mistakes_of_a_command_line_are_shown_and_end_with_64(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main(["in", "--nonsense", "--min_coverage", "7", "--statistic", "mode"])
+    message = capsys.readouterr().err
+    assert code == 64
+    for part in ("--nonsense", "'7'", "'mode'", "OUTPUT_DIR"):
+        assert part in message
+    assert "Traceback" not in message
+
+
+def test_an_option_without_its_value_ends_with_64(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["in", "out", "participant", "--space"]) == 64
+    assert "--space" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_ends_with_66(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main([str(tmp_path / "none"), str(tmp_path / "o"), "participant", "--atlas", "x.nii"])
+    assert code == 66
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_errors_show_a_traceback_only_with_v(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(tmp_path), str(tmp_path / "o"), "participant", "--atlas", "x.nii"]
+    assert main(arguments) == 16
+    assert "Traceback" not in capsys.readouterr().err
+    assert main([*arguments, "-v"]) == 16
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_is_called_one_and_ends_with_70(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(cli, "_run", broken)
+    assert main([]) == 70
+    message = capsys.readouterr().err
+    assert "internal error: ZeroDivisionError: oh" in message
+    assert "Traceback" not in message
+
+
+def test_list_denoise_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-denoise"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == preset_names()
+
+
+def test_the_command_line_wins_over_the_config_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text('bids_dir = "nowhere"\nnprocs = 0\natlas = ["x.nii"]\n')
+    arguments = [str(tmp_path), "out", "participant", "--config-file", str(config)]
+    assert main(arguments) == 64
+    assert "--nprocs" in capsys.readouterr().err
+    assert main([*arguments, "--nprocs", "1"]) == 16
+
+
+def test_readme_and_help_agree_on_the_options() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    options = set(re.findall(r"(?<!-)--[a-z][a-z-]+", build_parser().format_help()))
+    # What engines and schedulers are told there is no option of ours; ci/container runs it.
+    readme = re.sub(r"(?s)\n## In a container\n.*?(?=\n## )", "", readme)
+    assert set(re.findall(r"(?<!-)--[a-z][a-z-]+", readme)) <= options

@@ -1,0 +1,406 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from urllib.parse import unquote
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import SPACE
+
+from bids_labelx.app.group import run_group
+from bids_labelx.app.participant import run_participants
+from bids_labelx.errors import MissingInputError, NoRunsError
+from bids_labelx.settings import Settings
+
+AddRun = Callable[..., Path]
+
+VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, add_run: AddRun, atlas_dataset: Path) -> Settings:
+    """Two participants, done with two strategies and two statistics."""
+    add_run(tmp_path / "ds", "sub-01_ses-a_task-rest")
+    add_run(tmp_path / "ds", "sub-02_ses-a_task-rest")
+    settings = Settings(
+        tmp_path / "ds",
+        tmp_path / "out",
+        "participant",
+        atlas_dataset=atlas_dataset,
+        denoise=("none", "simple"),
+        statistic=("mean", "median"),
+        nprocs=1,
+    )
+    assert run_participants(settings) == 0
+    return replace(settings, analysis_level="group")
+
+
+def test_there_is_a_row_per_run_and_strategy_with_what_the_sidecars_say(
+    settings: Settings,
+) -> None:
+    assert run_group(settings) == 0
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    assert table["participant_id"].tolist() == ["sub-01"] * 2 + ["sub-02"] * 2
+    assert table["strategy"].tolist() == ["none", "simple"] * 2
+    assert table["session_id"].unique().tolist() == ["ses-a"]
+    assert table["volumes"].tolist() == [40] * 4
+    assert table["volumes_kept"].tolist() == [40, 39] * 2
+    assert table["labels"].tolist() == [3] * 4
+    assert table["min_coverage"].tolist() == [0.5] * 4
+    confounds = settings.bids_dir / "sub-01/ses-a/func"
+    fd = pd.read_csv(next(confounds.glob("*.tsv")), sep="\t")["framewise_displacement"]
+    assert table["mean_fd"][0] == pytest.approx(fd.mean())
+    page = (settings.output_dir / "group.html").read_text()
+    assert 'href="sub-01.html"' in page
+    assert "sub-02" in page
+
+
+def test_temporal_snr_and_share_above_are_those_of_the_input(settings: Settings) -> None:
+    assert run_group(settings) == 0
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    func = settings.output_dir / "sub-01/ses-a/func"
+    bold = next((settings.bids_dir / "sub-01").rglob("*_bold.nii.gz"))
+    labels = nib.load(next(func.glob("*_dseg.nii.gz"))).get_fdata()
+    data = nib.load(bold).get_fdata()
+    status = pd.read_csv(next(func.glob("*_dseg.tsv")), sep="\t").set_index("index")["status"]
+    # The first volume is none of those that simple keeps.
+    for row, first in ((0, 0), (1, 1)):
+        ratios = []
+        for label in status.index[status == "ok"]:
+            voxels = data[labels == label]
+            series = voxels[(voxels != 0).any(axis=1)].mean(axis=0)[first:]
+            ratios.append(series.mean() / series.std(ddof=1))
+        assert table["mean_tsnr"][row] == pytest.approx(np.mean(ratios), rel=1e-5)
+    confounds = next((settings.bids_dir / "sub-01/ses-a/func").glob("*.tsv"))
+    fd = pd.read_csv(confounds, sep="\t")["framewise_displacement"].dropna()
+    assert table["fd_threshold"].tolist() == [0.5] * 4
+    assert table["share_fd_above"][0] == pytest.approx((fd > 0.5).mean())
+
+
+def test_an_excluded_run_keeps_its_row_and_enters_no_mean(settings: Settings) -> None:
+    for path in (settings.output_dir / "sub-02").rglob("*_timeseries.json"):
+        sidecar = json.loads(path.read_text())
+        path.write_text(json.dumps({**sidecar, "MeanFramewiseDisplacement": 0.9}))
+    run_group(settings)
+    rows = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t").groupby("participant_id")
+    means = rows["mean_fd"].first()
+    assert means.nunique() == 2
+    assert run_group(replace(settings, max_mean_fd=float(means.mean()))) == 0
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    assert table["excluded"].tolist() == [int(v > means.mean()) for v in table["mean_fd"]]
+    assert table["why"].notna().tolist() == (table["excluded"] == 1).tolist()
+    kept = means.idxmin()
+    (matrix,) = tables((settings.output_dir / kept).rglob("*stat-mean_*_desc-simple_relmat.tsv"))
+    mean, n, _, std = tables(settings.output_dir.glob("group_*_desc-simple_stat-*_relmat.tsv"))
+    assert n.loc["two", "five"] == 1
+    assert mean.loc["two", "five"] == pytest.approx(np.arctanh(matrix.loc["two", "five"]))
+    assert std.isna().all(axis=None)
+
+
+def test_the_page_says_how_much_of_a_participant_is_excluded(settings: Settings) -> None:
+    for path in (settings.output_dir / "sub-02").rglob("*desc-simple_timeseries.json"):
+        sidecar = json.loads(path.read_text())
+        path.write_text(json.dumps({**sidecar, "MeanFramewiseDisplacement": 0.9}))
+    assert run_group(replace(settings, max_mean_fd=0.8)) == 0
+    page = (settings.output_dir / "group.html").read_text()
+    assert page.count("1 of 2 runs and strategies excluded") == 1
+    assert page.count(">complete<") == 1
+
+
+def test_an_atlas_of_one_region_has_figures_of_quality_and_no_matrix(
+    settings: Settings, labels: np.ndarray, write_image: Callable[..., Path], tmp_path: Path
+) -> None:
+    image = write_image(tmp_path / "one.nii.gz", (labels == 2).astype(np.int16))
+    one = replace(
+        settings,
+        analysis_level="participant",
+        output_dir=tmp_path / "other",
+        atlas=(f"one={image}",),
+        atlas_dataset=None,
+        atlas_space=SPACE,
+        denoise=("simple",),
+    )
+    assert run_participants(one) == 0
+    assert run_group(replace(one, analysis_level="group")) == 0
+    assert len(pd.read_csv(one.output_dir / "group_qc.tsv", sep="\t")) == 2
+    found = [path.name for path in one.output_dir.glob("group*")]
+    assert sorted(found) == ["group.html", "group_atlas-one_coverage.tsv", "group_qc.tsv"]
+
+
+def test_what_was_refused_has_a_row_with_the_reason(
+    settings: Settings, add_run: AddRun, tmp_path: Path
+) -> None:
+    add_run(tmp_path / "ds", "sub-00_ses-a_task-rest")
+    bold = next((tmp_path / "ds/sub-00").rglob("*_bold.nii.gz"))
+    bold.write_bytes(bold.read_bytes()[:-500])
+    confounds = next((tmp_path / "ds/sub-02").rglob("*.tsv"))
+    lines = confounds.read_text().splitlines(keepends=True)
+    confounds.write_text("".join(lines[:-1]))
+    assert run_participants(replace(settings, analysis_level="participant")) == 1
+    # A participant without any result is missing, too.
+    assert run_group(settings) == 1
+    path = settings.output_dir / "group_qc.tsv"
+    table = pd.read_csv(path, sep="\t").set_index(["participant_id", "strategy"])
+    assert len(table) == 6
+    for strategy in ("none", "simple"):
+        lost = table.loc[("sub-00", strategy)]
+        assert lost["session_id"] == "ses-a"
+        assert "bold.nii.gz" in lost["problem"]
+        assert np.isnan(lost["volumes_kept"])
+        assert pd.isna(table.loc[("sub-01", strategy), "problem"])
+    assert pd.isna(table.loc[("sub-02", "none"), "problem"])
+    refused = table.loc[("sub-02", "simple")]
+    assert "39 rows, but the BOLD image has 40 volumes" in refused["problem"]
+    # Whole numbers stay whole beside rows without any.
+    assert "\t40\t39\t" in path.read_text()
+    assert "39 rows, but" in (settings.output_dir / "group.html").read_text()
+    # What is done later is no problem any more.
+    confounds.write_text("".join(lines))
+    assert run_participants(replace(settings, participant_label=("02",))) == 0
+    assert run_group(replace(settings, participant_label=("02",))) == 0
+    assert pd.read_csv(path, sep="\t")["problem"].isna().all()
+
+
+def test_a_broken_participant_is_listed_and_the_others_are_in(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (settings.output_dir / "sub-01").rglob("*_timeseries.json"):
+        path.write_text("{half")
+    for path in (settings.output_dir / "sub-02").rglob("*desc-raw_timeseries.json"):
+        path.write_text("{}")
+    assert run_group(settings) == 1
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    assert table["participant_id"].tolist() == ["sub-02"]
+    message = capsys.readouterr().err
+    assert "sub-01: " in message
+    assert "not valid JSON" in message
+    assert "no DegreesOfFreedom" in message
+
+
+def test_a_participant_that_was_asked_for_and_is_not_there_is_listed(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_group(replace(settings, participant_label=("01", "09"))) == 1
+    assert "sub-09: no time series" in capsys.readouterr().err
+
+
+def test_without_participants_there_is_no_group(tmp_path: Path, settings: Settings) -> None:
+    with pytest.raises(MissingInputError, match="participant level first"):
+        run_group(replace(settings, output_dir=tmp_path / "none"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NoRunsError, match="participant level first"):
+        run_group(replace(settings, output_dir=tmp_path / "empty"))
+
+
+def tables(paths: Iterable[Path]) -> list[pd.DataFrame]:
+    """Each file by itself, as pandas reads it, in the order of names."""
+    return [
+        pd.read_csv(path, sep="\t", index_col=0, na_values="n/a")
+        for path in sorted(paths, key=lambda path: path.name)
+    ]
+
+
+@pytest.fixture
+def third(settings: Settings, add_run: AddRun) -> Settings:
+    """One participant more, with a brain mask that leaves nothing of label 9."""
+    add_run(settings.bids_dir, "sub-03_ses-a_task-rest_run-2", seed=3)
+    (path,) = (settings.bids_dir / "sub-03").rglob("*_mask.nii.gz")
+    image = nib.load(path)
+    mask = np.asarray(image.dataobj).copy()
+    mask[4] = 0
+    nib.save(nib.Nifti1Image(mask, image.affine), path)
+    assert run_participants(replace(settings, analysis_level="participant")) == 0
+    return settings
+
+
+def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_edge_has(
+    third: Settings,
+) -> None:
+    output = third.output_dir
+    assert run_group(third) == 0
+    for desc, stat, name in (
+        ("raw", "mean", "raw"),
+        ("simple", "mean", "simple"),
+        ("simple", "median", "simpleMedian"),
+    ):
+        of_runs = tables(output.glob(f"sub-*/**/*_stat-{stat}_*_desc-{desc}_relmat.tsv"))
+        stem = f"group_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
+        mean, n, _, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
+        assert len(of_runs) == 3
+        assert mean.index.tolist() == mean.columns.tolist() == ["nine", "two", "five"]
+        for a, b in permutations(mean.index, 2):
+            values = [r for table in of_runs if not np.isnan(r := table.loc[a, b])]
+            assert n.loc[a, b] == len(values) == (2 if "nine" in (a, b) else 3)
+            assert mean.loc[a, b] == pytest.approx(np.mean(np.arctanh(values)), rel=1e-8)
+            spread = np.std(np.arctanh(values), ddof=1)
+            assert std.loc[a, b] == pytest.approx(spread, rel=1e-6)
+        assert np.isnan(np.diag(mean)).all()
+        assert np.diag(n).tolist() == [0, 0, 0]
+        sidecar = json.loads((output / f"{stem}-n_relmat.json").read_text())
+        assert (sidecar["NumberOfRuns"], sidecar["NumberOfParticipants"]) == (3, 3)
+        assert (output / "figures" / f"{stem}-mean_relmat.svg").is_file()
+
+
+def test_the_coverage_table_has_the_labels_in_their_order(third: Settings) -> None:
+    assert run_group(third) == 0
+    found = pd.read_csv(third.output_dir / "group_atlas-Slabs_coverage.tsv", sep="\t")
+    of_runs = [
+        pd.read_csv(path, sep="\t") for path in third.output_dir.glob("sub-*/**/*_dseg.tsv")
+    ]
+    assert len(of_runs) == 3
+    assert found["name"].tolist() == ["nine", "two", "five"]
+    assert found["index"].tolist() == [9, 2, 5]
+    assert found["network"].tolist() == ["b", "a", "a"]
+    assert found["runs"].tolist() == [3, 3, 3]
+    for i in range(3):
+        shares = [run["coverage"][i] for run in of_runs]
+        assert found["mean_coverage"][i] == pytest.approx(np.mean(shares))
+        assert found["min_coverage"][i] == min(shares)
+    assert found["lost_in_runs"].tolist() == [1, 0, 0]
+
+
+def test_a_broken_matrix_is_named_and_the_others_are_averaged(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = next(settings.output_dir.glob("sub-01/**/*_stat-mean_*_desc-simple_relmat.tsv"))
+    broken.write_bytes(broken.read_bytes()[:-5])
+    assert run_group(settings) == 1
+    assert f"left out: sub-01: {broken}: cut off" in capsys.readouterr().err
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    table = table.set_index(["participant_id", "strategy"])
+    assert "cut off" in table.loc[("sub-01", "simple"), "problem"]
+    assert table["problem"].isna().sum() == 3
+    ns = tables(settings.output_dir.glob("group_*_desc-*_stat-n_relmat.tsv"))
+    # rawMedian, raw, simpleMedian, simple
+    assert [n.loc["two", "five"] for n in ns] == [2, 2, 2, 1]
+    assert "cut off" in (settings.output_dir / "group.html").read_text()
+
+
+def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
+    third: Settings,
+) -> None:
+    def content() -> dict[str, bytes]:
+        paths = [*third.output_dir.glob("group_*"), *third.output_dir.glob("figures/*")]
+        return {path.name: path.read_bytes() for path in paths}
+
+    run_group(third)
+    before = content()
+    run_group(replace(third, participant_label=("03", "01", "02", "01")))
+    assert content() == before
+    # 4 means of JSON, table and picture; spreads, numbers and QC-FC; edges; three tables.
+    # 4 histograms, what strategies cost by statistic, and the labels that are lost. What lies
+    # where in the means and in the brain.
+    assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 + 4 + 2 + 1 + 5
+
+
+def test_a_broken_label_image_leaves_distances_out_and_is_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = next(settings.output_dir.glob("sub-01/**/*_dseg.nii.gz"))
+    broken.write_bytes(b"half")
+    assert run_group(settings) == 1
+    assert capsys.readouterr().err.count(f"left out: sub-01: {broken}: ") == 1
+    table = pd.read_csv(settings.output_dir / "group_atlas-Slabs_qcfc.tsv", sep="\t")
+    assert table["distance_dependence"].isna().all()
+    assert table["participants"].tolist() == [2] * 4
+    # Two participants have no QC-FC, and their networks a modularity.
+    assert table["median_abs_qcfc"].isna().all()
+    assert table["modularity"].notna().any()
+
+
+def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -> None:
+    run_group(settings)
+    assert list(settings.output_dir.glob("figures/group_*_stat-median_*_cost.svg"))
+    for path in settings.output_dir.rglob("sub-*/**/*_stat-median_*"):
+        path.unlink()
+    assert run_group(settings) == 0
+    assert list(settings.output_dir.glob("**/group_*_desc-rawMedian_*")) == []
+    assert list(settings.output_dir.glob("figures/group_*_stat-median_*")) == []
+    assert len(list(settings.output_dir.glob("group_*_relmat.tsv"))) == 8
+
+
+def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) -> None:
+    run_group(settings)
+    page = (settings.output_dir / "group.html").read_text()
+    files = {path.name for path in settings.output_dir.glob("group_*.tsv")}
+    assert len(files) == 19
+    for name in files:
+        assert f'href="{name}"' in page
+    for path in settings.output_dir.glob("figures/*.svg"):
+        assert f'src="figures/{path.name}"' in page
+
+
+def test_the_page_has_its_sections_and_every_picture_it_shows(third: Settings) -> None:
+    run_group(third)
+    page = (third.output_dir / "group.html").read_text()
+    anchors = re.findall(r'<section id="([^"]+)"', page)
+    assert anchors == [
+        *("summary", "runs", "quality", "matrices", "strategies", "lost-labels"),
+        *("participants", "files"),
+    ]
+    shown = {unquote(src) for src in re.findall(r'(?:src|data-hover)="([^"]+)"', page)}
+    there = {f"figures/{path.name}" for path in third.output_dir.glob("figures/*")}
+    assert shown == there
+    assert "figures/group_atlas-Slabs_lost.png" in there
+    # Its table has the label that is lost in one of three runs, and no other.
+    part = page[page.index('id="lost-labels"') : page.index('id="participants"')]
+    assert re.findall(r'<th scope="row"[^>]*>([^<]+)<', part) == ["nine"]
+    assert "There is no QC-FC: it takes 4 participants with a mean FD, and 3 have one." in page
+
+
+def test_limits_and_excluded_are_in_the_summary(settings: Settings) -> None:
+    assert run_group(replace(settings, max_mean_fd=1e-9, min_minutes=1.0)) == 0
+    page = (settings.output_dir / "group.html").read_text()
+    assert "4 of 4 runs × strategies: 4 by --max-mean-fd 1e-09, " in page
+    assert "by --min-minutes 1" in page
+    assert page.count('<tr class="failed">') == 4
+    assert "There is no mean matrix." in page
+    assert run_group(settings) == 0
+    page = (settings.output_dir / "group.html").read_text()
+    assert "none: no limit was asked for" in page
+    assert '<tr class="failed">' not in page
+
+
+def test_what_is_broken_is_in_the_summary_without_the_folder(settings: Settings) -> None:
+    broken = next(settings.output_dir.glob("sub-01/**/*_stat-mean_*_desc-simple_relmat.tsv"))
+    broken.write_bytes(broken.read_bytes()[:-5])
+    assert run_group(settings) == 1
+    page = (settings.output_dir / "group.html").read_text()
+    warnings = page[page.index('class="warnings"') : page.index('id="runs"')]
+    assert "sub-01: sub-01/ses-a/func/" in warnings
+    assert str(settings.output_dir) not in warnings
+
+
+def test_who_has_runs_in_the_input_alone_is_told(
+    settings: Settings, add_run: AddRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_run(settings.bids_dir, "sub-04_ses-a_task-rest")
+    assert run_group(settings) == 0
+    assert "in the input and not in the output: sub-04\n" in capsys.readouterr().err
+    page = (settings.output_dir / "group.html").read_text()
+    assert "sub-04" in page
+    assert 'href="sub-04.html"' not in page
+    assert run_group(replace(settings, participant_label=("01",))) == 0
+    assert "sub-04" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
+def test_the_validator_finds_no_error_after_the_group(settings: Settings) -> None:
+    run_group(settings)
+    done = subprocess.run(
+        [VALIDATOR, settings.output_dir, "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_labelx.atlases.atlas import read_atlas, read_labels
+from bids_labelx.errors import BadDataError
+
+WriteImage = Callable[..., Path]
+
+
+def write_table(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_label_that_the_table_lacks_stops_with_its_value(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    image = write_image(tmp_path / "x.nii.gz", labels)
+    table = write_table(tmp_path / "x.tsv", "index\tname\n2\ttwo\n9\tnine\n")
+    with pytest.raises(BadDataError, match="labels that the table lacks: 5"):
+        read_atlas(image, table)
+
+
+def test_a_row_without_voxels_stays_in_the_table(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    image = write_image(tmp_path / "x.nii.gz", labels)
+    rows = "index\tname\n0\tbackground\n2\ta\n5\tb\n7\tghost\n9\tc\n"
+    _, _, table = read_atlas(image, write_table(tmp_path / "x.tsv", rows))
+    assert table["name"].tolist() == ["a", "b", "ghost", "c"]
+    assert table["voxels_atlas"].tolist()[2] == 0
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32, np.float64, ">i4", ">f4"])
+def test_label_values_survive_every_type_and_byte_order(tmp_path: Path, dtype: str) -> None:
+    data = np.zeros((3, 3, 3), dtype)
+    data[0, 0, 0], data[1, 1, 1], data[2, 2, 2] = 9170, 1175, 1
+    image = nib.Nifti1Image(data, np.eye(4), nib.Nifti1Header(endianness=">"))
+    image.header.set_data_dtype(dtype)
+    nib.save(image, tmp_path / "x.nii")
+    read, _ = read_labels(tmp_path / "x.nii")
+    assert (read == data.astype(np.int64)).all()
+
+
+def test_label_values_survive_a_scaled_header_and_large_ids(tmp_path: Path) -> None:
+    # scl_slope written by hand: saving through nibabel would scale the values themselves.
+    raw = bytearray(nib.Nifti1Image(np.array([[[0, 1, 2]]], np.int16), np.eye(4)).to_bytes())
+    raw[112:116] = np.float32(1000).tobytes()
+    (tmp_path / "scaled.nii").write_bytes(bytes(raw))
+    assert read_labels(tmp_path / "scaled.nii")[0].ravel().tolist() == [0, 1000, 2000]
+    large = np.array([[[0, 2**31 - 1, 2**31 + 7]]], np.int64)
+    nib.save(nib.Nifti1Image(large, np.eye(4), dtype=np.int64), tmp_path / "large.nii")
+    assert (read_labels(tmp_path / "large.nii")[0] == large).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "found"), [([0, 1.5], "1.5"), ([0, -3], "-3"), ([1, np.nan], "nan")]
+)
+def test_values_that_are_no_labels_are_refused(
+    tmp_path: Path, write_image: WriteImage, values: list[float], found: str
+) -> None:
+    image = write_image(tmp_path / "x.nii", np.array([[values]], np.float32))
+    with pytest.raises(BadDataError, match=found):
+        read_labels(image)
+
+
+def test_a_probabilistic_atlas_is_refused(tmp_path: Path, write_image: WriteImage) -> None:
+    image = write_image(tmp_path / "x.nii", np.zeros((2, 2, 2, 4), np.float32))
+    with pytest.raises(BadDataError, match="probabilistic"):
+        read_labels(image)
+
+
+def test_an_image_of_background_only_is_refused(tmp_path: Path, write_image: WriteImage) -> None:
+    with pytest.raises(BadDataError, match="no label in it"):
+        read_atlas(write_image(tmp_path / "x.nii", np.zeros((2, 2, 2), np.int16)), None)
+
+
+def test_a_truncated_image_is_refused(tmp_path: Path, write_image: WriteImage) -> None:
+    data = np.random.default_rng(0).integers(0, 9, (20, 20, 20)).astype(np.int16)
+    path = write_image(tmp_path / "x.nii.gz", data)
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(BadDataError, match="truncated or corrupt"):
+        read_labels(path)
