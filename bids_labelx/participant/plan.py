@@ -20,6 +20,7 @@ from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
 from bids_labelx.names import together
 from bids_labelx.outputs.paths import first_twice, output_path
+from bids_labelx.participant.records import RunSource
 from bids_labelx.settings import Settings
 
 
@@ -29,6 +30,12 @@ class Grid:
 
     shape: tuple[int, int, int]
     affine: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, shape: Sequence[int], affine: np.ndarray) -> Grid:
+        """The grid of an image with these voxels along its first three axes."""
+        rows = tuple(tuple(float(value) for value in row) for row in affine)
+        return cls((shape[0], shape[1], shape[2]), rows)
 
     def same(self, other: Grid) -> bool:
         """Equal shapes, and affines within 1e-3 mm."""
@@ -65,6 +72,19 @@ class PlannedRun:
     atlases: tuple[Atlas, ...]
     mask: Path | None
     resample_mask: bool = False
+
+    @property
+    def source(self) -> RunSource:
+        """What the steps of the run read."""
+        return RunSource(
+            self.run.bold,
+            self.mask,
+            self.resample_mask,
+            self.run.confounds,
+            self.run.missing.get("confounds", ""),
+            self.t_r,
+            self.run.desc,
+        )
 
     @property
     def key(self) -> str:
@@ -188,8 +208,7 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path
     image = _open_bold(run)
     # More dimensions than four are fine where all but one have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
-    rows = tuple(tuple(float(value) for value in row) for row in image.affine)
-    grid = Grid((image.shape[0], image.shape[1], image.shape[2]), rows)
+    grid = Grid.of(image.shape, image.affine)
     atlases = choice.of_run[run.bold]
     for atlas in atlases:
         _check_overlap(run, grid, atlas)
