@@ -2,7 +2,7 @@
 a sample mask.
 
 A strategy is data, not code (``data/denoise/*.toml``): groups of confounds with their options,
-which volumes to leave out, and how signals are filtered.
+which volumes to censor, and how signals are filtered.
 """
 
 from bids_labelx.denoise.applied import AppliedStrategy

@@ -85,7 +85,7 @@ def _uri(path: Path, dataset: Path, link: str, root: Path) -> str:
 
 
 def dataset_links(dataset: Path, runs: Sequence[PlannedRun]) -> dict[str, Path]:
-    """The folders that the BIDS URIs of all runs start from, by the names they are called by."""
+    """The roots of the BIDS URIs of all runs, by the link's name."""
     links = {SOURCE_LINK: dataset}
     for planned in runs:
         for atlas in planned.atlases:

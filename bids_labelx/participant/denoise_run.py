@@ -122,7 +122,7 @@ def denoise_voxels(
             if original is not None:
                 signals = cleaner.scale(signals, original.signals[key.atlas][key.statistic])
             elif cleaner.standardize:
-                # Voxels at unit variance are themselves what standardising starts from.
+                # Z-scored voxels are themselves what standardising starts from.
                 signals = cleaner.scale(signals, _in_all_volumes(signals, cleaner))
             cleaned[SeriesKey(*key, name)] = _in_rows(signals, cleaner, options)
     snr = _temporal_snr(applied, extracted.signals)
@@ -284,7 +284,7 @@ def _in_all_volumes(cleaned: np.ndarray, cleaner: Cleaner) -> np.ndarray:
 
 
 def _clean_known(series: np.ndarray, cleaner: Cleaner) -> np.ndarray:
-    """Clean the columns that have a signal; those of lost labels stay NaN."""
+    """Clean the columns that have a signal; those of missing labels stay NaN."""
     known = np.isfinite(series).all(axis=0)
     out = np.full((int(cleaner.rows.sum()), series.shape[1]), np.nan)
     out[:, known] = cleaner(series[:, known])

@@ -1,4 +1,4 @@
-"""What a start would do, in plain lines: ``--dry-run``."""
+"""What an invocation would do, in plain lines: ``--dry-run``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
     for run, problem in plan.failures:
         yield f"{run.name}\n    cannot be done: {problem}"
     for run in plan.skipped:
-        yield f"{run.name}\n    left out: no atlas is in its space ({run.space})"
+        yield f"{run.name}\n    excluded: no atlas is in its space ({run.space})"
     yield (
         f"{len(plan.runs)} runs of {len(plan.participants)} participants would be done, "
         f"{count} tables and images written to {settings.output_dir}; "

@@ -27,7 +27,7 @@ _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
 
 def draw_run(delivery: Delivery, results: RunResults) -> list[Path]:
-    """Draw the figures of a run, each with a file of what lies under the pointer where it helps.
+    """Draw the figures of a run, with tooltips where they help.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def draw_run(delivery: Delivery, results: RunResults) -> list[Path]:
 
 
 def _changes(strategy: Strategy) -> bool:
-    """Whether a strategy does anything: before and after `none` is the same picture."""
+    """Whether a strategy does anything: before and after `none` is the same figure."""
     return strategy.name != "none"
 
 
@@ -68,7 +68,7 @@ def _networks(table: pd.DataFrame) -> list[str] | None:
 
 
 def region_texts(table: pd.DataFrame) -> list[str]:
-    """What to say of each label under the pointer: name, network, coverage, why it is lost."""
+    """The tooltip of each label: name, network, coverage, and why it is missing."""
     texts = []
     for _, row in table.iterrows():
         parts = [str(row["name"])]

@@ -127,7 +127,7 @@ def draw_matrix(
     networks: Sequence[str] | None,
     what: str,
 ) -> Path:
-    """Draw a matrix; give the picture's place within the output dataset.
+    """Draw a matrix; return the figure's path within the output dataset.
 
     `what` says in a few words which series it is of.
     """
@@ -143,8 +143,8 @@ def draw_matrix(
         limits=(-1, 1) if "correlation" in measure else None,
         measure=shown,
     )
-    picture = figure_path(path, ".svg")
+    place = figure_path(path, ".svg")
     order = matrix_order(networks, len(names))
     drawn = names if order is None else [names[i] for i in order]
-    save_with_hover(figure, output / picture, names=drawn)
-    return picture
+    save_with_hover(figure, output / place, names=drawn)
+    return place

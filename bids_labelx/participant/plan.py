@@ -1,4 +1,4 @@
-"""What a start will do, worked out and checked before anything runs."""
+"""What an invocation will do, worked out and checked before anything runs."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Plan:
 
 
 def make_plan(settings: Settings) -> Plan:
-    """Find runs and atlases, and refuse what cannot go together.
+    """Find runs and atlases, and refuse those that do not match.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def make_plan(settings: Settings) -> Plan:
             + "\n".join(same)
         )
     if settings.concatenate:
-        _check_together(settings.concatenate, runs)
+        _check_concatenation(settings.concatenate, runs)
     planned: list[PlannedRun] = []
     failures: list[tuple[Run, str]] = []
     grids: list[Grid] = []
@@ -184,15 +184,15 @@ def make_plan(settings: Settings) -> Plan:
     return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
 
 
-def _check_together(level: str, runs: Sequence[Run]) -> None:
-    """Refuse runs of which one has the name that their matrix together would have."""
+def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
+    """Refuse runs of which one has the name of their concatenated matrix."""
     groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
     for run in runs:
         groups[tuple(together(run.entities, level).items())].append(run)
     for common, members in groups.items():
         if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
             raise BadDataError(
-                f"--concatenate {level}: the matrix of these runs together would have the name of "
+                f"--concatenate {level}: the concatenated matrix of these runs would have the name of "
                 "one of them; choose the others with --run-id, or name it apart\n"
                 + "\n".join(run.name for run in members)
             )

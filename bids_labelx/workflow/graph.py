@@ -1,6 +1,6 @@
 """The nipype graph of the participant level.
 
-Each atlas is brought onto each grid once, by a node of its own, and shared by every run there. A
+Each atlas is resampled to each grid once, by a node of its own, and shared by every run there. A
 run is four nodes: ``label_reduce``, ``clean_signal``, ``connectivity`` and ``deliver``. With
 ``--clean-level voxel`` it is three: ``clean_signal`` reduces what it has cleaned.
 """
@@ -56,7 +56,7 @@ def init_bids_labelx_wf(
     work_dir
         Where nodes work.
     records
-        Where runs leave word of how they ended.
+        Where nodes record how their runs ended.
     """
     workflow = pe.Workflow(name="bids_labelx_wf", base_dir=str(work_dir))
     resampled: dict[str, pe.Workflow] = {}
@@ -88,7 +88,7 @@ def init_bids_labelx_wf(
 
 
 def atlas_records(records: Path, planned: PlannedRun) -> list[Path]:
-    """Where it says why an atlas of this run could not be brought onto its grid."""
+    """Records of why resampling an atlas of this run failed."""
     names = [_atlas_node(atlas, planned.grid) for atlas in planned.atlases]
     return [records / "atlases" / f"{name}.json" for name in names]
 
@@ -98,9 +98,9 @@ def _digest(*what: object) -> str:
 
 
 def _atlas_node(atlas: Atlas, grid: Grid) -> str:
-    """A name that is the same in every start that brings this atlas onto this grid.
+    """A name that is the same in every invocation that resamples this atlas to this grid.
 
-    Starts may share a work folder.
+    Invocations may share a work folder.
     """
     return f"{camel(atlas.key)}_{_digest(atlas.image, atlas.table_path, grid)}_wf"
 
@@ -108,7 +108,7 @@ def _atlas_node(atlas: Atlas, grid: Grid) -> str:
 def _init_atlas_wf(
     settings: Settings, atlas: Atlas, grid: Grid, name: str, records: Path
 ) -> pe.Workflow:
-    """One atlas onto one grid, in a workflow of its own: its node has one name everywhere."""
+    """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
     node = pe.Node(
         ResampleAtlas(
             image=str(atlas.image),

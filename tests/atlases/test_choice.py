@@ -274,7 +274,7 @@ def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
         "    atlas      Slabs: ",
         f"    writes     sub-01/func/{stem}_atlas-Slabs_stat-mean_desc-raw_timeseries.tsv\n",
         "cannot be done: sub-02/func/",
-        "left out: no atlas is in its space (T1w)",
+        "excluded: no atlas is in its space (T1w)",
         "1 runs of 1 participants would be done",
     ):
         assert words in text
