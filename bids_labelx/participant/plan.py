@@ -192,8 +192,8 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
     for common, members in groups.items():
         if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
             raise BadDataError(
-                f"--concatenate {level}: the concatenated matrix of these runs would have the name of "
-                "one of them; choose the others with --run-id, or name it apart\n"
+                f"--concatenate {level}: the concatenated matrix of these runs would have the "
+                "name of one of them; choose the others with --run-id, or name it apart\n"
                 + "\n".join(run.name for run in members)
             )
 
