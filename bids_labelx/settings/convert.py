@@ -28,14 +28,15 @@ def each(convert: Callable[[str], T]) -> Callable[[Any], tuple[T, ...]]:
     """One or several values, each once; the error lists all that are wrong."""
 
     def convert_all(value: Any) -> tuple[T, ...]:
-        found, wrong = [], []
+        found, wrong, expected = [], [], ""
         for word in words(value):
             try:
                 found.append(convert(word))
             except ValueError as error:
-                wrong.append(str(error))
+                wrong.append(repr(word))
+                expected = str(error).removeprefix(repr(word))
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise ValueError(", ".join(wrong) + expected)
         return tuple(dict.fromkeys(found))
 
     return convert_all
@@ -47,7 +48,7 @@ def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
     def convert(word: str) -> str:
         label = word.removeprefix(f"{key}-")
         if not re.fullmatch(r"[A-Za-z0-9+]+", label):
-            raise ValueError(f"{label!r}: a label has letters and digits only")
+            raise ValueError(f"{word!r}: a label has letters and digits only")
         return label
 
     return each(convert)

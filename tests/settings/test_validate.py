@@ -46,6 +46,14 @@ def test_all_mistakes_are_listed_at_once() -> None:
     assert caught.value.exit_code == 64
 
 
+def test_all_wrong_words_of_one_option_are_listed() -> None:
+    wrong = {**NEEDED, "statistic": ["mode", "mean", "x"], "task_id": ["rest", "task-a/b", "c/d"]}
+    with pytest.raises(UsageError) as caught:
+        make_settings(wrong)
+    assert "--statistic 'mode', 'x': choose from mean" in str(caught.value)
+    assert "--task-id 'task-a/b', 'c/d': a label has letters" in str(caught.value)
+
+
 @pytest.mark.parametrize("value", ["nan", "-0.1", "two", "inf"])
 def test_a_coverage_that_is_no_share_is_refused(value: str) -> None:
     with pytest.raises(UsageError, match="from 0 to 1"):
