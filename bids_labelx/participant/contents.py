@@ -32,7 +32,7 @@ from bids_labelx.outputs.results import participants_of
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import matrix_label
 from bids_labelx.participant.plan import Plan
-from bids_labelx.settings import Settings, to_toml
+from bids_labelx.settings import Settings, content_settings, to_toml
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -40,19 +40,6 @@ _DAY = 86400.0
 
 # Long enough for a thousand invocations that each hold the lock for a tenth of a second.
 _PATIENCE = 300.0
-
-# Settings that change what stands in a file, and not in its name.
-_TELLING = (
-    "background_label",
-    "labels",
-    "min_coverage",
-    "mask",
-    "smoothing_fwhm",
-    "clean_level",
-    "standardize_voxels",
-    "censor_output",
-    "min_minutes",
-)
 
 # The parts of the record, and what one of their entries is called.
 _SECTIONS = {"settings": "setting", "strategies": "strategy", "atlases": "atlas"}
@@ -167,7 +154,7 @@ def made_with(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
         name.
     """
     description = settings.bids_dir / "dataset_description.json"
-    plain = {name: getattr(settings, name) for name in _TELLING}
+    plain = content_settings(settings)
     if isinstance(settings.mask, Path):
         plain["mask"] = f"{settings.mask.name}, {_digest(settings.mask)}"
     made = {
