@@ -5,7 +5,7 @@ A strategy is data, not code (``data/denoise/*.toml``): groups of confounds with
 which volumes to leave out, and how signals are filtered.
 """
 
-from bids_labelx.denoise.confounds import read_confounds, read_confounds_metadata
+from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.denoising import Denoising, select
 from bids_labelx.denoise.overrides import override
 from bids_labelx.denoise.strategies import (
@@ -21,8 +21,8 @@ __all__ = [
     "describe_presets",
     "override",
     "preset_names",
-    "read_confounds",
     "read_confounds_metadata",
+    "read_confounds_table",
     "read_strategies",
     "select",
 ]

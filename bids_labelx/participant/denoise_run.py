@@ -13,8 +13,8 @@ import pandas as pd
 from bids_labelx.denoise import (
     Denoising,
     Strategy,
-    read_confounds,
     read_confounds_metadata,
+    read_confounds_table,
     select,
 )
 from bids_labelx.errors import BadDataError, LabelxError
@@ -226,7 +226,7 @@ def _choose(
     table, metadata, source = None, {}, missing
     if confounds is not None:
         try:
-            table, source = read_confounds(confounds), str(confounds)
+            table, source = read_confounds_table(confounds), str(confounds)
             metadata = read_confounds_metadata(confounds)
         except LabelxError as error:
             # Strategies that need no table can still be done.

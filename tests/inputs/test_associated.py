@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from trees import make_tree
 
 from bids_labelx.inputs import matching
-from bids_labelx.inputs.associated import find_confounds, find_mask, gather
+from bids_labelx.inputs.associated import collect_associated, find_confounds, find_mask
 from bids_labelx.inputs.dataset import Run, find_runs
 from bids_labelx.inputs.matching import describe
 from bids_labelx.inputs.queries import read_queries
@@ -393,10 +393,10 @@ def test_no_table_ever_serves_two_runs_or_has_what_its_run_lacks(
 
     paths = {path(stem, BOLD) for stem in bold} | {path(stem, TABLE) for stem in tables}
     files = [describe(one, root) for one in sorted(paths)]
-    companions = gather(files, read_queries(), root)
+    associated = collect_associated(files, read_queries(), root)
     served: dict[Path, set[frozenset[str]]] = {}
     for image in (file for file in files if file.is_image):
-        table, problem = find_confounds(image, companions)
+        table, problem = find_confounds(image, associated)
         assert (table is None) == bool(problem)
         # Nothing is on this disk, so what was found is only in the words.
         taken = problem.partition(" cannot be read")
@@ -426,8 +426,8 @@ def test_the_time_it_takes_grows_with_the_number_of_files(monkeypatch: pytest.Mo
     ends = [f"space-{space}_{end}" for space in "abc" for end in (BOLD, MASK)]
     paths = [root / "sub-01" / f"{stem}_{end}" for stem in stems for end in (*ends, TABLE)]
     files = [describe(path, root) for path in paths]
-    companions = gather(files, read_queries(), root)
+    associated = collect_associated(files, read_queries(), root)
     for image in (file for file in files if file.name.suffix == "bold"):
-        find_mask(image, companions)
-        find_confounds(image, companions)
+        find_mask(image, associated)
+        find_confounds(image, associated)
     assert compared == 1200 * (3 + 1 + 1)
