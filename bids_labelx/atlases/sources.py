@@ -221,10 +221,10 @@ def _find_table(image: Path, root: Path | None = None) -> Path | None:
     name = parse_name(image)
     if "atlas" not in name.entities:
         return None
-    return inherited_table(image, root or image.parent, name, _table_entities)
+    return inherited_table(image, root or image.parent, name, _entities_with_atlas)
 
 
-def _table_entities(name: Name) -> dict[str, str | None]:
+def _entities_with_atlas(name: Name) -> dict[str, str | None]:
     return {**name.entities, "atlas": name.entities.get("atlas")}
 
 

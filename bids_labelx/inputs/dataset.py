@@ -32,9 +32,9 @@ from bids_labelx.inputs.matching import (
     File,
     FileGroups,
     comparable,
-    describe,
     folder_entities,
     join_entities,
+    parse_path,
 )
 from bids_labelx.inputs.metadata import Listing, list_files, read_metadata
 from bids_labelx.inputs.queries import Query, apply_conditions, option_condition, read_queries
@@ -115,8 +115,8 @@ def find_runs(settings: Settings) -> list[Run]:
     derivatives = [one for spec in settings.atlas if (one := parse_derivative(spec))]
     also = [*queries.also, *([SEGMENTATIONS] if derivatives else [])]
     paths = find_files(root, settings.participant_label, settings.bids_database_dir, also)
-    files = [describe(path, root) for path in paths]
-    chosen = _choose(files, queries.bold, settings)
+    files = [parse_path(path, root) for path in paths]
+    chosen = _select_bold(files, queries.bold, settings)
     associated = collect_associated(files, queries, root)
     segmentations = [
         (derivative, group_segmentations(derivative, files)) for derivative in derivatives
@@ -126,7 +126,7 @@ def find_runs(settings: Settings) -> list[Run]:
     return [_make_run(image, associated, segmentations, listing) for image in chosen]
 
 
-def _choose(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
+def _select_bold(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
     """The BOLD images that the filter file and the options select."""
     root = settings.bids_dir
     images = [file for file in files if file.is_image and file.name.suffix in query.suffixes]
@@ -234,7 +234,7 @@ def _make_run(
 
 
 def _problem(image: File, root: Path) -> str:
-    """What is wrong with the BOLD file itself."""
+    """Why the BOLD file itself cannot be used, or an empty text."""
     folders = folder_entities(image.path, root)
     if not folders.items() <= image.name.entities.items():
         return (
@@ -245,16 +245,16 @@ def _problem(image: File, root: Path) -> str:
 
 
 def repetition_time(run: Run, header: Any) -> float | None:
-    """Seconds from volume to volume: the sidecar's, else the header's with its unit.
+    """The repetition time in seconds: the sidecar's, else the header's with its unit.
 
-    Returns None where neither says it, and where the sidecar has ``VolumeTiming``, which BIDS
-    has for volumes that do not follow each other evenly.
+    None where neither has it, and where the sidecar has ``VolumeTiming``, which BIDS has for
+    volumes at uneven intervals.
 
     Raises
     ------
     BadDataError
-        Where both say it and differ by more than 1 ms, the sidecar's is not a positive number, or
-        the sidecar has both RepetitionTime and VolumeTiming.
+        Where the two differ by more than 1 ms, the sidecar's is not a positive number, or the
+        sidecar has both RepetitionTime and VolumeTiming.
     """
     stated = run.metadata.get("RepetitionTime")
     if run.metadata.get("VolumeTiming") is not None:

@@ -59,7 +59,7 @@ class File:
 FileGroups = Mapping[tuple[str | None, ...], Sequence[File]]
 
 
-def describe(path: Path, root: Path) -> File:
+def parse_path(path: Path, root: Path) -> File:
     """Parse the path of a file below the dataset's root; folders above it never count."""
     name = parse_name(path)
     above = folder_entities(path, root)

@@ -10,7 +10,7 @@ from typing import Any
 from bids_labelx.errors import BadDataError, LabelxError, MissingInputError
 from bids_labelx.files import read_json
 from bids_labelx.inputs.annex import display_path, missing_reason
-from bids_labelx.inputs.matching import describe
+from bids_labelx.inputs.matching import parse_path
 from bids_labelx.names import Name, parse_name
 
 # The files of a folder that may hold for others.
@@ -80,7 +80,7 @@ def read_metadata(path: Path, root: Path, listing: Listing = list_files) -> dict
     MissingInputError, BadDataError
         Where the content of a sidecar is not there, is not JSON or not an object.
     """
-    name = describe(path, root).name
+    name = parse_path(path, root).name
     folders = list(_inherited(path, root, name, listing, lambda one: one.entities))
     metadata: dict[str, Any] = {}
     for _, sidecar in (pair for folder in reversed(folders) for pair in folder):

@@ -20,11 +20,11 @@ from bids_labelx.inputs.matching import (
     best_matches,
     candidates,
     comparable,
-    describe,
     group_files,
     join_entities,
     list_paths,
     matching_files,
+    parse_path,
 )
 from bids_labelx.inputs.metadata import inherited_table
 from bids_labelx.names import ENTITY_ORDER, Name, camel
@@ -161,15 +161,15 @@ def segmentation_table(root: Path, image: Path) -> Path | None:
     MissingInputError
         Where the content of the table is missing.
     """
-    name = describe(image, root).name
+    name = parse_path(image, root).name
     beside = image.with_name(f"{image.name.removesuffix(name.extension)}.tsv")
     found: Path | None = beside
     if not (beside.is_file() or beside.is_symlink()):
-        found = inherited_table(image, root, name, _table_entities)
+        found = inherited_table(image, root, name, _entities_with_desc)
     if found is not None and (problem := missing_reason(found, root)):
         raise MissingInputError(problem)
     return found
 
 
-def _table_entities(name: Name) -> dict[str, str | None]:
+def _entities_with_desc(name: Name) -> dict[str, str | None]:
     return {**comparable(name.entities), "desc": name.entities.get("desc")}

@@ -10,7 +10,7 @@ from bids.layout import Query as PybidsQuery
 from trees import make_tree
 
 from bids_labelx.errors import BadDataError, MissingInputError
-from bids_labelx.inputs.matching import describe
+from bids_labelx.inputs.matching import parse_path
 from bids_labelx.inputs.queries import (
     SECTIONS,
     apply_conditions,
@@ -42,7 +42,7 @@ def write(folder: Path, content: Any) -> Path:
 
 
 def chosen(root: Path, filters: dict[str, Any]) -> set[str]:
-    files = [describe(path, root) for path in sorted(root.rglob("*.nii.gz"))]
+    files = [parse_path(path, root) for path in sorted(root.rglob("*.nii.gz"))]
     queries = read_queries(write(root.parent, {"bold": filters}))
     kept, _ = apply_conditions(files, queries.bold.conditions)
     return {file.path.name for file in kept}
@@ -234,7 +234,7 @@ def test_a_file_that_is_not_there_or_no_json_is_named(tmp_path: Path) -> None:
 
 def test_the_condition_that_removes_the_last_is_named_with_what_there_was(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "ds", TREE)
-    files = [describe(path, root) for path in sorted(root.rglob("*.nii.gz"))]
+    files = [parse_path(path, root) for path in sorted(root.rglob("*.nii.gz"))]
     options = [
         option_condition("--task-id", "task", ("b",)),
         option_condition("--run-id", "run", ("3", "04")),
