@@ -14,8 +14,8 @@ from bids_labelx.denoise import (
     AppliedStrategy,
     Denoising,
     Strategy,
-    read_confounds,
     read_confounds_metadata,
+    read_confounds_table,
     select,
 )
 from bids_labelx.errors import BadDataError, LabelxError
@@ -136,7 +136,7 @@ def _prepare_all(
     table, metadata, origin = None, {}, source.missing_confounds
     if source.confounds is not None:
         try:
-            table, origin = read_confounds(source.confounds), str(source.confounds)
+            table, origin = read_confounds_table(source.confounds), str(source.confounds)
             metadata = read_confounds_metadata(source.confounds)
         except LabelxError as error:
             # Strategies that need no table can still be done.

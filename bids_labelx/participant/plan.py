@@ -18,7 +18,7 @@ from bids_labelx.errors import BadDataError, LabelxError, SpaceError
 from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_grid
 from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
-from bids_labelx.names import together
+from bids_labelx.names import grouping_entities
 from bids_labelx.outputs.paths import first_twice, output_path
 from bids_labelx.participant.records import RunSource
 from bids_labelx.settings import Settings
@@ -188,7 +188,7 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
     """Refuse runs of which one has the name of their concatenated matrix."""
     groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
     for run in runs:
-        groups[tuple(together(run.entities, level).items())].append(run)
+        groups[tuple(grouping_entities(run.entities, level).items())].append(run)
     for common, members in groups.items():
         if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
             raise BadDataError(

@@ -246,7 +246,7 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
     image = nib.Nifti1Image(np.random.default_rng(0).normal(9, 1, (*SHAPE, N_VOLUMES)), AFFINE)
     nib.save(image, given["source"].bold)
     opened: list[str] = []
-    plain_open, plain_read = stream.igzip.open, denoise.read_confounds
+    plain_open, plain_read = stream.igzip.open, denoise.read_confounds_table
 
     def counting_open(path: Path, *rest: object) -> object:
         opened.append(Path(path).name)
@@ -257,7 +257,7 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
         return plain_read(path)
 
     monkeypatch.setattr(stream.igzip, "open", counting_open)
-    monkeypatch.setattr(denoise_run, "read_confounds", counting_read)
+    monkeypatch.setattr(denoise_run, "read_confounds_table", counting_read)
     if level == "region":
         at_region_level(given)
     else:
