@@ -20,7 +20,7 @@ _TOLERANCE = 1e-3
 
 
 class Space(Protocol):
-    """Elements in a fixed order, and how labels on another space are laid onto them."""
+    """Elements in a fixed order, with what depends on their kind: comparing and resampling."""
 
     @property
     def n_elements(self) -> int:
@@ -46,7 +46,7 @@ class Space(Protocol):
         own
             The space of `labels`.
         background
-            Label of elements that `labels` say nothing about.
+            Label of elements beyond the space of `labels`.
         may_resample
             False to refuse labels on another space.
         name
@@ -156,6 +156,19 @@ class VolumeGrid:
         """
         a, b = self.bounding_box(), other.bounding_box()
         return bool(np.all(a[0] < b[1]) and np.all(b[0] < a[1]))
+
+
+def voxel_grid(space: Space) -> VolumeGrid:
+    """Give a space as the voxel grid that it has to be.
+
+    Raises
+    ------
+    TypeError
+        If it is another kind of space.
+    """
+    if not isinstance(space, VolumeGrid):
+        raise TypeError(f"this needs data on a voxel grid, found {type(space).__name__}")
+    return space
 
 
 def lay_mask(

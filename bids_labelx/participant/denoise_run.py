@@ -18,11 +18,12 @@ from bids_labelx.denoise import (
     select,
 )
 from bids_labelx.errors import BadDataError, LabelxError
-from bids_labelx.extraction.cleaner import Cleaner, prepare
+from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
+from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
 from bids_labelx.extraction.reduce import Reduction
+from bids_labelx.extraction.space import voxel_grid
 from bids_labelx.extraction.spatial import smooth_volumes
-from bids_labelx.extraction.voxels import clean_voxels, gather_voxels, stored_voxels
 from bids_labelx.measures.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary
 from bids_labelx.participant.extract import (
     Arrays,
@@ -175,11 +176,11 @@ def clean_and_reduce_run(
         watched, seen = watch(volumes, union(regions))
         if smoothing_fwhm:
             watched = smooth_volumes(watched, smoothing_fwhm)
-        series = gather_voxels(watched, seen, scratch / "voxels", mean_image=True)
+        series = gather_elements(watched, seen, scratch / "voxels", mean_image=True)
     covered = [covered_regions(one, seen) for one in regions]
     counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
     after = tables_with_coverage(bold, before, regions, counts, min_coverage)
-    raw = reduce_covered(stored_voxels(series), seen, regions, statistics)
+    raw = reduce_covered(stored_elements(series), seen, regions, statistics)
     before_cleaning = {
         series_key(i, statistic): without_lost(signals, table)
         for i, table in enumerate(after)
@@ -193,21 +194,22 @@ def clean_and_reduce_run(
             # One strategy after the other into the same file: the folder stays small.
             unit = standardize_voxels and name != "none"
             of_voxel = replace(cleaner, standardize="zscore_sample" if unit else None)
-            kept = clean_voxels(series, of_voxel, scratch / "cleaned")
+            kept = clean_elements(series, of_voxel, scratch / "cleaned")
             reduced = reduce_covered(kept, seen, regions, statistics)
             if cleaner.standardize and not unit and original is None:
                 original = raw
         for i, table in enumerate(after):
             for statistic, signals in reduced.signals[i].items():
                 if original is not None:
-                    signals = cleaner.scale(signals, original.signals[i][statistic])
+                    signals = cleaner.standardized(signals, original.signals[i][statistic])
                 elif cleaner.standardize:
                     # Voxels at unit variance are themselves what standardising starts from.
-                    signals = cleaner.scale(signals, _in_all_volumes(signals, cleaner))
+                    signals = cleaner.standardized(signals, _in_all_volumes(signals, cleaner))
                 known = without_lost(signals, table)
                 cleaned[series_key(i, statistic, name)] = _in_rows(known, cleaner, censor_output)
     assert series.mean_image is not None
-    return cleaned, {"mean_image": series.mean_image, **before_cleaning}, after, report
+    mean_image = voxel_grid(volumes.space).to_volume(series.mean_image)
+    return cleaned, {"mean_image": mean_image, **before_cleaning}, after, report
 
 
 def _choose(
@@ -311,7 +313,7 @@ def _prepare(
     signal beside its mean is rounding error, which would correlate like signal.
     """
     try:
-        cleaner = prepare(
+        cleaner = prepare_cleaner(
             len(chosen.kept),
             confounds=chosen.regressors if chosen.columns else None,
             sample_mask=chosen.kept,

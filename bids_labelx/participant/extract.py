@@ -19,12 +19,11 @@ import pandas as pd
 
 from bids_labelx.atlases.atlas import read_atlas
 from bids_labelx.errors import BadDataError
-from bids_labelx.extraction.coverage import (
-    reduce_smoothed,
-)
+from bids_labelx.extraction.coverage import reduce_smoothed
+from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
-from bids_labelx.extraction.resample import resample_labels, same_grid
-from bids_labelx.extraction.stream import Volumes, open_volumes
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
 from bids_labelx.images import read_data
 from bids_labelx.measures.connectivity import MEASURES, first_volumes
 from bids_labelx.measures.quality import OK, coverage_table
@@ -48,7 +47,7 @@ def resample_atlas(
     background: int = 0,
     wanted: Sequence[str] = (),
 ) -> None:
-    """Bring an atlas onto a grid: all of it, or the labels `wanted`.
+    """Resample an atlas to a grid: all of it, or the labels `wanted`.
 
     Writes the labels there (.nii, not masked), and the label table with ``voxels_atlas`` and
     ``voxels_grid``.
@@ -56,12 +55,12 @@ def resample_atlas(
     labels, own_affine, labels_table = read_atlas(
         image, table, background=background, wanted=wanted
     )
-    if not same_grid(labels.shape, own_affine, shape, affine):
-        labels = resample_labels(labels, own_affine, shape, affine)
+    own, grid = VolumeGrid.of(labels.shape, own_affine), VolumeGrid.of(shape, affine)
+    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     ids = labels_table["index"].to_numpy()
     present, counts = np.unique(labels, return_counts=True)
     on_grid = pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy()
-    nib.save(nib.Nifti1Image(labels, affine, dtype=np.int64), labels_to)
+    nib.save(nib.Nifti1Image(labels, grid.affine, dtype=np.int64), labels_to)
     labels_table.assign(voxels_grid=on_grid).to_csv(table_to, sep="\t", index=False)
 
 
@@ -132,8 +131,10 @@ def reduce_run(
                 volumes, regions, statistics, uncovered="exclude", mean_image=True
             )
     assert reduced.mean_image is not None
-    arrays: dict[str, np.ndarray] = {"mean_image": reduced.mean_image}
-    after = tables_with_coverage(bold, before, regions, reduced.voxels_covered, min_coverage)
+    arrays: dict[str, np.ndarray] = {
+        "mean_image": voxel_grid(volumes.space).to_volume(reduced.mean_image)
+    }
+    after = tables_with_coverage(bold, before, regions, reduced.elements_covered, min_coverage)
     for i, table in enumerate(after):
         for statistic, signals in reduced.signals[i].items():
             arrays[series_key(i, statistic)] = without_lost(signals, table)
@@ -156,13 +157,13 @@ def open_run(
     tables: Sequence[Path],
     *,
     resample_mask: bool = False,
-) -> tuple[Volumes, list[Regions], list[pd.DataFrame]]:
+) -> tuple[RunData, list[Regions], list[pd.DataFrame]]:
     """The run's volumes, and the regions inside its mask and the table of each atlas."""
-    volumes = open_volumes(bold)
-    inside = read_mask(mask, volumes.shape, volumes.affine, resample=resample_mask)
+    volumes = open_run_data(bold)
+    inside = read_mask(mask, volumes.space, resample=resample_mask)
     before = [read_grid_table(path) for path in tables]
     regions = [
-        find_regions(read_data(path)[0], table["index"].to_numpy(), inside)
+        find_regions(read_data(path)[0].ravel(order="F"), table["index"].to_numpy(), inside)
         for path, table in zip(labels, before, strict=True)
     ]
     return volumes, regions, before
@@ -196,10 +197,8 @@ def without_lost(signals: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     return np.where((table["status"] != OK).to_numpy(), np.nan, signals)
 
 
-def read_mask(
-    path: Path | None, shape: tuple[int, int, int], affine: np.ndarray, *, resample: bool = False
-) -> np.ndarray:
-    """A mask on a run's grid, True inside; everywhere where there is none.
+def read_mask(path: Path | None, space: Space, *, resample: bool = False) -> np.ndarray:
+    """A mask on the elements of a run, True inside; everywhere where there is none.
 
     Raises
     ------
@@ -207,21 +206,19 @@ def read_mask(
         Where it is empty, or on another grid and not to be resampled.
     """
     if path is None:
-        return np.ones(shape, dtype=bool)
-    data, own = read_data(path)
+        return np.ones(space.n_elements, dtype=bool)
+    data, affine = read_data(path)
+    own = VolumeGrid.of(data.shape, affine)
     if not (data > 0).any():
         raise BadDataError(f"{path}: the mask is empty")
-    if same_grid(data.shape, own, shape, affine):
-        return np.asarray(data > 0)
-    if not resample:
+    if not resample and not space.same(own):
         raise BadDataError(
-            f"{path}: the mask is on another grid than its run: shape {data.shape} and affine\n"
-            f"{own}\nbut the run has shape {shape} and affine\n{affine}"
+            f"{path}: the mask is on another grid than its run: {own}\nbut the run has {space}"
         )
-    inside = resample_labels((data > 0).astype(np.int16), own, shape, affine) > 0
+    inside = lay_mask(space, (data > 0).ravel(order="F"), own)
     if not inside.any():
         raise BadDataError(f"{path}: the mask is empty on the grid of the run")
-    return np.asarray(inside)
+    return inside
 
 
 def _counts(status: pd.Series) -> str:
