@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bids_labelx.files import write_text
 from bids_labelx.report.brain import plot_labels
 from bids_labelx.report.figures import render_figure
-from bids_labelx.report.pages import render_page
+from bids_labelx.report.pages import render_template
 from bids_labelx.report.regions import table_of
 
 FRAME_HEIGHT = 720
@@ -124,7 +124,7 @@ def masker_report(
         If labels come without an affine, or are not of the shape of the background.
     """
     count = 0 if regions is None else len(regions)
-    page = render_page(
+    page = render_template(
         "masker.html",
         title=title,
         note=note,

@@ -14,7 +14,9 @@ from functools import cache
 from typing import Any, Literal
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from bids_labelx.report.text import enumerated
 
 _NUMBER = re.compile(r"[-+−]?(\d[\d, ]*)?\.?\d+([eE][-+]?\d+)?\s?%?|[-+−]?inf|nan", re.IGNORECASE)
 _NO_VALUE = ("", "n/a", "–", "-", "not known")
@@ -203,7 +205,7 @@ def participant_page(
     ValueError
         If the path of a picture is empty or absolute.
     """
-    return render_page(
+    return render_template(
         "participant.html",
         together=together,
         participant=f"sub-{participant.removeprefix('sub-')}",
@@ -261,7 +263,7 @@ def group_page(
         "Participants",
         tuple(path for _, path, _ in participants),
     )
-    return render_page(
+    return render_template(
         "group.html",
         summary=summary,
         warnings=warnings,
@@ -272,8 +274,8 @@ def group_page(
     )
 
 
-def render_page(template: str, *, version: str, **content: Any) -> str:
-    """Fill one of the templates; all text is escaped, and a name without content is an error."""
+def render_template(template: str, *, version: str, **content: Any) -> str:
+    """Fill one of the templates; those of pages escape all text. Missing content is an error."""
     return _environment().get_template(template).render(version=version, **content)
 
 
@@ -281,13 +283,13 @@ def render_page(template: str, *, version: str, **content: Any) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("bids_labelx.report"),
-        autoescape=True,
+        autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["relative_url"] = _relative_url
+    environment.filters |= {"relative_url": _relative_url, "enumerated": enumerated}
     return environment
 
 
