@@ -19,6 +19,7 @@ from bids_labelx.outputs.paths import report_figure, run_figure
 from bids_labelx.participant.deliver import Delivery, done_strategies, masked_labels
 from bids_labelx.participant.extract import Arrays, series_key
 from bids_labelx.participant.matrices import draw_matrix, matrix_path
+from bids_labelx.report.text import region_signals
 
 _SCRUBBED_BY = {
     "framewise_displacement": ("FD (mm)", "fd_threshold"),
@@ -67,7 +68,7 @@ class Results:
 
 
 def draw_run(delivery: Delivery, results: Results) -> list[Path]:
-    """Draw the figures of a run, each with a file of what lies under the pointer where it helps.
+    """Draw the figures of a run, with data for tooltips beside most of them.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def draw_run(delivery: Delivery, results: Results) -> list[Path]:
                     table["name"].tolist(),
                     measure=measure,
                     networks=_networks(table),
-                    what=f"{statistic}, {strategy.name}",
+                    what=region_signals(statistic, strategy.name),
                 )
                 for measure in delivery.settings.measures
             ]
@@ -99,7 +100,7 @@ def draw_run(delivery: Delivery, results: Results) -> list[Path]:
 
 
 def _changes(strategy: Strategy) -> bool:
-    """Whether a strategy does anything: before and after `none` is the same picture."""
+    """Whether a strategy does anything: before and after `none` are the same."""
     return strategy.name != "none"
 
 
@@ -108,7 +109,7 @@ def _networks(table: pd.DataFrame) -> list[str] | None:
 
 
 def region_texts(table: pd.DataFrame) -> list[str]:
-    """What to say of each label under the pointer: name, network, coverage, why it is lost."""
+    """The tooltip of each label: name, network, coverage, status if it is missing."""
     texts = []
     for _, row in table.iterrows():
         parts = [str(row["name"])]
@@ -125,8 +126,8 @@ def region_texts(table: pd.DataFrame) -> list[str]:
 def _draw_labels(delivery: Delivery, results: Results, i: int, atlas: Atlas) -> Iterator[Path]:
     """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
     from bids_labelx.report.brain import plot_label_values, plot_labels
-    from bids_labelx.report.hover import save_with_hover
     from bids_labelx.report.run_figures import plot_coverage
+    from bids_labelx.report.tooltips import save_with_tooltips
 
     output, entities = delivery.settings.output_dir, delivery.entities(atlas)
     masked, affine = masked_labels(delivery.planned, results.labels[i])
@@ -134,14 +135,14 @@ def _draw_labels(delivery: Delivery, results: Results, i: int, atlas: Atlas) -> 
     texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
     in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
     path = report_figure(entities, "dseg", ".png")
-    save_with_hover(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
+    save_with_tooltips(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
     yield path
     path = report_figure(entities, "coveragemap", ".png")
     coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
     figure = plot_label_values(
         mean_image, masked, affine, coverage, measure="coverage", limits=(0, 1)
     )
-    save_with_hover(figure, output / path, texts=in_order)
+    save_with_tooltips(figure, output / path, texts=in_order)
     yield path
     path = report_figure(entities, "coverage", ".svg")
     figure = plot_coverage(
@@ -150,13 +151,13 @@ def _draw_labels(delivery: Delivery, results: Results, i: int, atlas: Atlas) -> 
         (table["status"] != OK).to_numpy(),
         threshold=delivery.settings.min_coverage,
     )
-    save_with_hover(figure, output / path, texts=list(texts.values()))
+    save_with_tooltips(figure, output / path, texts=list(texts.values()))
     yield path
 
 
 def _draw_carpet(delivery: Delivery, results: Results, i: int, statistic: str) -> Path:
-    from bids_labelx.report.hover import save_with_hover
     from bids_labelx.report.run_figures import Cleaned, plot_carpet
+    from bids_labelx.report.tooltips import save_with_tooltips
 
     table = results.tables[i]
     done = [one for what, one in done_strategies(delivery, results.denoising) if what == statistic]
@@ -180,7 +181,7 @@ def _draw_carpet(delivery: Delivery, results: Results, i: int, statistic: str) -
     )
     entities = delivery.entities(delivery.planned.atlases[i])
     path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
-    save_with_hover(figure, delivery.settings.output_dir / path, texts=region_texts(table))
+    save_with_tooltips(figure, delivery.settings.output_dir / path, texts=region_texts(table))
     return path
 
 
@@ -213,7 +214,7 @@ def _draw_spectrum(
         share,
         after,
         band=(strategy.clean.get("high_pass"), strategy.clean.get("low_pass")),
-        title=f"Power, {statistic}, {strategy.name}",
+        title=f"Power spectrum, {region_signals(statistic, strategy.name)}",
     )
     path = report_figure(
         delivery.entities(delivery.planned.atlases[i]),
@@ -229,8 +230,8 @@ def _draw_spectrum(
 def _draw_confounds(delivery: Delivery, results: Results) -> Iterator[Path]:
     """Correlations between confounds, and the regressors of each strategy."""
     from bids_labelx.report.figures import plot_matrix, save_figure
-    from bids_labelx.report.hover import save_with_hover
     from bids_labelx.report.run_figures import correlate_confounds, plot_design
+    from bids_labelx.report.tooltips import save_with_tooltips
 
     run, output = delivery.planned.run, delivery.settings.output_dir
     columns = [
@@ -266,5 +267,5 @@ def _draw_confounds(delivery: Delivery, results: Results) -> Iterator[Path]:
         measure="correlation",
     )
     path = run_figure(run.entities, "confounds", ".svg")
-    save_with_hover(figure, output / path, names=shown)
+    save_with_tooltips(figure, output / path, names=shown)
     yield path

@@ -30,9 +30,15 @@ def two_decimals(value: float) -> str:
     return "0.00" if text == "-0.00" else text.replace("-", "−")
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """A count and its noun in the singular or plural: ``1 run``, ``2,000 runs``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def region_signals(statistic: str, strategy: str) -> str:
+    """Region signals by statistic and strategy: ``mean region signals, denoised with 36P``."""
+    denoised = "not denoised" if strategy == "none" else f"denoised with {strategy}"
+    return f"{statistic.replace('_', ' ')} region signals, {denoised}"
 
 
 def enumerated(words: Iterable[object]) -> str:

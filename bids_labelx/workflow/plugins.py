@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 # Modules for figures are the slowest to load: they are loaded once, before processes fork.
 _FOR_FIGURES = (
-    "bids_labelx.report.hover",
+    "bids_labelx.report.tooltips",
     "bids_labelx.report.run_figures",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
