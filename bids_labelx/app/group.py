@@ -35,10 +35,11 @@ from bids_labelx.report.group import GroupContent, write_group_report
 from bids_labelx.report.group_figure_files import (
     all_but_strategy,
     atlas_of,
-    draw_lost,
     draw_mean_matrix,
+    draw_missing,
 )
-from bids_labelx.report.pages import Picture
+from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
 
 _QC = Path("group_qc.tsv")
@@ -78,7 +79,7 @@ def run_group(settings: Settings) -> int:
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
     made = _write_matrices(output, collected)
-    lost = _draw_lost(output, collected)
+    missing = _draw_missing(output, collected)
     table = quality_table(collected.rows)
     write_tsv(output / _QC, table)
     files = [_QC, *coverage, *made.files]
@@ -89,8 +90,8 @@ def run_group(settings: Settings) -> int:
         excluded_by=count_excluded(collected.rows.values(), limits),
         coverage={name: sums.table() for name, sums in collected.atlases.items()},
         evidence=made.evidence,
-        matrices=made.pictures,
-        lost=lost,
+        matrices=made.figures,
+        missing=missing,
         participants=_statuses(output, wanted, collected, absent),
         problems=[str(problem).replace(f"{output}/", "") for problem in problems],
         absent=absent,
@@ -99,8 +100,10 @@ def run_group(settings: Settings) -> int:
     )
     remove_others(output, [*files, *write_group_report(output, content)])
     console.print(
-        f"{table['participant_id'].nunique()} participants, {len(table)} rows in "
-        f"{output / _QC}\n{len(coverage)} coverage tables, {len(made.pictures)} mean matrices"
+        f"{counted(table['participant_id'].nunique(), 'participant')}, "
+        f"{counted(len(table), 'row')} in {output / _QC}\n"
+        f"{counted(len(coverage), 'coverage table')}, "
+        f"{counted(len(made.figures), 'mean matrix', 'mean matrices')}"
         f"\nreport: {output / 'group.html'}",
         markup=False,
     )
@@ -118,7 +121,7 @@ class _Made:
 
     files: list[Path] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
-    pictures: list[tuple[str, Picture]] = field(default_factory=list)
+    figures: list[tuple[str, FigureFile]] = field(default_factory=list)
 
 
 def _write_matrices(output: Path, collected: Collected) -> _Made:
@@ -144,8 +147,8 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
             evidence = sums.evidence(entities, mean, networks, distances)
             made.evidence.append(evidence)
             strategy = evidence.row["strategy"]
-            picture = draw_mean_matrix(output, entities, mean, names, networks, strategy)
-            made.pictures.append((atlas_of(entities), picture))
+            figure = draw_mean_matrix(output, entities, mean, names, networks, strategy)
+            made.figures.append((atlas_of(entities), figure))
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
     return made
@@ -171,8 +174,8 @@ def _distances(
     return distances_between(centroids(*read, np.array(ids)))
 
 
-def _draw_lost(output: Path, collected: Collected) -> dict[str, Picture]:
-    """Draw, in the label image of an atlas' first run, how often each label is lost."""
+def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
+    """Draw, in the label image of an atlas' first run, how often each label is missing."""
     drawn = {}
     for name, sums in collected.atlases.items():
         table = sums.table()
@@ -183,7 +186,7 @@ def _draw_lost(output: Path, collected: Collected) -> dict[str, Picture]:
         read = _label_image(output, image, collected)
         if read is not None:
             by_name = dict(zip(sums.names, shares, strict=True))
-            drawn[name] = draw_lost(output, name, *read, sums.ids, by_name)
+            drawn[name] = draw_missing(output, name, *read, sums.ids, by_name)
     return drawn
 
 

@@ -74,9 +74,11 @@ def _carry_out(
 ) -> int:
     """Do what was planned; `planning` is what was logged on the way to it."""
     from bids_labelx.participant.contents import prepare_output
+    from bids_labelx.report.methods import methods_text
 
     with _remembered() as preparing:
-        logs = prepare_output(settings, plan, _methods(settings, plan))
+        methods = methods_text(settings, plan.all_atlas_names, plan.strategies)
+        logs = prepare_output(settings, plan, methods)
     planning += preparing
     with _logging(logs, settings.verbose), _work_folder(settings) as work:
         _announce(console, settings, plan)
@@ -113,28 +115,6 @@ def _carry_out(
             f"{time.monotonic() - started:.0f} s",
         )
         return _conclude(console, settings, failed, reports)
-
-
-def _methods(settings: Settings, plan: Plan) -> str:
-    from bids_labelx.report.methods import MethodsStrategy, methods_text
-
-    return methods_text(
-        atlases=plan.all_atlas_names,
-        strategies=[
-            MethodsStrategy(one.name, one.description, {**one.confounds, **one.volumes}, one.clean)
-            for one in plan.strategies
-        ],
-        statistics=settings.statistic,
-        measures=settings.measures,
-        min_coverage=settings.min_coverage,
-        smoothing_fwhm=settings.smoothing_fwhm,
-        clean_level=settings.clean_level,
-        standardize_voxels=settings.standardize_voxels,
-        mask=settings.mask.name if isinstance(settings.mask, Path) else settings.mask,
-        labels=settings.labels,
-        concatenate=settings.concatenate,
-        exact_volumes=settings.exact_volumes,
-    )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import sys
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from bids_labelx.measures.connectivity import (
 )
 from bids_labelx.names import camel
 from bids_labelx.report.methods import methods_text
+from bids_labelx.settings import Settings
 
 Measure = Callable[[np.ndarray], np.ndarray]
 every_measure = pytest.mark.parametrize(
@@ -321,9 +323,13 @@ def test_measures_have_labels_of_letters_and_names_of_their_own() -> None:
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_the_methods_text_has_a_sentence_and_the_reference_of_each_measure(name: str) -> None:
-    text = methods_text(
-        atlases=["A"], strategies=[], statistics=["mean"], measures=[name], min_coverage=0.5
+    settings = Settings(
+        bids_dir=Path("in"),
+        output_dir=Path("out"),
+        analysis_level="participant",
+        connectivity=(name,),
     )
+    text = methods_text(settings, ["A"], [])
     words = MEASURES[name][1].partition(",")[0]
     assert f"Between all pairs of regions the {words}" in text
     shrunk = name in ("partial-correlation", "precision")
