@@ -318,6 +318,18 @@ def test_signals_that_leave_nothing_to_shrink_and_no_inverse_are_refused(
         measure(np.column_stack([flip, -flip, flip]))
 
 
+@pytest.mark.parametrize("measure", [partial_correlation, precision])
+@pytest.mark.parametrize("n_volumes", [10, 20, 100, 334])
+def test_rounding_errors_between_signals_of_two_values_are_no_inverse(
+    measure: Measure, n_volumes: int
+) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        flip = rng.permutation(np.repeat([1.0, -1.0], n_volumes // 2))
+        with pytest.raises(ValueError, match="not defined"):
+            measure(np.column_stack([flip, rng.normal(0, 9) * flip + rng.normal(0, 99)]))
+
+
 def test_measures_have_labels_of_letters_and_names_of_their_own() -> None:
     assert list(MEASURES) == ["correlation", "partial-correlation", "covariance", "precision"]
     assert all(camel(name).isalnum() for name in MEASURES)
