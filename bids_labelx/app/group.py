@@ -19,25 +19,30 @@ from bids_labelx.group.collect import Collected, Combination, collect
 from bids_labelx.group.edges import edges_file
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits, count_excluded, mark_excluded
-from bids_labelx.group.matrices import edges_name, mean_matrix
-from bids_labelx.group.missing import never_done
+from bids_labelx.group.mean_matrices import edges_name, mean_matrix
+from bids_labelx.group.missing import participants_without_output
 from bids_labelx.group.qcfc import centroids, distances_between
 from bids_labelx.group.quality_rows import add_problem, quality_table
 from bids_labelx.group.records import Problem
 from bids_labelx.group.strategy_rows import StrategySums
-from bids_labelx.group.write import remove_others, write_coverage, write_matrix, write_strategies
+from bids_labelx.group.write import (
+    remove_others,
+    write_coverage,
+    write_mean_matrix,
+    write_strategies,
+)
 from bids_labelx.images import read_data
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.names import build_name
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.outputs.results import participants_of
-from bids_labelx.report.group import GroupContent, write_group_report
 from bids_labelx.report.group_figure_files import (
     all_but_strategy,
     atlas_of,
     draw_lost,
     draw_mean_matrix,
 )
+from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.pages import Picture
 from bids_labelx.settings import Settings
 
@@ -82,7 +87,9 @@ def run_group(settings: Settings) -> int:
     table = quality_table(collected.rows)
     write_tsv(output / _QC, table)
     files = [_QC, *coverage, *made.files]
-    absent = [] if settings.participant_label else never_done(settings.bids_dir, known)
+    absent = (
+        [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
+    )
     content = GroupContent(
         quality=table,
         limits=limits,
@@ -138,7 +145,7 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
             add_problem(collected.rows[file.row], problem.text)
         if mean is not None:
             r, networks = sums.correlations.r(), combination.labels.networks
-            made.files += write_matrix(output, entities, names, mean, r)
+            made.files += write_mean_matrix(output, entities, names, mean, r)
             made.files.append(Path(edges_name(entities)))
             distances = _distances(output, sums.label_image(), combination, collected)
             evidence = sums.evidence(entities, mean, networks, distances)

@@ -23,7 +23,7 @@ from bids_labelx.errors import CannotWriteError, MissingInputError, NoRunsError,
 from bids_labelx.inputs.dataset import Run, check_dataset
 from bids_labelx.names import build_name
 from bids_labelx.outputs.failures import Failure, read_failures, remember_failure
-from bids_labelx.outputs.provenance import remember_run
+from bids_labelx.outputs.provenance import write_provenance
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.settings import Settings, to_toml
@@ -88,7 +88,7 @@ def _carry_out(
             word = words[planned.key]
             outcomes.append(_failure(plan, planned.run, word["problems"], word.get("trace", "")))
             if word["seconds"]:
-                remember_run(settings.output_dir, planned.run.entities, word["seconds"])
+                write_provenance(settings.output_dir, planned.run.entities, word["seconds"])
             for note in word["notes"]:
                 _say(console, f"{planned.run.name}: {note}")
         outcomes += [_failure(plan, run, plan.of_all(problem)) for run, problem in plan.failures]
@@ -274,7 +274,7 @@ def _failure(plan: Plan, run: Run, problems: Mapping[str, str], trace: str = "")
 
 def _write_reports(settings: Settings, participants: Iterable[str]) -> list[Path]:
     from bids_labelx.participant.contents import locked
-    from bids_labelx.report.participant import write_participant_report
+    from bids_labelx.report.participant_page import write_participant_report
 
     # A report is of all that is there of a participant, whichever start wrote it.
     with locked(settings.output_dir):

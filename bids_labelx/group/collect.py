@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_labelx.errors import LabelxError
-from bids_labelx.group.coverage import (
+from bids_labelx.group.coverage_sums import (
     CoverageSums,
     Layout,
     checked_coverage,
@@ -18,7 +18,7 @@ from bids_labelx.group.coverage import (
     layout_of,
     other_labels,
 )
-from bids_labelx.group.matrices import AVERAGED, combination_of, matrix_name
+from bids_labelx.group.mean_matrices import AVERAGED, combination_of, matrix_name
 from bids_labelx.group.quality_rows import add_failures, add_problem, add_series
 from bids_labelx.group.records import MatrixFile, Problem, Row, RowKey
 from bids_labelx.names import build_name, parse_name
@@ -33,7 +33,7 @@ class Combination:
     Attributes
     ----------
     entities
-        What they have in common; see `matrices.combination_of`.
+        What they have in common; see `mean_matrices.combination_of`.
     labels
         The label tables behind them.
     files
@@ -56,7 +56,7 @@ class Collected:
     atlases
         Sums over the label tables, by the name of their file.
     combinations
-        Matrices to average, by the name of the mean; see `matrices.matrix_name`.
+        Matrices to average, by the name of the mean; see `mean_matrices.matrix_name`.
     not_averaged
         Measures that were met and have no Fisher z, as ``meas-`` calls them.
     problems

@@ -87,7 +87,7 @@ def _strategy_row(one: Series) -> tuple[str, ...]:
     )
 
 
-def lost_table(one: Series) -> tuple[Table, ...]:
+def missing_labels_table(one: Series) -> tuple[Table, ...]:
     """The labels that a run lost; nothing where it lost none."""
     lost = one.labels[one.labels["status"] != OK]
     if lost.empty:

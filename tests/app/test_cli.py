@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_labelx.app import cli
 from bids_labelx._version import __version__
+from bids_labelx.app import cli
 from bids_labelx.app.cli import main
 from bids_labelx.app.options import build_parser, hyphenate
 from bids_labelx.denoise import preset_names

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.group import matrices
+from bids_labelx.group import mean_matrices
 from bids_labelx.group.collect import collect
-from bids_labelx.group.matrices import mean_matrix
+from bids_labelx.group.mean_matrices import mean_matrix
 
 WriteRun = Callable[..., Path]
 
@@ -168,13 +168,13 @@ def test_one_matrix_is_open_at_a_time_and_each_is_read_once(
     for i in range(4):
         write_run(run(f"0{i}"), seed=i)
     read: list[str] = []
-    whole = matrices.read_matrix
+    whole = mean_matrices.read_matrix
 
     def counting(path: Path, names: list[str]) -> np.ndarray:
         read.append(path.name[:6])
         return whole(path, names)
 
-    monkeypatch.setattr(matrices, "read_matrix", counting)
+    monkeypatch.setattr(mean_matrices, "read_matrix", counting)
     found = collect(tmp_path / "out", ["00", "01", "02", "03"], [])
     assert read == []
     (one,) = found.combinations.values()

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from bids import BIDSLayout
 
-from bids_labelx.inputs import dataset, index
 from bids_labelx.app.cli import main
 from bids_labelx.errors import CannotWriteError, UsageError
+from bids_labelx.inputs import dataset, index
 from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.index import DATABASE, RECORD, SEGMENTATIONS, find_files, list_participants
 from bids_labelx.settings import Settings, make_settings

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from bids_labelx.outputs.results import Series
-from bids_labelx.report.run_tables import facts_of, lost_table, region_tables, strategy_table
+from bids_labelx.report.run_tables import (
+    facts_of,
+    missing_labels_table,
+    region_tables,
+    strategy_table,
+)
 
 SIDECAR = {
     "Atlas": "A",
@@ -96,11 +101,11 @@ def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
 
 
 def test_lost_labels_are_listed_with_the_reason(tmp_path: Path) -> None:
-    assert lost_table(one_of(tmp_path, "1", GOOD, OK)) == ()
+    assert missing_labels_table(one_of(tmp_path, "1", GOOD, OK)) == ()
     lost = one_of(
         tmp_path, "1", ["1", "0.25", "n/a"], ["ok", "low-coverage", "lost-in-resampling"]
     )
-    (table,) = lost_table(lost)
+    (table,) = missing_labels_table(lost)
     assert table.rows == (
         ("seven", "7", "low-coverage", "2", "1", "0.25"),
         ("nine", "9", "lost-in-resampling", "0", "0", "n/a"),

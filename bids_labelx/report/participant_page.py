@@ -14,10 +14,21 @@ from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
-from bids_labelx.outputs.provenance import Provenance, read_run
-from bids_labelx.outputs.results import Series, matrices_of_several_runs, read_series, series_paths
+from bids_labelx.outputs.provenance import Provenance, read_provenance
+from bids_labelx.outputs.results import (
+    RESULT_ENTITIES,
+    Series,
+    concatenated_matrices,
+    read_series,
+    series_paths,
+)
 from bids_labelx.report.pages import Part, Picture, RunSection, Table, participant_page
-from bids_labelx.report.run_tables import facts_of, lost_table, region_tables, strategy_table
+from bids_labelx.report.run_tables import (
+    facts_of,
+    missing_labels_table,
+    region_tables,
+    strategy_table,
+)
 from bids_labelx.settings import changed_options, read_options
 
 _NAMED_LOST = 10
@@ -60,7 +71,7 @@ def write_participant_report(output: Path, participant: str) -> Path:
         _section(title, found.get(title, []), problems.get(title), traces.get(title, ""))
         for title in sorted({*found, *problems})
     ]
-    made = {title: read_run(output, of[0].run) for title, of in sorted(found.items())}
+    made = {title: read_provenance(output, of[0].run) for title, of in sorted(found.items())}
     known = {title: one for title, one in made.items() if one is not None}
     page = participant_page(
         participant,
@@ -141,7 +152,9 @@ def _section(title: str, series: Sequence[Series], error: str | None, trace: str
         group = list(of_atlas)
         atlas = group[0].sidecar["Atlas"]
         labels = _there(group[0].output, _label_pictures(group[0]))
-        parts.append(Part(f"{atlas}: labels", tables=lost_table(group[0]), pictures=labels))
+        parts.append(
+            Part(f"{atlas}: labels", tables=missing_labels_table(group[0]), pictures=labels)
+        )
         for what, pictures in (
             ("series", _carpets(group)),
             ("connectivity", _of_strategies(group)),
@@ -169,7 +182,7 @@ def _there(output: Path, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
 
 def _of_atlas(one: Series) -> dict[str, str]:
     """Entities of a series' run and atlas."""
-    return {k: v for k, v in one.entities.items() if k not in ("stat", "meas", "desc")}
+    return {k: v for k, v in one.entities.items() if k not in RESULT_ENTITIES}
 
 
 def _label_pictures(one: Series) -> list[Picture]:
@@ -265,7 +278,7 @@ def _confounds_pictures(series: Sequence[Series]) -> list[Picture]:
 def _together(output: Path, participant: str) -> list[Picture]:
     """The matrices over several runs."""
     pictures: list[Picture] = []
-    for path, sidecar in matrices_of_several_runs(output, participant):
+    for path, sidecar in concatenated_matrices(output, participant):
         measure = _measure(path)
         what = (
             f"{sidecar['Atlas']}, {sidecar['Statistic']}, strategy "

@@ -9,7 +9,7 @@ import pytest
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import write_tsv
-from bids_labelx.group.matrices import (
+from bids_labelx.group.mean_matrices import (
     SubjectMatrix,
     combination_of,
     matrix_name,

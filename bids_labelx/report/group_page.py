@@ -14,10 +14,10 @@ import pandas as pd
 
 from bids_labelx._version import __version__
 from bids_labelx.files import write_text
-from bids_labelx.group.coverage import OF_ATLAS
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.report.group_figure_files import (
     RUN,
     all_but_strategy,
@@ -213,7 +213,9 @@ def _strategies_part(
         [{**one.row, "edges": one.edges.edges, "volumes": one.volumes} for one in evidence]
     )
     what = f"{atlas_of(entities)}: {where(entities)}"
-    coverage = build_name({k: entities[k] for k in OF_ATLAS if k in entities}, "qcfc", ".tsv")
+    coverage = build_name(
+        {k: entities[k] for k in ATLAS_ENTITIES if k in entities}, "qcfc", ".tsv"
+    )
     return Part(
         what,
         points=tuple(qcfc_in_words(table)),

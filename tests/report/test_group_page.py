@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from bids_labelx.group.exclusion import Limits, count_excluded
-from bids_labelx.report.group import (
+from bids_labelx.report.group_figure_files import quality_pictures
+from bids_labelx.report.group_page import (
     MOST_WARNINGS,
     GroupContent,
     files_by_kind,
     write_group_report,
 )
-from bids_labelx.report.group_figure_files import quality_pictures
 from bids_labelx.report.group_tables import (
     MOST_LABELS,
     MOST_RUNS,
