@@ -17,7 +17,7 @@ from bids_labelx.denoise import (
     read_confounds_metadata,
     select,
 )
-from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.cleaner import Cleaner, prepare
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
 from bids_labelx.extraction.reduce import Reduction
@@ -76,7 +76,7 @@ def clean_run(
     report : dict
         By strategy: ``columns``, ``kept`` (per volume), ``degrees_of_freedom``, ``motion``,
         ``outliers`` (columns of that table) and ``temporal_snr`` (by atlas and statistic); or
-        ``problem``, why it could not be done.
+        ``problem``, the failure as JSON.
 
     Raises
     ------
@@ -252,7 +252,8 @@ def _choose(
                     "brought to unit variance by --standardize-voxels have none of; leave one out"
                 )
         except LabelxError as error:
-            report[strategy.name] = {"problem": str(error)}
+            failure = Failure.of(error, strategies=(strategy.name,))
+            report[strategy.name] = {"problem": failure.to_json()}
             continue
         chosen[strategy.name] = cleaner
         report[strategy.name] = {
@@ -267,7 +268,7 @@ def _choose(
             "outliers": _outliers(denoising, _motion(denoising, table)),
         }
     if not chosen:
-        raise BadDataError("\n".join(entry["problem"] for entry in report.values()))
+        raise BadDataError("\n".join(entry["problem"]["message"] for entry in report.values()))
     return chosen, report
 
 

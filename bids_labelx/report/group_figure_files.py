@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.mean_matrices import AVERAGED, MeanMatrix, matrix_name
-from bids_labelx.names import build_name, parse_name
+from bids_labelx.names import build_name, counted, parse_name
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.report.brain import plot_label_values
 from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure
@@ -260,7 +260,3 @@ def _save(output: Path, figure: Figure, name: str) -> str:
     path = Path("figures", name)
     save_figure(figure, output / path)
     return path.as_posix()
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -13,16 +13,17 @@ from pathlib import Path
 import pandas as pd
 
 from bids_labelx._version import __version__
+from bids_labelx.errors import Failure
 from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
-from bids_labelx.names import build_name, parse_name
+from bids_labelx.names import build_name, counted, parse_name
+from bids_labelx.outputs.failures import subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.report.group_figure_files import (
     RUN,
     all_but_strategy,
     atlas_of,
-    counted,
     quality_pictures,
     strategy_pictures,
     where,
@@ -62,7 +63,7 @@ class GroupContent:
     participants
         Of each participant: label, page (empty where there is none), status in words.
     problems
-        What is broken or missing.
+        What the group level found broken or missing.
     absent
         Participants in the input alone.
     not_averaged
@@ -79,7 +80,7 @@ class GroupContent:
     matrices: Sequence[tuple[str, Picture]]
     lost: Mapping[str, Picture]
     participants: Sequence[tuple[str, str, str]]
-    problems: Sequence[str]
+    problems: Sequence[Failure]
     absent: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
@@ -152,7 +153,7 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
 
 
 def _warnings(content: GroupContent) -> list[str]:
-    shown = list(content.problems[:MOST_WARNINGS])
+    shown = [f"{subject_of(one)}: {one.message}" for one in content.problems[:MOST_WARNINGS]]
     more = len(content.problems) - len(shown)
     return [*shown, f"and {more:,} more: see the runs and participants"] if more else shown
 

@@ -8,11 +8,11 @@ from itertools import groupby
 from pathlib import Path
 
 from bids_labelx._version import __version__
-from bids_labelx.errors import LabelxError
+from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.files import write_text
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.failures import read_failures
+from bids_labelx.outputs.failures import messages, read_failures
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
 from bids_labelx.outputs.provenance import Provenance, read_provenance
 from bids_labelx.outputs.results import (
@@ -54,22 +54,20 @@ def write_participant_report(output: Path, participant: str) -> Path:
         Label without ``sub-``.
     """
     series: list[Series] = []
-    problems: dict[str, str] = {}
+    failures: dict[str, list[Failure]] = {}
     for path in series_paths(output, participant):
         try:
             series.append(read_series(output, path))
         except LabelxError as error:
-            problems[path.name] = str(error)
+            failures[path.name] = [Failure.of(error)]
     found: dict[str, list[Series]] = {}
     for one in series:
         found.setdefault(run_title(one.run), []).append(one)
-    traces: dict[str, str] = {}
     for failure in read_failures(output, participant):
-        title = run_title(failure.entities)
-        problems[title], traces[title] = failure.problem, failure.trace
+        failures.setdefault(run_title(failure.entities), []).append(failure)
     sections = [
-        _section(title, found.get(title, []), problems.get(title), traces.get(title, ""))
-        for title in sorted({*found, *problems})
+        _section(title, found.get(title, []), failures.get(title, []))
+        for title in sorted({*found, *failures})
     ]
     made = {title: read_provenance(output, of[0].run) for title, of in sorted(found.items())}
     known = {title: one for title, one in made.items() if one is not None}
@@ -143,7 +141,9 @@ def _methods(output: Path) -> str:
     return text.removeprefix("# Methods")
 
 
-def _section(title: str, series: Sequence[Series], error: str | None, trace: str) -> RunSection:
+def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) -> RunSection:
+    error = messages(failures) or None
+    trace = "\n".join(dict.fromkeys(one.trace for one in failures if one.trace))
     if not series:
         return RunSection(title, "failed", error, trace, (), ())
     parts = [Part("Strategies", tables=(strategy_table(series),))]

@@ -27,10 +27,11 @@ from nipype.interfaces.base import (
 )
 from threadpoolctl import threadpool_limits
 
-from bids_labelx.errors import LabelxError
+from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import too_short, write_run
 from bids_labelx.participant.figures import Results, draw_run
+from bids_labelx.participant.outcome import Outcome, write_outcome
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
@@ -53,12 +54,8 @@ class _Recorded(SimpleInterface):
                 self._results.update(self._work(Path(runtime.cwd)))
         except Exception as error:
             if isdefined(self.inputs.failed_record):
-                expected = isinstance(error, LabelxError)
-                message = str(error) if expected else f"{type(error).__name__}: {error}"
-                extract.save_record(
-                    Path(self.inputs.failed_record),
-                    {"message": message, "traceback": traceback.format_exc()},
-                )
+                failure = Failure.of(error, trace=traceback.format_exc())
+                write_outcome(Path(self.inputs.failed_record), Outcome((failure,)))
             raise
         self._results["seconds"] = time.monotonic() - start
         return runtime
@@ -330,12 +327,9 @@ class Deliver(_Recorded):
             "files": between - start,
             "figures": time.monotonic() - between,
         }
-        problems = {
-            name: entry["problem"] for name, entry in denoising.items() if "problem" in entry
-        }
-        notes = too_short(self.inputs.delivery, denoising)
-        extract.save_record(
-            Path(self.inputs.done_record),
-            {"problems": problems, "notes": notes, "seconds": seconds},
+        failures = tuple(
+            Failure.from_json(one["problem"]) for one in denoising.values() if "problem" in one
         )
+        notes = tuple(too_short(self.inputs.delivery, denoising))
+        write_outcome(Path(self.inputs.done_record), Outcome(failures, notes, seconds))
         return {"written": [str(path) for path in written]}

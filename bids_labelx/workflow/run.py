@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import secrets
@@ -13,12 +12,13 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from bids_labelx.errors import Stopped
+from bids_labelx.errors import Failure, Stopped
+from bids_labelx.participant.outcome import Outcome, read_outcome
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.plugins import _LOCAL, read_plugin
@@ -65,15 +65,8 @@ def stoppable() -> Iterator[None]:
 
 def run_graph(
     settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
-) -> dict[str, dict[str, Any]]:
-    """Run every node that can run.
-
-    Returns
-    -------
-    dict
-        By the key of each run what it left word of: ``problems`` by strategy, ``notes``, by step
-        the ``seconds`` it took, and the ``trace`` of an error where there is one.
-    """
+) -> dict[str, Outcome]:
+    """Run every node that can run; give the outcome of each run by its key."""
     if not plan.runs:
         return {}
     from bids_labelx.workflow.graph import init_bids_labelx_wf
@@ -83,7 +76,7 @@ def run_graph(
     if settings.nipype_plugin_file is None and len(plan.runs) == 1:
         # The nodes of one run wait for each other.
         plugin = "Linear"
-    # A folder of its own for each start: another one may share the work folder.
+    # A folder of its own for each invocation: another one may share the work folder.
     records = Path(tempfile.mkdtemp(prefix="records-", dir=work))
     (records / "atlases").mkdir()
     workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=records)
@@ -123,36 +116,45 @@ def run_graph(
                 gc.unfreeze()
                 if isinstance(runner, ProcessPerNode):
                     runner.end()
-        return {one.key: _word_of(plan, records, one) for one in plan.runs}
+        return {one.key: _outcome_of(plan, records, one) for one in plan.runs}
     finally:
         shutil.rmtree(records, ignore_errors=True)
 
 
-def _word_of(plan: Plan, records: Path, planned: PlannedRun) -> dict[str, Any]:
-    """What a run left word of."""
-    from bids_labelx.workflow.graph import atlas_records
-
+def _outcome_of(plan: Plan, records: Path, planned: PlannedRun) -> Outcome:
+    """Recorded outcome of a run, its failures with what they concern."""
     done, failed = record_paths(records, planned)
     if failed.is_file():
-        record = _read(failed)
-        LOGGER.error("%s\n%s", record["message"], record["traceback"])
-        return {**_failed(plan, record["message"]), "trace": record["traceback"]}
-    if done.is_file():
-        return _read(done)
-    texts = [_read(path)["message"] for path in atlas_records(records, planned) if path.is_file()]
-    if texts:
-        text = "the atlas could not be brought onto the grid: " + "; ".join(texts)
+        outcome = read_outcome(failed)
+        for one in outcome.failures:
+            LOGGER.error("%s\n%s", one.message, one.trace)
+    elif done.is_file():
+        outcome = read_outcome(done)
     else:
-        text = (
-            "it did not run to its end: a process or job was killed or ran out of memory, or the "
-            "start was stopped; see logs/"
+        outcome = Outcome((Failure(_why_unrecorded(records, planned)),))
+    run, names = planned.run, plan.strategy_names
+    failures = (
+        Failure(
+            one.message,
+            run.entities,
+            one.strategies or names,
+            plan.atlas_names[run.space],
+            one.trace,
         )
-    return _failed(plan, text)
+        for one in outcome.failures
+    )
+    return replace(outcome, failures=tuple(failures))
 
 
-def _failed(plan: Plan, problem: str) -> dict[str, Any]:
-    return {"problems": plan.of_all(problem), "notes": [], "seconds": {}}
+def _why_unrecorded(records: Path, planned: PlannedRun) -> str:
+    """Why a run has no record of its own, in words."""
+    from bids_labelx.workflow.graph import atlas_records
 
-
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    atlases = [read_outcome(path) for path in atlas_records(records, planned) if path.is_file()]
+    if atlases:
+        texts = "; ".join(one.message for outcome in atlases for one in outcome.failures)
+        return f"resampling the atlas failed: {texts}"
+    return (
+        "it did not finish: a process or job was killed or ran out of memory, or the app was "
+        "stopped; see logs/"
+    )

@@ -67,8 +67,8 @@ def test_a_strategy_that_cannot_be_done_does_not_stop_the_others(tmp_path: Path)
         t_r=2.0,
     )
     assert list(cleaned) == ["0/mean/none"]
-    assert "white_matter" in report["simple"]["problem"]
-    assert str(path) in report["simple"]["problem"]
+    assert "white_matter" in report["simple"]["problem"]["message"]
+    assert str(path) in report["simple"]["problem"]["message"]
 
 
 def test_a_broken_confounds_table_stops_only_what_needs_it(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_broken_confounds_table_stops_only_what_needs_it(tmp_path: Path) -> No
         t_r=2.0,
     )
     assert "problem" not in report["none"]
-    assert "c.tsv: cannot be read" in report["simple"]["problem"]
+    assert "c.tsv: cannot be read" in report["simple"]["problem"]["message"]
 
 
 def test_a_strategy_that_leaves_no_degree_of_freedom_is_refused(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_percent_of_voxels_at_unit_variance_is_refused(given: dict) -> None:
     given["strategies"] = override(given["strategies"], clean={"standardize": "psc"})
     cleaned, _, _, report = clean_and_reduce_run(**given, standardize_voxels=True)
     assert {key.split("/")[-1] for key in cleaned} == {"none"}
-    assert "simple asks for percent signal change" in report["simple"]["problem"]
+    assert "simple asks for percent signal change" in report["simple"]["problem"]["message"]
 
 
 @pytest.mark.parametrize("level", ["region", "voxel"])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bids_labelx.errors import Failure
 from bids_labelx.group.exclusion import Limits, count_excluded
 from bids_labelx.report.group_figure_files import quality_pictures
 from bids_labelx.report.group_page import (
@@ -210,7 +211,10 @@ def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> N
 
 
 def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
-    html = page(tmp_path, problems=[f"problem {i}" for i in range(MOST_WARNINGS + 3)])
+    html = page(
+        tmp_path,
+        problems=[Failure(f"problem {i}", {"sub": "0"}) for i in range(MOST_WARNINGS + 3)],
+    )
     assert f"problem {MOST_WARNINGS - 1}<" in html
     assert f"problem {MOST_WARNINGS}<" not in html
     assert "and 3 more" in html
