@@ -15,7 +15,7 @@ import pandas as pd
 
 from bids_labelx.errors import BadDataError, CannotWriteError, MissingInputError
 
-# How files begin that are not yet whole, followed by the start that they are of, which every
+# How files begin that are not yet whole, followed by the invocation that they are of, which every
 # process of it finds in this variable.
 TEMPORARY, START = ".tmp-", "BIDS_LABELX_START"
 

@@ -21,7 +21,7 @@ ENTITY_ORDER = (
 SPATIAL = ("space", "res", "den")
 
 
-# What tells the runs apart that are put together.
+# Entities that concatenated runs may differ in.
 _APART = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
 
 
@@ -37,7 +37,7 @@ class Name:
 def parse_name(path: PurePath | str) -> Name:
     """Take a file's name apart. Folders above it never count.
 
-    Parts that are no ``key-value`` pair and not the last are left out.
+    Parts that are no ``key-value`` pair and not the last are ignored.
     """
     stem, dot, extension = PurePath(path).name.partition(".")
     *parts, suffix = stem.split("_")

@@ -19,8 +19,8 @@ from bids_labelx.outputs.failures import by_subject, messages, read_failures, re
 from bids_labelx.outputs.provenance import write_provenance
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.participant.contents import locked, prepare_output, whole_files_only
-from bids_labelx.participant.outcome import Outcome
 from bids_labelx.participant.plan import Plan, make_plan
+from bids_labelx.participant.records import Outcome
 from bids_labelx.settings import Settings, to_toml
 from bids_labelx.workflow.plugins import read_plugin
 from bids_labelx.workflow.run import run_graph, stoppable

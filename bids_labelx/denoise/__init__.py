@@ -2,9 +2,10 @@
 a sample mask.
 
 A strategy is data, not code (``data/denoise/*.toml``): groups of confounds with their options,
-which volumes to leave out, and how signals are filtered.
+which volumes to censor, and how signals are filtered.
 """
 
+from bids_labelx.denoise.applied import AppliedStrategy
 from bids_labelx.denoise.confounds import read_confounds, read_confounds_metadata
 from bids_labelx.denoise.denoising import Denoising, select
 from bids_labelx.denoise.overrides import override
@@ -16,6 +17,7 @@ from bids_labelx.denoise.strategies import (
 )
 
 __all__ = [
+    "AppliedStrategy",
     "Denoising",
     "Strategy",
     "describe_presets",

@@ -45,7 +45,7 @@ class Strategy:
     description
         What it does, in a line.
     confounds, volumes
-        Which regressors it takes and which volumes it leaves out, as in a strategy file
+        Which regressors it takes and which volumes it censors, as in a strategy file
         (`bids_labelx.denoise.schema.SCHEMA`).
     clean
         Arguments of `bids_labelx.extraction.clean.clean`: ``filter``, ``low_pass``,

@@ -1,4 +1,4 @@
-"""One matrix over several runs of a session, or of a participant: ``--concatenate``.
+"""Connectivity over the concatenated runs of a session or participant: ``--concatenate``.
 
 It is made of the time series that the runs have written, after all of them are done.
 """
@@ -28,7 +28,7 @@ LOGGER = logging.getLogger("bids_labelx")
 
 
 def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
-    """Write the matrices over several runs of every participant of this start.
+    """Write the matrices over the concatenated runs of every participant of the plan.
 
     Returns
     -------
@@ -55,13 +55,13 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
                 # A run by itself, whose own matrix has this name.
                 continue
             try:
-                _write_together(settings, dict(common), series)
+                _write_concatenated(settings, dict(common), series)
             except LabelxError as error:
                 failures.append(Failure.of(error, entities={"sub": participant}))
     return failures
 
 
-def _write_together(
+def _write_concatenated(
     settings: Settings, entities: Mapping[str, str], series: Sequence[Series]
 ) -> None:
     first = series[0]
@@ -81,7 +81,7 @@ def _write_together(
     }
     if more["MissingRuns"]:
         LOGGER.warning(
-            "%s: put together without %s, which failed",
+            "%s: concatenated without %s, which failed",
             build_name(entities, "relmat", ""),
             ", ".join(more["MissingRuns"]),
         )
@@ -144,7 +144,7 @@ def _kept_rows(one: Series, names: Sequence[str]) -> np.ndarray:
 
 
 def _missing(settings: Settings, series: Sequence[Series]) -> list[str]:
-    """Runs that failed and would have been put together with these."""
+    """Runs that failed and would have been concatenated with these."""
     level = settings.concatenate
     assert level is not None
     strategy = series[0].sidecar["DenoisingStrategy"]

@@ -1,4 +1,4 @@
-"""What a start will do, worked out and checked before anything runs."""
+"""What an invocation will do, worked out and checked before anything runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
 from bids_labelx.names import together
 from bids_labelx.outputs.paths import first_twice, output_path
+from bids_labelx.participant.records import RunSource
 from bids_labelx.settings import Settings
 
 
@@ -29,6 +30,12 @@ class Grid:
 
     shape: tuple[int, int, int]
     affine: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, shape: Sequence[int], affine: np.ndarray) -> Grid:
+        """The grid of an image with these voxels along its first three axes."""
+        rows = tuple(tuple(float(value) for value in row) for row in affine)
+        return cls((shape[0], shape[1], shape[2]), rows)
 
     def same(self, other: Grid) -> bool:
         """Equal shapes, and affines within 1e-3 mm."""
@@ -65,6 +72,19 @@ class PlannedRun:
     atlases: tuple[Atlas, ...]
     mask: Path | None
     resample_mask: bool = False
+
+    @property
+    def source(self) -> RunSource:
+        """What the steps of the run read."""
+        return RunSource(
+            self.run.bold,
+            self.mask,
+            self.resample_mask,
+            self.run.confounds,
+            self.run.missing.get("confounds", ""),
+            self.t_r,
+            self.run.desc,
+        )
 
     @property
     def key(self) -> str:
@@ -123,7 +143,7 @@ class Plan:
 
 
 def make_plan(settings: Settings) -> Plan:
-    """Find runs and atlases, and refuse what cannot go together.
+    """Find runs and atlases, and refuse those that do not match.
 
     Raises
     ------
@@ -153,7 +173,7 @@ def make_plan(settings: Settings) -> Plan:
             + "\n".join(same)
         )
     if settings.concatenate:
-        _check_together(settings.concatenate, runs)
+        _check_concatenation(settings.concatenate, runs)
     planned: list[PlannedRun] = []
     failures: list[Failure] = []
     names = tuple(strategy.name for strategy in strategies)
@@ -163,21 +183,21 @@ def make_plan(settings: Settings) -> Plan:
             planned.append(_plan_run(run, choice, grids, settings.mask))
         except LabelxError as error:
             atlases = choice.names[run.space]
-            about = {"entities": run.entities, "strategies": names, "atlases": atlases}
-            failures.append(Failure.of(error, **about))
+            failure = Failure.of(error, entities=run.entities, strategies=names, atlases=atlases)
+            failures.append(failure)
     return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
 
 
-def _check_together(level: str, runs: Sequence[Run]) -> None:
-    """Refuse runs of which one has the name that their matrix together would have."""
+def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
+    """Refuse runs of which one has the name of their concatenated matrix."""
     groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
     for run in runs:
         groups[tuple(together(run.entities, level).items())].append(run)
     for common, members in groups.items():
         if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
             raise BadDataError(
-                f"--concatenate {level}: the matrix of these runs together would have the name of "
-                "one of them; choose the others with --run-id, or name it apart\n"
+                f"--concatenate {level}: the concatenated matrix of these runs would have the "
+                "name of one of them; choose the others with --run-id, or name it apart\n"
                 + "\n".join(run.name for run in members)
             )
 
@@ -192,8 +212,7 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path
     image = _open_bold(run)
     # More dimensions than four are fine where all but one have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
-    rows = tuple(tuple(float(value) for value in row) for row in image.affine)
-    grid = Grid((image.shape[0], image.shape[1], image.shape[2]), rows)
+    grid = Grid.of(image.shape, image.affine)
     atlases = choice.of_run[run.bold]
     for atlas in atlases:
         _check_overlap(run, grid, atlas)
@@ -256,4 +275,4 @@ def _box(shape: tuple[int, ...], affine: np.ndarray) -> str:
 
 def record_paths(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
     """Where the nodes of a run say that it is done, and why it is not."""
-    return folder / f"{run.key}.done.json", folder / f"{run.key}.failed.json"
+    return folder / f"{run.key}.done.pkl", folder / f"{run.key}.failed.pkl"

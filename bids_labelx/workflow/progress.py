@@ -19,7 +19,7 @@ def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[
     """Show how many runs have ended. It counts records, so it is true under every plugin."""
 
     def counts() -> tuple[int, int]:
-        return len(list(records.glob("*.done.json"))), len(list(records.glob("*.failed.json")))
+        return len(list(records.glob("*.done.pkl"))), len(list(records.glob("*.failed.pkl")))
 
     if not console.is_terminal:
         yield _lines(console, total, counts)

@@ -18,8 +18,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_labelx.errors import Failure, Stopped
-from bids_labelx.participant.outcome import Outcome, read_outcome
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
+from bids_labelx.participant.records import Outcome, load_record
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.plugins import _LOCAL, read_plugin
 from bids_labelx.workflow.progress import _progress
@@ -125,11 +125,11 @@ def _outcome_of(plan: Plan, records: Path, planned: PlannedRun) -> Outcome:
     """Recorded outcome of a run, its failures with what they concern."""
     done, failed = record_paths(records, planned)
     if failed.is_file():
-        outcome = read_outcome(failed)
+        outcome = load_record(failed, Outcome)
         for one in outcome.failures:
             LOGGER.error("%s\n%s", one.message, one.trace)
     elif done.is_file():
-        outcome = read_outcome(done)
+        outcome = load_record(done, Outcome)
     else:
         outcome = Outcome((Failure(_why_unrecorded(records, planned)),))
     run, names = planned.run, plan.strategy_names
@@ -150,8 +150,9 @@ def _why_unrecorded(records: Path, planned: PlannedRun) -> str:
     """Why a run has no record of its own, in words."""
     from bids_labelx.workflow.graph import atlas_records
 
-    atlases = [read_outcome(path) for path in atlas_records(records, planned) if path.is_file()]
-    if atlases:
+    paths = [path for path in atlas_records(records, planned) if path.is_file()]
+    if paths:
+        atlases = [load_record(path, Outcome) for path in paths]
         texts = "; ".join(one.message for outcome in atlases for one in outcome.failures)
         return f"resampling the atlas failed: {texts}"
     return (

@@ -127,14 +127,14 @@ def test_a_node_that_is_killed_fails_its_run_and_no_other(
 ) -> None:
     for sub in ("01", "02", "03"):
         add_run(tmp_path / "ds", f"sub-{sub}_task-rest")
-    plain = denoise_run.clean_run
+    plain = denoise_run.denoise_signals
 
     def killed(*arguments: Any, **options: Any) -> Any:
         if "sub-02" in str(options["confounds"]):
             os.kill(os.getpid(), signal.SIGKILL)
         return plain(*arguments, **options)
 
-    monkeypatch.setattr(denoise_run, "clean_run", killed)
+    monkeypatch.setattr(denoise_run, "denoise_signals", killed)
     settings = settings_for(tmp_path / "ds", atlas_dataset)
     assert run_participants(settings) == 1
     assert "a process or job was killed" in capsys.readouterr().err
