@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE, SPACE, confounds_table
 
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import resample_atlas
-from bids_labelx.participant.plan import Grid
 from bids_labelx.participant.records import AtlasOnGrid
 from bids_labelx.settings import LabelOptions
 
@@ -108,7 +108,7 @@ def on_grid(tmp_path: Path, write_image: Callable[..., Path], labels: np.ndarray
     table.write_text("index\tname\tnetwork\n9\tnine\tb\n2\ttwo\ta\n4\tghost\ta\n5\tfive\ta\n")
     image = write_image(tmp_path / "atlas.nii.gz", labels)
     to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
-    resample_atlas(image, table, Grid.of(SHAPE, AFFINE), LabelOptions(), to)
+    resample_atlas(image, table, VolumeGrid.of(SHAPE, AFFINE), LabelOptions(), to)
     return to
 
 

@@ -6,7 +6,7 @@ which volumes to censor, and how signals are filtered.
 """
 
 from bids_labelx.denoise.applied import AppliedStrategy
-from bids_labelx.denoise.confounds import read_confounds, read_confounds_metadata
+from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.denoising import Denoising, select
 from bids_labelx.denoise.overrides import override
 from bids_labelx.denoise.strategies import (
@@ -23,8 +23,8 @@ __all__ = [
     "describe_presets",
     "override",
     "preset_names",
-    "read_confounds",
     "read_confounds_metadata",
+    "read_confounds_table",
     "read_strategies",
     "select",
 ]

@@ -16,7 +16,7 @@ import pandas as pd
 
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.measures.connectivity import MEASURES, concatenate, first_volumes
-from bids_labelx.names import build_name, together
+from bids_labelx.names import build_name, grouping_entities
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
@@ -49,7 +49,7 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
                 failures.append(Failure.of(error, entities={"sub": participant}))
                 continue
             if one.entities["desc"] in labels and one.sidecar["Atlas"] in atlases:
-                groups[tuple(together(one.entities, level).items())].append(one)
+                groups[tuple(grouping_entities(one.entities, level).items())].append(one)
         for common, series in groups.items():
             if dict(common) == dict(series[0].entities):
                 # A run by itself, whose own matrix has this name.
@@ -148,9 +148,9 @@ def _missing(settings: Settings, series: Sequence[Series]) -> list[str]:
     level = settings.concatenate
     assert level is not None
     strategy = series[0].sidecar["DenoisingStrategy"]
-    common = together(series[0].run, level)
+    common = grouping_entities(series[0].run, level)
     return [
         build_name(failure.entities, "bold", "")
         for failure in read_failures(settings.output_dir, series[0].run["sub"])
-        if strategy in failure.strategies and together(failure.entities, level) == common
+        if strategy in failure.strategies and grouping_entities(failure.entities, level) == common
     ]

@@ -201,9 +201,8 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
 def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels inside the run's mask, shape (x, y, z), and their affine."""
     data, affine = read_data(labels)
-    grid = (planned.grid.shape, np.array(planned.grid.affine))
-    inside = read_mask(planned.mask, *grid, resample=planned.resample_mask)
-    return np.where(inside, data, 0), affine
+    inside = read_mask(planned.mask, planned.grid, resample=planned.resample_mask)
+    return np.where(planned.grid.to_volume(inside), data, 0), affine
 
 
 def _resolution(planned: PlannedRun) -> str | None:
@@ -211,7 +210,7 @@ def _resolution(planned: PlannedRun) -> str | None:
     run = planned.run
     if "res" not in run.entities:
         return None
-    zooms = voxel_sizes(np.array(planned.grid.affine))
+    zooms = voxel_sizes(planned.grid.affine)
     size = " × ".join(f"{zoom:.4g}" for zoom in zooms)
     return str(run.metadata.get("Resolution") or f"The run's own grid, {size} mm")
 

@@ -14,16 +14,17 @@ from bids_labelx.denoise import (
     AppliedStrategy,
     Denoising,
     Strategy,
-    read_confounds,
     read_confounds_metadata,
+    read_confounds_table,
     select,
 )
 from bids_labelx.errors import BadDataError, Failure, LabelxError
-from bids_labelx.extraction.cleaner import Cleaner, prepare
+from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
+from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
 from bids_labelx.extraction.reduce import Reduction
+from bids_labelx.extraction.space import voxel_grid
 from bids_labelx.extraction.spatial import smooth_volumes
-from bids_labelx.extraction.voxels import clean_voxels, gather_voxels, stored_voxels
 from bids_labelx.measures.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary
 from bids_labelx.participant.extract import (
     errors_naming,
@@ -100,13 +101,14 @@ def denoise_voxels(
         watched, seen = watch(volumes, union(regions))
         if extraction.smoothing_fwhm:
             watched = smooth_volumes(watched, extraction.smoothing_fwhm)
-        series = gather_voxels(watched, seen, scratch / "voxels", mean_image=True)
+        series = gather_elements(watched, seen, scratch / "voxels", mean_image=True)
     covered = [covered_regions(one, seen) for one in regions]
     counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
     tables = tables_with_coverage(source, before, regions, counts, extraction)
-    raw = reduce_covered(stored_voxels(series), seen, regions, extraction.statistic)
+    raw = reduce_covered(stored_elements(series), seen, regions, extraction.statistic)
     assert series.mean_image is not None
-    extracted = Extracted(present_signals(raw.signals, tables), tables, series.mean_image)
+    mean_image = voxel_grid(volumes.space).to_volume(series.mean_image)
+    extracted = Extracted(present_signals(raw.signals, tables), tables, mean_image)
     original: Reduction | None = None
     cleaned: dict[SeriesKey, np.ndarray] = {}
     for name, cleaner in cleaners.items():
@@ -114,16 +116,16 @@ def denoise_voxels(
             # One strategy after the other into the same file: the folder stays small.
             unit = options.standardize_voxels and name != "none"
             of_voxel = replace(cleaner, standardize="zscore_sample" if unit else None)
-            kept = clean_voxels(series, of_voxel, scratch / "cleaned")
+            kept = clean_elements(series, of_voxel, scratch / "cleaned")
             reduced = reduce_covered(kept, seen, regions, extraction.statistic)
             if cleaner.standardize and not unit and original is None:
                 original = raw
         for key, signals in present_signals(reduced.signals, tables).items():
             if original is not None:
-                signals = cleaner.scale(signals, original.signals[key.atlas][key.statistic])
+                signals = cleaner.standardized(signals, original.signals[key.atlas][key.statistic])
             elif cleaner.standardize:
                 # Z-scored voxels are themselves what standardising starts from.
-                signals = cleaner.scale(signals, _in_all_volumes(signals, cleaner))
+                signals = cleaner.standardized(signals, _in_all_volumes(signals, cleaner))
             cleaned[SeriesKey(*key, name)] = _in_rows(signals, cleaner, options)
     snr = _temporal_snr(applied, extracted.signals)
     return extracted, Denoised(applied, failures, cleaned, snr)
@@ -136,7 +138,7 @@ def _prepare_all(
     table, metadata, origin = None, {}, source.missing_confounds
     if source.confounds is not None:
         try:
-            table, origin = read_confounds(source.confounds), str(source.confounds)
+            table, origin = read_confounds_table(source.confounds), str(source.confounds)
             metadata = read_confounds_metadata(source.confounds)
         except LabelxError as error:
             # Strategies that need no table can still be done.
@@ -220,7 +222,7 @@ def _prepare(
     signal beside its mean is rounding error, which would correlate like signal.
     """
     try:
-        cleaner = prepare(
+        cleaner = prepare_cleaner(
             len(chosen.kept),
             confounds=chosen.regressors if chosen.columns else None,
             sample_mask=chosen.kept,

@@ -13,34 +13,33 @@ import pandas as pd
 from bids_labelx.atlases.atlas import read_atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed
+from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
-from bids_labelx.extraction.resample import resample_labels, same_grid
-from bids_labelx.extraction.stream import Volumes, open_volumes
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
 from bids_labelx.images import read_data
 from bids_labelx.measures.quality import OK, coverage_table
-from bids_labelx.participant.plan import Grid
 from bids_labelx.participant.records import AtlasOnGrid, Extracted, RunSource, SignalKey
 from bids_labelx.settings import ExtractionOptions, LabelOptions
 
 
 def resample_atlas(
-    image: Path, table: Path | None, grid: Grid, options: LabelOptions, to: AtlasOnGrid
+    image: Path, table: Path | None, grid: VolumeGrid, options: LabelOptions, to: AtlasOnGrid
 ) -> None:
     """Resample an atlas to a grid: all of it, or the labels that are asked for.
 
     Writes the labels (.nii, not masked), and the label table with ``voxels_atlas`` and
     ``voxels_grid``.
     """
-    shape, affine = grid.shape, np.array(grid.affine)
     labels, own_affine, labels_table = read_atlas(
         image, table, background=options.background_label, wanted=options.labels
     )
-    if not same_grid(labels.shape, own_affine, shape, affine):
-        labels = resample_labels(labels, own_affine, shape, affine)
+    own = VolumeGrid.of(labels.shape, own_affine)
+    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     ids = labels_table["index"].to_numpy()
     present, counts = np.unique(labels, return_counts=True)
     on_grid = pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy()
-    nib.save(nib.Nifti1Image(labels, affine, dtype=np.int64), to.labels)
+    nib.save(nib.Nifti1Image(labels, grid.affine, dtype=np.int64), to.labels)
     labels_table.assign(voxels_grid=on_grid).to_csv(to.table, sep="\t", index=False)
 
 
@@ -75,8 +74,9 @@ def reduce_run(
                 volumes, regions, options.statistic, uncovered="exclude", mean_image=True
             )
     assert reduced.mean_image is not None
-    tables = tables_with_coverage(source, before, regions, reduced.voxels_covered, options)
-    return Extracted(present_signals(reduced.signals, tables), tables, reduced.mean_image)
+    tables = tables_with_coverage(source, before, regions, reduced.elements_covered, options)
+    mean_image = voxel_grid(volumes.space).to_volume(reduced.mean_image)
+    return Extracted(present_signals(reduced.signals, tables), tables, mean_image)
 
 
 @contextmanager
@@ -90,13 +90,15 @@ def errors_naming(bold: Path) -> Iterator[None]:
 
 def open_run(
     source: RunSource, atlases: Sequence[AtlasOnGrid]
-) -> tuple[Volumes, list[Regions], list[pd.DataFrame]]:
+) -> tuple[RunData, list[Regions], list[pd.DataFrame]]:
     """The run's volumes, and the regions inside its mask and the table of each atlas."""
-    volumes = open_volumes(source.bold)
-    inside = read_mask(source.mask, volumes.shape, volumes.affine, resample=source.resample_mask)
+    volumes = open_run_data(source.bold)
+    inside = read_mask(source.mask, volumes.space, resample=source.resample_mask)
     before = [read_grid_table(atlas.table) for atlas in atlases]
     regions = [
-        find_regions(read_data(atlas.labels)[0], table["index"].to_numpy(), inside)
+        find_regions(
+            read_data(atlas.labels)[0].ravel(order="F"), table["index"].to_numpy(), inside
+        )
         for atlas, table in zip(atlases, before, strict=True)
     ]
     return volumes, regions, before
@@ -140,10 +142,8 @@ def present_signals(
     }
 
 
-def read_mask(
-    path: Path | None, shape: tuple[int, int, int], affine: np.ndarray, *, resample: bool = False
-) -> np.ndarray:
-    """A mask on a run's grid, True inside; everywhere where there is none.
+def read_mask(path: Path | None, space: Space, *, resample: bool = False) -> np.ndarray:
+    """A mask on the elements of a run, True inside; everywhere where there is none.
 
     Raises
     ------
@@ -151,21 +151,19 @@ def read_mask(
         Where it is empty, or on another grid and not to be resampled.
     """
     if path is None:
-        return np.ones(shape, dtype=bool)
-    data, own = read_data(path)
+        return np.ones(space.n_elements, dtype=bool)
+    data, affine = read_data(path)
+    own = VolumeGrid.of(data.shape, affine)
     if not (data > 0).any():
         raise BadDataError(f"{path}: the mask is empty")
-    if same_grid(data.shape, own, shape, affine):
-        return np.asarray(data > 0)
-    if not resample:
+    if not resample and not space.same(own):
         raise BadDataError(
-            f"{path}: the mask is on another grid than its run: shape {data.shape} and affine\n"
-            f"{own}\nbut the run has shape {shape} and affine\n{affine}"
+            f"{path}: the mask is on another grid than its run: {own}\nbut the run has {space}"
         )
-    inside = resample_labels((data > 0).astype(np.int16), own, shape, affine) > 0
+    inside = lay_mask(space, (data > 0).ravel(order="F"), own)
     if not inside.any():
         raise BadDataError(f"{path}: the mask is empty on the grid of the run")
-    return np.asarray(inside)
+    return inside
 
 
 def _counts(status: pd.Series) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.atlases.atlas import Atlas
-from bids_labelx.denoise import Strategy, read_confounds
+from bids_labelx.denoise import Strategy, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.names import camel
@@ -206,7 +206,7 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[Path]:
     ]
     if run.confounds is None or not any(names for _, names in columns):
         return
-    table, source = read_confounds(run.confounds), str(run.confounds)
+    table, source = read_confounds_table(run.confounds), str(run.confounds)
     for strategy, names in columns:
         if names:
             path = run_figure(run.entities, "design", ".svg", desc=strategy.label)

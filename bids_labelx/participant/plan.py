@@ -15,31 +15,13 @@ from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.atlases.sources import space_of
 from bids_labelx.denoise import Strategy, override, read_strategies
 from bids_labelx.errors import BadDataError, Failure, LabelxError, SpaceError
-from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_grid
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
-from bids_labelx.names import together
+from bids_labelx.names import grouping_entities
 from bids_labelx.outputs.paths import first_twice, output_path
 from bids_labelx.participant.records import RunSource
 from bids_labelx.settings import Settings
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A voxel grid: shape (x, y, z) and the affine as four rows, voxel indices to mm."""
-
-    shape: tuple[int, int, int]
-    affine: tuple[tuple[float, ...], ...]
-
-    @classmethod
-    def of(cls, shape: Sequence[int], affine: np.ndarray) -> Grid:
-        """The grid of an image with these voxels along its first three axes."""
-        rows = tuple(tuple(float(value) for value in row) for row in affine)
-        return cls((shape[0], shape[1], shape[2]), rows)
-
-    def same(self, other: Grid) -> bool:
-        """Equal shapes, and affines within 1e-3 mm."""
-        return same_grid(self.shape, np.array(self.affine), other.shape, np.array(other.affine))
 
 
 @dataclass(frozen=True)
@@ -65,7 +47,7 @@ class PlannedRun:
     """
 
     run: Run
-    grid: Grid
+    grid: VolumeGrid
     n_volumes: int
     t_r: float | None
     itemsize: int
@@ -177,7 +159,7 @@ def make_plan(settings: Settings) -> Plan:
     planned: list[PlannedRun] = []
     failures: list[Failure] = []
     names = tuple(strategy.name for strategy in strategies)
-    grids: list[Grid] = []
+    grids: list[VolumeGrid] = []
     for run in runs:
         try:
             planned.append(_plan_run(run, choice, grids, settings.mask))
@@ -192,7 +174,7 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
     """Refuse runs of which one has the name of their concatenated matrix."""
     groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
     for run in runs:
-        groups[tuple(together(run.entities, level).items())].append(run)
+        groups[tuple(grouping_entities(run.entities, level).items())].append(run)
     for common, members in groups.items():
         if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
             raise BadDataError(
@@ -202,7 +184,9 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
             )
 
 
-def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path) -> PlannedRun:
+def _plan_run(
+    run: Run, choice: AtlasChoice, grids: list[VolumeGrid], mask: str | Path
+) -> PlannedRun:
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
         if what in run.missing:
@@ -212,7 +196,7 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path
     image = _open_bold(run)
     # More dimensions than four are fine where all but one have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
-    grid = Grid.of(image.shape, image.affine)
+    grid = VolumeGrid.of(image.shape, image.affine)
     atlases = choice.of_run[run.bold]
     for atlas in atlases:
         _check_overlap(run, grid, atlas)
@@ -232,12 +216,12 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path
     return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, own)
 
 
-def _check_mask_space(mask: Path, run: Run, grid: Grid) -> None:
+def _check_mask_space(mask: Path, run: Run, grid: VolumeGrid) -> None:
     """A mask for many runs has to be in their space, by its name or by its very grid."""
     image = open_image(mask)
     space = space_of(mask)
     if space is None:
-        if not same_grid(image.shape, image.affine, grid.shape, np.array(grid.affine)):
+        if not grid.same(VolumeGrid.of(image.shape, image.affine)):
             raise SpaceError(
                 f"{run.name}: --mask {mask} is on another grid and its name says no space "
                 "(space- or tpl-), so it may not fit"
@@ -255,19 +239,18 @@ def _open_bold(run: Run) -> SpatialImage:
     return image
 
 
-def _check_overlap(run: Run, grid: Grid, atlas: Atlas) -> None:
+def _check_overlap(run: Run, grid: VolumeGrid, atlas: Atlas) -> None:
     image = open_image(atlas.image)
-    shape, affine = image.shape[:3], image.affine
-    if not boxes_overlap(shape, affine, grid.shape, np.array(grid.affine)):
-        theirs = _box(shape, affine)
+    theirs = VolumeGrid.of(image.shape, image.affine)
+    if not theirs.boxes_overlap(grid):
         raise BadDataError(
             f"{run.name}: the atlas {atlas.image} lies wholly outside the image; it covers "
-            f"{theirs}, the run {_box(grid.shape, np.array(grid.affine))}"
+            f"{_box(theirs)}, the run {_box(grid)}"
         )
 
 
-def _box(shape: tuple[int, ...], affine: np.ndarray) -> str:
-    low, high = bounding_box(shape, affine)
+def _box(grid: VolumeGrid) -> str:
+    low, high = grid.bounding_box()
     return " × ".join(
         f"{axis} {a:.0f} to {b:.0f} mm" for axis, a, b in zip("xyz", low, high, strict=True)
     )

@@ -16,10 +16,11 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
 from bids_labelx.names import camel
 from bids_labelx.participant.deliver import Delivery
-from bids_labelx.participant.plan import Grid, Plan, PlannedRun, record_paths
+from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
 from bids_labelx.settings import (
     ConnectivityOptions,
     DenoisingOptions,
@@ -97,7 +98,7 @@ def _digest(*what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
-def _atlas_node(atlas: Atlas, grid: Grid) -> str:
+def _atlas_node(atlas: Atlas, grid: VolumeGrid) -> str:
     """A name that is the same in every invocation that resamples this atlas to this grid.
 
     Invocations may share a work folder.
@@ -106,7 +107,7 @@ def _atlas_node(atlas: Atlas, grid: Grid) -> str:
 
 
 def _init_atlas_wf(
-    settings: Settings, atlas: Atlas, grid: Grid, name: str, records: Path
+    settings: Settings, atlas: Atlas, grid: VolumeGrid, name: str, records: Path
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
     node = pe.Node(
@@ -118,7 +119,7 @@ def _init_atlas_wf(
             failed_record=str(records / "atlases" / f"{name}.pkl"),
         ),
         name="resample_atlas",
-        mem_gb=resample_gb(math.prod(grid.shape), math.prod(open_image(atlas.image).shape)),
+        mem_gb=resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape)),
         n_procs=settings.omp_nthreads,
     )
     if atlas.table_path is not None:
@@ -186,7 +187,7 @@ def _init_run_wf(
 
 def _memory(settings: Settings, plan: Plan, planned: PlannedRun) -> dict[str, float]:
     """What the nodes of a run are expected to need, in GB."""
-    voxels = math.prod(planned.grid.shape)
+    voxels = planned.grid.n_elements
     labels = [plan.label_counts[atlas.key] for atlas in planned.atlases]
     raw = planned.n_volumes * sum(labels) * len(settings.statistic)
     series = raw * len(plan.strategies)

@@ -323,7 +323,7 @@ def write_record(content: bytes) -> Callable[[Path, Path], object]:
         (write_record(b"null"), "cannot be read"),
         (lambda _, kept: edit_record(kept, folders=[]), "sub-01 is not in it"),
         (lambda _, kept: edit_record(kept, folders={"01": 1, "02": 2}), "cannot be read"),
-        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 2, not 0"),
+        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 3, not 0"),
         (lambda _, kept: edit_record(kept, also=None), "cannot be read"),
         (lambda _, kept: edit_record(kept, pybids="0.1"), r"pybids is .*, not 0\.1"),
         (lambda _, kept: edit_record(kept, root="/other"), "root is .*, not /other"),
@@ -429,7 +429,7 @@ def test_a_folder_that_cannot_be_read_is_warned_of_and_looked_into_again(
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
         assert names(find_files(root, (), kept)) == expected("02")
-    assert "sub-01/func: left out, cannot be read (Permission denied)" in caplog.text
+    assert "sub-01/func: skipped, cannot be read (Permission denied)" in caplog.text
     assert names(find_files(root, (), kept)) == expected("01", "02")
 
 
@@ -568,10 +568,8 @@ def test_sidecars_of_a_folder_are_listed_once_and_not_once_a_run(
     add_files(root / "sub-01" / "func", "task-a_desc-preproc_bold.nii.gz")
     (root / "sub-01/func/sub-01_task-rest_desc-preproc_bold.json").write_text('{"A": 1}')
     listed = []
-    listing = dataset.list_sidecars
-    monkeypatch.setattr(
-        dataset, "list_sidecars", lambda path: listed.append(path) or listing(path)
-    )
+    listing = dataset.list_files
+    monkeypatch.setattr(dataset, "list_files", lambda path: listed.append(path) or listing(path))
     runs = find_runs(Settings(root, root.parent / "out", "participant"))
     assert [run.metadata for run in runs][:2] == [{}, {"A": 1}]
     folders = [root, *(root / f"sub-{s}" / part for s in ("01", "02") for part in ("", "func"))]

@@ -9,8 +9,8 @@ import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE
 
 from bids_labelx.errors import BadDataError
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import read_grid_table, reduce_run, resample_atlas
-from bids_labelx.participant.plan import Grid
 from bids_labelx.participant.records import AtlasOnGrid, RunSource, SignalKey
 from bids_labelx.settings import ExtractionOptions, LabelOptions
 
@@ -36,7 +36,7 @@ def test_on_a_coarser_grid_every_voxel_has_the_label_at_its_centre(
     coarse = np.diag([3.0, 3, 3, 1])
     coarse[:3, 3] = 1
     to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
-    resample_atlas(image, None, Grid.of((3, 3, 3), coarse), LabelOptions(), to)
+    resample_atlas(image, None, VolumeGrid.of((3, 3, 3), coarse), LabelOptions(), to)
     found = np.asarray(nib.load(tmp_path / "l.nii").dataobj)
     assert (found == fine[1::3, 1::3, 1::3]).all()
     table = read_grid_table(tmp_path / "l.tsv")
