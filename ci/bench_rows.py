@@ -157,7 +157,7 @@ def app_row(folder: Path) -> Row:
 TIMED = """
 import os, resource, sys, time
 from bids_labelx.app.cli import main
-from bids_labelx.report import participant
+from bids_labelx.report import participant_page
 from bids_labelx.participant import extract
 from bids_labelx.workflow import interfaces
 log = os.open({log!r}, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
@@ -189,7 +189,9 @@ def report_row(folder: Path) -> Row:
         "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
         "--overwrite",
     ]  # fmt: skip
-    functions = "timed(interfaces, 'draw_run')\ntimed(participant, 'write_participant_report')"
+    functions = (
+        "timed(interfaces, 'draw_run')\ntimed(participant_page, 'write_participant_report')"
+    )
     text = TIMED.format(
         log=str(folder / "spent"),
         clock="perf_counter",

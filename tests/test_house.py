@@ -49,7 +49,7 @@ CHANGES = {
 }
 CACHES = {"cache", "lru_cache"}
 # Where environment variables are changed, and set back.
-ENVIRONMENT = "app/environment.py"
+ENVIRONMENT = "app/invocation.py"
 
 
 def modules(package: Path) -> Iterator[tuple[str, ast.Module]]:

@@ -15,6 +15,7 @@ from scipy import linalg
 
 from bids_labelx.extraction.filters import remove_trend
 from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.welford import update_mean
 
 # Voxels that are worked on together: what is kept of them stays in the processor's cache.
 _VOXELS = 1 << 14
@@ -120,9 +121,8 @@ def _mean_squares(
 ) -> np.ndarray:
     """Mean square of every voxel's series, or of what a straight line leaves of it.
 
-    Mean and sum of squared deviations are brought up to date with every volume (Welford, 1962,
-    doi:10.1080/00401706.1962.10490022), and so is the product with time: a large mean enters
-    no sum that a small variance would have to be told from.
+    Mean, sum of squared deviations and product with time are brought up to date with every
+    volume; see `update_mean`.
     """
     n_voxels = run.n_elements if voxels is None else voxels.size
     mean, squares, slope = np.zeros((3, n_voxels))
@@ -150,14 +150,11 @@ def _update(
     values: np.ndarray, first: int, mean: np.ndarray, squares: np.ndarray, slope: np.ndarray
 ) -> None:
     """Take volumes into the running mean, squared deviations and product with time."""
-    for count, row in enumerate(values, start=first):
-        row -= mean
-        mean += row / (count + 1)
-        weight = count / (count + 1)
-        # Volumes 0 to count - 1 have their middle at (count - 1) / 2, and this one is count.
-        slope += (weight * (count + 1) / 2) * row
-        row *= row
-        squares += weight * row
+    for n, row in enumerate(values, start=first + 1):
+        before, after = update_mean(mean, row, n)
+        squares += before * after
+        # This volume's time is n - 1, and the mean of those before it is n / 2 less.
+        slope += (n / 2) * after
 
 
 def _series(run: RunData, chosen: np.ndarray, *, masked: bool, block: int | None) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.measures.connectivity import MEASURES, concatenate, first_volumes
 from bids_labelx.names import build_name, grouping_entities
 from bids_labelx.outputs.failures import read_failures
@@ -28,17 +28,17 @@ from bids_labelx.settings import Settings
 LOGGER = logging.getLogger("bids_labelx")
 
 
-def concatenate_runs(settings: Settings, plan: Plan) -> list[str]:
+def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
     """Write the matrices over the concatenated runs of every participant of the plan.
 
     Returns
     -------
-    list of str
-        What could not be done, a message each.
+    list of Failure
+        Those of the participants, which concern no single run.
     """
     level = settings.concatenate
     assert level is not None
-    problems: list[str] = []
+    failures: list[Failure] = []
     labels = {strategy.label for strategy in plan.strategies}
     atlases = set(plan.all_atlas_names)
     for participant in sorted(plan.participants):
@@ -47,7 +47,7 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[str]:
             try:
                 one = read_series(settings.output_dir, path)
             except LabelxError as error:
-                problems.append(str(error))
+                failures.append(Failure.of(error, entities={"sub": participant}))
                 continue
             if one.entities["desc"] in labels and one.sidecar["Atlas"] in atlases:
                 groups[tuple(grouping_entities(one.entities, level).items())].append(one)
@@ -58,8 +58,8 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[str]:
             try:
                 _write_concatenated(settings, dict(common), series)
             except LabelxError as error:
-                problems.append(str(error))
-    return problems
+                failures.append(Failure.of(error, entities={"sub": participant}))
+    return failures
 
 
 def _write_concatenated(
@@ -154,5 +154,5 @@ def _missing(settings: Settings, series: Sequence[Series]) -> list[str]:
     return [
         build_name(failure.entities, "bold", "")
         for failure in read_failures(settings.output_dir, series[0].run["sub"])
-        if strategy in failure.problems and grouping_entities(failure.entities, level) == common
+        if strategy in failure.strategies and grouping_entities(failure.entities, level) == common
     ]

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import platform
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from bids_labelx._version import __version__
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy
 from bids_labelx.errors import CannotWriteError, Stopped, UsageError
-from bids_labelx.files import START, TEMPORARY, read_json, write_json, write_text
+from bids_labelx.files import INVOCATION, TEMPORARY, read_json, write_json, write_text
 from bids_labelx.inputs.queries import read_queries
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.description import write_dataset_files
@@ -74,16 +73,11 @@ def locked(output: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_files_only(output: Path, plan: Plan) -> Iterator[None]:
-    """Remove unfinished files where the app is stopped.
-
-    Its temporary files bear the names of machine and process, in all of its processes.
-    """
-    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
-    os.environ[START] = f"{machine}.{os.getpid()}"
+    """Remove this invocation's unfinished files where the app is stopped."""
     try:
         yield
     except Stopped:
-        for path in _temporary(output, plan, f"{TEMPORARY}{os.environ[START]}-*"):
+        for path in _temporary(output, plan, f"{TEMPORARY}{os.environ[INVOCATION]}-*"):
             path.unlink(missing_ok=True)
         raise
 
@@ -97,7 +91,7 @@ def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
 
 def _remove_leftovers(output: Path, plan: Plan) -> None:
     """Remove unfinished files of killed processes of this machine, and those a day old."""
-    machine = os.environ[START].partition(".")[0]
+    machine = os.environ[INVOCATION].partition(".")[0]
     for path in _temporary(output, plan, f"{TEMPORARY}*"):
         found = re.match(rf"{re.escape(TEMPORARY)}([A-Za-z0-9]*)\.(\d+)-", path.name)
         dead = found and found[1] == machine and not Path("/proc", found[2]).exists()

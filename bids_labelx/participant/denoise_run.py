@@ -18,7 +18,7 @@ from bids_labelx.denoise import (
     read_confounds_table,
     select,
 )
-from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
 from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
@@ -60,13 +60,13 @@ def denoise_signals(
         Where no strategy could be done, with all reasons.
     """
     n_volumes = len(next(iter(extracted.signals.values())))
-    cleaners, applied, problems = _prepare_all(source, strategies, n_volumes, options)
+    cleaners, applied, failures = _prepare_all(source, strategies, n_volumes, options)
     signals = {
         SeriesKey(*key, name): _in_rows(_clean_known(series, cleaner), cleaner, options)
         for name, cleaner in cleaners.items()
         for key, series in extracted.signals.items()
     }
-    return Denoised(applied, problems, signals, _temporal_snr(applied, extracted.signals))
+    return Denoised(applied, failures, signals, _temporal_snr(applied, extracted.signals))
 
 
 def denoise_voxels(
@@ -96,7 +96,7 @@ def denoise_voxels(
     """
     with errors_naming(source.bold):
         volumes, regions, before = open_run(source, atlases)
-    cleaners, applied, problems = _prepare_all(source, strategies, volumes.n_volumes, options)
+    cleaners, applied, failures = _prepare_all(source, strategies, volumes.n_volumes, options)
     with errors_naming(source.bold):
         watched, seen = watch(volumes, union(regions))
         if extraction.smoothing_fwhm:
@@ -128,12 +128,12 @@ def denoise_voxels(
                 signals = cleaner.standardized(signals, _in_all_volumes(signals, cleaner))
             cleaned[SeriesKey(*key, name)] = _in_rows(signals, cleaner, options)
     snr = _temporal_snr(applied, extracted.signals)
-    return extracted, Denoised(applied, problems, cleaned, snr)
+    return extracted, Denoised(applied, failures, cleaned, snr)
 
 
 def _prepare_all(
     source: RunSource, strategies: Sequence[Strategy], n_volumes: int, options: DenoisingOptions
-) -> tuple[dict[str, Cleaner], dict[str, AppliedStrategy], dict[str, str]]:
+) -> tuple[dict[str, Cleaner], dict[str, AppliedStrategy], tuple[Failure, ...]]:
     """What each strategy makes of the confounds, which are read once, or why it makes nothing."""
     table, metadata, origin = None, {}, source.missing_confounds
     if source.confounds is not None:
@@ -145,7 +145,7 @@ def _prepare_all(
             origin = str(error)
     cleaners: dict[str, Cleaner] = {}
     applied: dict[str, AppliedStrategy] = {}
-    problems: dict[str, str] = {}
+    failures: list[Failure] = []
     for strategy in strategies:
         try:
             denoising = select(
@@ -160,7 +160,7 @@ def _prepare_all(
             _check_minutes(strategy, denoising, origin, source.t_r, options.min_minutes)
             cleaner = _prepare(strategy, denoising, origin, source.t_r, options)
         except LabelxError as error:
-            problems[strategy.name] = str(error)
+            failures.append(Failure.of(error, strategies=(strategy.name,)))
             continue
         cleaners[strategy.name] = cleaner
         motion = _motion(denoising, table)
@@ -174,8 +174,8 @@ def _prepare_all(
             _outliers(denoising, motion),
         )
     if not cleaners:
-        raise BadDataError("\n".join(problems.values()))
-    return cleaners, applied, problems
+        raise BadDataError("\n".join(one.message for one in failures))
+    return cleaners, applied, tuple(failures)
 
 
 def _temporal_snr(

@@ -14,7 +14,7 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.atlases.sources import space_of
 from bids_labelx.denoise import Strategy, override, read_strategies
-from bids_labelx.errors import BadDataError, LabelxError, SpaceError
+from bids_labelx.errors import BadDataError, Failure, LabelxError, SpaceError
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
@@ -90,7 +90,7 @@ class Plan:
     strategies
         The denoising strategies, for every run.
     failures
-        Runs that cannot even be tried, each with the reason.
+        Those of runs that cannot even be tried.
     skipped
         Runs in a space that no atlas is in, where the user did not ask for that space.
     """
@@ -99,7 +99,7 @@ class Plan:
     atlas_names: Mapping[str, tuple[str, ...]]
     label_counts: Mapping[str, int]
     strategies: tuple[Strategy, ...]
-    failures: tuple[tuple[Run, str], ...]
+    failures: tuple[Failure, ...]
     skipped: tuple[Run, ...]
 
     @property
@@ -112,9 +112,10 @@ class Plan:
         """All atlases by name, sorted."""
         return sorted({name for names in self.atlas_names.values() for name in names})
 
-    def of_all(self, problem: str) -> dict[str, str]:
-        """A run's problem as that of each strategy."""
-        return {strategy.name: problem for strategy in self.strategies}
+    @property
+    def strategy_names(self) -> tuple[str, ...]:
+        """The names of the denoising strategies."""
+        return tuple(strategy.name for strategy in self.strategies)
 
     @property
     def atlases(self) -> list[Atlas]:
@@ -156,13 +157,16 @@ def make_plan(settings: Settings) -> Plan:
     if settings.concatenate:
         _check_concatenation(settings.concatenate, runs)
     planned: list[PlannedRun] = []
-    failures: list[tuple[Run, str]] = []
+    failures: list[Failure] = []
+    names = tuple(strategy.name for strategy in strategies)
     grids: list[VolumeGrid] = []
     for run in runs:
         try:
             planned.append(_plan_run(run, choice, grids, settings.mask))
         except LabelxError as error:
-            failures.append((run, str(error)))
+            atlases = choice.names[run.space]
+            failure = Failure.of(error, entities=run.entities, strategies=names, atlases=atlases)
+            failures.append(failure)
     return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
 
 
@@ -254,4 +258,4 @@ def _box(grid: VolumeGrid) -> str:
 
 def record_paths(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
     """Where the nodes of a run say that it is done, and why it is not."""
-    return folder / f"{run.key}.done.json", folder / f"{run.key}.failed.json"
+    return folder / f"{run.key}.done.pkl", folder / f"{run.key}.failed.pkl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.denoise import AppliedStrategy
+from bids_labelx.errors import Failure
 
 
 class SignalKey(NamedTuple):
@@ -103,8 +104,8 @@ class Denoised:
     ----------
     applied
         What each strategy did, by its name, in the order asked for.
-    problems
-        By the name of each other strategy why it could not be done.
+    failures
+        Of each other strategy why it could not be done.
     signals
         Arrays of shape (n_kept, n_labels), or (n_volumes, n_labels) where censored volumes keep
         their row.
@@ -113,7 +114,7 @@ class Denoised:
     """
 
     applied: Mapping[str, AppliedStrategy]
-    problems: Mapping[str, str]
+    failures: tuple[Failure, ...]
     signals: Mapping[SeriesKey, np.ndarray]
     temporal_snr: Mapping[SeriesKey, float | None]
 
@@ -141,6 +142,25 @@ class RunResults:
     extracted: Extracted
     denoised: Denoised
     matrices: Mapping[MatrixKey, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the work on a run, or one step of it, ended.
+
+    Attributes
+    ----------
+    failures
+        Empty where all is done.
+    notes
+        What a user should know of a run that is done, in words.
+    seconds
+        What each step took; None for one that was not, empty where the run was not done.
+    """
+
+    failures: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float | None] = field(default_factory=dict)
 
 
 Record = TypeVar("Record")

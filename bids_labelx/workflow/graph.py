@@ -91,7 +91,7 @@ def init_bids_labelx_wf(
 def atlas_records(records: Path, planned: PlannedRun) -> list[Path]:
     """Records of why resampling an atlas of this run failed."""
     names = [_atlas_node(atlas, planned.grid) for atlas in planned.atlases]
-    return [records / "atlases" / f"{name}.json" for name in names]
+    return [records / "atlases" / f"{name}.pkl" for name in names]
 
 
 def _digest(*what: object) -> str:
@@ -116,7 +116,7 @@ def _init_atlas_wf(
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
-            failed_record=str(records / "atlases" / f"{name}.json"),
+            failed_record=str(records / "atlases" / f"{name}.pkl"),
         ),
         name="resample_atlas",
         mem_gb=resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape)),

@@ -6,7 +6,6 @@ every plugin, which run failed for which reason.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 import traceback
@@ -25,7 +24,7 @@ from nipype.interfaces.base import (
 from threadpoolctl import threadpool_limits
 
 from bids_labelx._version import __version__
-from bids_labelx.errors import LabelxError
+from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import too_short, write_run
 from bids_labelx.participant.figures import draw_run
@@ -34,6 +33,7 @@ from bids_labelx.participant.records import (
     AtlasOnGrid,
     Denoised,
     Extracted,
+    Outcome,
     RunResults,
     load_record,
     save_record,
@@ -61,10 +61,8 @@ class _Recorded(SimpleInterface):
                 self._results.update(self._work(Path(runtime.cwd)))
         except Exception as error:
             if isdefined(self.inputs.failed_record):
-                expected = isinstance(error, LabelxError)
-                message = str(error) if expected else f"{type(error).__name__}: {error}"
-                record = {"message": message, "traceback": traceback.format_exc()}
-                Path(self.inputs.failed_record).write_text(json.dumps(record), encoding="utf-8")
+                failure = Failure.of(error, trace=traceback.format_exc())
+                save_record(Path(self.inputs.failed_record), Outcome((failure,)))
             raise
         self._results["seconds"] = time.monotonic() - start
         return runtime
@@ -260,7 +258,7 @@ class Deliver(_Recorded):
             "files": between - start,
             "figures": time.monotonic() - between,
         }
-        notes = too_short(self.inputs.delivery, results.denoised)
-        record = {"problems": results.denoised.problems, "notes": notes, "seconds": seconds}
-        Path(self.inputs.done_record).write_text(json.dumps(record), encoding="utf-8")
+        notes = tuple(too_short(self.inputs.delivery, results.denoised))
+        outcome = Outcome(results.denoised.failures, notes, seconds)
+        save_record(Path(self.inputs.done_record), outcome)
         return {"written": [str(path) for path in written]}

@@ -16,6 +16,7 @@ from bids_labelx import denoise
 from bids_labelx.denoise import override, read_strategies
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction import nifti
+from bids_labelx.outputs.failures import messages
 from bids_labelx.participant import denoise_run
 from bids_labelx.participant.denoise_run import denoise_signals, denoise_voxels
 from bids_labelx.participant.extract import reduce_run
@@ -81,8 +82,10 @@ def test_a_strategy_that_cannot_be_done_does_not_stop_the_others(tmp_path: Path)
     series = np.random.default_rng(0).standard_normal((10, 2))
     denoised = denoised_alone(series, ["none", "simple"], path)
     assert list(denoised.signals) == [SeriesKey(*MEAN, "none")]
-    assert "white_matter" in denoised.problems["simple"]
-    assert str(path) in denoised.problems["simple"]
+    (failure,) = denoised.failures
+    assert failure.strategies == ("simple",)
+    assert "white_matter" in failure.message
+    assert str(path) in failure.message
 
 
 def test_a_broken_confounds_table_stops_only_what_needs_it(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_a_broken_confounds_table_stops_only_what_needs_it(tmp_path: Path) -> No
     path.write_text("")
     denoised = denoised_alone(np.ones((10, 2)), ["none", "simple"], path)
     assert list(denoised.applied) == ["none"]
-    assert "c.tsv: cannot be read" in denoised.problems["simple"]
+    assert "c.tsv: cannot be read" in messages(denoised.failures)
 
 
 def test_a_strategy_that_leaves_no_degree_of_freedom_is_refused(tmp_path: Path) -> None:
@@ -235,7 +238,7 @@ def test_percent_of_voxels_at_unit_variance_is_refused(given: dict) -> None:
     given["options"] = DenoisingOptions(standardize_voxels=True)
     _, denoised = denoise_voxels(**given)
     assert {key.strategy for key in denoised.signals} == {"none"}
-    assert "simple asks for percent signal change" in denoised.problems["simple"]
+    assert "simple asks for percent signal change" in messages(denoised.failures)
 
 
 @pytest.mark.parametrize("level", ["region", "voxel"])

@@ -152,7 +152,7 @@ def test_a_second_start_on_the_same_runs_and_work_folder_is_refused(
     (tmp_path / "work" / "all").mkdir(parents=True)
     with (
         FileLock(tmp_path / "work" / "all" / ".lock"),
-        pytest.raises(UsageError, match="another start works on the same runs"),
+        pytest.raises(UsageError, match="another bids_labelx works on the same runs"),
     ):
         run_participants(settings)
     other = settings_for(
