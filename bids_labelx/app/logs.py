@@ -51,8 +51,6 @@ def log_again(console: Console, records: Sequence[logging.LogRecord]) -> None:
 @contextmanager
 def log_file(folder: Path, verbose: int) -> Iterator[None]:
     """Our log and nipype's into one file per invocation; on the terminal only with ``-v``."""
-    # Before nipype is first imported: it asks a server for its newest version otherwise.
-    os.environ.setdefault("NO_ET", "1")
     import nipype
 
     nipype.config.update_config({"logging": {"log_to_file": False}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,20 +11,26 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bids_labelx.app.environment import environment
 from bids_labelx.app.logs import LOGGER, kept_records, log_again, log_file, say
 from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
+from bids_labelx.files import START
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.names import counted
 from bids_labelx.outputs.failures import by_subject, messages, read_failures, record_failures
 from bids_labelx.outputs.provenance import write_provenance
 from bids_labelx.outputs.results import participants_of
-from bids_labelx.participant.contents import locked, prepare_output, whole_files_only
+from bids_labelx.participant.contents import (
+    invocation_name,
+    locked,
+    prepare_output,
+    whole_files_only,
+)
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
 from bids_labelx.settings import Settings, to_toml
-from bids_labelx.workflow.plugins import read_plugin
-from bids_labelx.workflow.run import run_graph, stoppable
+from bids_labelx.workflow.slurm import user_name
 
 
 def run_participants(settings: Settings) -> int:
@@ -44,24 +51,48 @@ def run_participants(settings: Settings) -> int:
     if settings.reports_only:
         check_dataset(settings.bids_dir)
         return _rebuild_reports(settings, console)
-    with stoppable():
-        with kept_records() as planning:
-            read_plugin(settings)
-            plan = make_plan(settings)
-        if settings.dry_run:
-            from bids_labelx.participant.dry_run import plan_lines
+    with environment(_variables()):
+        # nipype, which comes with it, may ask the network where the environment does not say no.
+        from bids_labelx.workflow.run import stoppable
 
-            log_again(console, planning)
-            print("\n".join(plan_lines(settings, plan)))
-            return exit_code(plan.failures)
-        with whole_files_only(settings.output_dir, plan):
-            return _carry_out(settings, plan, console, planning)
+        with stoppable():
+            return _plan_and_run(settings, console)
+
+
+def _variables() -> dict[str, str]:
+    """What all processes of this invocation find in their environment."""
+    return {
+        START: invocation_name(),
+        # nipype's plugin for Slurm names its jobs by it.
+        "LOGNAME": os.environ.get("LOGNAME") or user_name(),
+        # Where it is set, nipype asks no server for its newest version.
+        "NO_ET": os.environ.get("NO_ET", "1"),
+    }
+
+
+def _plan_and_run(settings: Settings, console: Console) -> int:
+    """Plan, and carry it out unless ``--dry-run`` asks for the plan alone."""
+    from bids_labelx.workflow.plugins import read_plugin
+
+    with kept_records() as planning:
+        read_plugin(settings)
+        plan = make_plan(settings)
+    if settings.dry_run:
+        from bids_labelx.participant.dry_run import plan_lines
+
+        log_again(console, planning)
+        print("\n".join(plan_lines(settings, plan)))
+        return exit_code(plan.failures)
+    with whole_files_only(settings.output_dir, plan):
+        return _carry_out(settings, plan, console, planning)
 
 
 def _carry_out(
     settings: Settings, plan: Plan, console: Console, planning: list[logging.LogRecord]
 ) -> int:
     """Do what was planned; `planning` is what was logged on the way to it."""
+    from bids_labelx.workflow.run import run_graph
+
     with kept_records() as preparing:
         logs = prepare_output(settings, plan, _methods(settings, plan))
     with log_file(logs, settings.verbose), work_folder(settings) as work:

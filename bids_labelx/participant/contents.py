@@ -72,14 +72,15 @@ def locked(output: Path) -> Iterator[None]:
         lock.release()
 
 
+def invocation_name() -> str:
+    """What temporary files of all processes of an invocation are named by, in `START`."""
+    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
+    return f"{machine}.{os.getpid()}"
+
+
 @contextmanager
 def whole_files_only(output: Path, plan: Plan) -> Iterator[None]:
-    """Remove unfinished files where the app is stopped.
-
-    Its temporary files bear the names of machine and process, in all of its processes.
-    """
-    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
-    os.environ[START] = f"{machine}.{os.getpid()}"
+    """Remove unfinished files where the app is stopped; see `invocation_name`."""
     try:
         yield
     except Stopped:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import secrets
 import shutil
 import signal
@@ -29,7 +28,6 @@ from bids_labelx.workflow.slurm import (
     _ask_slurm_for_memory,
     _cancel_jobs,
     _slurm_arguments,
-    _user,
     _wait_for_jobs,
 )
 
@@ -89,8 +87,6 @@ def run_graph(
     }
     if plugin in _SLURM:
         _ask_slurm_for_memory(workflow, str(arguments.get("sbatch_args", "")))
-    # nipype's plugin for Slurm names its jobs by it.
-    os.environ.setdefault("LOGNAME", _user())
     try:
         with _progress(console, len(plan.runs), records) as update:
             if plugin != "SLURMGraph":

@@ -28,7 +28,8 @@ def _ask_slurm_for_memory(workflow: Any, given: str) -> None:
         node.plugin_args = {"sbatch_args": f" {' '.join(asked)}"} if asked else {}
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs this, as Slurm lists jobs."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
