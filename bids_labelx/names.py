@@ -82,12 +82,3 @@ def camel(text: str) -> str:
     """
     first, *rest = re.findall(r"[A-Za-z0-9]+", text) or [""]
     return first + "".join(word[0].upper() + word[1:] for word in rest)
-
-
-def counted(count: int, what: str) -> str:
-    """A number of things, for messages.
-
-    >>> counted(1, "run"), counted(2000, "run")
-    ('1 run', '2,000 runs')
-    """
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

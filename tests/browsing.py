@@ -14,17 +14,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bids_labelx.report.figures import mark_regions, plot_matrix, save_figure
-from bids_labelx.report.hover import hover_script
 from bids_labelx.report.masker import masker_report
 from bids_labelx.report.pages import (
+    FigureFile,
     Part,
-    Picture,
     RunSection,
     Section,
     Table,
     group_page,
     participant_page,
 )
+from bids_labelx.report.tooltips import tooltip_script
 
 EVIL = "<script>alert(1)</script>"
 NAMES = ["V1", EVIL, "M1 left", "A1"]
@@ -75,7 +75,7 @@ class Opened:
         return tip.text_content() if tip.is_visible() else ""
 
     def hover(self, number: int) -> Any:
-        """A picture with its hover file, which the pointer makes it load."""
+        """A figure with data for tooltips, which the pointer makes it load."""
         image = self.page.locator("figure img").nth(number)
         image.scroll_into_view_if_needed()
         with self.page.expect_event("requestfinished"):
@@ -88,7 +88,7 @@ def write_site(folder: Path) -> None:
     """A participant's page, a group's, a masker's and a notebook's, with figures."""
     matrix = plot_matrix(VALUES, NAMES, title="matrix", limits=(-1.0, 1.0))
     save_figure(matrix, folder / "figures" / "m 1.svg")
-    script = hover_script(matrix, names=NAMES, texts=())
+    script = tooltip_script(matrix, names=NAMES, texts=())
     (folder / "figures" / "m 1.js").write_text(script)
 
     regions = Figure(figsize=(6, 3), facecolor="black")
@@ -97,20 +97,20 @@ def write_site(folder: Path) -> None:
         axes.imshow(drawn, extent=extent, cmap="tab10", vmin=0, vmax=9, interpolation="nearest")
         axes.set_axis_off()
         mark_regions(axes, CELLS, extent)
-    (folder / "figures" / "r.js").write_text(hover_script(regions, names=(), texts=REGIONS))
+    (folder / "figures" / "r.js").write_text(tooltip_script(regions, names=(), texts=REGIONS))
     save_figure(regions, folder / "figures" / "r.png")
 
-    pictures = (
-        Picture("figures/m 1.svg", "A matrix", f"Caption {EVIL}", hover="figures/m 1.js"),
-        Picture("figures/r.png", "Regions", "Regions", hover="figures/r.js"),
+    figures = (
+        FigureFile("figures/m 1.svg", "A matrix", f"Caption {EVIL}", tooltips="figures/m 1.js"),
+        FigureFile("figures/r.png", "Regions", "Regions", tooltips="figures/r.js"),
     )
     facts = (("Repetition time", "2 s"), (EVIL, EVIL * 10))
-    part = Part("Labels", tables=(TABLE, LONG), pictures=pictures)
+    part = Part("Labels", tables=(TABLE, LONG), figures=figures)
     runs = (
         RunSection("task-rest", "done", None, "", facts, (part,)),
         RunSection(EVIL, "failed", f"line {EVIL}", f"File {EVIL}", (), ()),
     )
-    page = participant_page("01", facts, runs, "How.\n\nWhy.", "0.1.0", together=pictures[1:])
+    page = participant_page("01", facts, runs, "How.\n\nWhy.", "0.1.0", concatenated=figures[1:])
     (folder / "sub-01.html").write_text(page, encoding="utf-8")
     people = [(f"sub-{i}", "sub-01.html", "4 done") for i in (10, 2)]
     sections = [Section("runs", "Runs", (part,))]
@@ -119,7 +119,7 @@ def write_site(folder: Path) -> None:
     report = masker_report(
         title="NiftiLabelsMasker",
         parameters=[("strategy", EVIL)],
-        regions=pd.DataFrame({"name": [EVIL, "b 10", "b 2"], "voxels": [2, 10, 1], "lost": ""}),
+        regions=pd.DataFrame({"name": [EVIL, "b 10", "b 2"], "voxels": [2, 10, 1], "missing": ""}),
         background=None,
         labels=np.arange(64).reshape(4, 4, 4),
         affine=np.eye(4),

@@ -32,17 +32,18 @@ from bids_labelx.group.write import (
 )
 from bids_labelx.images import read_data
 from bids_labelx.inputs.dataset import check_dataset
-from bids_labelx.names import build_name, counted
+from bids_labelx.names import build_name
 from bids_labelx.outputs.failures import read_failures, subject_of
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.report.group_figure_files import (
     all_but_strategy,
     atlas_of,
-    draw_lost,
     draw_mean_matrix,
+    draw_missing,
 )
 from bids_labelx.report.group_page import GroupContent, write_group_report
-from bids_labelx.report.pages import Picture
+from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
 
 _QC = Path("group_qc.tsv")
@@ -81,7 +82,7 @@ def run_group(settings: Settings) -> int:
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
     made = _write_matrices(output, collected)
-    lost = _draw_lost(output, collected)
+    missing = _draw_missing(output, collected)
     table = quality_table(collected.rows)
     write_tsv(output / _QC, table)
     files = [_QC, *coverage, *made.files]
@@ -94,8 +95,8 @@ def run_group(settings: Settings) -> int:
         excluded_by=count_excluded(collected.rows.values(), limits),
         coverage={name: sums.table() for name, sums in collected.atlases.items()},
         evidence=made.evidence,
-        matrices=made.pictures,
-        lost=lost,
+        matrices=made.figures,
+        missing=missing,
         participants=_statuses(output, wanted, collected, absent),
         problems=[one.within(output) for one in collected.problems],
         absent=absent,
@@ -106,8 +107,9 @@ def run_group(settings: Settings) -> int:
     console.print(
         f"{counted(table['participant_id'].nunique(), 'participant')}, "
         f"{counted(len(table), 'row')} in {output / _QC}\n"
-        f"{counted(len(coverage), 'coverage table')}, {len(made.pictures)} mean "
-        f"{'matrix' if len(made.pictures) == 1 else 'matrices'}\nreport: {output / 'group.html'}",
+        f"{counted(len(coverage), 'coverage table')}, "
+        f"{counted(len(made.figures), 'mean matrix', 'mean matrices')}"
+        f"\nreport: {output / 'group.html'}",
         markup=False,
     )
     if absent:
@@ -128,7 +130,7 @@ class _Made:
 
     files: list[Path] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
-    pictures: list[tuple[str, Picture]] = field(default_factory=list)
+    figures: list[tuple[str, FigureFile]] = field(default_factory=list)
 
 
 def _write_matrices(output: Path, collected: Collected) -> _Made:
@@ -154,8 +156,8 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
             evidence = sums.evidence(entities, mean, networks, distances)
             made.evidence.append(evidence)
             strategy = evidence.row["strategy"]
-            picture = draw_mean_matrix(output, entities, mean, names, networks, strategy)
-            made.pictures.append((atlas_of(entities), picture))
+            figure = draw_mean_matrix(output, entities, mean, names, networks, strategy)
+            made.figures.append((atlas_of(entities), figure))
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
     return made
@@ -181,8 +183,8 @@ def _distances(
     return distances_between(centroids(*read, np.array(ids)))
 
 
-def _draw_lost(output: Path, collected: Collected) -> dict[str, Picture]:
-    """Draw, in the label image of an atlas' first run, how often each label is lost."""
+def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
+    """Draw, in the label image of an atlas' first run, how often each label is missing."""
     drawn = {}
     for name, sums in collected.atlases.items():
         table = sums.table()
@@ -193,7 +195,7 @@ def _draw_lost(output: Path, collected: Collected) -> dict[str, Picture]:
         read = _label_image(output, image, collected)
         if read is not None:
             by_name = dict(zip(sums.names, shares, strict=True))
-            drawn[name] = draw_lost(output, name, *read, sums.ids, by_name)
+            drawn[name] = draw_missing(output, name, *read, sums.ids, by_name)
     return drawn
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bids_labelx.app.environment import environment
+from bids_labelx.app.environment import environment, login_name
 from bids_labelx.app.logs import LOGGER, kept_records, log_again, log_file, say
 from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.files import START
 from bids_labelx.inputs.dataset import check_dataset
-from bids_labelx.names import counted
 from bids_labelx.outputs.failures import by_subject, messages, read_failures, record_failures
 from bids_labelx.outputs.provenance import write_provenance
 from bids_labelx.outputs.results import participants_of
@@ -29,8 +28,9 @@ from bids_labelx.participant.contents import (
 )
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
+from bids_labelx.report.methods import methods_text
+from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings, to_toml
-from bids_labelx.workflow.slurm import user_name
 
 
 def run_participants(settings: Settings) -> int:
@@ -63,8 +63,8 @@ def _variables() -> dict[str, str]:
     """What all processes of this invocation find in their environment."""
     return {
         START: invocation_name(),
-        # nipype's plugin for Slurm names its jobs by it.
-        "LOGNAME": os.environ.get("LOGNAME") or user_name(),
+        # nipype's plugins for clusters name their jobs by it.
+        "LOGNAME": login_name(),
         # Where it is set, nipype asks no server for its newest version.
         "NO_ET": os.environ.get("NO_ET", "1"),
     }
@@ -93,8 +93,9 @@ def _carry_out(
     """Do what was planned; `planning` is what was logged on the way to it."""
     from bids_labelx.workflow.run import run_graph
 
+    methods = methods_text(settings, plan.all_atlas_names, plan.strategies)
     with kept_records() as preparing:
-        logs = prepare_output(settings, plan, _methods(settings, plan))
+        logs = prepare_output(settings, plan, methods)
     with log_file(logs, settings.verbose), work_folder(settings) as work:
         _announce(console, settings, plan)
         log_again(console, planning + preparing)
@@ -142,28 +143,6 @@ def _record(
         inside = [one.within(settings.bids_dir, output) for one in failures]
         record_failures(output, entities, inside, plan.strategy_names)
     return [one for _, failures in of_runs for one in failures]
-
-
-def _methods(settings: Settings, plan: Plan) -> str:
-    from bids_labelx.report.methods import MethodsStrategy, methods_text
-
-    return methods_text(
-        atlases=plan.all_atlas_names,
-        strategies=[
-            MethodsStrategy(one.name, one.description, {**one.confounds, **one.volumes}, one.clean)
-            for one in plan.strategies
-        ],
-        statistics=settings.statistic,
-        measures=settings.measures,
-        min_coverage=settings.min_coverage,
-        smoothing_fwhm=settings.smoothing_fwhm,
-        clean_level=settings.clean_level,
-        standardize_voxels=settings.standardize_voxels,
-        mask=settings.mask.name if isinstance(settings.mask, Path) else settings.mask,
-        labels=settings.labels,
-        concatenate=settings.concatenate,
-        exact_volumes=settings.exact_volumes,
-    )
 
 
 def _announce(console: Console, settings: Settings, plan: Plan) -> None:

@@ -66,7 +66,8 @@ def confound_basis(
     The columns come from a QR decomposition with column pivoting, cut where the diagonal of R
     falls below rounding error: relative to its first element (Golub & Van Loan, Matrix
     Computations, 4th edition, section 5.4.2), and relative to what centring a confound of small
-    variance and large mean left of its digits (`noise`, per column).
+    variance and large mean left of its digits (`noise`, per column). What is left of a column
+    has the noise of those that were taken out of it, too.
     """
     if standardize_confounds:
         columns = columns - columns.mean(axis=0)
@@ -79,9 +80,12 @@ def confound_basis(
     columns, noise = columns[:, varies] / size[varies], noise[varies] / size[varies]
     q, r, pivots = linalg.qr(columns, mode="economic", pivoting=True)
     diagonal = np.abs(np.diag(r))
-    rounding = max(columns.shape) * _EPS * diagonal[0]
-    lost_digits = np.sqrt(len(columns)) * noise[pivots[: len(diagonal)]]
-    return q[:, diagonal > np.maximum(rounding, lost_digits)]
+    rank = int(np.count_nonzero(diagonal > max(columns.shape) * _EPS * diagonal[0]))
+    q, r, diagonal = q[:, :rank], r[:rank, :rank], diagonal[:rank]
+    # What is left of a column is itself less a weighted sum of those before it.
+    weights = np.abs(linalg.solve_triangular(r, np.eye(rank))) * diagonal
+    lost_digits = np.sqrt(len(columns)) * (noise[pivots[:rank]] @ weights)
+    return q[:, diagonal > lost_digits]
 
 
 def spread_basis(

@@ -276,7 +276,8 @@ def _standardized_precision(
         left = np.diag(np.linalg.cholesky(shrunk)).min() ** 2
     except np.linalg.LinAlgError:
         left = 0.0
-    if left <= _EPS * len(shrunk):
+    # Rounding errors of sums over all volumes and regions.
+    if left <= _EPS * (len(signals) + len(shrunk)):
         raise ValueError(
             f"{what} of these signals is not defined: some are linear combinations of others"
         )

@@ -22,6 +22,7 @@ from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
 from bids_labelx.participant.matrices import draw_matrix, matrix_path, write_matrix
 from bids_labelx.participant.plan import Plan
+from bids_labelx.report.text import counted, region_signals
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -122,7 +123,8 @@ def _write_concatenated(
                     names,
                     measure=measure,
                     networks=networks,
-                    what=f"{statistic}, {first.sidecar['DenoisingStrategy']}, {len(series)} runs",
+                    what=f"{region_signals(statistic, first.sidecar['DenoisingStrategy'])}, "
+                    f"{counted(len(series), 'run')}",
                 )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bids_labelx.inputs.dataset import Run
-from bids_labelx.names import counted
 from bids_labelx.outputs.failures import subject_of
 from bids_labelx.participant.deliver import Delivery, planned_paths
 from bids_labelx.participant.plan import Plan
+from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
 
 

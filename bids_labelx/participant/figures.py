@@ -17,6 +17,7 @@ from bids_labelx.outputs.paths import report_figure, run_figure
 from bids_labelx.participant.deliver import Delivery, done_strategies, masked_labels
 from bids_labelx.participant.matrices import draw_matrix, matrix_path
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
+from bids_labelx.report.text import region_signals
 
 _SCRUBBED_BY = {
     "framewise_displacement": ("FD (mm)", "fd_threshold"),
@@ -51,7 +52,7 @@ def draw_run(delivery: Delivery, results: RunResults) -> list[Path]:
                     table["name"].tolist(),
                     measure=measure,
                     networks=_networks(table),
-                    what=f"{statistic}, {strategy.name}",
+                    what=region_signals(statistic, strategy.name),
                 )
                 for measure in delivery.settings.measures
             ]
@@ -68,7 +69,7 @@ def _networks(table: pd.DataFrame) -> list[str] | None:
 
 
 def region_texts(table: pd.DataFrame) -> list[str]:
-    """The tooltip of each label: name, network, coverage, and why it is missing."""
+    """The tooltip of each label: name, network, coverage, status if it is missing."""
     texts = []
     for _, row in table.iterrows():
         parts = [str(row["name"])]
@@ -85,8 +86,8 @@ def region_texts(table: pd.DataFrame) -> list[str]:
 def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> Iterator[Path]:
     """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
     from bids_labelx.report.brain import plot_label_values, plot_labels
-    from bids_labelx.report.hover import save_with_hover
     from bids_labelx.report.run_figures import plot_coverage
+    from bids_labelx.report.tooltips import save_with_tooltips
 
     output, entities = delivery.settings.output_dir, delivery.entities(atlas)
     masked, affine = masked_labels(delivery.planned, results.labels[i])
@@ -94,14 +95,14 @@ def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) 
     texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
     in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
     path = report_figure(entities, "dseg", ".png")
-    save_with_hover(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
+    save_with_tooltips(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
     yield path
     path = report_figure(entities, "coveragemap", ".png")
     coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
     figure = plot_label_values(
         mean_image, masked, affine, coverage, measure="coverage", limits=(0, 1)
     )
-    save_with_hover(figure, output / path, texts=in_order)
+    save_with_tooltips(figure, output / path, texts=in_order)
     yield path
     path = report_figure(entities, "coverage", ".svg")
     figure = plot_coverage(
@@ -110,13 +111,13 @@ def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) 
         (table["status"] != OK).to_numpy(),
         threshold=delivery.settings.min_coverage,
     )
-    save_with_hover(figure, output / path, texts=list(texts.values()))
+    save_with_tooltips(figure, output / path, texts=list(texts.values()))
     yield path
 
 
 def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> Path:
-    from bids_labelx.report.hover import save_with_hover
     from bids_labelx.report.run_figures import Cleaned, plot_carpet
+    from bids_labelx.report.tooltips import save_with_tooltips
 
     table = results.extracted.tables[i]
     done = [one for what, one in done_strategies(delivery, results) if what == statistic]
@@ -144,7 +145,7 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
     )
     entities = delivery.entities(delivery.planned.atlases[i])
     path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
-    save_with_hover(figure, delivery.settings.output_dir / path, texts=region_texts(table))
+    save_with_tooltips(figure, delivery.settings.output_dir / path, texts=region_texts(table))
     return path
 
 
@@ -179,7 +180,7 @@ def _draw_spectrum(
         share,
         after,
         band=(strategy.clean.get("high_pass"), strategy.clean.get("low_pass")),
-        title=f"Power, {statistic}, {strategy.name}",
+        title=f"Power spectrum, {region_signals(statistic, strategy.name)}",
     )
     path = report_figure(
         delivery.entities(delivery.planned.atlases[i]),
@@ -195,8 +196,8 @@ def _draw_spectrum(
 def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[Path]:
     """Correlations between confounds, and the regressors of each strategy."""
     from bids_labelx.report.figures import plot_matrix, save_figure
-    from bids_labelx.report.hover import save_with_hover
     from bids_labelx.report.run_figures import correlate_confounds, plot_design
+    from bids_labelx.report.tooltips import save_with_tooltips
 
     run, output = delivery.planned.run, delivery.settings.output_dir
     columns = [
@@ -232,5 +233,5 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[Path]:
         measure="correlation",
     )
     path = run_figure(run.entities, "confounds", ".svg")
-    save_with_hover(figure, output / path, names=shown)
+    save_with_tooltips(figure, output / path, names=shown)
     yield path

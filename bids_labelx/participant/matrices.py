@@ -127,24 +127,21 @@ def draw_matrix(
     networks: Sequence[str] | None,
     what: str,
 ) -> Path:
-    """Draw a matrix; return the figure's path within the output dataset.
-
-    `what` says in a few words which series it is of.
-    """
+    """Draw a matrix of the series `what`; give the figure's path within the output dataset."""
     from bids_labelx.report.figures import matrix_order, plot_matrix
-    from bids_labelx.report.hover import save_with_hover
+    from bids_labelx.report.tooltips import save_with_tooltips
 
     shown = MEASURES[measure][1].partition(",")[0]
     figure = plot_matrix(
         matrix,
         names,
         networks=networks,
-        title=f"{shown[0].upper()}{shown[1:]}, {what}",
+        title=f"{shown[0].upper()}{shown[1:]} of {what}",
         limits=(-1, 1) if "correlation" in measure else None,
         measure=shown,
     )
-    place = figure_path(path, ".svg")
+    drawn = figure_path(path, ".svg")
     order = matrix_order(networks, len(names))
-    drawn = names if order is None else [names[i] for i in order]
-    save_with_hover(figure, output / place, names=drawn)
-    return place
+    ordered = names if order is None else [names[i] for i in order]
+    save_with_tooltips(figure, output / drawn, names=ordered)
+    return drawn

@@ -25,7 +25,7 @@ PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#c
 LABEL_OPACITY = 0.6
 SLICES_PER_ROW = 5
 
-# Row by row: the axis that is cut, the axes that run across and up, what lies at either side.
+# Row by row: the axis of the slices, the axes across and up, the letters at either side.
 _PLANES = (("x", 0, 1, 2, "P", "A"), ("y", 1, 0, 2, "L", "R"), ("z", 2, 0, 1, "L", "R"))
 
 
@@ -37,7 +37,7 @@ def plot_labels(
     *,
     cmap: str | Colormap | None = None,
 ) -> Figure:
-    """Draw labels over a volume in sagittal, coronal and axial slices, left on the left.
+    """Draw labels over a volume in sagittal, coronal and axial slices; left is on the left.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def plot_labels(
     Returns
     -------
     Figure
-        Three rows of up to five slices, taken evenly from those that hold labels. Its panels note
-        which label lies where, as its position among the sorted labels (see
+        Three rows of up to five slices, evenly spaced over those with labels. Tooltips refer to
+        labels by their position among the sorted labels (see
         `bids_labelx.report.figures.mark_regions`).
 
     Raises
@@ -94,7 +94,7 @@ def plot_label_values(
     values
         By label; one without a value, or with NaN, is grey.
     measure
-        What the values are, with their unit if they have one; stands at the colour bar.
+        Label of the colour bar, with the unit if there is one.
     limits
         Ends of the colour scale.
     cmap
@@ -121,10 +121,9 @@ def _draw(
     scale: ScalarMappable | None = None,
     measure: str = "",
 ) -> Figure:
-    """Slices with the labels in the colours that `colour` gives, shape (n_labels, 3).
+    """Draw slices with the labels in the colours that `colour` gives, shape (n_labels, 3).
 
-    It is asked with the label of each voxel as its position among the sorted labels, -1 where
-    there is none.
+    Its argument is the position of each voxel's label among the sorted labels, -1 for none.
     """
     labels = np.asarray(labels)
     background = np.zeros(labels.shape) if background is None else np.asarray(background)
@@ -186,7 +185,7 @@ def _draw(
 
 
 def _add_scale(figure: Figure, scale: ScalarMappable, measure: str) -> None:
-    """A colour bar in the room that was left for it at the right."""
+    """Draw a colour bar at the right, where `_slice_grid` has left room."""
     width = figure.get_figwidth()
     bar = figure.colorbar(scale, cax=figure.add_axes((1 - 0.75 / width, 0.2, 0.15 / width, 0.6)))
     bar.set_label(measure, color="white", fontsize=9, parse_math=False)
@@ -247,20 +246,20 @@ def _mark_sides(axes: Axes, left: str, right: str) -> None:
 
 
 def _choose_slices(labels: NDArray[Any], axis: int) -> NDArray[np.intp]:
-    """Take up to five slices evenly from those that hold labels, or from all if none does."""
+    """Choose up to five evenly spaced slices with labels, or of all slices if none has any."""
     others = tuple(other for other in range(3) if other != axis)
     held = np.flatnonzero((labels != 0).any(axis=others))
     if held.size == 0:
         held = np.arange(labels.shape[axis])
     if held.size <= SLICES_PER_ROW:
         return held
-    # Not the first and the last, where a region is a few voxels.
+    # Without the first and the last, where a region is a few voxels.
     steps = np.linspace(0, held.size - 1, SLICES_PER_ROW + 2)[1:-1]
     return held[np.unique(np.round(steps).astype(int))]
 
 
 def _occupied(held: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Cut off the empty space around what is held, but for a small margin."""
+    """Bounding box of the True voxels, with a small margin."""
     box = []
     for axis, length in enumerate(held.shape):
         others = tuple(other for other in range(3) if other != axis)
@@ -280,7 +279,7 @@ def _grey_range(volume: NDArray[Any]) -> tuple[float, float]:
 
 
 def _palette(cmap: str | Colormap | None) -> NDArray[np.uint8]:
-    """Colours to choose from, shape (n, 3); of a continuous colormap ten."""
+    """Colours to choose from, shape (n, 3); ten of a continuous colormap."""
     if cmap is None:
         colours = np.array([to_rgb(name) for name in PALETTE])
     else:
@@ -307,8 +306,8 @@ def _with_opacity(colours: NDArray[np.uint8], opacity: float) -> NDArray[np.uint
 def _tell_apart(ranks: NDArray[np.intp], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give each label a colour, shape (n_labels, 3).
 
-    Going through the labels in order, each takes the colour of the palette that has the least
-    contact with it so far, so that neighbours differ. Ties go to the next colour in turn.
+    Labels are coloured in order, each with the colour of the palette that has the least contact
+    with it so far, so that neighbours differ. Of equal ones, the next in turn is used.
     """
     count = int(ranks.max(initial=-1)) + 1
     colour = np.full(count, -1)

@@ -1,7 +1,6 @@
-"""Figures of the reports: what they have in common, and the matrices.
+"""Figures of the reports: their style, how they are written, and matrices.
 
-Each is built on ``Figure`` itself, so none of pyplot's state is used, and in matplotlib's own
-style, so the user's settings change nothing.
+Figures are independent of pyplot's state and of the user's matplotlibrc.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Literal
 
 import matplotlib
@@ -29,13 +29,14 @@ from bids_labelx.measures.quality import NETWORKLESS
 DPI = 110
 
 MAX_NAMES = 40
-# What a figure of the smaller size has room for.
+# The names that fit into a figure of the smaller size.
 MAX_NAMES_SMALL = 20
 MAX_NAME_LENGTH = 26
+_TITLE_WIDTH = 50
 NO_VALUE = "#bdbdbd"
 NO_NETWORK = "no network"
 
-# What the images of a figure are that say what lies under the pointer; see `mark_regions`.
+# The gid of images that tooltips are made from; see `mark_regions`.
 REGIONS, MATRIX = "regions", "matrix"
 
 
@@ -44,17 +45,17 @@ _DARK = "#5b6770"
 
 @contextmanager
 def default_style() -> Iterator[None]:
-    """Make and write figures as if there were no matplotlibrc; also stands above a function."""
+    """Ignore the user's matplotlibrc, in a with statement or as a decorator."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         yield
 
 
 def render_figure(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """Turn a figure into a file's content; the same figure gives the same bytes.
+    """Render a figure to the bytes of a file; the same figure gives the same bytes.
 
-    In an SVG its text stays text. The layout is kept as it was written: a second one would move
-    the axes, by more than the row of a large matrix.
+    Text in an SVG stays text. The layout is kept for tooltips: a second one would move the axes by
+    more than a row of a large matrix.
     """
     content = BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
@@ -72,7 +73,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     Parameters
     ----------
     figure
-        What to write; see `render_figure`.
+        The figure; see `render_figure`.
     path
         Ends in ``.svg`` or ``.png``. Its folder is made if need be.
 
@@ -95,9 +96,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 def mark_regions(
     axes: Axes, cells: NDArray[np.integer], extent: tuple[float, float, float, float]
 ) -> None:
-    """Note which region lies where in a panel, for pages that name it under the pointer.
-
-    It is an image that is not drawn, called `REGIONS`.
+    """Add an invisible image of regions to a panel, from which its tooltips are made.
 
     Parameters
     ----------
@@ -107,7 +106,7 @@ def mark_regions(
         Position of the region in the label table, -1 where there is none, shape (rows, columns),
         the first row at the top.
     extent
-        What the cells cover: left, right, bottom and top in the panel's own coordinates.
+        Of the cells: left, right, bottom and top in data coordinates.
     """
     image = AxesImage(axes, extent=extent, origin="upper", visible=False, gid=REGIONS)
     image.set_data(np.asarray(cells, dtype=np.int32))
@@ -152,21 +151,21 @@ def plot_matrix(
     names
         The n region names, in the order of the rows.
     networks
-        The network of each of the n regions; see `network_order` for how they are drawn. Left
-        out, and the table's order kept, if there are more than 40.
+        The network of each of the n regions; see `network_order` for how they are drawn. More
+        than 40 networks are not shown, and the order is kept.
     title
-        Stands above the matrix.
+        Title of the figure; a long one is wrapped.
     limits
         Ends of the colour scale, symmetric about zero. By default the 99th percentile of the
         absolute values off the diagonal.
     measure
-        What the values are, with their unit if they have one; stands at the colour bar.
+        Label of the colour bar, with the unit if there is one.
 
     Returns
     -------
     Figure
-        The matrix, its colour bar, and the number of pairs of regions by value; what lies beyond
-        the limits is counted at the end.
+        The matrix, its colour bar, and a histogram over pairs of regions; values beyond the limits
+        are in the last bars.
 
     Raises
     ------
@@ -211,7 +210,7 @@ def plot_matrix(
         interpolation="none",
         gid=MATRIX,
     )
-    axes.set_title(title, fontsize=11, parse_math=False)
+    axes.set_title(fill(title, _TITLE_WIDTH), fontsize=11, parse_math=False)
     _name_regions(axes, names, networks)
 
     finite = matrix[np.isfinite(matrix)]
@@ -230,7 +229,7 @@ def plot_matrix(
 
 
 def matrix_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp] | None:
-    """The order in which `plot_matrix` draws its regions; None where it leaves networks out."""
+    """The order in which `plot_matrix` draws regions; None where it does not show networks."""
     order = network_order(networks, count)
     return None if networks is not None and len(set(networks)) > MAX_NAMES else order
 
@@ -238,7 +237,7 @@ def matrix_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp]
 def _count_values(
     axes: Axes, matrix: NDArray[np.floating], limits: tuple[float, float], measure: str
 ) -> None:
-    """How many pairs of regions have which value, beside the colours of the values."""
+    """Draw a histogram over pairs of regions, beside the colour bar."""
     pairs = matrix[np.triu_indices(len(matrix), k=1)]
     pairs = np.clip(pairs[np.isfinite(pairs)], *limits)
     axes.hist(pairs, bins=40, range=limits, orientation="horizontal", color=_DARK)
@@ -283,7 +282,7 @@ def _name_regions(axes: Axes, names: Sequence[str], networks: Sequence[str] | No
 
 
 def name_rows(axes: Axes, networks: Sequence[str]) -> None:
-    """Name networks at the left of rows that are ordered by them, with a line between them."""
+    """Name networks at the left of rows ordered by them, with lines between networks."""
     blocks = _blocks([NO_NETWORK if one in NETWORKLESS else one for one in networks])
     if len(blocks) > MAX_NAMES:
         return
@@ -343,7 +342,7 @@ def _name_networks_above(axes: Axes, named: tuple[list[float], list[str]]) -> No
 
 
 def shorten(name: str) -> str:
-    """Cut the middle out of a long name: atlases tell regions apart at the end."""
+    """Remove the middle of a long name: regions of an atlas often differ at the end only."""
     if len(name) <= MAX_NAME_LENGTH:
         return name
     half = (MAX_NAME_LENGTH - 1) // 2

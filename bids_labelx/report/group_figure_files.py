@@ -1,4 +1,4 @@
-"""Pictures of the group's page: a file in ``figures``, and its main numbers in words."""
+"""Files of the group page's figures, with caption and main numbers in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.mean_matrices import AVERAGED, MeanMatrix, matrix_name
-from bids_labelx.names import build_name, counted, parse_name
+from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.report.brain import plot_label_values
 from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure
@@ -23,11 +23,12 @@ from bids_labelx.report.group_figures import (
     plot_distributions,
     plot_qcfc,
 )
-from bids_labelx.report.group_tables import cell, numbers
-from bids_labelx.report.hover import save_with_hover
-from bids_labelx.report.pages import Picture
+from bids_labelx.report.group_tables import numbers
+from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.text import as_text, counted, region_signals
+from bids_labelx.report.tooltips import save_with_tooltips
 
-# What tells runs apart, whatever atlas and strategy.
+# Columns that identify a run, whatever atlas and strategy.
 RUN = ["participant_id", "session_id", "run"]
 
 _PLACE = ("task", "cohort", "space", "res", "den")
@@ -40,48 +41,48 @@ def draw_mean_matrix(
     names: Sequence[str],
     networks: Sequence[str] | None,
     strategy: str,
-) -> Picture:
-    """Draw the mean matrix of a combination, made by `strategy`, into ``figures``."""
+) -> FigureFile:
+    """Draw the mean matrix of a combination, denoised with `strategy`, into ``figures``."""
     measure = AVERAGED[entities["meas"]].partition(",")[0]
-    what = f"{measure}, {entities['stat']}, {strategy}"
+    what = f"{measure} of {region_signals(entities['stat'], strategy)}"
     place = " ".join(f"{key}-{entities[key]}" for key in _PLACE if key in entities)
     people = counted(mean.participants, "participant")
     figure = plot_matrix(
         mean.mean,
         names,
         networks=networks,
-        title=f"{people}: {what}",
+        title=f"{what[0].upper()}{what[1:]}; mean of {people}",
         measure=f"mean Fisher z of the {measure}",
     )
     path = Path("figures", f"{matrix_name(entities, 'mean')}.svg")
     order = matrix_order(networks, len(names))
     drawn = names if order is None else [names[i] for i in order]
-    save_with_hover(figure, output / path, names=drawn)
+    save_with_tooltips(figure, output / path, names=drawn)
     values = mean.mean[np.triu_indices(len(names), k=1)]
     values = values[np.isfinite(values)]
     spread = (
-        f"{len(values):,} pairs, median {np.median(values):.2f}, from {values.min():.2f} to "
-        f"{values.max():.2f}"
+        f"{counted(len(values), 'pair')}, median {np.median(values):.2f}, from "
+        f"{values.min():.2f} to {values.max():.2f}"
         if values.size
         else "no pair has a value"
     )
-    return Picture(
+    return FigureFile(
         path.as_posix(),
         f"Matrix of the mean Fisher z between regions of {atlas_of(entities)}: {what}; {spread}",
-        f"{what}; {place}; {counted(mean.runs, 'run')} of {people}",
+        f"{what[0].upper()}{what[1:]}; {place}; {counted(mean.runs, 'run')} of {people}",
         path.with_suffix(".js").as_posix(),
     )
 
 
-def draw_lost(
+def draw_missing(
     output: Path,
     name: str,
     labels: np.ndarray,
     affine: np.ndarray,
     ids: Sequence[int],
     shares: Mapping[str, float],
-) -> Picture:
-    """Draw how often each label of an atlas is lost, in the labels of one run.
+) -> FigureFile:
+    """Draw how often each label of an atlas is missing, on the labels of one run.
 
     Parameters
     ----------
@@ -90,41 +91,43 @@ def draw_lost(
     name
         Of the coverage table.
     labels, affine
-        Whole numbers, shape (x, y, z), and voxels to mm, shape (4, 4).
+        Integer labels, shape (x, y, z), and voxel indices to mm, shape (4, 4).
     ids, shares
-        The atlas' labels, and by their names the share of runs in which each was lost.
+        The atlas' labels, and by their names the share of runs in which each is missing.
     """
     figure = plot_label_values(
         None,
         labels,
         affine,
         dict(zip(ids, shares.values(), strict=True)),
-        measure="share of runs in which the label was lost",
+        measure="share of runs without the label",
         limits=(0, 1),
         cmap="YlOrRd",
     )
-    said = {
-        label: f"{text} · lost in {100 * share:.0f} % of the runs"
+    texts = {
+        label: f"{text} · missing in {100 * share:.0f} % of the runs"
         for label, (text, share) in zip(ids, shares.items(), strict=True)
     }
     path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
-    there = np.unique(labels[labels != 0]).tolist()
-    save_with_hover(figure, output / path, texts=[said.get(label, str(label)) for label in there])
-    lost = {label: share for label, share in shares.items() if share > 0}
-    worst = max(lost, key=lambda label: lost[label])
+    present = np.unique(labels[labels != 0]).tolist()
+    save_with_tooltips(
+        figure, output / path, texts=[texts.get(label, str(label)) for label in present]
+    )
+    missing = {label: share for label, share in shares.items() if share > 0}
+    worst = max(missing, key=lambda label: missing[label])
     atlas = atlas_of(parse_name(Path(name)).entities)
-    return Picture(
+    return FigureFile(
         path.as_posix(),
-        f"Slices through the labels of {atlas}, coloured by the share of runs in which each was "
-        f"lost: {len(lost):,} of {len(shares):,} labels, most often {worst} with "
-        f"{100 * lost[worst]:.0f} % of the runs",
-        f"Share of runs in which a label of {atlas} was lost, on the labels of one run; a label "
-        "that is not on the grid of that run cannot be seen",
+        f"Slices through the labels of {atlas}, coloured by the share of runs in which each is "
+        f"missing: {len(missing):,} of {counted(len(shares), 'label')}, most often {worst} with "
+        f"{100 * missing[worst]:.0f} % of the runs",
+        f"Share of runs in which a label of {atlas} is missing, on the labels of one run; labels "
+        "without a voxel in that run are not visible",
         path.with_suffix(".js").as_posix(),
     )
 
 
-def quality_pictures(output: Path, quality: pd.DataFrame, limits: Limits) -> list[Picture]:
+def quality_figures(output: Path, quality: pd.DataFrame, limits: Limits) -> list[FigureFile]:
     """Draw how motion, minutes kept and coverage are distributed over runs.
 
     Parameters
@@ -134,7 +137,7 @@ def quality_pictures(output: Path, quality: pd.DataFrame, limits: Limits) -> lis
     quality
         As ``group_qc.tsv``.
     limits
-        What a run has to meet; drawn as lines.
+        Of exclusion; drawn as lines.
     """
     table = quality.assign(
         mean_fd=numbers(quality, "mean_fd"),
@@ -148,9 +151,15 @@ def quality_pictures(output: Path, quality: pd.DataFrame, limits: Limits) -> lis
         ("mean_fd", "everything", "mean FD (mm)", None, limits.max_mean_fd),
         ("minutes_kept", "strategy", "minutes kept", None, limits.min_minutes or None),
         ("min_coverage", "atlas", "lowest coverage of a label", (0.0, 1.0), None),
-        ("left", "atlas", "share of labels left", (0.0, 1.0), limits.min_coverage_share or None),
+        (
+            "left",
+            "atlas",
+            "share of labels present",
+            (0.0, 1.0),
+            limits.min_coverage_share or None,
+        ),
     )
-    pictures = []
+    figures = []
     for column, by, measure, ends, limit in rows:
         panels, unknown = _distributions(table, column, by)
         if not panels:
@@ -161,22 +170,24 @@ def quality_pictures(output: Path, quality: pd.DataFrame, limits: Limits) -> lis
         more = f"; {counted(unknown, 'run')} without a value" if unknown else ""
         alt = "; ".join(_in_numbers(panel) for panel in panels)
         each = "" if by == "everything" else f", by {by}"
-        pictures.append(
-            Picture(
+        figures.append(
+            FigureFile(
                 src,
                 f"Histograms of {measure} over runs. {alt}{limit_text}",
                 f"{measure[0].upper()}{measure[1:]} of the runs{each}{limit_text}{more}",
             )
         )
-    return pictures
+    return figures
 
 
-def strategy_pictures(output: Path, evidence: Sequence[Evidence]) -> list[Picture]:
-    """Draw QC-FC and the cost of strategies that are of the same combination otherwise."""
+def strategy_figures(output: Path, evidence: Sequence[Evidence]) -> list[FigureFile]:
+    """Draw QC-FC and the cost of strategies of the same combination otherwise."""
     entities = all_but_strategy(evidence[0].entities)
     what = f"{atlas_of(entities)}: {where(entities)}"
     return [
-        Picture(_save(output, figure, "group_" + build_name(entities, suffix, ".svg")), alt, text)
+        FigureFile(
+            _save(output, figure, "group_" + build_name(entities, suffix, ".svg")), alt, text
+        )
         for suffix, figure, alt, text in _drawn(evidence, what)
     ]
 
@@ -187,7 +198,7 @@ def atlas_of(entities: Mapping[str, str]) -> str:
 
 
 def all_but_strategy(entities: Mapping[str, str]) -> dict[str, str]:
-    """What strategies that can be compared have in common."""
+    """The entities that strategies which can be compared have in common."""
     return {key: value for key, value in entities.items() if key != "desc"}
 
 
@@ -199,18 +210,18 @@ def _distributions(quality: pd.DataFrame, column: str, by: str) -> tuple[list[Di
     known = runs[runs[column].notna()]
     panels = []
     for title, own in known.groupby(level=0, sort=True):
-        values, out = own[column].to_numpy(float), (own["excluded"] == 1).to_numpy()
-        panels.append(Distribution(str(title), values[~out], values[out]))
+        values, excluded = own[column].to_numpy(float), (own["excluded"] == 1).to_numpy()
+        panels.append(Distribution(str(title), values[~excluded], values[excluded]))
     return panels, len(runs) - len(known)
 
 
 def _in_numbers(panel: Distribution) -> str:
-    values = np.concatenate((panel.kept, panel.excluded))
+    values = np.concatenate((panel.included, panel.excluded))
     title = f"{panel.title}: " if panel.title else ""
     return (
-        f"{title}{counted(len(values), 'run')}, median {cell(float(np.median(values)))}, from "
-        f"{cell(float(values.min()))} to {cell(float(values.max()))}, {len(panel.excluded):,} "
-        "excluded"
+        f"{title}{counted(len(values), 'run')}, median {as_text(float(np.median(values)))}, from "
+        f"{as_text(float(values.min()))} to {as_text(float(values.max()))}, "
+        f"{len(panel.excluded):,} excluded"
     )
 
 
@@ -222,7 +233,7 @@ def _drawn(evidence: Sequence[Evidence], what: str) -> Iterator[tuple[str, Figur
             plot_qcfc(evidence),
             f"Histograms of QC-FC over edges of {what}. Median |r|: "
             + _values(evidence, "median_abs_qcfc"),
-            "QC-FC of all edges: the narrower about 0, the less is left of motion",
+            "QC-FC of all edges: the narrower about 0, the less residual motion",
         )
         yield (
             "distance",
@@ -230,15 +241,15 @@ def _drawn(evidence: Sequence[Evidence], what: str) -> Iterator[tuple[str, Figur
             f"QC-FC by distance of the regions of {what}. Spearman's rho: "
             + _values(evidence, "distance_dependence"),
             "QC-FC by distance, in bins of equal numbers of edges: the flatter and nearer to 0, "
-            "the less is left of motion",
+            "the less residual motion",
         )
     lost = ", ".join(f"{one.row['strategy']} {one.lost[1]:.4g}" for one in evidence)
     yield (
         "cost",
         plot_cost(evidence),
-        f"Bars of strategies, {what}. Mean degrees of freedom lost: {lost}. Modularity: "
+        f"Bars of strategies, {what}. Mean loss of degrees of freedom: {lost}. Modularity: "
         + _values(evidence, "modularity"),
-        "Degrees of freedom that a run loses, and modularity with the networks of the label table",
+        "Loss of degrees of freedom per run, and modularity with the networks of the label table",
     )
 
 
@@ -250,7 +261,7 @@ def _values(evidence: Sequence[Evidence], column: str) -> str:
 
 
 def where(entities: Mapping[str, str]) -> str:
-    """What a combination is of, beside its atlas and strategy."""
+    """A combination in words, without its atlas and strategy."""
     shown = [f"{key}-{entities[key]}" for key in _PLACE if key in entities]
     measure = AVERAGED[entities["meas"]].partition(",")[0]
     return ", ".join([*shown, measure, entities["stat"]])

@@ -1,4 +1,4 @@
-"""Figures of the group's page: quality over runs, and QC-FC strategy by strategy."""
+"""Figures of the group's page: quality over runs, and QC-FC by strategy."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bids_labelx.group.evidence import HISTOGRAM, EdgeSummary, Evidence, chance_median
 from bids_labelx.report.brain import PALETTE
 from bids_labelx.report.figures import DPI, default_style
+from bids_labelx.report.text import two_decimals
 
 PANELS_PER_ROW = 4
 
@@ -27,18 +28,18 @@ _LONGEST_TITLE = 34
 
 @dataclass(frozen=True)
 class Distribution:
-    """Values of runs, one panel of a figure.
+    """Values of runs, for one panel of a figure.
 
     Attributes
     ----------
     title
-        Stands above the panel.
-    kept, excluded
-        Values of the runs that are in the means, and of those that are not; no NaN.
+        Of the panel.
+    included, excluded
+        Values of the runs in the group matrices, and of those excluded from them; no NaN.
     """
 
     title: str
-    kept: NDArray[np.floating]
+    included: NDArray[np.floating]
     excluded: NDArray[np.floating]
 
 
@@ -50,21 +51,21 @@ def plot_distributions(
     limits: tuple[float, float] | None = None,
     limit: float | None = None,
 ) -> Figure:
-    """Draw histograms over runs with one scale; the excluded are hatched, on top of the kept.
+    """Draw stacked histograms over runs with common axes; excluded runs are hatched.
 
     Parameters
     ----------
     panels
-        One at least.
+        At least one.
     measure
-        What the values are, with their unit.
+        Label of the axis, with unit.
     limits
         Ends of the axis. By default from 0 to the highest value or `limit`.
     limit
-        What a run has to meet; a line. None draws none.
+        Of exclusion, drawn as a line. None draws none.
     """
-    values = np.concatenate([v for panel in panels for v in (panel.kept, panel.excluded)])
-    most = max(len(panel.kept) + len(panel.excluded) for panel in panels)
+    values = np.concatenate([v for panel in panels for v in (panel.included, panel.excluded)])
+    most = max(len(panel.included) + len(panel.excluded) for panel in panels)
     any_excluded = any(len(panel.excluded) for panel in panels)
     low, high = limits or (0.0, max(*values, limit or 0.0, 0.0) if values.size else 1.0)
     high = high if high > low else low + 1.0
@@ -73,13 +74,13 @@ def plot_distributions(
     figure, axes = _grid(len(panels), (4.2, 2.9) if len(panels) == 1 else (3.0, 2.5))
     for panel, own in zip(panels, axes, strict=True):
         own.hist(
-            [panel.kept, panel.excluded],
+            [panel.included, panel.excluded],
             bins=bins,
             stacked=True,
             color=[_BLUE, _ORANGE],
             edgecolor="white",
             linewidth=0.4,
-            label=["in the means", "excluded" if any_excluded else "_none"],
+            label=["included", "excluded" if any_excluded else "_none"],
         )
         for bar in own.containers[1]:
             bar.set(hatch="////", edgecolor="black")
@@ -95,19 +96,19 @@ def plot_distributions(
 
 
 def _bins(low: float, high: float, count: int, limit: float | None) -> list[float]:
-    """Edges of about `count` bars; one stands at the limit, so none is on both sides of it."""
+    """Edges of about `count` bins; one is at the limit, so that no bin extends across it."""
     width = (high - low) / count
     start = low if limit is None else limit - np.ceil((limit - low) / width) * width
-    # A value at the very end may be beyond the last edge by a rounding error.
+    # By a rounding error a value at the end may be beyond the last edge.
     return [start + width * k for k in range(int(np.ceil((high - start) / width - 1e-9)) + 2)]
 
 
 @default_style()
 def plot_qcfc(evidence: Sequence[Evidence]) -> Figure:
-    """Draw how QC-FC is distributed over edges, a panel per strategy with the same axes.
+    """Draw histograms of QC-FC over edges, a panel per strategy with the same axes.
 
-    Lines stand at the median of ``|r|`` and its opposite. Between the ends of the grey band half
-    of the edges would be, were they unrelated with motion; see `chance_median`.
+    Lines mark plus and minus the median of ``|r|``. The grey band would contain half of the edges
+    if they were unrelated to motion; see `chance_median`.
     """
     figure, axes = _grid(len(evidence), (3.0, 2.6))
     highest = 0.0
@@ -119,7 +120,7 @@ def plot_qcfc(evidence: Sequence[Evidence]) -> Figure:
             highest = max(highest, float(share.max()))
             median = one.row["median_abs_qcfc"]
             own.axvspan(
-                -chance, chance, color=_PALE, zorder=0, label="half of the edges, if unrelated"
+                -chance, chance, color=_PALE, zorder=0, label="half of the edges if unrelated"
             )
             own.stairs(share, HISTOGRAM, fill=True, color=_BLUE, label="edges")
             for at, label in ((median, "± median |r|"), (-median, None)):
@@ -139,7 +140,7 @@ def plot_qcfc(evidence: Sequence[Evidence]) -> Figure:
 def plot_distance_dependence(evidence: Sequence[Evidence]) -> Figure:
     """Draw QC-FC by the distance of two regions, a panel per strategy with the same axes.
 
-    Median and quartiles of bins with equal numbers of edges; every edge, too, where there are few.
+    Median and quartiles of bins with equal numbers of edges; if there are few, every edge as well.
     """
     figure, axes = _grid(len(evidence), (3.0, 2.6))
     shown = [mm for one in evidence for mm in (one.edges.distance, one.edges.points[:, 0])]
@@ -148,7 +149,7 @@ def plot_distance_dependence(evidence: Sequence[Evidence]) -> Figure:
         _draw_distance(own, one.edges)
         rho = one.row["distance_dependence"]
         known = rho is not None and np.isfinite(rho)
-        note = f"rho {_signed(rho)}" if known else "rho not known"
+        note = f"rho {two_decimals(rho)}" if known else "rho n/a"
         own.set_xlim(0, 1.04 * farthest if farthest else 1)
         own.set_ylim(-1.04, 1.04)
         own.set_yticks([-1, -0.5, 0, 0.5, 1])
@@ -176,11 +177,10 @@ def _draw_distance(axes: Axes, edges: EdgeSummary) -> None:
 
 @default_style()
 def plot_cost(evidence: Sequence[Evidence]) -> Figure:
-    """Draw what strategies cost, and the modularity that is left, as bars one below the other.
+    """Draw the loss of degrees of freedom and the modularity of strategies as horizontal bars.
 
-    Degrees of freedom that a run loses: the bar is the mean over runs, the line goes from the run
-    that loses least to the one that loses most. There is no panel of modularity where no strategy
-    has one.
+    The bar of degrees of freedom is the mean over runs, its line spans least to most. Without any
+    modularity there is no panel for it.
     """
     modularity = [one.row["modularity"] for one in evidence]
     n_panels = 2 if any(value is not None for value in modularity) else 1
@@ -199,14 +199,14 @@ def plot_cost(evidence: Sequence[Evidence]) -> Figure:
         means,
         height=0.62,
         color=_BLUE,
-        # A sum over a count may miss its own least value by a rounding error.
+        # By a rounding error a mean may be below the least value.
         xerr=np.maximum(np.abs(ends.T - means), 0),
         error_kw={"elinewidth": 1.2, "capsize": 3, "ecolor": "black"},
     )
     for place, one in enumerate(evidence):
         _value(axes[0], float(one.lost[2]), place, f"{one.lost[1]:.4g}")
     axes[0].set_xlim(0, 1.2 * float(ends.max(initial=0)) or 1)
-    axes[0].set_xlabel("degrees of freedom lost: mean, least to most", fontsize=9)
+    axes[0].set_xlabel("loss of degrees of freedom (mean, range)", fontsize=9)
     axes[0].set_yticks(
         places, [_cut(one.row["strategy"]) for one in evidence], fontsize=9, parse_math=False
     )
@@ -216,7 +216,7 @@ def plot_cost(evidence: Sequence[Evidence]) -> Figure:
         axes[1].barh(places, known, height=0.62, color=_BLUE)
         axes[1].axvline(0, color="black", linewidth=0.6)
         for place, value in enumerate(known):
-            text = "n/a" if np.isnan(value) else _signed(value)
+            text = "n/a" if np.isnan(value) else two_decimals(value)
             _value(axes[1], max(float(np.nan_to_num(value)), 0), place, text)
         low, high = min(0.0, float(np.nanmin(known))), max(0.0, float(np.nanmax(known)))
         room = 0.25 * (high - low) or 1.0
@@ -235,7 +235,7 @@ def _value(axes: Axes, x: float, y: float, text: str) -> None:
 
 
 def _grid(count: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """Panels row by row with the same axes, each of `size` inches."""
+    """Make a figure of panels with the same axes, each of `size` inches."""
     columns = min(count, PANELS_PER_ROW)
     rows = ceil(count / columns)
     figure = Figure(
@@ -271,8 +271,3 @@ def _legend(figure: Figure, axes: Axes) -> None:
         figure.legend(
             handles, labels, loc="outside upper center", ncols=4, fontsize=8.5, frameon=False
         )
-
-
-def _signed(value: float) -> str:
-    text = f"{value:.2f}"
-    return "0.00" if text == "-0.00" else text.replace("-", "−")

@@ -1,14 +1,14 @@
-"""Tables of the group's page, out of those that the group level writes, in a reader's words."""
+"""Tables of the group's page, made from the TSV files of the group level."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bids_labelx.report.pages import Table
+from bids_labelx.report.text import as_text, counted
 
 MOST_RUNS = 5000
 MOST_LABELS = 50
@@ -25,14 +25,14 @@ _RUN_COLUMNS = {
     "mean_fd": "mean FD (mm)",
     "max_fd": "highest FD (mm)",
     "fd_threshold": "FD threshold (mm)",
-    "share_fd_above": "share of volumes above",
+    "share_fd_above": "share of volumes with FD above",
     "mean_std_dvars": "mean standardised DVARS",
     "degrees_of_freedom": "degrees of freedom",
     "labels": "labels",
-    "labels_lost": "labels lost",
+    "labels_lost": "missing labels",
     "min_coverage": "lowest coverage",
     "mean_tsnr": "temporal SNR",
-    "why": "excluded, why",
+    "why": "reason of exclusion",
     "problem": "problem",
 }
 
@@ -43,23 +43,23 @@ _STRATEGY_COLUMNS = {
     "median_abs_qcfc": "median |QC-FC|",
     "share_significant": "share significant (FDR)",
     "distance_dependence": "rho with distance",
-    "mean_dof_lost": "degrees of freedom lost",
+    "mean_dof_lost": "loss of degrees of freedom",
     "modularity": "modularity",
 }
 
 
 def runs_table(quality: pd.DataFrame, pages: Mapping[str, str]) -> tuple[Table, frozenset[int]]:
-    """The table of runs, and which of its rows failed or are excluded.
+    """Make the table of runs, and give its rows that failed or are excluded.
 
-    Of more than `MOST_RUNS` rows those come that are most worth a look: what failed, what is
-    excluded, and then by mean FD, the highest first.
+    Of more than `MOST_RUNS` rows, failed ones are shown first, then excluded ones, then those with
+    the highest mean FD.
 
     Parameters
     ----------
     quality
         As ``group_qc.tsv``.
     pages
-        Path of a participant's page by ``participant_id``, of those that have one.
+        Path of a participant's page, if there is one, by ``participant_id``.
     """
     total = len(quality)
     quality = quality.reset_index(drop=True)
@@ -78,25 +78,27 @@ def runs_table(quality: pd.DataFrame, pages: Mapping[str, str]) -> tuple[Table, 
     columns = dict(_RUN_COLUMNS)
     thresholds = _column(quality, "fd_threshold").dropna().unique()
     if len(thresholds) == 1:
-        columns["share_fd_above"] = f"share of volumes with FD above {thresholds[0]:g} mm"
+        columns["share_fd_above"] = f"share of volumes with FD > {thresholds[0]:g} mm"
         del columns["fd_threshold"]
-    caption = f"{total:,} runs × strategies"
+    caption = counted(total, "row") + ", one per run, atlas and strategy"
     if total > MOST_RUNS:
-        caption += f", the {MOST_RUNS:,} that failed, are excluded or have the highest mean FD"
+        caption += (
+            f"; shown: the {MOST_RUNS:,} that failed, are excluded or have the highest mean FD"
+        )
     if common:
-        caption += f"; all are {common}"
+        caption += f"; all: {common}"
     links = tuple(pages.get(participant, "") for participant in quality["participant_id"])
     marked = np.flatnonzero((failed | excluded).to_numpy())
     return _table(shown, columns, caption, links), frozenset(marked.tolist())
 
 
 def strategies_table(rows: pd.DataFrame, caption: str) -> Table:
-    """The table of strategies, out of rows of ``group_…_qcfc.tsv``; see `qcfc_in_words`."""
+    """Make the table of strategies from rows of ``group_…_qcfc.tsv``; see `qcfc_in_words`."""
     return _table(rows, _STRATEGY_COLUMNS, caption)
 
 
-def lost_table(coverage: pd.DataFrame, atlas: str) -> Table | None:
-    """Labels by how often they were lost, `MOST_LABELS` at most; None where none was lost.
+def missing_table(coverage: pd.DataFrame, atlas: str) -> Table | None:
+    """Make a table of the labels missing most often, at most `MOST_LABELS`; None without any.
 
     Parameters
     ----------
@@ -105,10 +107,10 @@ def lost_table(coverage: pd.DataFrame, atlas: str) -> Table | None:
     atlas
         Its name, for the caption.
     """
-    lost = coverage[coverage["lost_in_runs"] > 0]
-    if lost.empty:
+    missing = coverage[coverage["lost_in_runs"] > 0]
+    if missing.empty:
         return None
-    most_first = lost.sort_values(
+    most_first = missing.sort_values(
         ["lost_in_runs", "mean_coverage"], ascending=[False, True], kind="stable"
     ).head(MOST_LABELS)
     runs = int(coverage["runs"].iloc[0])
@@ -116,23 +118,14 @@ def lost_table(coverage: pd.DataFrame, atlas: str) -> Table | None:
         "name": "label",
         "index": "index",
         "network": "network",
-        "lost_in_runs": f"lost in runs, of {runs:,}",
+        "lost_in_runs": f"missing in runs (of {runs:,})",
         "mean_coverage": "mean coverage",
         "min_coverage": "lowest coverage",
     }
-    caption = f"Labels of {atlas} lost in a run at least: {len(lost):,} of {len(coverage):,}"
-    if len(lost) > MOST_LABELS:
-        caption += f", the {MOST_LABELS} lost most often"
+    caption = f"Labels of {atlas} missing in a run: {len(missing):,} of {len(coverage):,}"
+    if len(missing) > MOST_LABELS:
+        caption += f", the {MOST_LABELS} missing most often"
     return _table(most_first, columns, caption)
-
-
-def cell(value: Any) -> str:
-    """A value as text: three digits that count, n/a where there is none."""
-    if pd.isna(value):
-        return "n/a"
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def numbers(table: pd.DataFrame, name: str) -> pd.Series:
@@ -143,14 +136,14 @@ def numbers(table: pd.DataFrame, name: str) -> pd.Series:
 def _table(
     rows: pd.DataFrame, columns: dict[str, str], caption: str, links: Sequence[str] = ()
 ) -> Table:
-    """Those of `columns` that are not empty throughout, under their new names."""
+    """Make a table of those `columns` that are not empty, under their new names."""
     kept = [name for name in columns if name in rows and rows[name].notna().any()]
-    cells = zip(*(map(cell, rows[name]) for name in kept), strict=True)
+    cells = zip(*(map(as_text, rows[name]) for name in kept), strict=True)
     return Table(tuple(columns[name] for name in kept), tuple(cells), caption, tuple(links))
 
 
 def _common_entities(runs: pd.Series) -> tuple[str, list[str]]:
-    """What all runs' names have in common, and each name without it."""
+    """The entities that all runs have in common, and each name without them."""
     parts = [run.split("_") for run in runs]
     everywhere = set(parts[0]).intersection(*parts) if parts else set()
     common = " ".join(one for one in parts[0] if one in everywhere) if parts else ""

@@ -1,7 +1,7 @@
-"""The report of a fitted masker: its regions in a picture and a table, in one HTML file.
+"""The report of a fitted masker: a figure and a table of its regions, in one HTML file.
 
-Unlike the pages of the app, this one holds its picture itself: a notebook shows it as it is, and
-it can be sent as one file.
+Unlike the pages of the app, it contains its figure, so that a notebook can show it and it can be
+sent as one file.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from numpy.typing import NDArray
 from bids_labelx.files import write_text
 from bids_labelx.report.brain import plot_labels
 from bids_labelx.report.figures import render_figure
-from bids_labelx.report.pages import render_page
+from bids_labelx.report.pages import render_template
 from bids_labelx.report.regions import table_of
+from bids_labelx.report.text import counted
 
 FRAME_HEIGHT = 720
 
 
 @dataclass(frozen=True)
 class MaskerReport:
-    """A page about a masker. In a notebook it shows itself.
+    """A page about a masker; a notebook displays it.
 
     Attributes
     ----------
     html
-        The whole page. It asks nothing of the network; its script sorts and filters the table.
+        The whole page. It is self-contained; its script sorts and filters the table.
     """
 
     html: str = field(repr=False)
@@ -57,8 +58,8 @@ class MaskerReport:
         Parameters
         ----------
         path
-            Where to. By default a new temporary file, which stays: the browser reads it when it
-            gets to it.
+            Path of the page. By default a new temporary file, which is kept: the browser may read
+            it later.
         """
         if path is None:
             handle, path = tempfile.mkstemp(prefix="bids_labelx-", suffix=".html")
@@ -67,7 +68,7 @@ class MaskerReport:
         webbrowser.open(Path(path).resolve().as_uri())
 
     def _repr_html_(self) -> str:
-        """Put the page into a frame of its own, which keeps its style out of the notebook."""
+        """Put the page into a frame, which keeps its style out of the notebook."""
         # Without a base of its own, a link to a section would load the notebook into the frame.
         page = self.html.replace("<head>", '<head>\n<base href="about:srcdoc">', 1)
         return (
@@ -92,7 +93,7 @@ def masker_report(
     version: str,
     cmap: Any = None,
 ) -> MaskerReport:
-    """Write the report of a masker, of whatever is known of it so far.
+    """Write the report of a masker, fitted or not.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def masker_report(
     parameters
         Name and value, in this order.
     regions
-        Shown as it is: the columns of `region_table`, and any others.
+        The columns of `region_table`, and any others.
     background
         Volume to draw below the regions, such as the mean image, shape (x, y, z). Without it the
         regions are drawn on black.
@@ -110,9 +111,9 @@ def masker_report(
     affine
         Voxel indices to RAS+ millimetres, shape (4, 4); goes with `labels`.
     warnings
-        Stand above all else.
+        Shown first.
     note
-        Why there is less to see than there could be: not fitted yet, or no reports wanted.
+        Why figure and table are missing: not fitted yet, or no reports wanted.
     version
         Of bids_labelx.
     cmap
@@ -123,38 +124,35 @@ def masker_report(
     ValueError
         If labels come without an affine, or are not of the shape of the background.
     """
-    count = 0 if regions is None else len(regions)
-    page = render_page(
+    page = render_template(
         "masker.html",
         title=title,
         note=note,
         warnings=warnings,
-        picture=None if labels is None else _picture(background, labels, affine, cmap),
+        figure=None if labels is None else _draw(background, labels, affine, cmap),
         on_image=background is not None,
-        table=None
-        if regions is None
-        else table_of(regions, f"{count} region{'' if count == 1 else 's'}"),
-        lost=[] if regions is None else _lost(regions),
+        table=None if regions is None else table_of(regions, counted(len(regions), "region")),
+        missing=[] if regions is None else _missing(regions),
         parameters=parameters,
         version=version,
     )
     return MaskerReport(page)
 
 
-def _picture(
+def _draw(
     background: NDArray[Any] | None,
     labels: NDArray[np.integer],
     affine: NDArray[np.floating] | None,
     cmap: Any,
 ) -> str:
-    """The regions in three planes, as a PNG in base64."""
+    """Draw the regions in three planes, as a PNG in base64."""
     if affine is None:
         raise ValueError("labels need an affine to be drawn")
     png = render_figure(plot_labels(background, labels, affine, cmap=cmap), "png")
     return base64.b64encode(png).decode("ascii")
 
 
-def _lost(regions: pd.DataFrame) -> list[tuple[int, str]]:
-    """Row and name of each region that is lost."""
-    pairs = zip(regions["name"], regions["lost"], strict=True)
-    return [(row, str(name)) for row, (name, lost) in enumerate(pairs) if lost == "yes"]
+def _missing(regions: pd.DataFrame) -> list[tuple[int, str]]:
+    """Row and name of each region that is missing."""
+    pairs = zip(regions["name"], regions["missing"], strict=True)
+    return [(row, str(name)) for row, (name, missing) in enumerate(pairs) if missing == "yes"]

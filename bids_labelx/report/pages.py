@@ -1,8 +1,8 @@
-"""The HTML pages: one per participant and one for the group, and what every page shares.
+"""The HTML pages: one per participant and one for the group, and the parts they are made of.
 
-A page is a single file beside its pictures. It asks nothing of the network, so it opens from a
-disk, an archive or a server alike. Its script sorts and filters tables and names what is under the
-pointer in a picture; without it the page reads the same. All text is escaped.
+A page is a single file beside its figures. It is self-contained and works offline. Its script
+sorts and filters tables and shows the figures' tooltips; without it the page reads the same. All
+text is escaped.
 """
 
 from __future__ import annotations
@@ -14,32 +14,34 @@ from functools import cache
 from typing import Any, Literal
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from bids_labelx.report.text import enumerated
 
 _NUMBER = re.compile(r"[-+−]?(\d[\d, ]*)?\.?\d+([eE][-+]?\d+)?\s?%?|[-+−]?inf|nan", re.IGNORECASE)
 _NO_VALUE = ("", "n/a", "–", "-", "not known")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An image beside the page.
+class FigureFile:
+    """The file of a figure, beside the page.
 
     Attributes
     ----------
     src
-        Path relative to the page, with ``/``, as it is on disk: it is quoted in the page.
+        Path relative to the page, with ``/``, as it is on disk: the page quotes it.
     alt
         What a reader who does not see the image needs to know.
     caption
         Stands below the image.
-    hover
-        Path of the file that says what is under the pointer, as `src`; empty where there is none.
+    tooltips
+        Path of the file with data for the tooltips, as `src`; empty where there is none.
     """
 
     src: str
     alt: str
     caption: str
-    hover: str = ""
+    tooltips: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """What stands under one heading of a section.
+    """The content under one heading of a section.
 
     Attributes
     ----------
     heading
-        Empty for what stands right under the section's own.
+        Empty for content right under the section's own heading.
     text
         Paragraphs.
     points
@@ -101,11 +103,11 @@ class Part:
     tables
         Below the list.
     marked
-        Rows of the first table that stand out, as where a run failed.
-    pictures
+        Rows of the first table that are highlighted, such as failed runs.
+    figures
         Below the tables.
     files
-        Paths, relative to the page, of the same in full.
+        Paths, relative to the page, of the files with the whole content.
     """
 
     heading: str = ""
@@ -113,13 +115,13 @@ class Part:
     points: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     marked: frozenset[int] = frozenset()
-    pictures: tuple[Picture, ...] = ()
+    figures: tuple[FigureFile, ...] = ()
     files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RunSection:
-    """What a participant's page says about one run.
+    """The section of a participant's page on one run.
 
     Raises
     ------
@@ -150,7 +152,7 @@ class Section:
     title
         Its heading.
     parts
-        In this order.
+        Its content, in this order.
     """
 
     anchor: str
@@ -165,10 +167,10 @@ def participant_page(
     methods: str,
     version: str,
     *,
-    together: Sequence[Picture] = (),
+    concatenated: Sequence[FigureFile] = (),
     regions: Sequence[Table] = (),
-    made: tuple[tuple[str, str], ...] = (),
-    steps: Table | None = None,
+    provenance: tuple[tuple[str, str], ...] = (),
+    durations: Table | None = None,
 ) -> str:
     """Write a participant's report.
 
@@ -181,17 +183,17 @@ def participant_page(
     runs
         One section each, in this order.
     methods
-        Plain text; blank lines part its paragraphs.
+        Plain text; its paragraphs are separated by blank lines.
     version
         Of bids_labelx.
-    together
-        Pictures of what was made of several runs.
+    concatenated
+        Figures of matrices over several runs.
     regions
         A table of regions per atlas.
-    made
-        Facts about how all this was made: name and value.
-    steps
-        How long each step of each run took.
+    provenance
+        Facts about how the outputs were made: name and value.
+    durations
+        The duration of each step of each run.
 
     Returns
     -------
@@ -201,11 +203,11 @@ def participant_page(
     Raises
     ------
     ValueError
-        If the path of a picture is empty or absolute.
+        If the path of a figure is empty or absolute.
     """
-    return render_page(
+    return render_template(
         "participant.html",
-        together=together,
+        concatenated=concatenated,
         participant=f"sub-{participant.removeprefix('sub-')}",
         summary=summary,
         runs=runs,
@@ -213,8 +215,8 @@ def participant_page(
         methods=[part for part in re.split(r"\n\s*\n", methods.strip()) if part],
         version=version,
         regions=regions,
-        made=made,
-        steps=steps,
+        provenance=provenance,
+        durations=durations,
     )
 
 
@@ -234,16 +236,16 @@ def group_page(
     summary
         Facts about the group: name and value.
     sections
-        What stands between the summary and the participants, in this order.
+        Sections between the summary and the participants, in this order.
     participants
         Of each participant: label, path of the report relative to this page (empty where there
         is none), status in words.
     version
         Of bids_labelx.
     warnings
-        What is broken or missing.
+        What failed or is missing.
     files
-        What files are, and their paths relative to this page.
+        Kind of files, and their paths relative to this page.
 
     Returns
     -------
@@ -253,7 +255,7 @@ def group_page(
     Raises
     ------
     ValueError
-        If a path is absolute, or that of a file or picture empty.
+        If a path is absolute, or that of a file or figure empty.
     """
     status = Table(
         ("Participant", "Status"),
@@ -261,7 +263,7 @@ def group_page(
         "Participants",
         tuple(path for _, path, _ in participants),
     )
-    return render_page(
+    return render_template(
         "group.html",
         summary=summary,
         warnings=warnings,
@@ -272,8 +274,8 @@ def group_page(
     )
 
 
-def render_page(template: str, *, version: str, **content: Any) -> str:
-    """Fill one of the templates; all text is escaped, and a name without content is an error."""
+def render_template(template: str, *, version: str, **content: Any) -> str:
+    """Fill one of the templates; those of pages escape all text. Missing content is an error."""
     return _environment().get_template(template).render(version=version, **content)
 
 
@@ -281,18 +283,18 @@ def render_page(template: str, *, version: str, **content: Any) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("bids_labelx.report"),
-        autoescape=True,
+        autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["relative_url"] = _relative_url
+    environment.filters |= {"relative_url": _relative_url, "enumerated": enumerated}
     return environment
 
 
 def _relative_url(path: str) -> str:
-    """Quote a relative path, colon included: ``javascript:`` or ``http:`` lose their meaning."""
+    """Quote a relative path, colon included: ``javascript:`` or ``http:`` is no scheme then."""
     if not path or path.startswith("/"):
         raise ValueError(f"a page links to files beside it, by a relative path, not {path!r}")
     return quote(path)

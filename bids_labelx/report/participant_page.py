@@ -1,9 +1,10 @@
-"""A participant's report, put together from what was written: tables, sidecars, figures, logs."""
+"""A participant's report, made from the outputs: tables, sidecars, figures and logs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -22,25 +23,19 @@ from bids_labelx.outputs.results import (
     read_series,
     series_paths,
 )
-from bids_labelx.report.pages import Part, Picture, RunSection, Table, participant_page
+from bids_labelx.report.pages import FigureFile, Part, RunSection, Table, participant_page
 from bids_labelx.report.run_tables import (
     facts_of,
     missing_labels_table,
     region_tables,
     strategy_table,
 )
+from bids_labelx.report.text import counted, region_signals
 from bids_labelx.settings import changed_options, read_options
 
-_NAMED_LOST = 10
+_MOST_NAMED = 10
 
-_STEPS = {
-    "resample_atlas": "atlas onto grid",
-    "label_reduce": "label_reduce",
-    "clean_signal": "clean_signal",
-    "connectivity": "connectivity",
-    "files": "files",
-    "figures": "figures",
-}
+_STEPS = ("resample_atlas", "label_reduce", "clean_signal", "connectivity", "files", "figures")
 
 
 def write_participant_report(output: Path, participant: str) -> Path:
@@ -69,18 +64,18 @@ def write_participant_report(output: Path, participant: str) -> Path:
         _section(title, found.get(title, []), failures.get(title, []))
         for title in sorted({*found, *failures})
     ]
-    made = {title: read_provenance(output, of[0].run) for title, of in sorted(found.items())}
-    known = {title: one for title, one in made.items() if one is not None}
+    records = {title: read_provenance(output, of[0].run) for title, of in sorted(found.items())}
+    known = {title: one for title, one in records.items() if one is not None}
     page = participant_page(
         participant,
         _summary(output, participant, series, sections),
         sections,
         _methods(output),
         __version__,
-        together=_together(output, participant),
+        concatenated=_concatenated(output, participant),
         regions=region_tables(series),
-        made=_made(series, known),
-        steps=_steps(known),
+        provenance=_provenance(series, known),
+        durations=_durations(known),
     )
     path = output / f"sub-{participant}.html"
     write_text(path, page)
@@ -88,7 +83,7 @@ def write_participant_report(output: Path, participant: str) -> Path:
 
 
 def run_title(entities: Mapping[str, str]) -> str:
-    """A run's name without the participant, for headings: ``ses-a_task-rest_run-1``."""
+    """A run's name without the participant: ``ses-a_task-rest_run-1``."""
     rest = {key: value for key, value in entities.items() if key != "sub"}
     return build_name(rest, "", "").removesuffix("_")
 
@@ -102,22 +97,22 @@ def _summary(
         ("Runs", f"{len(sections)} found, {len(sections) - failed} done, {failed} failed"),
         ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "–"),
         ("Denoising strategies", ", ".join(_strategies(series)) or "–"),
-        ("Labels lost in any run", _lost_anywhere(series)),
-        ("Settings that differ from the defaults", _changed_settings(output)),
+        ("Labels missing in any run", _missing_anywhere(series)),
+        ("Settings other than the defaults", _changed_settings(output)),
     )
 
 
-def _lost_anywhere(series: Sequence[Series]) -> str:
-    """How many labels some run lost, and the first of them by name, a line per atlas."""
-    lost: dict[str, dict[str, None]] = {}
+def _missing_anywhere(series: Sequence[Series]) -> str:
+    """The number of labels missing in any run and the first names, a line per atlas."""
+    missing: dict[str, dict[str, None]] = {}
     for one in series:
-        gone = one.labels.loc[one.labels["status"] != OK, "name"]
-        lost.setdefault(one.sidecar["Atlas"], {}).update(dict.fromkeys(gone))
+        names = one.labels.loc[one.labels["status"] != OK, "name"]
+        missing.setdefault(one.sidecar["Atlas"], {}).update(dict.fromkeys(names))
     lines = []
-    for atlas, names in sorted(lost.items()):
-        more = ", …" if len(names) > _NAMED_LOST else ""
-        shown = ", ".join(list(names)[:_NAMED_LOST])
-        lines.append(f"{atlas}: {len(names)}{f' ({shown}{more})' if names else ''}")
+    for atlas, found in sorted(missing.items()):
+        more = ", …" if len(found) > _MOST_NAMED else ""
+        shown = ", ".join(list(found)[:_MOST_NAMED])
+        lines.append(f"{atlas}: {len(found)}{f' ({shown}{more})' if found else ''}")
     return "\n".join(lines) or "–"
 
 
@@ -129,7 +124,7 @@ def _changed_settings(output: Path) -> str:
     try:
         changed = changed_options(read_options(output / "logs" / "settings.toml"))
     except LabelxError:
-        return "not known"
+        return "unknown"
     return "\n".join(f"{name} {value}" for name, value in changed.items()) or "none"
 
 
@@ -137,7 +132,7 @@ def _methods(output: Path) -> str:
     try:
         text = (output / "logs" / "CITATION.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return "not known"
+        return "unknown"
     return text.removeprefix("# Methods")
 
 
@@ -147,36 +142,34 @@ def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) 
     if not series:
         return RunSection(title, "failed", error, trace, (), ())
     parts = [Part("Strategies", tables=(strategy_table(series),))]
-    confounds = _there(series[0].output, _confounds_pictures(series))
+    confounds = _existing(series[0].output, _confounds_figures(series))
     for _, of_atlas in groupby(series, lambda one: one.labels_path):
         group = list(of_atlas)
         atlas = group[0].sidecar["Atlas"]
-        labels = _there(group[0].output, _label_pictures(group[0]))
+        labels = _existing(group[0].output, _label_figures(group[0]))
         parts.append(
-            Part(f"{atlas}: labels", tables=missing_labels_table(group[0]), pictures=labels)
+            Part(f"{atlas}: labels", tables=missing_labels_table(group[0]), figures=labels)
         )
-        for what, pictures in (
+        for what, figures in (
             ("series", _carpets(group)),
             ("connectivity", _of_strategies(group)),
         ):
-            there = _there(group[0].output, pictures)
-            parts.append(Part(f"{atlas}: {what}", pictures=there))
-    if confounds:
-        parts.append(Part("Confounds", pictures=confounds))
-    kept = tuple(part for part in parts if part.tables or part.pictures)
+            parts.append(Part(f"{atlas}: {what}", figures=_existing(group[0].output, figures)))
+    parts.append(Part("Confounds", figures=confounds))
+    kept = tuple(part for part in parts if part.tables or part.figures)
     return RunSection(
         title, "failed" if error else "done", error, trace, facts_of(series[0]), kept
     )
 
 
-def _there(output: Path, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
-    """The pictures that were drawn, with what is under the pointer where that is beside them."""
+def _existing(output: Path, figures: Sequence[FigureFile]) -> tuple[FigureFile, ...]:
+    """The figures that were drawn, with their tooltips if there are any."""
     found = []
-    for picture in pictures:
-        if (output / picture.src).is_file():
-            hover = Path(picture.src).with_suffix(".js")
-            beside = hover.as_posix() if (output / hover).is_file() else ""
-            found.append(Picture(picture.src, picture.alt, picture.caption, beside))
+    for one in figures:
+        if (output / one.src).is_file():
+            path = Path(one.src).with_suffix(".js")
+            tooltips = path.as_posix() if (output / path).is_file() else ""
+            found.append(replace(one, tooltips=tooltips))
     return tuple(found)
 
 
@@ -185,117 +178,121 @@ def _of_atlas(one: Series) -> dict[str, str]:
     return {k: v for k, v in one.entities.items() if k not in RESULT_ENTITIES}
 
 
-def _label_pictures(one: Series) -> list[Picture]:
+def _label_figures(one: Series) -> list[FigureFile]:
     atlas, entities = one.sidecar["Atlas"], _of_atlas(one)
-    lost = int((one.labels["status"] != OK).sum())
+    missing = int((one.labels["status"] != OK).sum())
     return [
-        Picture(
+        FigureFile(
             report_figure(entities, "dseg", ".png").as_posix(),
             f"Slices of the mean BOLD image with the labels of {atlas} in colour",
             f"Labels of {atlas} on the mean BOLD image",
         ),
-        Picture(
+        FigureFile(
             report_figure(entities, "coveragemap", ".png").as_posix(),
             f"Slices of the mean BOLD image with each label of {atlas} in the colour of its "
             "coverage",
             f"Coverage of {atlas}: share of a label's voxels that are inside the mask and have a "
             "signal",
         ),
-        Picture(
+        FigureFile(
             report_figure(entities, "coverage", ".svg").as_posix(),
-            f"Bars of the coverage of {len(one.labels)} labels of {atlas}, the least covered "
-            f"first; {lost} are lost",
-            f"Coverage of {atlas}, the least covered labels first; {lost} of {len(one.labels)} "
-            "labels are lost",
+            f"Bars of the coverage of {counted(len(one.labels), 'label')} of {atlas} in order of "
+            f"coverage; missing: {missing}",
+            f"Coverage of {atlas} in order; missing: {missing} of "
+            f"{counted(len(one.labels), 'label')}",
         ),
     ]
 
 
-def _carpets(series: Sequence[Series]) -> list[Picture]:
+def _carpets(series: Sequence[Series]) -> list[FigureFile]:
     statistics = dict.fromkeys(one.entities["stat"] for one in series)
     atlas, entities = series[0].sidecar["Atlas"], _of_atlas(series[0])
     return [
-        Picture(
+        FigureFile(
             report_figure(entities, "carpet", ".png", stat=statistic).as_posix(),
             f"Motion and DVARS by volume, and below a row per region of {atlas} with its "
             f"{statistic} before and after each strategy",
-            f"Series of {atlas}, {statistic}, a row per region, each at unit variance, light "
-            "above its mean; volumes that a strategy leaves out are grey",
+            f"Series of {atlas}, {statistic}, a row per region, z-scored, light above the mean; "
+            "censored volumes are grey",
         )
         for statistic in statistics
     ]
 
 
-def _of_strategies(series: Sequence[Series]) -> list[Picture]:
-    """Each strategy's matrices and power spectrum."""
-    pictures = []
+def _of_strategies(series: Sequence[Series]) -> list[FigureFile]:
+    """Matrices and power spectrum of each strategy."""
+    figures = []
     for one in series:
         atlas, strategy = one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"]
-        what = f"{atlas}, {one.sidecar['Statistic']}, strategy {strategy}"
+        what = f"{atlas}: {region_signals(one.sidecar['Statistic'], strategy)}"
         for path in one.matrices():
             measure = _measure(path)
-            pictures.append(
-                Picture(
+            figures.append(
+                FigureFile(
                     figure_path(path, ".svg").as_posix(),
-                    f"Matrix of the {measure} between regions, with a histogram: {what}",
-                    f"{measure.capitalize()} between regions: {what}",
+                    f"Matrix of the {measure} between regions of {what}, with a histogram",
+                    f"{measure.capitalize()} between regions of {what}",
                 )
             )
         more = {key: one.entities[key] for key in ("stat", "desc")}
-        pictures.append(
-            Picture(
+        figures.append(
+            FigureFile(
                 report_figure(_of_atlas(one), "spectrum", ".svg", **more).as_posix(),
-                f"Power of the regions' series by frequency, before and after: {what}",
-                f"Power by frequency, mean over regions: {what}",
+                f"Power spectrum before and after denoising, {what}",
+                f"Power spectrum, mean over regions of {what}",
             )
         )
-    return pictures
+    return figures
 
 
-def _confounds_pictures(series: Sequence[Series]) -> list[Picture]:
+def _confounds_figures(series: Sequence[Series]) -> list[FigureFile]:
     run = series[0].run
-    pictures = [
-        Picture(
+    figures = [
+        FigureFile(
             run_figure(run, "confounds", ".svg").as_posix(),
             "Matrix of the correlations between confounds",
-            "Correlations between the confounds that strategies take, without cosines, and with "
-            "the global signal, framewise displacement and DVARS",
+            "Correlations between the confounds of the strategies (without cosines), the global "
+            "signal, framewise displacement and DVARS",
         )
     ]
     labels = {one.entities["desc"]: one.sidecar for one in series}
     for desc, sidecar in labels.items():
-        name, count = sidecar["DenoisingStrategy"], len(sidecar["ConfoundRegressors"])
-        pictures.append(
-            Picture(
+        name, regressors = sidecar["DenoisingStrategy"], sidecar["ConfoundRegressors"]
+        figures.append(
+            FigureFile(
                 run_figure(run, "design", ".svg", desc=desc).as_posix(),
-                f"The {count} regressors of {name} as columns of grey, time running down",
-                f"Regressors of {name}, each at unit variance; volumes left out are grey",
+                f"{counted(len(regressors), 'regressor')} of {name} as columns of grey, time "
+                "running down",
+                f"Regressors of {name}, z-scored; censored volumes are grey",
             )
         )
-    return pictures
+    return figures
 
 
-def _together(output: Path, participant: str) -> list[Picture]:
-    """The matrices over several runs."""
-    pictures: list[Picture] = []
+def _concatenated(output: Path, participant: str) -> tuple[FigureFile, ...]:
+    """Figures of the matrices over several runs."""
+    figures: list[FigureFile] = []
     for path, sidecar in concatenated_matrices(output, participant):
         measure = _measure(path)
         what = (
-            f"{sidecar['Atlas']}, {sidecar['Statistic']}, strategy "
-            f"{sidecar['DenoisingStrategy']}, {sidecar['NumberOfRuns']} runs with "
-            f"{sidecar['NumberOfVolumesKept']} volumes"
+            f"{sidecar['Atlas']}: "
+            f"{region_signals(sidecar['Statistic'], sidecar['DenoisingStrategy'])}; "
+            f"{counted(sidecar['NumberOfRuns'], 'run')} with "
+            f"{counted(sidecar['NumberOfVolumesKept'], 'volume')}"
         )
-        pictures.append(
-            Picture(
+        figures.append(
+            FigureFile(
                 figure_path(path, ".svg").as_posix(),
-                f"Matrix of the {measure} between regions: {what}",
-                f"{measure[0].upper()}{measure[1:]} between regions: {what}",
+                f"Matrix of the {measure} between regions of {what}",
+                f"{measure.capitalize()} between regions of {what}",
             )
         )
-    return list(_there(output, pictures))
+    return _existing(output, figures)
 
 
-def _made(series: Sequence[Series], runs: Mapping[str, Provenance]) -> tuple[tuple[str, str], ...]:
+def _provenance(
+    series: Sequence[Series], runs: Mapping[str, Provenance]
+) -> tuple[tuple[str, str], ...]:
     versions = {
         name: version
         for one in series
@@ -304,23 +301,23 @@ def _made(series: Sequence[Series], runs: Mapping[str, Provenance]) -> tuple[tup
     commands = dict.fromkeys(one.command for one in runs.values())
     finished = [one.finished for one in runs.values()]
     return (
-        ("Command line", "\n".join(commands) or "not known"),
-        ("Last run finished", f"{max(finished)} UTC" if finished else "not known"),
-        ("Versions", ", ".join(f"{n} {v}" for n, v in versions.items()) or "not known"),
+        ("Command line", "\n".join(commands) or "unknown"),
+        ("Last run finished", f"{max(finished)} UTC" if finished else "unknown"),
+        ("Versions", ", ".join(f"{n} {v}" for n, v in versions.items()) or "unknown"),
     )
 
 
-def _steps(runs: Mapping[str, Provenance]) -> Table | None:
+def _durations(runs: Mapping[str, Provenance]) -> Table | None:
     if not runs:
         return None
     rows = []
     for title, one in runs.items():
         seconds = [one.seconds.get(step) for step in _STEPS]
         rows.append((title, *("–" if value is None else f"{value:.2f}" for value in seconds)))
-    return Table(("Run", *_STEPS.values()), tuple(rows), "Seconds that each step took")
+    return Table(("Run", *_STEPS), tuple(rows), "Duration of each step (s)")
 
 
 def _measure(path: Path) -> str:
-    """What a matrix' name says that it is, in words: ``meas-partialCorrelation``."""
+    """The measure in a matrix' name, in words: ``meas-partialCorrelation``."""
     label = parse_name(path).entities.get("meas", "connectivity")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label).lower()

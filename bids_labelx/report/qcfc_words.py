@@ -1,37 +1,38 @@
-"""What the figures of QC-FC say, in words, and no more than they say."""
+"""Sentences on QC-FC, degrees of freedom and modularity of strategies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from bids_labelx.group.evidence import chance_median
 from bids_labelx.group.qcfc import FEWEST
+from bids_labelx.report.text import counted, enumerated, two_decimals
 
-# Figures that differ by less are called alike.
-ALIKE = 0.02
+# Values that differ by less are called similar.
+SIMILAR = 0.02
 
-# Figures of fewer edges rest on little.
+# Fewer edges get a word of caution.
 FEW_EDGES = 50
 
 _NO_STRATEGY = "none"
 
 
 def qcfc_in_words(table: pd.DataFrame) -> list[str]:
-    """Say what the strategies' figures tell, a sentence or two for each question.
+    """Describe what the values of the strategies show, a sentence or two for each measure.
 
     Parameters
     ----------
     table
-        Rows of ``group_…_qcfc.tsv`` that differ in nothing but the strategy. It may have two
-        columns more: ``edges``, the number of edges with an r, and ``volumes``, the mean number of
+        Rows of ``group_…_qcfc.tsv`` that differ in the strategy only. It may have two more
+        columns: ``edges``, the number of edges with an r, and ``volumes``, the mean number of
         volumes of a run.
 
     Returns
     -------
     list of str
-        None of them compares strategies whose numbers of participants differ.
+        Strategies with different numbers of participants are not compared.
     """
     counts = {name: int(n) for name, n in _known(table, "participants").items()}
     medians = _known(table, "median_abs_qcfc")
@@ -39,12 +40,10 @@ def qcfc_in_words(table: pd.DataFrame) -> list[str]:
     found = [] if comparable else [_not_comparable(counts)]
     if medians:
         without = [name for name in counts if name not in medians]
-        found += [f"With {_list(without)} there is no QC-FC."] if without else []
+        found += [f"There is no QC-FC for {enumerated(without)}."] if without else []
         edges = {round(n) for name, n in _known(table, "edges").items() if name in medians}
         if edges and min(edges) < FEW_EDGES:
-            found.append(
-                f"There are no more than {min(edges)} edges with an r: the figures rest on little."
-            )
+            found.append(f"Only {counted(min(edges), 'edge')} with an r: interpret with caution.")
         found += [
             _median(medians, comparable),
             _chance(medians, {name: counts[name] for name in medians}),
@@ -70,54 +69,53 @@ def _known(table: pd.DataFrame, column: str) -> dict[str, float]:
 def _not_comparable(counts: Mapping[str, int]) -> str:
     return (
         "The strategies have different numbers of participants with a mean FD "
-        f"({_list(f'{name} {count}' for name, count in counts.items())}), so their figures cannot "
-        "be compared: it may be the participants that differ, and not what the strategies do."
+        f"({enumerated(f'{name} {count}' for name, count in counts.items())}), so they cannot be "
+        "compared: differences may come from the participants and not from the strategies."
     )
 
 
 def _no_qcfc(counts: Mapping[str, int]) -> str:
     most = max(counts.values(), default=0)
     if most < FEWEST:
-        have = "has" if most == 1 else "have"
         return (
-            f"There is no QC-FC: it takes {FEWEST} participants with a mean FD, and {most} {have} "
-            "one."
+            f"There is no QC-FC: it needs {FEWEST} participants with a mean FD, and there "
+            f"{'is' if most == 1 else 'are'} {most}."
         )
     return (
-        "There is no QC-FC: no edge has a correlation with mean FD over participants, as where "
-        "all have the same mean FD."
+        "There is no QC-FC: no edge has a correlation with mean FD over participants, for "
+        "instance because all have the same mean FD."
     )
 
 
 def _median(values: Mapping[str, float], comparable: bool) -> str:
     what = "Median |QC-FC| over all edges"
     if not comparable or len(values) == 1:
-        return f"{what} is {_list(f'{_number(v)} with {name}' for name, v in values.items())}."
+        return f"{what} is {_by_strategy(values)}."
     low, high = min(values.values()), max(values.values())
-    if _alike(low, high):
+    if _similar(low, high):
         return (
-            f"{what} is alike with all strategies ({_number(low)} to {_number(high)}, differences "
-            f"below {ALIKE})."
+            f"{what} is similar for all strategies ({two_decimals(low)} to {two_decimals(high)}, "
+            f"differences below {SIMILAR})."
         )
-    best = [f"{name} ({_number(v)})" for name, v in values.items() if _alike(v, low)]
-    worst = [f"{name} ({_number(v)})" for name, v in values.items() if _alike(v, high)]
-    alike = f", which are alike (differences below {ALIKE})," if len(best) > 1 else ""
-    return f"{what} is lowest with {_list(best)}{alike} and highest with {_list(worst)}."
+    best = [f"{name} ({two_decimals(v)})" for name, v in values.items() if _similar(v, low)]
+    worst = [f"{name} ({two_decimals(v)})" for name, v in values.items() if _similar(v, high)]
+    similar = f", which are similar (differences below {SIMILAR})," if len(best) > 1 else ""
+    return f"{what} is lowest for {enumerated(best)}{similar} and highest for {enumerated(worst)}."
 
 
 def _chance(medians: Mapping[str, float], counts: Mapping[str, int]) -> str:
     by_count = {n: chance_median(n) for n in sorted(set(counts.values()))}
-    expected = _list(f"{_number(r)} with {n} participants" for n, r in by_count.items())
+    expected = enumerated(f"{two_decimals(r)} with {n} participants" for n, r in by_count.items())
     below = [name for name, value in medians.items() if value <= by_count[counts[name]]]
     told = (
-        f"That of {_list(below)} is not above it and cannot be told from none."
+        f"The median of {enumerated(below)} is not above it."
         if below
-        else "None of the strategies is below it."
+        else "All strategies are above it."
     )
     return (
-        f"Were motion and connectivity unrelated, the median |r| would be about {expected}; what "
-        f"is below that cannot be told from no relation. {told} Edges depend on each other, so "
-        "chance alone can move a median by much, the more so the fewer participants there are."
+        f"If motion and connectivity were unrelated, the median |r| would be about {expected}; "
+        f"values below that are indistinguishable from chance. {told} Edges depend on each other, "
+        "so chance alone can change a median considerably, the more so with few participants."
     )
 
 
@@ -126,86 +124,83 @@ def _significant(table: pd.DataFrame, *, complete: bool) -> str:
     edges = _known(table, "edges")
     if not any(shares.values()):
         return (
-            "No edge goes with mean FD after correction for the false discovery rate (q < 0.05), "
-            f"with any strategy{'' if complete else ' that has QC-FC'}. Few participants show "
-            "strong relations alone, so this does not mean that there is none."
+            "No edge is significantly correlated with mean FD after correction for the false "
+            f"discovery rate (q < 0.05), for any strategy{'' if complete else ' with QC-FC'}. "
+            "With few participants only strong correlations are significant; weaker ones may "
+            "exist."
         )
     texts = []
     for name, share in shares.items():
         percent = f"{100 * share:.1f} %"
         if not share:
-            texts.append(f"no edge with {name}")
+            texts.append(f"none for {name}")
         elif name in edges:
             number = round(share * edges[name])
-            texts.append(f"{number:,} of {round(edges[name]):,} ({percent}) with {name}")
+            texts.append(f"{number:,} of {round(edges[name]):,} ({percent}) for {name}")
         else:
-            texts.append(f"{percent} with {name}")
+            texts.append(f"{percent} for {name}")
     return (
-        "Edges that go with mean FD after correction for the false discovery rate (q < 0.05): "
-        f"{_list(texts)}."
+        "Edges significantly correlated with mean FD after correction for the false discovery "
+        f"rate (q < 0.05): {enumerated(texts)}."
     )
 
 
 def _distance(rhos: Mapping[str, float], comparable: bool) -> str:
     if not rhos:
         return (
-            "Whether QC-FC depends on distance is not known: there are fewer than 3 edges with an "
-            "r and a distance, or all are the same."
+            "Whether QC-FC depends on distance is unknown: fewer than 3 edges have an r and a "
+            "distance, or all are the same."
         )
     what = "The dependence of QC-FC on distance (Spearman's rho)"
     if not comparable or len(rhos) == 1:
-        return f"{what} is {_list(f'{_number(v)} with {name}' for name, v in rhos.items())}."
+        return f"{what} is {_by_strategy(rhos)}."
     sizes = {name: abs(value) for name, value in rhos.items()}
     low, high = min(sizes.values()), max(sizes.values())
-    signed = {name: f"{name} ({_number(value)})" for name, value in rhos.items()}
-    if _alike(low, high):
-        return f"{what} is alike in size with all strategies: {_list(signed.values())}."
-    weakest = [signed[name] for name, size in sizes.items() if _alike(size, low)]
-    strongest = [signed[name] for name, size in sizes.items() if _alike(size, high)]
-    return f"{what} is weakest with {_list(weakest)} and strongest with {_list(strongest)}."
+    signed = {name: f"{name} ({two_decimals(value)})" for name, value in rhos.items()}
+    if _similar(low, high):
+        return f"{what} is of similar size for all strategies: {enumerated(signed.values())}."
+    weakest = [signed[name] for name, size in sizes.items() if _similar(size, low)]
+    strongest = [signed[name] for name, size in sizes.items() if _similar(size, high)]
+    return (
+        f"{what} is weakest for {enumerated(weakest)} and strongest for {enumerated(strongest)}."
+    )
 
 
 def _cost(lost: Mapping[str, float], volumes: Mapping[str, float]) -> str:
     if not lost:
-        return "How many degrees of freedom the strategies cost is not known."
+        return "The loss of degrees of freedom is unknown."
     texts = []
     for name, value in sorted(lost.items(), key=lambda item: item[1]):
         percent = (
             f" ({100 * value / volumes[name]:.0f} % of the volumes)" if name in volumes else ""
         )
-        texts.append(f"{value:.4g}{percent if value else ''} with {name}")
-    return f"A run loses degrees of freedom, on average: {_list(texts)}."
+        texts.append(f"{value:.4g}{percent if value else ''} for {name}")
+    return f"Mean loss of degrees of freedom per run: {enumerated(texts)}."
 
 
 def _modularity(values: Mapping[str, float], comparable: bool) -> str:
     if not values:
-        return "There is no modularity: it takes networks in the label table and positive edges."
-    what = "Modularity of the mean matrix, with the table's networks,"
+        return "There is no modularity: it needs networks in the label table and positive edges."
+    what = "Modularity of the mean matrix, with the networks of the label table,"
     if not comparable or len(values) == 1 or _NO_STRATEGY not in values:
-        texts = (f"{_number(v)} with {name}" for name, v in values.items())
-        return f"{what} is {_list(texts)}."
+        return f"{what} is {_by_strategy(values)}."
     before = values[_NO_STRATEGY]
     parts = []
     for word, members in (
-        ("higher", [n for n, v in values.items() if v > before and not _alike(v, before)]),
-        ("lower", [n for n, v in values.items() if v < before and not _alike(v, before)]),
-        ("alike", [n for n, v in values.items() if n != _NO_STRATEGY and _alike(v, before)]),
+        ("higher", [n for n, v in values.items() if v > before and not _similar(v, before)]),
+        ("lower", [n for n, v in values.items() if v < before and not _similar(v, before)]),
+        ("similar", [n for n, v in values.items() if n != _NO_STRATEGY and _similar(v, before)]),
     ):
         if members:
-            parts.append(f"{word} with {_list(f'{n} ({_number(values[n])})' for n in members)}")
-    return f"{what} is {_number(before)} without denoising, and {_list(parts)}."
+            parts.append(
+                f"{word} for {enumerated(f'{n} ({two_decimals(values[n])})' for n in members)}"
+            )
+    return f"{what} is {two_decimals(before)} without denoising, and {enumerated(parts)}."
 
 
-def _alike(one: float, other: float) -> bool:
-    return round(abs(one - other), 9) < ALIKE
+def _by_strategy(values: Mapping[str, float]) -> str:
+    return enumerated(f"{two_decimals(value)} for {name}" for name, value in values.items())
 
 
-def _number(value: float) -> str:
-    text = f"{value:.2f}"
-    return "0.00" if text == "-0.00" else text.replace("-", "−")
-
-
-def _list(texts: Iterable[str]) -> str:
-    """Put texts together as in a sentence: a, b and c."""
-    *first, last = texts
-    return f"{', '.join(first)} and {last}" if first else last
+def _similar(one: float, other: float) -> bool:
+    return round(abs(one - other), 9) < SIMILAR

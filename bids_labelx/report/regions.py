@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_labelx.report.pages import Table
-
-SIGNIFICANT_DIGITS = 3
+from bids_labelx.report.text import as_text
 
 
 def region_table(
@@ -21,19 +19,19 @@ def region_table(
     labels: NDArray[np.integer],
     mask: NDArray[Any] | None,
     affine: NDArray[np.floating],
-    lost: Sequence[bool] | NDArray[np.bool_],
+    missing: Sequence[bool] | NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Say how large each region is.
+    """Count the voxels of each region.
 
     Parameters
     ----------
-    ids, names, lost
+    ids, names, missing
         Of each region, in the order of the rows: label, name, and whether it has no signal. No
-        voxel counts for a lost region.
+        voxel of a missing region is counted.
     labels
         Labels on the grid of the images, shape (x, y, z).
     mask
-        Voxels outside of it, where it is zero, do not count; shape (x, y, z).
+        Voxels where it is zero are not counted; shape (x, y, z).
     affine
         Voxel indices to millimetres, shape (4, 4).
 
@@ -41,22 +39,24 @@ def region_table(
     -------
     pandas.DataFrame
         Columns ``index``, ``name``, ``voxels``, ``volume (mm³)``, the share in percent of the
-        mask's voxels or, without a mask, of the voxels of all regions, and ``lost``, which is
+        mask's voxels or, without a mask, of the voxels of all regions, and ``missing``, which is
         "yes" or empty.
 
     Raises
     ------
     ValueError
-        If `ids`, `names` and `lost` are not of one length.
+        If `ids`, `names` and `missing` differ in length.
     """
     inside = np.ones(labels.shape, dtype=bool) if mask is None else np.asarray(mask) != 0
     found, counts = np.unique(labels[inside], return_counts=True)
     count_of = dict(zip(found.tolist(), counts.tolist(), strict=True))
     known = np.asarray(ids, dtype=np.int64).tolist()
-    if not len(known) == len(names) == len(lost):
-        raise ValueError(f"{len(known)} ids, {len(names)} names and {len(lost)} entries in lost")
+    if not len(known) == len(names) == len(missing):
+        raise ValueError(
+            f"{len(known)} ids, {len(names)} names and {len(missing)} entries in missing"
+        )
     voxels = np.array([count_of.get(one, 0) for one in known], dtype=np.int64)
-    voxels[np.asarray(lost, dtype=bool)] = 0
+    voxels[np.asarray(missing, dtype=bool)] = 0
     whole = voxels.sum() if mask is None else inside.sum()
     of = "all regions" if mask is None else "the mask"
     return pd.DataFrame(
@@ -66,35 +66,23 @@ def region_table(
             "voxels": voxels,
             "volume (mm³)": voxels * abs(float(np.linalg.det(affine[:3, :3]))),
             f"share of {of} (%)": 100 * voxels / max(whole, 1),
-            "lost": ["yes" if gone else "" for gone in lost],
+            "missing": ["yes" if one else "" for one in missing],
         }
     )
 
 
 def table_of(regions: pd.DataFrame, caption: str) -> Table:
-    """Regions as a page shows them: numbers with three significant digits.
+    """Make the table of a page from regions; numbers have three significant digits.
 
     Parameters
     ----------
     regions
         The columns of `region_table`, and any others.
     caption
-        Stands above.
+        Caption of the table.
     """
     return Table(
         tuple(str(column) for column in regions.columns),
-        tuple(tuple(map(_cell, row)) for row in regions.itertuples(index=False, name=None)),
+        tuple(tuple(map(as_text, row)) for row in regions.itertuples(index=False, name=None)),
         caption,
     )
-
-
-def _cell(value: Any) -> str:
-    if pd.isna(value):
-        return "n/a"
-    if not isinstance(value, float):
-        return str(value)
-    if value.is_integer() or math.isinf(value):
-        return f"{value:.0f}"
-    # Digits before the point are never rounded away.
-    decimals = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value)))
-    return f"{value:.{max(decimals, 0)}f}"

@@ -1,9 +1,10 @@
-"""Figures of one run: coverage of its labels, its series before and after, confounds, power."""
+"""Figures of one run: coverage, series before and after denoising, confounds, power."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from bids_labelx.report.figures import (
     shorten,
 )
 
-_KEPT, _LOST = PALETTE[4], PALETTE[5]
+_PRESENT, _MISSING = PALETTE[4], PALETTE[5]
 _BEFORE, _AFTER = "#5b6770", PALETTE[4]
 _WIDTH = 9.0
 _CARPET_RANGE = 2.0  # standard deviations
@@ -33,7 +34,7 @@ _CARPET_RANGE = 2.0  # standard deviations
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A run's series after a strategy.
+    """A run's series denoised with a strategy.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class Cleaned:
     kept
         Volumes that it keeps, bool of shape (n_volumes,).
     series
-        Of the volumes kept, shape (n_kept, n_regions); NaN for a region that is lost.
+        Of the volumes kept, shape (n_kept, n_regions); NaN for a missing region.
     """
 
     strategy: str
@@ -54,11 +55,11 @@ class Cleaned:
 def plot_coverage(
     coverage: NDArray[np.floating],
     names: Sequence[str],
-    lost: NDArray[np.bool_],
+    missing: NDArray[np.bool_],
     *,
     threshold: float,
 ) -> Figure:
-    """Draw a bar per label, sorted from the least covered.
+    """Draw a bar per label, in order of coverage.
 
     Parameters
     ----------
@@ -66,10 +67,10 @@ def plot_coverage(
         Share of the voxels that are covered, shape (n_labels,); NaN counts as 0.
     names
         Of the labels; shown where there are up to 40.
-    lost
-        Whether a label has no signal, for whatever reason, shape (n_labels,).
+    missing
+        Whether a label has no signal, whatever the reason, shape (n_labels,).
     threshold
-        Below it a label is lost.
+        The lowest coverage of a label that is not missing.
     """
     coverage = np.nan_to_num(np.asarray(coverage, dtype=float))
     order = np.argsort(coverage, kind="stable")
@@ -79,8 +80,8 @@ def plot_coverage(
     axes = figure.add_axes((0.075, 0.42, 0.9, 0.48) if named else (0.075, 0.2, 0.9, 0.66))
     places = np.arange(count)
     for chosen, colour, hatch, text in (
-        (~lost[order], _KEPT, None, "has a signal"),
-        (lost[order], _LOST, "////", "lost"),
+        (~missing[order], _PRESENT, None, "present"),
+        (missing[order], _MISSING, "////", "missing"),
     ):
         if not chosen.any():
             continue
@@ -91,11 +92,11 @@ def plot_coverage(
         if named:
             axes.bar(places[chosen], values[chosen], width=0.8, linewidth=0, **look)
         else:
-            # One shape for all of them, which keeps the file small.
+            # One path for all bars keeps the file small.
             axes.stairs(values, np.arange(count + 1) - 0.5, fill=True, linewidth=0, **look)
-    # A label without a covered voxel has no bar to see.
+    # A label without a covered voxel has no visible bar.
     empty = np.flatnonzero(coverage[order] == 0)
-    axes.plot(empty, np.full(len(empty), 0.02), "x", color=_LOST, markersize=4)
+    axes.plot(empty, np.full(len(empty), 0.02), "x", color=_MISSING, markersize=4)
     axes.axhline(threshold, color="black", linewidth=1, linestyle="--")
     axes.set_xlim(-0.5, count - 0.5)
     axes.set_ylim(0, 1.02)
@@ -110,9 +111,9 @@ def plot_coverage(
         )
     else:
         axes.set_xticks([])
-        axes.set_xlabel(f"{count} labels, the least covered first")
+        axes.set_xlabel(f"{count} labels in order of coverage")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"Coverage of the labels; the threshold is {threshold:g}", fontsize=10)
+    axes.set_title(f"Coverage of the labels; threshold {threshold:g}", fontsize=10)
     axes.legend(loc="lower right", fontsize=8, framealpha=0.9)
     mark_regions(axes, order[None], (-0.5, count - 0.5, 0, 1.02))
     return figure
@@ -132,22 +133,22 @@ def plot_carpet(
     Parameters
     ----------
     before
-        Before cleaning, shape (n_volumes, n_regions); NaN for a region that is lost.
+        Before denoising, shape (n_volumes, n_regions); NaN for a missing region.
     after
         By strategy.
     networks
         Of each region; see `bids_labelx.report.figures.network_order`.
     motion
-        Curves to draw above, by name with unit, each of shape (n_volumes,).
+        Curves, by name with unit, each of shape (n_volumes,).
     thresholds
-        Lines in these curves, by the same names.
+        Lines in these panels, by the same names.
 
     Returns
     -------
     Figure
-        From top to bottom the curves, the volumes that each strategy leaves out, and a carpet for
-        ``before`` and each strategy: a row per region, its series at unit variance over the
-        volumes shown, and no value where a volume is left out.
+        From top to bottom the curves, the volumes that each strategy censors, and a carpet for
+        ``before`` and each strategy: a row per region, z-scored over the kept volumes, and no
+        value for censored volumes.
     """
     n_volumes, n_regions = before.shape
     order = network_order(networks, n_regions)
@@ -169,7 +170,7 @@ def plot_carpet(
     for axes, (name, values) in zip(rows, motion.items(), strict=False):
         _draw_motion(axes, name, values, thresholds.get(name))
     if after:
-        _draw_left_out(rows[len(motion)], after)
+        _draw_censored(rows[len(motion)], after)
     for axes, (name, kept, series) in zip(rows[-len(carpets) :], carpets, strict=True):
         _draw_carpet(axes, name, kept, series[:, order], order)
         if networks is not None:
@@ -184,20 +185,20 @@ def _draw_motion(
 ) -> None:
     axes.plot(values, color=_BEFORE, linewidth=0.8)
     if threshold is not None:
-        axes.axhline(threshold, color=_LOST, linewidth=0.8, linestyle="--")
+        axes.axhline(threshold, color=_MISSING, linewidth=0.8, linestyle="--")
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(2))
     axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_left_out(axes: Axes, after: Sequence[Cleaned]) -> None:
-    """A row per strategy, dark where a volume is left out."""
-    out = ~np.array([one.kept for one in after])
-    axes.imshow(out, aspect="auto", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+def _draw_censored(axes: Axes, after: Sequence[Cleaned]) -> None:
+    """Draw a row per strategy, dark where a volume is censored."""
+    censored = ~np.array([one.kept for one in after])
+    axes.imshow(censored, aspect="auto", cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     names = [
-        shorten(f"{one.strategy} leaves out {int(row.sum())}")
-        for one, row in zip(after, out, strict=True)
+        shorten(f"{one.strategy}: {int(row.sum())} censored")
+        for one, row in zip(after, censored, strict=True)
     ]
     axes.set_yticks(range(len(after)), names, fontsize=7, parse_math=False)
 
@@ -232,7 +233,7 @@ def _draw_carpet(
 def plot_design(
     regressors: NDArray[np.floating], names: Sequence[str], kept: NDArray[np.bool_], *, title: str
 ) -> Figure:
-    """Draw a strategy's regressors as columns, time running down, each at unit variance.
+    """Draw a strategy's regressors as columns, time running down, each z-scored.
 
     Parameters
     ----------
@@ -243,7 +244,7 @@ def plot_design(
     kept
         Volumes that the strategy keeps, shape (n_volumes,); the others are grey.
     title
-        Stands above.
+        Title of the figure.
     """
     count = len(names)
     values = np.asarray(regressors, dtype=float)
@@ -296,12 +297,12 @@ def plot_spectrum(
     frequencies
         In Hz, shape (n_frequencies,).
     before, after
-        Share of the power per Hz, the mean over regions, the same shape; see
+        Share of power per Hz, mean over regions, the same shape; see
         `bids_labelx.measures.quality.power_spectrum`.
     band
-        High-pass and low-pass of the strategy in Hz, None where it has none; shaded.
+        High-pass and low-pass cutoff of the strategy in Hz, None where it has none; shaded.
     title
-        Stands above.
+        Title of the figure.
     """
     figure = Figure(figsize=(4.4, 3.2), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0.17, 0.17, 0.79, 0.71))
@@ -310,7 +311,7 @@ def plot_spectrum(
         axes.axvspan(low or 0, high or frequencies[-1], color="#e8eef4", label="pass band")
     axes.semilogy(frequencies, before, color=_BEFORE, linewidth=1, linestyle=":", label="before")
     axes.semilogy(frequencies, after, color=_AFTER, linewidth=1.2, label="after")
-    # What a filter takes away is zero but for rounding; it would set the scale.
+    # Frequencies that a filter removed are zero but for rounding; they would set the scale.
     shown = np.concatenate([before, after])
     top = float(np.nanmax(shown, initial=1e-12))
     axes.set_ylim(top / 1e5, 2 * top)
@@ -318,7 +319,7 @@ def plot_spectrum(
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("share of power per Hz")
-    axes.set_title(title, fontsize=9, parse_math=False)
+    axes.set_title(fill(title, 50), fontsize=9, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False)
     return figure
@@ -330,13 +331,13 @@ def correlate_confounds(values: NDArray[Any]) -> NDArray[np.floating]:
     Parameters
     ----------
     values
-        Shape (n_volumes, n_columns). A column that has a value in less than half of the rows is
-        left out, so that the others keep theirs.
+        Shape (n_volumes, n_columns). A column with values in less than half of the rows is
+        ignored, so that it does not reduce the others to few rows.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n_columns, n_columns); NaN for a column without any variation, or left out.
+        Shape (n_columns, n_columns); NaN for a constant or ignored column.
     """
     values = np.asarray(values, dtype=float)
     finite = np.isfinite(values)

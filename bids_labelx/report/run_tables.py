@@ -1,4 +1,4 @@
-"""The tables of a participant's report, out of sidecars and label tables."""
+"""Tables of a participant's report, made from sidecars and label tables."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from bids_labelx.measures.quality import OK, qc_row
 from bids_labelx.outputs.results import Series
 from bids_labelx.report.pages import Table
 from bids_labelx.report.regions import region_table, table_of
+from bids_labelx.report.text import counted
 
-# Rows of all tables of regions together: a page stays below 1 MB.
+# Rows of all tables of regions, so that a page stays below 1 MB.
 _MOST_REGIONS = 2000
-_SHOWN_LOST = 50
+_MOST_MISSING = 50
 
 _STRATEGY_HEADER = (
     "Strategy",
@@ -28,13 +29,13 @@ _STRATEGY_HEADER = (
     "Regressors",
     "Degrees of freedom",
     "Temporal SNR",
-    "Labels lost",
+    "Missing labels",
     "Lowest coverage",
 )
 
 
 def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
-    """What there is to say of a run as a whole."""
+    """Facts about a run, whatever atlas and strategy: name and value."""
     sidecar = one.sidecar
     t_r, volumes = sidecar["RepetitionTime"], sidecar["NumberOfVolumes"]
     share = sidecar.get("ShareFramewiseDisplacementAbove")
@@ -42,14 +43,13 @@ def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
         ("Source", next(iter(sidecar["Sources"]), "").partition(":")[2].partition(":")[2]),
         ("Grid", _grid(one)),
         ("Volumes", str(volumes)),
-        ("Repetition time", f"{t_r:g} s" if t_r else "not known"),
-        ("Duration", f"{volumes * t_r / 60:.1f} min" if t_r else "not known"),
+        ("Repetition time", f"{t_r:g} s" if t_r else "unknown"),
+        ("Duration", f"{volumes * t_r / 60:.1f} min" if t_r else "unknown"),
         ("Mean framewise displacement", _unit(sidecar["MeanFramewiseDisplacement"], "mm")),
         ("Maximum framewise displacement", _unit(sidecar["MaxFramewiseDisplacement"], "mm")),
         (
-            "Volumes with more than "
-            f"{sidecar.get('FramewiseDisplacementThreshold') or 0.5:g} mm of it",
-            "not known" if share is None else f"{100 * share:.1f} %",
+            f"Volumes with FD > {sidecar.get('FramewiseDisplacementThreshold') or 0.5:g} mm",
+            "unknown" if share is None else f"{100 * share:.1f} %",
         ),
         ("Mean standardised DVARS", _unit(sidecar["MeanStdDVARS"], "")),
     )
@@ -62,12 +62,12 @@ def _grid(one: Series) -> str:
 
 
 def _unit(value: float | None, unit: str) -> str:
-    return "not known" if value is None else f"{value:.3g} {unit}".strip()
+    return "unknown" if value is None else f"{value:.3g} {unit}".strip()
 
 
 def strategy_table(series: Sequence[Series]) -> Table:
-    """What was extracted from a run: a row per atlas, statistic and strategy."""
-    return Table(_STRATEGY_HEADER, tuple(map(_strategy_row, series)), "What was extracted")
+    """Make a table of a run's time series: a row per atlas, statistic and strategy."""
+    return Table(_STRATEGY_HEADER, tuple(map(_strategy_row, series)), "Time series")
 
 
 def _strategy_row(one: Series) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _strategy_row(one: Series) -> tuple[str, ...]:
         one.sidecar["Atlas"],
         one.sidecar["Statistic"],
         f"{row['volumes_kept']} of {row['volumes']}",
-        "not known" if minutes is None else f"{minutes:.1f}",
+        "unknown" if minutes is None else f"{minutes:.1f}",
         str(len(one.sidecar["ConfoundRegressors"])),
         str(row["degrees_of_freedom"]),
         "–" if snr is None else f"{snr:.1f}",
@@ -88,16 +88,16 @@ def _strategy_row(one: Series) -> tuple[str, ...]:
 
 
 def missing_labels_table(one: Series) -> tuple[Table, ...]:
-    """The labels that a run lost; nothing where it lost none."""
-    lost = one.labels[one.labels["status"] != OK]
-    if lost.empty:
+    """Make a table of the labels missing in a run, with their status; none without any."""
+    missing = one.labels[one.labels["status"] != OK]
+    if missing.empty:
         return ()
     columns = ["name", "index", "status", "voxels_grid", "voxels_covered", "coverage"]
-    shown = lost[columns].head(_SHOWN_LOST)
+    shown = missing[columns].head(_MOST_MISSING)
     shown["coverage"] = [_two_digits(text) for text in shown["coverage"]]
     rows = tuple(tuple(row) for row in shown.itertuples(index=False))
-    more = f", the first {_SHOWN_LOST} of {len(lost)}" if len(lost) > _SHOWN_LOST else ""
-    return (Table(tuple(columns), rows, f"Labels lost, {one.sidecar['Atlas']}{more}"),)
+    more = f", the first {_MOST_MISSING} of {len(missing)}" if len(missing) > _MOST_MISSING else ""
+    return (Table(tuple(columns), rows, f"Missing labels, {one.sidecar['Atlas']}{more}"),)
 
 
 def _two_digits(text: str) -> str:
@@ -105,10 +105,10 @@ def _two_digits(text: str) -> str:
 
 
 def region_tables(series: Sequence[Series]) -> list[Table]:
-    """A table of regions per atlas and grid, as a masker's report shows them.
+    """Make a table of regions per atlas and grid, as in a masker's report.
 
-    With the lowest coverage over the runs, and in how many of them a region is lost. Where these
-    were more rows than a page has room for, it is the regions that are lost in some run.
+    It has the lowest coverage over runs and the number of runs in which a region is missing. If a
+    page would get too many rows, only regions missing in a run are shown.
     """
     of_atlas: dict[str, list[Series]] = {}
     for _, group in groupby(series, lambda one: one.labels_path):
@@ -117,30 +117,30 @@ def region_tables(series: Sequence[Series]) -> list[Table]:
     tables, room = [], _MOST_REGIONS
     for atlas, runs in sorted(of_atlas.items()):
         regions = _regions(runs)
-        count, shown = len(regions), regions
-        caption = f"{atlas}: {count} region{'' if count == 1 else 's'}"
-        if count > room:
-            shown = regions[regions["lost"] == "yes"].head(_SHOWN_LOST)
-            caption += f", shown: {len(shown)} lost in some run; all: {runs[0].labels_path.name}"
+        shown = regions
+        caption = f"{atlas}: {counted(len(regions), 'region')}"
+        if len(regions) > room:
+            shown = regions[regions["missing"] == "yes"].head(_MOST_MISSING)
+            caption += f", shown: {len(shown)} missing in a run; all: {runs[0].labels_path.name}"
         room -= len(shown)
         tables.append(table_of(shown, caption))
     return tables
 
 
 def _regions(runs: Sequence[Series]) -> pd.DataFrame:
-    """Of an atlas, with sizes as in the first run."""
+    """Regions of an atlas, with their sizes in the first run."""
     first = runs[0]
     labels, affine = read_data(first.output / first.labels_path.with_suffix(".nii.gz"))
-    lost = np.array([(one.labels["status"] != OK).to_numpy() for one in runs])
+    missing = np.array([(one.labels["status"] != OK).to_numpy() for one in runs])
     coverage = np.array(
         [pd.to_numeric(one.labels["coverage"], errors="coerce").fillna(0) for one in runs]
     )
     ids = [int(text) for text in first.labels["index"]]
     names = first.labels["name"].tolist()
-    table = region_table(ids, names, labels.astype(np.int64), None, affine, lost[0])
-    table["lost"] = ["yes" if count else "" for count in lost.sum(axis=0)]
+    table = region_table(ids, names, labels.astype(np.int64), None, affine, missing[0])
+    table["missing"] = ["yes" if count else "" for count in missing.sum(axis=0)]
     if "network" in first.labels:
         table.insert(2, "network", first.labels["network"])
     table["lowest coverage"] = coverage.min(axis=0)
-    table["lost in runs"] = [f"{count} of {len(runs)}" for count in lost.sum(axis=0)]
+    table["missing in runs"] = [f"{count} of {len(runs)}" for count in missing.sum(axis=0)]
     return table

@@ -1,8 +1,7 @@
-"""nipype's plugins, so that a node that is killed ends its own run and nothing else.
+"""nipype's plugins, made so that a killed node fails its own run and no other.
 
-For several processes there is one for each node. nipype's own keeps a pool: a worker that is
-killed, for want of memory most of all, takes the pool and the running nodes of other runs with it,
-and the graph never ends.
+nipype's MultiProc keeps a pool of processes: a worker that is killed, mostly for lack of memory,
+breaks the pool, with it the running nodes of other runs, and the graph never ends.
 """
 
 from __future__ import annotations
@@ -25,11 +24,14 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 from bids_labelx.settings import Settings
 
+# They run nodes on this machine, so that any temporary folder does as the work folder.
+IN_PROCESS = ("Linear", "MultiProc")
+
 _PR_SET_PDEATHSIG = 1
 
-# What figures need takes longer to load than all else, and is loaded before processes fork.
+# Modules for figures are the slowest to load: they are loaded once, before processes fork.
 _FOR_FIGURES = (
-    "bids_labelx.report.hover",
+    "bids_labelx.report.tooltips",
     "bids_labelx.report.run_figures",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
@@ -38,7 +40,7 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class ProcessPerNode(MultiProcPlugin):
-    """As nipype's MultiProc, with the same arguments; a node that is killed fails alone."""
+    """nipype's MultiProc, with the same arguments, and a process for each node."""
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
         super().__init__(plugin_args=plugin_args)
@@ -48,7 +50,7 @@ class ProcessPerNode(MultiProcPlugin):
         self._running: dict[int, tuple[Any, Connection]] = {}
 
     def end(self) -> None:
-        """Kill what still runs: there is something where the graph was stopped."""
+        """Kill the nodes that still run, as they do where the graph was stopped."""
         for process, _ in self._running.values():
             process.kill()
             process.join()
@@ -58,7 +60,7 @@ class ProcessPerNode(MultiProcPlugin):
         receiver, sender = self._context.Pipe(duplex=False)
         arguments = (node, updatehash, sender, os.getpid())
         process = self._context.Process(target=_run_node, args=arguments, name=node.fullname)
-        # A stop in between would leave a process that nobody knows of.
+        # A signal in between would leave a process that `end` does not know.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         try:
             process.start()
@@ -70,20 +72,20 @@ class ProcessPerNode(MultiProcPlugin):
 
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         process, receiver = self._running[taskid]
-        # In this order: of one that has ended, all that it said is there to be read. And read it
-        # is before the process is waited for, which a long message keeps from ending.
-        alive, said = process.is_alive(), None
+        # In this order: all that a process which has ended sent can be received. It is received
+        # before the process is joined, which a long message keeps from ending.
+        alive, sent = process.is_alive(), None
         if receiver.poll():
-            # One that was killed has closed its end and said nothing.
+            # A process that was killed has closed its end and sent nothing.
             with suppress(EOFError):
-                said = receiver.recv()
+                sent = receiver.recv()
         elif alive:
             return None
         process.join()
-        if said is None:
+        if sent is None:
             # Lines, as nipype adds more of them.
-            said = [f"the process ended with exit code {process.exitcode} and said nothing\n"]
-        return {"result": None, "traceback": said}
+            sent = [f"the process ended with exit code {process.exitcode} and sent no result\n"]
+        return {"result": None, "traceback": sent}
 
     def _clear_task(self, taskid: int) -> None:
         process, receiver = self._running.pop(taskid)
@@ -92,12 +94,12 @@ class ProcessPerNode(MultiProcPlugin):
 
 
 def _run_node(node: Any, updatehash: bool, sender: Connection, parent: int) -> None:
-    """Run a node in a process of its own; send its traceback, or nothing where all went well."""
-    # The parent kills its children where it is stopped itself.
+    """Run a node in a process of its own; send the lines of its traceback, none on success."""
+    # The parent kills its children when it is stopped itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-    _end_with(parent)
+    _die_with(parent)
     try:
         node.run(updatehash=updatehash)
         sender.send([])
@@ -105,53 +107,54 @@ def _run_node(node: Any, updatehash: bool, sender: Connection, parent: int) -> N
         sender.send(traceback.format_exc().splitlines(keepends=True))
 
 
-def _end_with(parent: int) -> None:
-    """Have the kernel end this process when its parent is gone, killed perhaps."""
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, killed or not."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
-def plugin_named(name: str, plugin_args: dict[str, Any]) -> Any:
-    """A plugin of nipype's by its name, made to outlive a job that is killed.
+def make_plugin(name: str, plugin_args: dict[str, Any]) -> Any:
+    """Make the nipype plugin of this name; see `read_plugin` for the names."""
+    return _plugin_class(name)(plugin_args=plugin_args)
 
-    Where a job left no result, nipype stumbles over its own report of it: it expects lines where
-    the plugins for clusters give text.
 
-    Raises
-    ------
-    ValueError
-        Where there is none of this name, with those that there are.
-    """
+def _plugin_class(name: str) -> Any:
     if name == "MultiProc":
-        return ProcessPerNode(plugin_args)
-    kind = getattr(plugins, f"{name}Plugin", None)
-    if kind is None:
-        known = sorted(one.removesuffix("Plugin") for one in dir(plugins) if "Plugin" in one)
-        raise ValueError(f"{name} is no plugin of nipype's; there are {', '.join(known)}")
+        return ProcessPerNode
+    known = {one.removesuffix("Plugin") for one in dir(plugins) if one.endswith("Plugin")}
+    # Those return when they have submitted their jobs, not when the jobs have ended.
+    unsupported = {one for one in known if one.endswith("Graph")}
+    if name in unsupported:
+        raise ValueError(
+            f"{name} is not supported; use {name.removesuffix('Graph')}, or a job array with a "
+            "participant per task, as in the README"
+        )
+    if name not in known:
+        names = ", ".join(sorted(known - unsupported))
+        raise ValueError(f"{name} is no plugin of nipype's; there are {names}")
+    plugin: Any = getattr(plugins, f"{name}Plugin")
 
-    class Lasting(kind):  # type: ignore[valid-type,misc]
+    class Plugin(plugin):
         def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> Any:
+            # Where a job left no result, plugins for clusters give text and nipype expects lines.
             if result is not None and isinstance(result["traceback"], str):
                 lines = result["traceback"].splitlines(keepends=True)
                 result = {**result, "traceback": lines}
             return super()._report_crash(node, result)
 
-    return Lasting(plugin_args=plugin_args)
-
-
-_LOCAL = ("Linear", "MultiProc")
+    return Plugin
 
 
 def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
-    """The nipype plugin to run with, and its arguments.
+    """The name of the nipype plugin to run with, and its arguments.
 
     Raises
     ------
     MissingInputError, BadDataError, UsageError
-        Where the plugin file cannot be read, does not say a plugin, or one that needs a work
-        folder that all machines see does not get one.
+        If the plugin file cannot be read or names no supported plugin, or if the plugin needs a
+        shared work folder and there is none.
     """
     path = settings.nipype_plugin_file
     if path is None:
@@ -162,41 +165,23 @@ def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
             arguments["memory_gb"] = settings.mem_gb
         return ("MultiProc" if settings.nprocs > 1 else "Linear"), arguments
     try:
-        text = path.read_text(encoding="utf-8")
-        content = _parse(path, text)
+        plugin, arguments = _check_content(_parse(path))
+        _plugin_class(plugin)
     except OSError as error:
         raise MissingInputError(
             f"--nipype-plugin-file {path}: cannot be read ({error.strerror})"
         ) from None
     except ValueError as error:
         raise BadDataError(f"--nipype-plugin-file {path}: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
-        raise BadDataError(
-            f"--nipype-plugin-file {path}: a plugin's name under the key plugin is expected, and "
-            "its arguments under plugin_args, as in fMRIPrep's plugin files"
-        )
-    unknown = set(content) - {"plugin", "plugin_args"}
-    arguments = content.get("plugin_args") or {}
-    if unknown or not isinstance(arguments, dict):
-        raise BadDataError(
-            f"--nipype-plugin-file {path}: found {', '.join(sorted(unknown)) or 'plugin_args'}; "
-            "the keys are plugin (text) and plugin_args (a table)"
-        )
-    from bids_labelx.workflow.plugins import plugin_named
-
-    try:
-        plugin_named(content["plugin"], dict(arguments))
-    except ValueError as error:
-        raise BadDataError(f"--nipype-plugin-file {path}: {error}") from None
-    if content["plugin"] not in _LOCAL and settings.work_dir is None:
+    if plugin not in IN_PROCESS and settings.work_dir is None:
         raise UsageError(
-            f"--nipype-plugin-file: {content['plugin']} needs --work-dir, a folder that all "
-            "machines see"
+            f"--nipype-plugin-file: {plugin} needs --work-dir, a folder that all machines see"
         )
-    return content["plugin"], dict(arguments)
+    return plugin, arguments
 
 
-def _parse(path: Path, text: str) -> Any:
+def _parse(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".toml":
         import tomllib
 
@@ -207,3 +192,19 @@ def _parse(path: Path, text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"not YAML ({error})") from None
+
+
+def _check_content(content: Any) -> tuple[str, dict[str, Any]]:
+    if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
+        raise ValueError(
+            "a plugin's name under the key plugin is expected, and its arguments under "
+            "plugin_args, as in fMRIPrep's plugin files"
+        )
+    unknown = set(content) - {"plugin", "plugin_args"}
+    arguments = content.get("plugin_args") or {}
+    if unknown or not isinstance(arguments, dict):
+        raise ValueError(
+            f"found {', '.join(sorted(unknown)) or 'plugin_args'}; "
+            "the keys are plugin (text) and plugin_args (a table)"
+        )
+    return content["plugin"], dict(arguments)

@@ -1,4 +1,4 @@
-"""How far the graph is."""
+"""The progress of the graph: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-_LINE_EVERY = 30.0
+_SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
-def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[..., None]]:
-    """Show how many runs have ended. It counts records, so it is true under every plugin."""
+def show_progress(console: Console, total: int, records: Path) -> Iterator[Callable[..., None]]:
+    """Show how many runs have ended, of `total`; gives a function that updates it.
+
+    It counts the records that runs leave in `records`, whatever the plugin.
+    """
 
     def counts() -> tuple[int, int]:
         return len(list(records.glob("*.done.pkl"))), len(list(records.glob("*.failed.pkl")))
@@ -48,14 +51,14 @@ def _progress(console: Console, total: int, records: Path) -> Iterator[Callable[
 def _lines(
     console: Console, total: int, counts: Callable[[], tuple[int, int]]
 ) -> Callable[..., None]:
-    """A line now and then, for logs of schedulers."""
+    """Print a line every 30 s in which a run has ended."""
     started = last = time.monotonic()
     shown = (0, 0)
 
     def update(*_: Any) -> None:
         nonlocal last, shown
         now = time.monotonic()
-        if now - last < _LINE_EVERY:
+        if now - last < _SECONDS_BETWEEN_LINES:
             return
         found = counts()
         if found == shown:

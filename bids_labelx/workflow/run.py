@@ -1,16 +1,15 @@
-"""Running the graph: under which plugin, how far it is, and how it is stopped."""
+"""Running the graph with a nipype plugin, and stopping it."""
 
 from __future__ import annotations
 
 import gc
 import logging
-import secrets
 import shutil
 import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,21 +19,19 @@ from bids_labelx.errors import Failure, Stopped
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
 from bids_labelx.participant.records import Outcome, load_record
 from bids_labelx.settings import Settings
-from bids_labelx.workflow.plugins import _LOCAL, read_plugin
-from bids_labelx.workflow.progress import _progress
-from bids_labelx.workflow.slurm import (
-    _QUEUE_POLL,
-    _SLURM,
-    _ask_slurm_for_memory,
-    _cancel_jobs,
-    _slurm_arguments,
-    _wait_for_jobs,
+from bids_labelx.workflow.plugins import (
+    IN_PROCESS,
+    ProcessPerNode,
+    make_plugin,
+    read_plugin,
 )
+from bids_labelx.workflow.progress import show_progress
+from bids_labelx.workflow.slurm import slurm_arguments
 
 LOGGER = logging.getLogger("bids_labelx")
 
 # nipype looks for finished nodes this often, in seconds; its own default costs 1 s a node.
-_POLL = 0.05
+_POLL, _POLL_CLUSTER = 0.05, 5.0
 
 
 @contextmanager
@@ -68,7 +65,6 @@ def run_graph(
     if not plan.runs:
         return {}
     from bids_labelx.workflow.graph import init_bids_labelx_wf
-    from bids_labelx.workflow.plugins import ProcessPerNode, plugin_named
 
     plugin, arguments = read_plugin(settings)
     if settings.nipype_plugin_file is None and len(plan.runs) == 1:
@@ -81,30 +77,24 @@ def run_graph(
     workflow.config["execution"] = {
         "crashdump_dir": str(logs),
         "crashfile_format": "txt",
-        "poll_sleep_duration": _POLL if plugin in _LOCAL else _QUEUE_POLL,
+        "poll_sleep_duration": _POLL if plugin in IN_PROCESS else _POLL_CLUSTER,
         "stop_on_first_crash": str(settings.stop_on_first_crash).lower(),
         "check_version": "false",
     }
-    if plugin in _SLURM:
-        _ask_slurm_for_memory(workflow, str(arguments.get("sbatch_args", "")))
     try:
-        with _progress(console, len(plan.runs), records) as update:
-            if plugin != "SLURMGraph":
-                arguments["status_callback"] = update
-            token = f"bidslabelx{secrets.token_hex(6)}"
-            if plugin in _SLURM:
-                arguments = _slurm_arguments(plugin, arguments, token)
+        with (
+            show_progress(console, len(plan.runs), records) as update,
+            (
+                slurm_arguments(workflow, arguments)
+                if plugin == "SLURM"
+                else nullcontext(arguments)
+            ) as given,
+        ):
             # nipype collects garbage at every poll; what is there need not be gone through.
             gc.freeze()
-            runner = plugin_named(plugin, arguments)
+            runner = make_plugin(plugin, {**given, "status_callback": update})
             try:
                 workflow.run(plugin=runner)
-                if plugin == "SLURMGraph":
-                    _wait_for_jobs(token, update)
-            except Stopped:
-                if plugin in _SLURM:
-                    _cancel_jobs(token)
-                raise
             except Exception as error:
                 # nipype raises the first node's error again; every run's own is in its record.
                 LOGGER.info("the graph ended with %s: %s", type(error).__name__, error)

@@ -347,7 +347,7 @@ def test_the_page_has_its_sections_and_every_picture_it_shows(third: Settings) -
         *("summary", "runs", "quality", "matrices", "strategies", "lost-labels"),
         *("participants", "files"),
     ]
-    shown = {unquote(src) for src in re.findall(r'(?:src|data-hover)="([^"]+)"', page)}
+    shown = {unquote(src) for src in re.findall(r'(?:src|data-tooltips)="([^"]+)"', page)}
     there = {f"figures/{path.name}" for path in third.output_dir.glob("figures/*")}
     assert shown == there
     assert "figures/group_atlas-Slabs_lost.png" in there

@@ -519,6 +519,21 @@ def test_constant_duplicate_and_trend_confounds_do_no_harm(detrend, standardize_
     assert free[0] == free[1]
 
 
+@pytest.mark.parametrize("mean", [1e3, 1e5, 1e6, 1e8])
+@pytest.mark.parametrize("filtered", [{}, FILTERS[2]])
+def test_a_copy_of_a_confound_around_a_large_mean_removes_nothing_more(mean, filtered):
+    """Whichever of the two QR takes first: of equal ones a rounding error decides."""
+    for seed in range(10):
+        signals, confounds = make(100, seed=seed)
+        confounds = confounds / confounds.std(axis=0)
+        copies = np.hstack([confounds, 3 * confounds + mean])
+        options = {"detrend": True, "t_r": 2.0, **filtered}
+        expected = clean(signals, confounds=confounds, **options)
+        result = clean(signals, confounds=copies, **options)
+        # Beside the mean a copy has no more digits, and up to thousands of it are in the signals.
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12 * mean)
+
+
 def test_a_column_of_nan_stays_nan_and_leaves_the_others_alone():
     signals, confounds = make()
     for standardize in (False, "zscore", "zscore_sample", "psc"):

@@ -142,7 +142,7 @@ def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Pa
 
 
 def test_the_pictures_of_the_readme_are_the_demo_s(demo: tuple[Path, str]) -> None:
-    output, pictures = demo[0] / "bids_labelx", Path(__file__).parents[2] / "docs" / "pictures"
+    output, pictures = demo[0] / "bids_labelx", Path(__file__).parents[2] / "docs" / "figures"
     (carpet,) = (output / "sub-08" / "figures").glob("*_carpet.png")
     one, other = (matplotlib.image.imread(path) for path in (carpet, pictures / "carpet.png"))
     assert one.shape == other.shape

@@ -45,7 +45,7 @@ def test_page_opens_in_peace_and_fits_the_window(
     browser: Any, site: Path, name: str, width: int
 ) -> None:
     opened = Opened(browser, site / name, width)
-    for image in opened.page.locator("figure[data-hover] img").all():
+    for image in opened.page.locator("figure[data-tooltips] img").all():
         image.hover()
     opened.page.wait_for_timeout(100)
     assert opened.complaints == []

@@ -82,8 +82,8 @@ def test_excluded_is_in_the_legend_where_there_is_any() -> None:
             text.get_text() for text in plot_distributions(panels, measure="FD").legends[0].texts
         ]
 
-    assert legend(0) == ["in the means"]
-    assert legend(1) == ["in the means", "excluded"]
+    assert legend(0) == ["included"]
+    assert legend(1) == ["included", "excluded"]
 
 
 def test_a_limit_beyond_all_values_is_in_the_figure() -> None:
@@ -114,7 +114,7 @@ def test_a_strategy_without_qcfc_keeps_its_panel() -> None:
         assert [axes.get_title().split("\n")[0] for axes in figure.axes] == ["none", "simple"]
         assert figure.legends
     assert plot_qcfc(some).axes[0].get_title() == "none\nno QC-FC"
-    assert plot_distance_dependence(some).axes[0].get_title() == "none\nrho not known"
+    assert plot_distance_dependence(some).axes[0].get_title() == "none\nrho n/a"
 
 
 def test_distance_has_the_medians_of_bins_and_edges_where_they_are_few() -> None:

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from bids_labelx.errors import Failure
 from bids_labelx.group.exclusion import Limits, count_excluded
-from bids_labelx.report.group_figure_files import quality_pictures
+from bids_labelx.report.group_figure_files import quality_figures
 from bids_labelx.report.group_page import (
     MOST_WARNINGS,
     GroupContent,
@@ -20,8 +19,7 @@ from bids_labelx.report.group_page import (
 from bids_labelx.report.group_tables import (
     MOST_LABELS,
     MOST_RUNS,
-    cell,
-    lost_table,
+    missing_table,
     runs_table,
     strategies_table,
 )
@@ -71,7 +69,7 @@ def content(**changes: Any) -> GroupContent:
         "coverage": {"group_atlas-A_coverage.tsv": coverage([0, 2])},
         "evidence": [],
         "matrices": [],
-        "lost": {},
+        "missing": {},
         "participants": [("sub-0", "sub-0.html", "complete")],
         "problems": [],
         "absent": [],
@@ -90,11 +88,11 @@ def test_runs_have_readable_columns_without_those_that_are_empty() -> None:
     table, marked = runs_table(quality(), {"sub-1": "sub-1.html"})
     assert table.header == (
         *("participant", "atlas", "strategy", "volumes", "minutes kept", "mean FD (mm)"),
-        *("share of volumes with FD above 0.5 mm", "labels", "labels lost", "lowest coverage"),
+        *("share of volumes with FD > 0.5 mm", "labels", "missing labels", "lowest coverage"),
     )
-    assert table.caption == "3 runs × strategies; all are task-rest space-MNI"
+    assert table.caption == "3 rows, one per run, atlas and strategy; all: task-rest space-MNI"
     assert table.links == ("", "sub-1.html", "")
-    assert table.rows[0][:6] == ("sub-0", "A", "simple", "200", "6.5", "0.1")
+    assert table.rows[0][:6] == ("sub-0", "A", "simple", "200", "6.50", "0.100")
     assert marked == frozenset()
 
 
@@ -102,19 +100,19 @@ def test_what_runs_have_in_common_is_said_once() -> None:
     names = ["task-rest_run-1_space-MNI", "task-rest_run-2_space-MNI", "task-rest_space-MNI"]
     table, _ = runs_table(quality(run=names), {})
     assert [row[1] for row in table.rows] == ["run-1", "run-2", ""]
-    assert table.caption.endswith("all are task-rest space-MNI")
+    assert table.caption.endswith("; all: task-rest space-MNI")
 
 
 def test_different_thresholds_keep_their_column() -> None:
     table, _ = runs_table(quality(fd_threshold=[0.5, 0.5, 0.2]), {})
-    assert table.header[6:8] == ("FD threshold (mm)", "share of volumes above")
+    assert table.header[6:8] == ("FD threshold (mm)", "share of volumes with FD above")
 
 
 def test_failed_and_excluded_are_marked_with_the_reason() -> None:
     rows = quality(excluded=[0, 1, None], why=[None, "FD", None], problem=[None, None, "broken"])
     table, marked = runs_table(rows, {})
     assert marked == {1, 2}
-    assert table.header[-2:] == ("excluded, why", "problem")
+    assert table.header[-2:] == ("reason of exclusion", "problem")
     assert [row[-2:] for row in table.rows] == [("n/a", "n/a"), ("FD", "n/a"), ("n/a", "broken")]
 
 
@@ -131,69 +129,61 @@ def test_of_very_many_runs_those_worth_a_look_are_shown(tmp_path: Path) -> None:
     assert shown[:4] == ["sub-5", "sub-3", f"sub-{n - 1}", f"sub-{n - 2}"]
     assert "sub-0" not in shown
     assert marked == {0, 1}
-    assert "5,010 runs × strategies, the 5,000 that failed, are excluded or have" in table.caption
+    assert "5,010 rows, one per run, atlas and strategy; shown: the 5,000" in table.caption
     html = page(tmp_path, quality=rows)
-    assert 'In full: <a href="group_qc.tsv">' in html
-    assert 'In full: <a href="group_qc.tsv">' not in page(tmp_path)
+    assert 'Whole table: <a href="group_qc.tsv">' in html
+    assert 'Whole table: <a href="group_qc.tsv">' not in page(tmp_path)
 
 
 def test_rows_of_failures_alone_make_a_page(tmp_path: Path) -> None:
     rows = quality()[["participant_id", "session_id", "run", "atlas", "strategy"]]
     html = page(tmp_path, quality=rows.assign(problem="no confounds"), coverage={})
-    assert "3 of 3 runs × strategies" in html
-    assert "No run has figures of quality." in html
+    assert "3 of 3 rows of the table of runs" in html
+    assert "No run has quality measures." in html
     assert "There is no label table." in html
-    assert "There is no matrix to compare strategies with." in html
+    assert "There is no matrix to compare strategies by." in html
 
 
-def test_lost_labels_come_by_how_often_and_only_they() -> None:
-    table = lost_table(coverage([0, 1, 3, 1], network=list("abcd")), "A")
+def test_missing_labels_come_by_how_often_and_only_they() -> None:
+    table = missing_table(coverage([0, 1, 3, 1], network=list("abcd")), "A")
     assert table is not None
-    assert table.header[:4] == ("label", "index", "network", "lost in runs, of 4")
+    assert table.header[:4] == ("label", "index", "network", "missing in runs (of 4)")
     assert [row[0] for row in table.rows] == ["r2", "r3", "r1"]
-    assert table.caption == "Labels of A lost in a run at least: 3 of 4"
-    assert lost_table(coverage([0, 0]), "A") is None
-    many = lost_table(coverage([1] * 70), "A")
+    assert table.caption == "Labels of A missing in a run: 3 of 4"
+    assert missing_table(coverage([0, 0]), "A") is None
+    many = missing_table(coverage([1] * 70), "A")
     assert many is not None
     assert len(many.rows) == MOST_LABELS
-    assert many.caption.endswith("70 of 70, the 50 lost most often")
+    assert many.caption.endswith("70 of 70, the 50 missing most often")
 
 
 def test_strategies_without_qcfc_lose_its_columns() -> None:
     row = {"strategy": "a", "participants": 2, "median_abs_qcfc": None, "mean_dof_lost": 34.0}
     table = strategies_table(pd.DataFrame([row]), "c")
-    assert table.header == ("strategy", "participants", "degrees of freedom lost")
+    assert table.header == ("strategy", "participants", "loss of degrees of freedom")
     assert table.rows == (("a", "2", "34"),)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.12345, "0.123"), (12345.6, "12346"), (3, "3"), (None, "n/a"), (pd.NA, "n/a"), ("x", "x")],
-)
-def test_cells_are_short(value: Any, text: str) -> None:
-    assert cell(value) == text
 
 
 def test_a_run_counts_once_and_is_excluded_with_any_strategy(tmp_path: Path) -> None:
     rows = pd.concat(
         [quality(), quality(strategy="scrub", excluded=[0, 0, 1], mean_fd=[0.1, None, 0.5])]
     )
-    fd, minutes, *_ = quality_pictures(tmp_path, rows, Limits(max_mean_fd=0.4))
-    assert "3 runs, median 0.3, from 0.1 to 0.5, 1 excluded; limit 0.4" in fd.alt
+    fd, minutes, *_ = quality_figures(tmp_path, rows, Limits(max_mean_fd=0.4))
+    assert "3 runs, median 0.300, from 0.100 to 0.500, 1 excluded; limit 0.4" in fd.alt
     assert "scrub: 3 runs" in minutes.alt
-    assert "simple: 3 runs, median 6.5, from 6.5 to 6.5, 0 excluded" in minutes.alt
+    assert "simple: 3 runs, median 6.50, from 6.50 to 6.50, 0 excluded" in minutes.alt
     assert (tmp_path / fd.src).is_file()
 
 
 def test_runs_without_a_value_are_counted_in_the_caption(tmp_path: Path) -> None:
     unknown = quality(mean_fd=[0.1, None, None])
-    assert quality_pictures(tmp_path, unknown, Limits())[0].caption == (
+    assert quality_figures(tmp_path, unknown, Limits())[0].caption == (
         "Mean FD (mm) of the runs; 2 runs without a value"
     )
-    # Where none has one there is no picture.
-    pictures = quality_pictures(tmp_path, quality(mean_fd=None), Limits())
-    assert len(pictures) == 3
-    assert pictures[0].src == "figures/group_minuteskept_hist.svg"
+    # Without any value there is no figure.
+    figures = quality_figures(tmp_path, quality(mean_fd=None), Limits())
+    assert len(figures) == 3
+    assert figures[0].src == "figures/group_minuteskept_hist.svg"
 
 
 def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> None:
@@ -204,10 +194,10 @@ def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> N
         absent=["09"],
         not_averaged=["covariance"],
     )
-    assert "1 of 3 runs × strategies: 1 by --max-mean-fd 0.2, 0 by --min-minutes 5" in html
-    assert "<dt>In the input alone</dt><dd>sub-09</dd>" in html
-    assert "<dd>1 of 3 runs × strategies</dd>" in html
-    assert "covariance: Fisher&#39;s z is for correlations" in html
+    assert "1 of 3 rows of the table of runs: 1 by --max-mean-fd 0.2, 0 by --min-minutes 5" in html
+    assert "<dt>Without outputs</dt><dd>sub-09</dd>" in html
+    assert "<dd>1 of 3 rows of the table of runs</dd>" in html
+    assert "covariance: Fisher&#39;s z applies to correlations only" in html
 
 
 def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
@@ -235,10 +225,10 @@ def test_files_are_grouped_by_combination() -> None:
     ]
 
 
-def test_atlases_without_a_lost_label_say_so(tmp_path: Path) -> None:
+def test_atlases_without_a_missing_label_say_so(tmp_path: Path) -> None:
     html = page(tmp_path, coverage={"group_atlas-A_coverage.tsv": coverage([0, 0])})
-    assert "None of 2 labels was lost in 4 runs." in html
-    assert 'In full: <a href="group_atlas-A_coverage.tsv">' in html
+    assert "No label of 2 is missing in 4 runs." in html
+    assert 'Whole table: <a href="group_atlas-A_coverage.tsv">' in html
 
 
 def test_limits_are_counted_one_by_one_and_failed_runs_not() -> None:

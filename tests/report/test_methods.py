@@ -1,20 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bids_labelx.denoise import read_strategies
-from bids_labelx.report.methods import MethodsStrategy, methods_text
+from bids_labelx.denoise import preset_names, read_strategies
+from bids_labelx.report.methods import methods_text
+from bids_labelx.settings import Settings
 
 
 def text_of(*names: str, **options: Any) -> str:
-    strategies = [
-        MethodsStrategy(one.name, one.description, {**one.confounds, **one.volumes}, one.clean)
-        for one in read_strategies(names)
-    ]
-    given = {"atlases": ["A"], "statistics": ["mean"], "measures": ["correlation"], **options}
-    return methods_text(strategies=strategies, min_coverage=0.5, **given)
+    settings = Settings(
+        bids_dir=Path("in"), output_dir=Path("out"), analysis_level="participant", **options
+    )
+    return methods_text(settings, ["A"], read_strategies(names))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,11 @@ def text_of(*names: str, **options: Any) -> str:
     ],
 )
 def test_the_papers_behind_a_strategy_are_cited_and_no_others(name: str, cited: set[str]) -> None:
-    _, _, references = text_of(name).partition("\n\nReferences\n\n")
-    authors = {line.split()[0] for line in references.split("\n\n")}
-    assert authors == {"Gorgolewski", "Yarkoni", *cited}
+    text, _, references = text_of(name).partition("\n\nReferences\n\n")
+    authors = [line.split()[0] for line in references.split("\n\n")]
+    assert sorted(authors) == sorted({"Gorgolewski", "Yarkoni", *cited})
+    places = [text.index(f"{author} et al., ") for author in authors]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(
@@ -40,16 +42,54 @@ def test_the_papers_behind_a_strategy_are_cited_and_no_others(name: str, cited: 
     [
         ({}, "where it is inside the brain mask and its series is finite"),
         ({"mask": "none"}, "where its series is finite"),
-        ({"mask": "grey_mask.nii"}, "where it is inside the mask grey_mask.nii and its series"),
-        ({"labels": ("5", "nine")}, "Of these, 5 and nine were taken."),
-        ({"exact_volumes": (100, 200)}, "Matrices of the first 100 and 200 volumes kept"),
-        ({"concatenate": "runs"}, "over all runs of a session, each run was brought to zero mean"),
+        (
+            {"mask": Path("in/grey_mask.nii")},
+            "where it is inside the mask grey_mask.nii and its series",
+        ),
+        ({"labels": ("5", "nine")}, "Of these, the labels 5 and nine were used."),
+        ({"exact_volumes": (100, 200)}, "Matrices of the first 100 and 200 kept volumes"),
+        ({"concatenate": "runs"}, "over all runs of a session, each run was z-scored"),
         ({"concatenate": "sessions"}, "over all runs of a participant"),
-        ({"smoothing_fwhm": 6.0}, "smoothed with a Gaussian of 6 mm FWHM"),
-        ({"standardize_voxels": True, "clean_level": "voxel"}, "Each denoised voxel was brought"),
+        ({"smoothing_fwhm": 6.0}, "smoothed with a Gaussian kernel of 6 mm FWHM"),
+        ({"standardize_voxels": True, "clean_level": "voxel"}, "Each denoised voxel was z-scored"),
     ],
 )
 def test_what_was_chosen_is_said(options: dict[str, Any], said: str) -> None:
     assert said in text_of("simple", **options)
     if options:
         assert said not in text_of("simple")
+
+
+def test_every_preset_has_a_paragraph_in_plain_sentences() -> None:
+    paragraphs = text_of(*preset_names()).split("\n\n")
+    for one in read_strategies(preset_names()):
+        start = f"Denoising strategy “{one.name}”: {one.description}"
+        (paragraph,) = (text for text in paragraphs if text.startswith(start))
+        assert paragraph.endswith(".")
+        assert "  " not in paragraph
+        assert " ." not in paragraph
+
+
+@pytest.mark.parametrize(
+    ("clean", "said"),
+    [
+        (
+            'filter = "butterworth"\nlow_pass = 0.1',
+            "of order 5, applied forwards and backwards, passed frequencies below 0.1 Hz.",
+        ),
+        (
+            'filter = "butterworth"\nhigh_pass = 0.01\nbutterworth = { order = 2 }',
+            "of order 2, applied forwards and backwards, passed frequencies above 0.01 Hz.",
+        ),
+        ('filter = "butterworth"\nhigh_pass = 0.01\nlow_pass = 0.1', "from 0.01 to 0.1 Hz."),
+        ('filter = "cosine"\nhigh_pass = 0.008', "Discrete cosine regressors up to 0.008 Hz"),
+        ("detrend = true", "Linear trends were removed."),
+        ('standardize = "zscore"', "Signals were z-scored to unit variance (n)."),
+        ('standardize = "zscore_sample"', "Signals were z-scored to unit variance (n − 1)."),
+        ('standardize = "psc"', "Signals were converted to percent of their mean."),
+    ],
+)
+def test_the_steps_of_a_strategy_are_said(tmp_path: Path, clean: str, said: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'description = "mine"\n[clean]\n{clean}\n')
+    assert said in text_of(str(path))

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from bids_labelx.report.pages import (
+    FigureFile,
     Part,
-    Picture,
     RunSection,
     Section,
     Table,
@@ -58,12 +58,12 @@ def run(title: str = "task-rest", **changes: object) -> RunSection:
         "trace": "",
         "facts": (("Repetition time", "2 s"),),
         "tables": (),
-        "pictures": (),
+        "figures": (),
         **changes,
     }
-    own = {name: content.pop(name) for name in ("tables", "pictures")}
+    own = {name: content.pop(name) for name in ("tables", "figures")}
     part = Part("Labels", **own)  # type: ignore[arg-type]
-    parts = (part,) if part.tables or part.pictures else ()
+    parts = (part,) if part.tables or part.figures else ()
     return RunSection(**content, parts=parts)  # type: ignore[arg-type]
 
 
@@ -78,9 +78,9 @@ def group(*tables: Table, participants: tuple[tuple[str, str, str], ...] = ()) -
 
 def full_page() -> str:
     table = Table(("index", "name"), (("1", EVIL),), f"Coverage {EVIL}")
-    picture = Picture("sub-01/figures/a.svg", f"Labels {EVIL}", EVIL)
+    figure = FigureFile("sub-01/figures/a.svg", f"Labels {EVIL}", EVIL)
     return participant(
-        run(EVIL, facts=((EVIL, EVIL),), tables=(table,), pictures=(picture,)),
+        run(EVIL, facts=((EVIL, EVIL),), tables=(table,), figures=(figure,)),
         run("ses-2", status="failed", error=f"line 1\n  line 2 {EVIL}"),
         methods=EVIL,
     )
@@ -88,8 +88,8 @@ def full_page() -> str:
 
 def full_group() -> str:
     table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL, ("sub-01.html",))
-    picture = Picture("figures/group.svg", EVIL, EVIL)
-    part = Part(EVIL, (EVIL,), (EVIL,), (table,), frozenset({0}), (picture,), (f"{EVIL}.tsv",))
+    figure = FigureFile("figures/group.svg", EVIL, EVIL)
+    part = Part(EVIL, (EVIL,), (EVIL,), (table,), frozenset({0}), (figure,), (f"{EVIL}.tsv",))
     return group_page(
         ((EVIL, EVIL),),
         [Section("runs", EVIL, (part, Part(text=(EVIL,)))), Section("lost", "Lost", ())],
@@ -161,13 +161,13 @@ def test_failed_run_shows_its_error_with_line_breaks() -> None:
     assert "✗ This run failed" in read.text("strong")
 
 
-def test_run_that_failed_in_part_says_so_and_folds_where_in_the_code() -> None:
+def test_run_that_failed_in_part_says_so_and_folds_the_traceback() -> None:
     table = Table(("a",), (("1",),), "t")
     page = participant(run(status="failed", error="e", trace="File <x>", tables=(table,)))
-    assert "Not all of this run could be done" in page
+    assert "Some outputs of this run failed" in page
     assert "This run failed" not in page
     folded = page[page.index("<details>") : page.index("</details>")]
-    assert "<summary>Where in the code</summary><pre>File &lt;x&gt;</pre>" in folded
+    assert "<summary>Traceback</summary><pre>File &lt;x&gt;</pre>" in folded
 
 
 def test_failed_run_without_a_message_points_to_the_logs() -> None:
@@ -194,32 +194,32 @@ def test_methods_keep_their_paragraphs() -> None:
     assert Page(prose).text("p") == ["One\nline.", "Two."]
 
 
-def test_picture_path_is_quoted_and_its_words_escaped() -> None:
-    picture = Picture('figures/a b#1?"x%.svg', 'A "matrix"', "r > 0")
-    image = Page(participant(run(pictures=(picture,)))).all("img")[0]
+def test_figure_path_is_quoted_and_its_words_escaped() -> None:
+    figure = FigureFile('figures/a b#1?"x%.svg', 'A "matrix"', "r > 0")
+    image = Page(participant(run(figures=(figure,)))).all("img")[0]
     assert image == {"src": "figures/a%20b%231%3F%22x%25.svg", "alt": 'A "matrix"'}
 
 
-def test_picture_without_a_hover_file_names_none() -> None:
-    page = participant(run(pictures=(Picture("a.svg", "", ""),)))
+def test_figure_without_a_tooltips_names_none() -> None:
+    page = participant(run(figures=(FigureFile("a.svg", "", ""),)))
     assert Page(page).all("figure") == [{}]
 
 
-def test_path_of_the_hover_file_is_quoted() -> None:
-    page = participant(run(pictures=(Picture("a.svg", "", "", hover='a b#1".js'),)))
-    assert Page(page).all("figure") == [{"data-hover": "a%20b%231%22.js"}]
+def test_path_of_the_tooltips_is_quoted() -> None:
+    page = participant(run(figures=(FigureFile("a.svg", "", "", tooltips='a b#1".js'),)))
+    assert Page(page).all("figure") == [{"data-tooltips": "a%20b%231%22.js"}]
 
 
 @pytest.mark.parametrize("src", ["javascript:alert(1)", "https://example.org/a.png"])
-def test_picture_path_cannot_become_another_scheme(src: str) -> None:
-    image = Page(participant(run(pictures=(Picture(src, "", ""),)))).all("img")[0]
+def test_figure_path_cannot_become_another_scheme(src: str) -> None:
+    image = Page(participant(run(figures=(FigureFile(src, "", ""),)))).all("img")[0]
     assert ":" not in (image["src"] or "")
 
 
 @pytest.mark.parametrize("src", ["", "/etc/a.png", "//example.org/a.png"])
-def test_picture_path_that_is_not_relative_is_refused(src: str) -> None:
+def test_figure_path_that_is_not_relative_is_refused(src: str) -> None:
     with pytest.raises(ValueError, match="relative path"):
-        participant(run(pictures=(Picture(src, "", ""),)))
+        participant(run(figures=(FigureFile(src, "", ""),)))
 
 
 def test_table_row_of_another_length_is_refused() -> None:
@@ -264,8 +264,8 @@ def test_group_links_to_the_participants() -> None:
 
 
 def test_group_links_to_its_files_and_shows_its_matrices() -> None:
-    picture = Picture("figures/group m.svg", "A matrix", "of 3 runs")
-    section = Section("matrices", "Matrices", (Part("Atlas", pictures=(picture,)),))
+    figure = FigureFile("figures/group m.svg", "A matrix", "of 3 runs")
+    section = Section("matrices", "Matrices", (Part("Atlas", figures=(figure,)),))
     page = group_page((), [section], [], "0.1.0", files=[("Tables", ["group_qc.tsv", "a b.tsv"])])
     main = Page(page[page.index("<main>") : page.index("</main>") + len("</main>")])
     links = [link["href"] for link in main.all("a")]

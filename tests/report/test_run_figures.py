@@ -27,10 +27,10 @@ def sides(axes: Axes, patch: Patch) -> tuple[float, float]:
     return box.x0, box.x1
 
 
-def test_bars_are_sorted_by_coverage_with_the_lost_in_another_look() -> None:
+def test_bars_are_sorted_by_coverage_with_missing_ones_in_another_style() -> None:
     coverage = np.array([0.9, np.nan, 0.4, 0.6])
-    lost = np.array([False, True, True, False])
-    axes = plot_coverage(coverage, list("abcd"), lost, threshold=0.5).axes[0]
+    missing = np.array([False, True, True, False])
+    axes = plot_coverage(coverage, list("abcd"), missing, threshold=0.5).axes[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == list("bcda")
     bars = sorted((p.get_x() + 0.4, p.get_height(), p.get_hatch()) for p in axes.patches)
     assert [(round(x), height) for x, height, _ in bars] == [(0, 0), (1, 0.4), (2, 0.6), (3, 0.9)]
@@ -42,7 +42,7 @@ def test_bars_are_sorted_by_coverage_with_the_lost_in_another_look() -> None:
     assert marks(axes).tolist() == [[1, 2, 3, 0]]
     legend = axes.get_legend()
     assert legend is not None
-    assert {text.get_text() for text in legend.get_texts()} == {"has a signal (2)", "lost (2)"}
+    assert {text.get_text() for text in legend.get_texts()} == {"present (2)", "missing (2)"}
 
 
 @pytest.mark.parametrize("count", [41, 1000])
@@ -79,7 +79,7 @@ def carpet() -> tuple[np.ndarray, list[Cleaned], list[Axes]]:
     return before, after, figure.axes
 
 
-def test_a_carpet_has_motion_then_what_is_left_out_then_before_and_after(
+def test_a_carpet_has_motion_then_censored_volumes_then_before_and_after(
     carpet: tuple[np.ndarray, list[Cleaned], list[Axes]],
 ) -> None:
     _, after, axes = carpet
@@ -96,7 +96,7 @@ def test_a_carpet_has_motion_then_what_is_left_out_then_before_and_after(
     out = np.asarray(axes[2].images[0].get_array())
     np.testing.assert_array_equal(out, [~one.kept for one in after])
     names = [text.get_text() for text in axes[2].get_yticklabels()]
-    assert names == ["one leaves out 0", "two leaves out 3"]
+    assert names == ["one: 0 censored", "two: 3 censored"]
     assert len({one.get_xlim() for one in axes}) == 1
 
 

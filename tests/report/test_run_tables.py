@@ -78,8 +78,8 @@ def test_facts_have_grid_time_and_motion_with_their_units(tmp_path: Path) -> Non
         "Repetition time": "2 s",
         "Duration": "3.0 min",
         "Mean framewise displacement": "0.123 mm",
-        "Maximum framewise displacement": "not known",
-        "Volumes with more than 0.3 mm of it": "25.0 %",
+        "Maximum framewise displacement": "unknown",
+        "Volumes with FD > 0.3 mm": "25.0 %",
         "Mean standardised DVARS": "1.5",
     }
 
@@ -95,17 +95,15 @@ def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
         "Regressors": "2",
         "Degrees of freedom": "57",
         "Temporal SNR": "41.3",
-        "Labels lost": "1 of 3",
+        "Missing labels": "1 of 3",
         "Lowest coverage": "0.80",
     }
 
 
-def test_lost_labels_are_listed_with_the_reason(tmp_path: Path) -> None:
+def test_missing_labels_are_listed_with_the_reason(tmp_path: Path) -> None:
     assert missing_labels_table(one_of(tmp_path, "1", GOOD, OK)) == ()
-    lost = one_of(
-        tmp_path, "1", ["1", "0.25", "n/a"], ["ok", "low-coverage", "lost-in-resampling"]
-    )
-    (table,) = missing_labels_table(lost)
+    one = one_of(tmp_path, "1", ["1", "0.25", "n/a"], ["ok", "low-coverage", "lost-in-resampling"])
+    (table,) = missing_labels_table(one)
     assert table.rows == (
         ("seven", "7", "low-coverage", "2", "1", "0.25"),
         ("nine", "9", "lost-in-resampling", "0", "0", "n/a"),
@@ -121,16 +119,16 @@ def test_regions_have_sizes_and_the_worst_of_all_runs(tmp_path: Path) -> None:
     (table,) = region_tables(runs)
     assert table.caption == "A: 3 regions"
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
-    # A voxel has 12 mm³; of run 1, which lost the third.
+    # A voxel has 12 mm³; of run 1, which lacks the third.
     assert [row["voxels"] for row in rows] == ["4", "2", "0"]
     assert [row["volume (mm³)"] for row in rows] == ["48", "24", "0"]
     assert [row["network"] for row in rows] == ["x", "y", "x"]
     assert [row["lowest coverage"] for row in rows] == ["0.200", "0.900", "0"]
-    assert [row["lost in runs"] for row in rows] == ["1 of 3", "0 of 3", "3 of 3"]
-    assert [row["lost"] for row in rows] == ["yes", "", "yes"]
+    assert [row["missing in runs"] for row in rows] == ["1 of 3", "0 of 3", "3 of 3"]
+    assert [row["missing"] for row in rows] == ["yes", "", "yes"]
 
 
-def test_regions_that_are_too_many_for_a_page_are_those_that_are_lost(
+def test_of_too_many_regions_for_a_page_the_missing_ones_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bids_labelx.report.run_tables._MOST_REGIONS", 4)
@@ -140,4 +138,4 @@ def test_regions_that_are_too_many_for_a_page_are_those_that_are_lost(
     assert len(whole.rows) == 3
     assert [row[1] for row in part.rows] == ["seven"]
     name = "sub-01_run-1_atlas-B_dseg.tsv"
-    assert part.caption == f"B: 3 regions, shown: 1 lost in some run; all: {name}"
+    assert part.caption == f"B: 3 regions, shown: 1 missing in a run; all: {name}"

@@ -1,4 +1,4 @@
-"""Processes of nodes, and what they are heard to say."""
+"""Processes of nodes and the results they send; names of plugins."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from multiprocessing.connection import Connection
 from bids_labelx.workflow.plugins import ProcessPerNode
 
 
-class EndsWhileLookedAt:
-    """A process that says its last words and ends the moment somebody asks whether it lives."""
+class EndsWhenPolled:
+    """A process that sends its result and ends the moment it is asked whether it is alive."""
 
     exitcode = 0
 
-    def __init__(self, sender: Connection, words: list[str] | None) -> None:
-        self.sender, self.words = sender, words
+    def __init__(self, sender: Connection, lines: list[str] | None) -> None:
+        self.sender, self.lines = sender, lines
 
     def is_alive(self) -> bool:
-        if self.words is not None:
-            self.sender.send(self.words)
+        if self.lines is not None:
+            self.sender.send(self.lines)
         self.sender.close()
         return False
 
@@ -26,31 +26,34 @@ class EndsWhileLookedAt:
         pass
 
 
-def heard(words: list[str] | None) -> dict | None:
+def result_with(lines: list[str] | None) -> dict | None:
     plugin = ProcessPerNode({})
     receiver, sender = Pipe(duplex=False)
-    plugin._running[1] = (EndsWhileLookedAt(sender, words), receiver)
+    plugin._running[1] = (EndsWhenPolled(sender, lines), receiver)
     return plugin._get_result(1)
 
 
-def test_a_process_that_ends_between_two_looks_is_heard() -> None:
-    assert heard([]) == {"result": None, "traceback": []}
-    assert heard(["what went wrong\n"]) == {"result": None, "traceback": ["what went wrong\n"]}
+def test_a_process_that_ends_between_two_polls_is_received() -> None:
+    assert result_with([]) == {"result": None, "traceback": []}
+    assert result_with(["what failed\n"]) == {
+        "result": None,
+        "traceback": ["what failed\n"],
+    }
 
 
-def test_a_process_that_ends_without_a_word_has_failed() -> None:
-    result = heard(None)
+def test_a_process_that_ends_without_a_result_has_failed() -> None:
+    result = result_with(None)
     assert result is not None
-    assert "ended with exit code 0 and said nothing" in result["traceback"][0]
+    assert "ended with exit code 0 and sent no result" in result["traceback"][0]
 
 
-def test_a_process_that_works_is_waited_for() -> None:
-    class Works(EndsWhileLookedAt):
+def test_a_running_process_has_no_result_yet() -> None:
+    class Running(EndsWhenPolled):
         def is_alive(self) -> bool:
             return True
 
     plugin = ProcessPerNode({})
     receiver, sender = Pipe(duplex=False)
-    plugin._running[1] = (Works(sender, None), receiver)
+    plugin._running[1] = (Running(sender, None), receiver)
     assert plugin._get_result(1) is None
     sender.close()

@@ -18,7 +18,7 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import BadDataError, LabelxError, MissingInputError, UsageError
 from bids_labelx.participant import denoise_run
 from bids_labelx.settings import Settings
-from bids_labelx.workflow import plugins, slurm
+from bids_labelx.workflow import plugins
 from bids_labelx.workflow.plugins import read_plugin
 
 AddRun = Callable[..., Path]
@@ -69,7 +69,9 @@ def test_a_plugin_file_is_yaml_or_toml(tmp_path: Path, name: str, text: str) -> 
         ("- SLURM", "under the key plugin is expected"),
         ("plugin: SLURM\nargs: {}", "found args"),
         ("plugin: SLURM\nplugin_args: 3", "found plugin_args"),
-        ("plugin: SLRUM", "SLRUM is no plugin of nipype's; there are .*SLURM, SLURMGraph"),
+        ("plugin: SLRUM", "SLRUM is no plugin of nipype's; there are .*, SLURM"),
+        ("plugin: SLURMGraph", "SLURMGraph is not supported; use SLURM, or a job array"),
+        ("plugin: SGEGraph", "SGEGraph is not supported; use SGE, or a job array"),
     ],
 )
 def test_a_wrong_plugin_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -158,25 +160,6 @@ def test_a_second_start_on_the_same_runs_and_work_folder_is_refused(
     )
     with FileLock(tmp_path / "work" / "all" / ".lock"):
         assert run_participants(other) == 0
-
-
-def test_waiting_for_a_queue_ends_when_our_jobs_are_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A stand-in for squeue that fails once, shows our job twice, and then only another's.
-    answers = tmp_path / "answers"
-    answers.write_text("0")
-    script = tmp_path / "squeue"
-    script.write_text(
-        f"#!/bin/sh\nn=$(cat {answers}); echo $((n + 1)) > {answers}\n"
-        "case $n in 0) exit 1 ;; 1|2) echo mine; echo other ;; *) echo other ;; esac\n"
-    )
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(slurm, "_QUEUE_POLL", 0.01)
-    seen = []
-    slurm._wait_for_jobs("mine", lambda: seen.append(1))
-    assert len(seen) == 4
 
 
 def start(settings: Settings, tmp_path: Path) -> subprocess.Popen[str]:

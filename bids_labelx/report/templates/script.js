@@ -1,4 +1,4 @@
-// A module, so that none of its names are the page's.
+// A module, so that its names are not global.
 const element = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
 // ---- Tables: sorting and filtering ----
@@ -73,20 +73,20 @@ for (const table of document.querySelectorAll(".scroll > table")) {
   if (rows.length > FEW_ROWS) addFilter(table, rows, table.parentElement);
 }
 
-// ---- Pictures: what is under the pointer ----
+// ---- Figures: tooltips ----
 
-const waiting = new Map(); // Pictures by the script that is being loaded.
+const waiting = new Map(); // Figures by the script that is being loaded.
 const tip = element("div", { className: "tip", ariaHidden: "true", hidden: true });
 const mark = element("div", { className: "mark", hidden: true });
 const spoken = element("div", { className: "unseen", role: "status" });
 
 window.bids_labelx_hover = ({ names, texts, boxes }) => {
-  const picture = waiting.get(document.currentScript);
-  if (!picture) return;
-  picture.boxes = boxes.map((box) => (
+  const state = waiting.get(document.currentScript);
+  if (!state) return;
+  state.boxes = boxes.map((box) => (
     { ...box, text: box.cells ? regionsOf(box, texts) : valuesOf(box, names) }
   ));
-  if (picture.pointer) showUnder(picture);
+  if (state.pointer) showUnder(state);
 };
 
 function regionsOf({ columns, cells }, texts) {
@@ -177,7 +177,7 @@ function middleOf(box) {
   return best;
 }
 
-/** The next cell that says something else in a direction, in this box or another. */
+/** The next cell with another text in a direction, in this box or another. */
 function nextCell(boxes, from, [across, down]) {
   let [row, column] = [from.row + down, from.column + across];
   for (; inside(from.box, row, column); row += down, column += across) {
@@ -194,31 +194,31 @@ function nextCell(boxes, from, [across, down]) {
 
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-function addHover(figure) {
+function addTooltips(figure) {
   const image = figure.querySelector("a img");
   const link = image.closest("a");
-  // The pointer is there for when the file comes later than it.
-  const picture = { image, boxes: null, selected: null, pointer: null };
+  // The pointer is kept for when the file comes later than it.
+  const state = { image, boxes: null, selected: null, pointer: null };
   let touched = false;
   let script = null;
   const load = () => {
     if (script) return;
-    script = element("script", { src: figure.dataset.hover });
-    script.onerror = () => { picture.boxes = []; };
-    waiting.set(script, picture);
+    script = element("script", { src: figure.dataset.tooltips });
+    script.onerror = () => { state.boxes = []; };
+    waiting.set(script, state);
     document.head.append(script);
   };
   image.addEventListener("pointerenter", load);
   link.addEventListener("focus", load);
 
   image.addEventListener("pointermove", (event) => {
-    picture.pointer = [event.clientX, event.clientY];
-    showUnder(picture);
+    state.pointer = [event.clientX, event.clientY];
+    showUnder(state);
   });
   image.addEventListener("pointerleave", (event) => {
-    // A finger that is lifted leaves the text it asked for.
+    // A lifted finger leaves its tooltip.
     if (event.pointerType === "touch") return;
-    picture.pointer = null;
+    state.pointer = null;
     hide();
   });
   image.addEventListener("pointerdown", (event) => {
@@ -226,31 +226,31 @@ function addHover(figure) {
   });
   link.addEventListener("click", (event) => {
     if (!touched) return;
-    // The first tap says what is there, and one more opens the picture.
+    // The first tap shows the tooltip, another one opens the figure.
     const before = tip.textContent;
-    picture.pointer = [event.clientX, event.clientY];
-    showUnder(picture);
-    if (!picture.boxes || !["", before].includes(tip.textContent)) event.preventDefault();
+    state.pointer = [event.clientX, event.clientY];
+    showUnder(state);
+    if (!state.boxes || !["", before].includes(tip.textContent)) event.preventDefault();
   });
 
-  link.ariaDescription = "The arrow keys go through what the picture shows.";
+  link.ariaDescription = "The arrow keys move through the tooltips of the figure.";
   link.addEventListener("blur", hide);
   link.addEventListener("keydown", (event) => {
     touched = false;
-    const { boxes, selected } = picture;
+    const { boxes, selected } = state;
     const step = KEYS[event.key];
     if (!step || !boxes || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    picture.selected = selected
+    state.selected = selected
       ? nextCell(boxes, selected, step)
       : boxes.map(middleOf).find(Boolean);
-    if (picture.selected) showSelected(picture);
+    if (state.selected) showSelected(state);
   });
 }
 
-const figures = document.querySelectorAll("figure[data-hover]");
+const figures = document.querySelectorAll("figure[data-tooltips]");
 if (figures.length) {
-  figures.forEach(addHover);
+  figures.forEach(addTooltips);
   document.body.append(tip, mark, spoken);
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   document.addEventListener("scroll", hide, { capture: true, passive: true });

@@ -58,8 +58,8 @@ class Page(HTMLParser):
         return [text for name, text in self.texts if name == tag]
 
 
-def regions_of(names: list[str] = NAMES, lost: tuple[int, ...] = ()) -> pd.DataFrame:
-    return region_table(IDS, names, LABELS, None, AFFINE, [one in lost for one in IDS])
+def regions_of(names: list[str] = NAMES, missing: tuple[int, ...] = ()) -> pd.DataFrame:
+    return region_table(IDS, names, LABELS, None, AFFINE, [one in missing for one in IDS])
 
 
 def report(**changes: object) -> MaskerReport:
@@ -86,7 +86,7 @@ def unfitted() -> MaskerReport:
     return report(regions=None, note="Not fitted yet.")
 
 
-def picture(page: str) -> bytes:
+def figure_of(page: str) -> bytes:
     source = Page(page).all("img")[0]["src"]
     assert source is not None
     return base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True)
@@ -126,39 +126,39 @@ def test_shares_without_a_mask_are_of_the_voxels_of_all_regions() -> None:
     assert table["share of all regions (%)"].tolist() == [50, 50]
 
 
-def test_a_lost_region_says_so_and_has_no_voxels() -> None:
+def test_a_missing_region_says_so_and_has_no_voxels() -> None:
     table = region_table(
         [5, 7, 2], ["V1", "gone", "masked"], LABELS, None, AFFINE, [False, True, True]
     )
-    assert table["lost"].tolist() == ["", "yes", "yes"]
+    assert table["missing"].tolist() == ["", "yes", "yes"]
     assert table["voxels"].tolist() == [30, 0, 0]
     assert table["share of all regions (%)"].tolist() == [100, 0, 0]
 
 
 @pytest.mark.parametrize("mask", [None, np.zeros(LABELS.shape)])
-def test_regions_that_are_all_lost_have_a_share_of_zero(mask: np.ndarray | None) -> None:
+def test_regions_that_are_all_missing_have_a_share_of_zero(mask: np.ndarray | None) -> None:
     table = region_table(IDS, NAMES, LABELS, mask, AFFINE, [True] * 3)
     assert table.iloc[:, 4].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("names", "lost"), [(NAMES[:2], [False] * 3), (NAMES, [True])])
-def test_a_name_and_whether_it_is_lost_are_wanted_for_each_region(
-    names: list[str], lost: list[bool]
+@pytest.mark.parametrize(("names", "missing"), [(NAMES[:2], [False] * 3), (NAMES, [True])])
+def test_each_region_needs_a_name_and_whether_it_is_missing(
+    names: list[str], missing: list[bool]
 ) -> None:
-    with pytest.raises(ValueError, match=r"3 ids, \d names and \d entries in lost"):
-        region_table(IDS, names, LABELS, None, AFFINE, lost)
+    with pytest.raises(ValueError, match=r"3 ids, \d names and \d entries in missing"):
+        region_table(IDS, names, LABELS, None, AFFINE, missing)
 
 
 @pytest.mark.parametrize(
     "page",
     [
-        drawn(warnings=["w"], regions=regions_of(lost=(2,))).html,
+        drawn(warnings=["w"], regions=regions_of(missing=(2,))).html,
         drawn(background=None).html,
         unfitted().html,
         report(
             title=EVIL,
             parameters=[(EVIL, EVIL), (EVIL, EVIL * 100)],
-            regions=regions_of([EVIL] * 3, lost=(2,)),
+            regions=regions_of([EVIL] * 3, missing=(2,)),
             warnings=[EVIL, EVIL * 100],
             note=EVIL,
         ).html,
@@ -192,17 +192,17 @@ def test_markup_in_names_shows_as_text() -> None:
     assert {EVIL} == {read.within(tag)[0] for tag in ("h1", "dt", "dd", "li")}
 
 
-def test_picture_shows_the_regions_on_the_image() -> None:
+def test_figure_shows_the_regions_on_the_image() -> None:
     image = np.random.default_rng(0).random(LABELS.shape)
     expected = render_figure(plot_labels(image, LABELS, AFFINE), "png")
-    assert picture(drawn(background=image).html) == expected
+    assert figure_of(drawn(background=image).html) == expected
 
 
 def test_regions_are_drawn_without_an_image_and_the_page_says_so() -> None:
     page = drawn(background=None).html
-    assert picture(page) == render_figure(plot_labels(None, LABELS, AFFINE), "png")
-    assert "There is no image to draw them on." in page
-    assert "There is no image" not in drawn().html
+    assert figure_of(page) == render_figure(plot_labels(None, LABELS, AFFINE), "png")
+    assert "There is no mean image as background." in page
+    assert "There is no mean image" not in drawn().html
 
 
 def test_labels_without_an_affine_are_refused() -> None:
@@ -242,15 +242,15 @@ def test_numbers_have_three_digits_or_all_before_the_point(value: float, shown: 
     assert cells(report(regions=regions).html)[0][-1] == shown
 
 
-def test_lost_regions_are_named_and_their_rows_marked() -> None:
-    page = report(regions=regions_of(lost=(2, 9170))).html
-    assert "✗ 2 of 3 lost:" in Page(page).within("strong")
+def test_missing_regions_are_named_and_their_rows_marked() -> None:
+    page = report(regions=regions_of(missing=(2, 9170))).html
+    assert "✗ 2 of 3 missing:" in Page(page).within("strong")
     assert "A1, M1" in Page(page).within("div")
     body = page[page.index("<tbody>") : page.index("</tbody>")]
     assert re.findall(r"<tr(.*)>", body) == ["", ' class="failed"', ' class="failed"']
 
 
-def test_nothing_is_said_of_lost_regions_where_there_are_none() -> None:
+def test_nothing_is_said_of_missing_regions_where_there_are_none() -> None:
     assert Page(report().html).within("strong") == []
 
 
@@ -262,10 +262,10 @@ def test_long_table_scrolls_in_its_own_box_under_its_header() -> None:
     assert re.search(r"thead th \{[^}]*position: sticky;\s*top: 0", page)
 
 
-def test_warnings_stand_before_the_picture() -> None:
+def test_warnings_stand_before_the_figure() -> None:
     page = drawn(warnings=["first", "second"]).html
     ids = [section["id"] for section in Page(page).all("section")]
-    assert ids == ["warnings", "picture", "regions", "parameters"]
+    assert ids == ["warnings", "figure", "regions", "parameters"]
     assert Page(page).within("li") == ["first", "second"]
 
 

@@ -1,7 +1,6 @@
-"""The file beside a figure that says, on a page, what is under the pointer.
+"""The data for a figure's tooltips, in a file beside it.
 
-It is a script and not data alone, because a page opened from a disk may load the one and not read
-the other.
+It is a script, because a page opened from a disk may load scripts but not read data.
 """
 
 from __future__ import annotations
@@ -25,23 +24,22 @@ CALLBACK = "bids_labelx_hover"
 
 
 @default_style()
-def hover_script(figure: Figure, *, names: Sequence[str], texts: Sequence[str]) -> str:
-    """Say what lies where in a figure: its regions, and the values of its matrices.
+def tooltip_script(figure: Figure, *, names: Sequence[str], texts: Sequence[str]) -> str:
+    """Give the places of a figure's regions and the values of its matrices.
 
-    It may be called before or after the figure is written: the first of the two lays it out, and
-    the layout is kept.
+    It may be called before or after the figure is written: whichever comes first makes the layout,
+    and the other keeps it.
 
     Parameters
     ----------
     figure
-        Its images called `REGIONS` and `MATRIX` are looked through, see `mark_regions` and
+        Its images with the gid `REGIONS` or `MATRIX` are used, see `mark_regions` and
         `plot_matrix`.
     names
-        Of the matrices' regions, in the order in which they are drawn; none are needed without a
-        matrix.
+        Of the matrices' regions, in the order of the rows; needed for matrices alone.
     texts
-        What is said of each region, at the position that the cells of `mark_regions` have; none
-        are needed without such cells.
+        The tooltip of each region, which the cells of `mark_regions` refer to by position; needed
+        for such cells alone.
 
     Returns
     -------
@@ -50,8 +48,8 @@ def hover_script(figure: Figure, *, names: Sequence[str], texts: Sequence[str]) 
         ``texts`` and ``boxes``. Each box has its place in ``box``: left, top, right and bottom as
         shares of the figure's width and height, from the top left. It has ``rows`` and
         ``columns``, and either ``cells``, positions in ``texts`` or -1 and how often each is
-        repeated, row by row; or ``values`` in base64, float32 with the low byte first, row by
-        row, of which the part below the diagonal is left out where ``symmetric``.
+        repeated, row by row; or ``values`` in base64, little-endian float32, row by row,
+        without the part below the diagonal where ``symmetric``.
 
     Raises
     ------
@@ -73,17 +71,17 @@ def hover_script(figure: Figure, *, names: Sequence[str], texts: Sequence[str]) 
     return f"{CALLBACK}({text});\n"
 
 
-def save_with_hover(
+def save_with_tooltips(
     figure: Figure, path: Path, *, names: Sequence[str] = (), texts: Sequence[str] = ()
 ) -> None:
-    """Write a figure, and what lies where in it beside it, as ``.js`` under the same name.
+    """Write a figure, and beside it the data for its tooltips as ``.js`` of the same name.
 
     Parameters
     ----------
     figure, path
         As for `bids_labelx.report.figures.save_figure`.
     names, texts
-        As for `hover_script`.
+        As for `tooltip_script`.
 
     Raises
     ------
@@ -91,7 +89,7 @@ def save_with_hover(
         If a file cannot be written.
     """
     save_figure(figure, path)
-    write_text(path.with_suffix(".js"), hover_script(figure, names=names, texts=texts))
+    write_text(path.with_suffix(".js"), tooltip_script(figure, names=names, texts=texts))
 
 
 def _images(several: Sequence[Axes]) -> Iterator[AxesImage]:
@@ -111,7 +109,7 @@ def _place(image: AxesImage, figure: Figure) -> list[float]:
 def _array(image: AxesImage) -> NDArray[Any]:
     array = image.get_array()
     if array is None or array.ndim != 2:
-        raise ValueError(f"the image called {image.get_gid()!r} has no rows and columns")
+        raise ValueError(f"the image with gid {image.get_gid()!r} has no rows and columns")
     return array
 
 

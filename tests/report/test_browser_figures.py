@@ -1,4 +1,4 @@
-"""The pages in a browser: what a picture says of what is under the pointer."""
+"""The pages in a browser: the tooltips of figures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from browsing import (
 )
 
 from bids_labelx.report.figures import plot_matrix, save_figure
-from bids_labelx.report.hover import hover_script
-from bids_labelx.report.pages import Part, Picture, Section, group_page
+from bids_labelx.report.pages import FigureFile, Part, Section, group_page
+from bids_labelx.report.tooltips import tooltip_script
 
 WIDTHS = pytest.mark.parametrize("width", [1440, 400])
 
@@ -105,9 +105,9 @@ def test_half_of_a_symmetric_matrix_reads_as_the_whole(browser: Any, tmp_path: P
     matrix = np.array([[1, 0.25, np.nan], [0.25, 1234.25, -0.5], [np.nan, -0.5, 0]])
     figure, names = plot_matrix(matrix, ["a", "b", "c"], title="m"), ["a", "b", "c"]
     save_figure(figure, tmp_path / "m.svg")
-    (tmp_path / "m.js").write_text(hover_script(figure, names=names, texts=()))
-    picture = Picture("m.svg", "", "", hover="m.js")
-    section = Section("pictures", "Pictures", (Part(pictures=(picture,)),))
+    (tmp_path / "m.js").write_text(tooltip_script(figure, names=names, texts=()))
+    figure = FigureFile("m.svg", "", "", tooltips="m.js")
+    section = Section("figures", "Figures", (Part(figures=(figure,)),))
     page = group_page((), [section], (), "0.1.0")
     (tmp_path / "group.html").write_text(page, encoding="utf-8")
     opened = Opened(browser, tmp_path / "group.html")
