@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -48,6 +48,7 @@ CHANGES = {
     *("update", "setdefault", "pop", "popitem", "__setitem__"),
 }
 CACHES = {"cache", "lru_cache"}
+_ENDS = (".py", "/__init__.py")
 # Where environment variables are changed, and set back.
 ENVIRONMENT = "app/invocation.py"
 
@@ -97,18 +98,22 @@ def upward_imports(package: Path) -> list[str]:
 def circles(package: Path) -> list[str]:
     """Modules that import each other, by whatever detour and however late."""
     trees = dict(modules(package))
-    graph = {}
-    for path, tree in trees.items():
-        names = {name.removeprefix("bids_labelx.") for name in imported(tree)}
-        parts = {name.replace(".", "/") for name in names}
-        parts |= {part.rpartition("/")[0] for part in parts}
-        files = {f"{part}.py" for part in parts} | {f"{part}/__init__.py" for part in parts}
-        graph[path] = (files & trees.keys()) - {path}
+    graph = {
+        path: {_file_of(name, trees) for name in imported(tree)} & trees.keys() - {path}
+        for path, tree in trees.items()
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         return [" → ".join(error.args[1])]
     return []
+
+
+def _file_of(name: str, files: Container[str]) -> str:
+    """The file of what is imported: a module, or the one that a name is taken from."""
+    whole = name.removeprefix("bids_labelx.").replace(".", "/")
+    ends = [f"{part}{end}" for part in (whole, str(Path(whole).parent)) for end in _ENDS]
+    return next((end for end in ends if end in files), "")
 
 
 def long_files(package: Path) -> list[str]:

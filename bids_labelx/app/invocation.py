@@ -1,4 +1,4 @@
-"""What holds as long as the app runs, and not after: environment variables, handlers of signals."""
+"""Environment variables and signal handlers for as long as the app runs."""
 
 from __future__ import annotations
 

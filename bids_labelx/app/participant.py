@@ -18,7 +18,11 @@ from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.failures import by_subject, messages, read_failures, record_failures
 from bids_labelx.outputs.provenance import write_provenance
 from bids_labelx.outputs.results import participants_of
-from bids_labelx.participant.contents import locked, prepare_output, whole_files_only
+from bids_labelx.participant.contents import (
+    locked,
+    prepare_output,
+    whole_files_only,
+)
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
 from bids_labelx.report.methods import methods_text

@@ -1,4 +1,4 @@
-"""Processes of nodes and the results they send; names of plugins and of their jobs."""
+"""Processes of nodes and the results they send; names of plugins."""
 
 from __future__ import annotations
 
