@@ -39,113 +39,25 @@ Censored = Literal["drop", "interpolate"]
 BandPass = Callable[[np.ndarray], np.ndarray]
 
 
-def clean(
-    signals: np.ndarray,
-    *,
-    confounds: np.ndarray | None = None,
-    sample_mask: np.ndarray | None = None,
-    t_r: float | None = None,
-    filter: Filter = None,
-    low_pass: float | None = None,
-    high_pass: float | None = None,
-    detrend: bool = False,
-    standardize: Standardize = False,
-    standardize_confounds: bool = True,
-    ensure_finite: bool = False,
-    extrapolate: bool = False,
-    butterworth: Mapping[str, Any] | None = None,
-    censored: Censored = "drop",
-) -> np.ndarray:
+def clean(signals: np.ndarray, **options: Any) -> np.ndarray:
     """Censor, detrend, filter, regress confounds out of, and standardise signals.
 
     Parameters
     ----------
     signals : array of shape (n_volumes, n_columns)
         Not modified. A column with a non-finite value does not touch the others.
-    confounds : array of shape (n_volumes, n_confounds) or (n_volumes,), optional
-        Regressors to remove, by least squares over the kept volumes. Constant and duplicate
-        columns do no harm. Not modified.
-    sample_mask : bool array of shape (n_volumes,), optional
-        True for the volumes to keep. All are kept unless given.
-    t_r
-        Repetition time in seconds; a filter needs it.
-    filter
-        ``butterworth``: a low-pass, high-pass or band-pass of signals and confounds, over a run
-        whose censored volumes are interpolated. ``cosine``: the drifts at and below `high_pass`
-        are removed together with the confounds. None or False: nothing.
-    low_pass, high_pass
-        Frequencies in Hz, above and below which signals are removed. `filters.choose_filter`
-        says what goes together.
-    detrend
-        Remove mean and linear trend from signals and confounds.
-    standardize
-        ``zscore_sample`` or True: zero mean and unit variance, with n - 1 degrees of freedom.
-        ``zscore``: the same with n. ``psc``: deviation from the mean in percent of the mean that
-        the kept volumes had before anything was removed; with a Butterworth filter, see Notes.
-        A column without variance, or for ``psc`` without a mean, becomes 0. False or None:
-        nothing.
-    standardize_confounds
-        Z-score confounds first, so that regression leaves the mean of the signals alone.
-        Otherwise they are used as they are, detrended or not.
-    ensure_finite
-        Take non-finite values of the signals for 0.
-    extrapolate
-        Let a Butterworth filter have the volumes before the first and after the last kept one
-        too, extrapolated. Otherwise they are cut off before.
-    butterworth
-        Options of `filters.butterworth`: ``order``, ``padtype``, ``padlen``.
-    censored
-        ``drop``: the result has the kept volumes. ``interpolate``: it has those in between, too,
-        with the interpolated signals less the interpolated confounds, weighted as in the kept
-        volumes. Those before the first and after the last kept one stay away, unless they are
-        extrapolated.
+    **options
+        As for `prepare_cleaner`, which says what is raised and warned of.
 
     Returns
     -------
     float64 array of shape (n_rows, n_columns)
         A row for each of `Cleaner.rows`: the kept volumes, or with ``interpolate`` their span.
-
-    Raises
-    ------
-    ValueError
-        If shapes or lengths do not fit, no volume is kept, `standardize` is unknown, a confound
-        is not finite in a kept volume, the options of the filter do not go together, or the run
-        is too short for it.
-
-    Warns
-    -----
-    UserWarning
-        If a column has no mean to express a percentage of; only one volume is kept, which can be
-        neither detrended nor standardised; a cut-off is left out; or the run is too short for
-        any cosine.
-
-    Notes
-    -----
-    After a Butterworth filter that leaves the mean in, ``psc`` is in percent of the mean of the
-    filtered signal. Where detrending or a high-pass took the mean out, it is in percent of that
-    of the interpolated run plus the little that filtering brought back at the run's ends: the
-    convention of nilearn.
     """
     signals = np.asarray(signals, dtype=np.float64)
     if signals.ndim != 2:
         raise ValueError(f"signals have the shape (volumes, columns), found {signals.shape}")
-    cleaner = prepare_cleaner(
-        len(signals),
-        confounds=confounds,
-        sample_mask=sample_mask,
-        t_r=t_r,
-        filter=filter,
-        low_pass=low_pass,
-        high_pass=high_pass,
-        detrend=detrend,
-        standardize=standardize,
-        standardize_confounds=standardize_confounds,
-        ensure_finite=ensure_finite,
-        extrapolate=extrapolate,
-        butterworth=butterworth,
-        censored=censored,
-    )
-    return cleaner(signals)
+    return prepare_cleaner(len(signals), **options)(signals)
 
 
 @dataclass(frozen=True)
@@ -157,7 +69,7 @@ class Cleaner:
     keep : bool array of shape (n_volumes,)
         The volumes that are kept.
     detrend, extrapolate, ensure_finite, censored
-        As for `clean`.
+        As for `prepare_cleaner`.
     band_pass
         The Butterworth filter, or None.
     basis : float64 array of shape (n_kept, rank), or None
@@ -206,19 +118,10 @@ class Cleaner:
 
     def __call__(self, signals: np.ndarray) -> np.ndarray:
         """Clean signals of shape (n_volumes, n_columns); see `clean`."""
-        return self.standardized(self.without_confounds(signals), signals)
+        return self.standardized(self._denoised(signals), signals)
 
-    def without_confounds(self, signals: np.ndarray) -> np.ndarray:
-        """Censor, detrend, filter and regress: `__call__` without standardising.
-
-        Parameters
-        ----------
-        signals : array of shape (n_volumes, n_columns)
-
-        Returns
-        -------
-        float64 array of shape (n_rows, n_columns)
-        """
+    def _denoised(self, signals: np.ndarray) -> np.ndarray:
+        """Censor, detrend, filter and regress: all of `__call__` but standardising."""
         run, inside = self._run_to_filter(signals)
         cleaned = _detrend_and_filter(run, self.detrend, self.band_pass)
         kept = cleaned[inside]
@@ -238,7 +141,7 @@ class Cleaner:
         Parameters
         ----------
         cleaned : float64 array of shape (n_rows, n_columns)
-            From `without_confounds`, or reduced from single elements that it was applied to.
+            Cleaned without standardising, or reduced from elements that were.
         signals : array of shape (n_volumes, n_columns)
             The signals before anything was removed: they say what is rounding error and, for
             ``psc``, what 100 percent are.
@@ -293,9 +196,70 @@ def prepare_cleaner(
     butterworth: Mapping[str, Any] | None = None,
     censored: Censored = "drop",
 ) -> Cleaner:
-    """Check the options of `clean` and prepare the confounds of a run of `n_volumes`.
+    """Check the options of `clean` and prepare the confounds, once for all signals of a run.
 
-    Options, errors and warnings are those of `clean`, which is ``prepare_cleaner(...)(signals)``.
+    Parameters
+    ----------
+    n_volumes
+        Length of the run.
+    confounds : array of shape (n_volumes, n_confounds) or (n_volumes,), optional
+        Regressors to remove, by least squares over the kept volumes. Constant and duplicate
+        columns do no harm. Not modified.
+    sample_mask : bool array of shape (n_volumes,), optional
+        True for the volumes to keep. All are kept unless given.
+    t_r
+        Repetition time in seconds; a filter needs it.
+    filter
+        ``butterworth``: a low-pass, high-pass or band-pass of signals and confounds, over a run
+        whose censored volumes are interpolated. ``cosine``: the drifts at and below `high_pass`
+        are removed together with the confounds. None or False: nothing.
+    low_pass, high_pass
+        Frequencies in Hz, above and below which signals are removed. `filters.choose_filter`
+        says what goes together.
+    detrend
+        Remove mean and linear trend from signals and confounds.
+    standardize
+        ``zscore_sample`` or True: zero mean and unit variance, with n - 1 degrees of freedom.
+        ``zscore``: the same with n. ``psc``: deviation from the mean in percent of the mean that
+        the kept volumes had before anything was removed; with a Butterworth filter, see Notes.
+        A column without variance, or for ``psc`` without a mean, becomes 0. False or None:
+        nothing.
+    standardize_confounds
+        Z-score confounds first, so that regression leaves the mean of the signals alone.
+        Otherwise they are used as they are, detrended or not.
+    ensure_finite
+        Take non-finite values of the signals for 0.
+    extrapolate
+        Let a Butterworth filter have the volumes before the first and after the last kept one
+        too, extrapolated. Otherwise they are cut off before.
+    butterworth
+        Options of `filters.butterworth`: ``order``, ``padtype``, ``padlen``.
+    censored
+        ``drop``: the result has the kept volumes. ``interpolate``: it has those in between, too,
+        with the interpolated signals less the interpolated confounds, weighted as in the kept
+        volumes. Those before the first and after the last kept one stay away, unless they are
+        extrapolated.
+
+    Raises
+    ------
+    ValueError
+        If shapes or lengths do not fit, no volume is kept, `standardize` is unknown, a confound
+        is not finite in a kept volume, the options of the filter do not go together, or the run
+        is too short for it.
+
+    Warns
+    -----
+    UserWarning
+        If a column has no mean to express a percentage of; only one volume is kept, which can be
+        neither detrended nor standardised; a cut-off is left out; or the run is too short for
+        any cosine.
+
+    Notes
+    -----
+    After a Butterworth filter that leaves the mean in, ``psc`` is in percent of the mean of the
+    filtered signal. Where detrending or a high-pass took the mean out, it is in percent of that
+    of the interpolated run plus the little that filtering brought back at the run's ends: the
+    convention of nilearn.
     """
     divisor = check_standardize(standardize)
     keep = check_sample_mask(sample_mask, n_volumes)

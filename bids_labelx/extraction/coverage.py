@@ -66,8 +66,7 @@ def watch(run: RunData, elements: np.ndarray) -> tuple[RunData, Coverage]:
             f"{run.name}: elements from {elements[0]} to {elements[-1]} are not among its "
             f"{run.n_elements} elements"
         )
-    n = elements.size
-    seen = Coverage(elements, np.ones(n, dtype=bool), np.zeros(n, dtype=bool))
+    seen = Coverage(elements, np.ones(elements.size, bool), np.zeros(elements.size, bool))
     return replace(run, read_blocks=partial(_watched_blocks, run, seen)), seen
 
 

@@ -205,8 +205,12 @@ def clean_elements(series: ElementSeries, cleaner: Cleaner, file: Path) -> RunDa
             cleaned[:, missing] = 0.0
             target.write(out, span, 0, cleaned)
     read = partial(_tiled_blocks, target, series.seen.elements, run.n_elements)
-    cleaned_run = run.with_values(target.dtype, read)
-    return replace(cleaned_run, name=f"{run.name}, cleaned", n_volumes=target.n_volumes)
+    return run.unscaled(
+        name=f"{run.name}, cleaned",
+        n_volumes=target.n_volumes,
+        dtype=target.dtype,
+        read_blocks=read,
+    )
 
 
 def _tiled_blocks(tiles: _Tiles, elements: np.ndarray, n_elements: int, size: int) -> Blocks:

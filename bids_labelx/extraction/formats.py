@@ -23,7 +23,7 @@ _LOAD_ERRORS = (ImageFileError, HeaderDataError, EOFError, zlib.error)
 
 
 class Format(NamedTuple):
-    """A reader: the nibabel images that it is for, and how it opens one with a name."""
+    """A reader: which nibabel images it is for, and how it opens one with a name."""
 
     recognises: Callable[[Any], bool]
     open: Callable[[str, Any], RunData]
@@ -31,8 +31,7 @@ class Format(NamedTuple):
 
 # The first that recognises an image opens it. A format is a module and a line here.
 FORMATS = (
-    Format(nifti.is_compressed, nifti.open_compressed),
-    Format(nifti.is_uncompressed, nifti.open_uncompressed),
+    Format(nifti.is_nifti, nifti.open_nifti),
     Format(sliced.is_on_grid, sliced.open_sliced),
 )
 
@@ -41,18 +40,16 @@ def open_run_data(image: Image | Sequence[Image]) -> RunData:
     """Open an image for reading volume by volume; reads headers only.
 
     ``.nii.gz`` is decompressed once from beginning to end, ``.nii`` is memory-mapped a block at
-    a time, and any other format is sliced through nibabel. A nibabel image whose data still lie
-    in such a file is read from the file; one whose data are an array is read from the array.
+    a time, and any other format or array is sliced through nibabel. A nibabel image whose data
+    still lie in a file is read from that file.
 
     Parameters
     ----------
     image
         Path or nibabel image with 3 dimensions or 4, or more where only one of the further ones
         is longer than 1. Or a list or tuple of images of one volume each, all on one grid, which
-        are the volumes of a run in the order given; of their stored values, `RunData.slope` is 1
-        and `RunData.inter` 0, since the images' own scalings may differ. Or a path with the
-        wildcards of `glob`, which stands for the sorted list of the files that match; a file of
-        that very name goes before.
+        are the volumes of a run in the order given, with their scalings applied. Or a path with
+        wildcards of `glob`: the sorted list of the files that match, unless a file has that name.
 
     Raises
     ------

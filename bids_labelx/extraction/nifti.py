@@ -6,7 +6,6 @@ import contextlib
 import os
 import zlib
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -27,41 +26,21 @@ _PIECE_BYTES = 1 << 20
 _GZIP_ERRORS = (EOFError, OSError, zlib.error, cast(type[Exception], isal_zlib.error))
 
 
-def is_compressed(image: Any) -> bool:
-    """Whether an image's data still lie in a ``.nii.gz``."""
-    return _data_file(image, ".nii.gz") is not None
-
-
-def is_uncompressed(image: Any) -> bool:
-    """Whether an image's data still lie in a ``.nii``."""
-    return _data_file(image, ".nii") is not None
-
-
-def open_compressed(name: str, image: SpatialImage) -> RunData:
-    """Open a ``.nii.gz``, to be decompressed once from beginning to end."""
-    return _open(name, image, _gzip_blocks)
-
-
-def open_uncompressed(name: str, image: SpatialImage) -> RunData:
-    """Open a ``.nii``, to be mapped a block at a time."""
-    return _open(name, image, _mapped_blocks)
-
-
-def _data_file(image: Any, ending: str) -> str | None:
-    """Path of the file that an image's data lie in, or None where its name ends otherwise."""
+def is_nifti(image: Any) -> bool:
+    """Whether an image's data still lie in a ``.nii.gz`` or a ``.nii``."""
     proxy = image.dataobj if isinstance(image, SpatialImage) else None
     file_like = getattr(proxy, "file_like", None)
     if not isinstance(proxy, ArrayProxy) or not isinstance(file_like, (str, os.PathLike)):
-        return None
-    path = os.fspath(file_like)
-    return path if path.lower().endswith(ending) else None
+        return False
+    return os.fspath(file_like).lower().endswith((".nii", ".nii.gz"))
 
 
-def _open(name: str, image: SpatialImage, blocks: Callable[..., Blocks]) -> RunData:
-    """Open the file that an image's data lie in, whose stored values `blocks` yields."""
+def open_nifti(name: str, image: SpatialImage) -> RunData:
+    """Open the file that an image's data lie in, by decompressing or mapping its blocks."""
     grid, n_volumes, dtype = read_header(name, image)
     proxy: Any = image.dataobj
     path = Path(proxy.file_like)
+    blocks = _gzip_blocks if path.name.lower().endswith(".gz") else _mapped_blocks
     read = partial(blocks, path, dtype, proxy.offset, grid.n_elements, n_volumes)
     slope, inter = float(proxy.slope), float(proxy.inter)
     return RunData(str(path), grid, n_volumes, dtype, read, slope, inter)

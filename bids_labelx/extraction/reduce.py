@@ -302,7 +302,7 @@ class _Accumulator:
             values[:, ~self._used] = 0.0
             kept = values if self._additive else values[:, self._used]
         for name, signal in self.signals.items():
-            # A sum is over all elements: its rounding is the same with any other statistic.
+            # Over all elements, so that rounding is the same with any other statistic.
             of = (values, self._all) if name in _ADDITIVE else (kept, self._kept)
             signal[start : start + len(values)] = _statistic(name, *of)
 

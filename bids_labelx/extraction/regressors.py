@@ -13,13 +13,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def check_confounds(confounds: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Confounds as float64 columns of shape (n_volumes, n_confounds).
-
-    Raises
-    ------
-    ValueError
-        If they have another length, or are not finite in every volume of `keep`.
-    """
+    """Confounds as float64 columns; a ValueError if they are not finite in a kept volume."""
     confounds = np.asarray(confounds, dtype=np.float64)
     if confounds.ndim == 1:
         confounds = confounds[:, np.newaxis]
@@ -40,13 +34,7 @@ def check_confounds(confounds: np.ndarray, keep: np.ndarray) -> np.ndarray:
 def with_drifts(
     regressors: np.ndarray | None, cosine: TemporalFilter, n_volumes: int
 ) -> np.ndarray | None:
-    """Regressors with the cosine terms of the whole run; duplicate terms have no effect.
-
-    Warns
-    -----
-    UserWarning
-        If the run is too short for any cosine.
-    """
+    """Regressors with the cosine terms of the whole run; duplicate terms have no effect."""
     assert cosine.high_pass is not None
     drifts = cosine_drift(cosine.high_pass, n_volumes, cosine.t_r)
     if not drifts.shape[1]:

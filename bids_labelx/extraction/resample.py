@@ -52,13 +52,10 @@ def resample_labels(
 
     Parameters
     ----------
-    labels : integer array of shape (x, y, z)
-    affine : array of shape (4, 4)
-        Affine of `labels`.
-    shape
-        Shape of the target grid.
-    target_affine : array of shape (4, 4)
-        Affine of the target grid.
+    labels, affine : integer array of shape (x, y, z), array of shape (4, 4)
+        The label image.
+    shape, target_affine
+        The target grid.
     background
         Label of voxels whose centre is beyond the outermost centres of `labels`.
 

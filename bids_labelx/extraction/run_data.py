@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ Blocks = Iterator[tuple[int, np.ndarray]]
 
 @dataclass(frozen=True)
 class RunData:
-    """Stored values of a run, or of anything else with one value per element and volume.
+    """A run, or anything else with one value per element and volume, as it is stored.
 
     Attributes
     ----------
@@ -95,21 +96,13 @@ class RunData:
             values += self.inter
         return values
 
-    def with_values(self, dtype: np.dtype, read_blocks: Callable[[int], Blocks]) -> RunData:
-        """Give the same run with other, unscaled values."""
-        return replace(self, dtype=dtype, read_blocks=read_blocks, slope=1.0, inter=0.0)
+    def unscaled(self, **changes: Any) -> RunData:
+        """Give a copy with some attributes changed, whose stored values need no scaling."""
+        return replace(self, slope=1.0, inter=0.0, **changes)
 
 
 def stack_volumes(parts: Sequence[RunData]) -> RunData:
-    """Give images of one volume each as the volumes of one run, in this order.
-
-    Raises
-    ------
-    TypeError
-        If an image has several volumes.
-    ValueError
-        If there is no image, or they are on different spaces.
-    """
+    """Give images of one volume each, all in one space, as the volumes of one run."""
     if not parts:
         raise ValueError("expected an image or a list of 3D images, found an empty list")
     first = parts[0]
@@ -125,13 +118,10 @@ def stack_volumes(parts: Sequence[RunData]) -> RunData:
                 f"Field of view of image #{index} ({part.name}) is not that of image #0 "
                 f"({first.name}):\nimage #{index}: {part.space}\nimage #0: {first.space}"
             )
-    if any(part.scaled for part in parts):
-        dtype = np.dtype(np.float64)
-    else:
-        dtype = np.result_type(*(part.dtype for part in parts))
-    stacked = first.with_values(dtype, partial(_stacked_blocks, parts, dtype))
+    dtype = np.result_type(*(np.float64 if part.scaled else part.dtype for part in parts))
     name = first.name if len(parts) == 1 else f"{first.name} and {len(parts) - 1} more"
-    return replace(stacked, name=name, n_volumes=len(parts))
+    read = partial(_stacked_blocks, parts, dtype)
+    return first.unscaled(name=name, n_volumes=len(parts), dtype=dtype, read_blocks=read)
 
 
 def _stacked_blocks(parts: Sequence[RunData], dtype: np.dtype, size: int) -> Blocks:

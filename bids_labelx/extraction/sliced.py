@@ -31,13 +31,7 @@ def open_sliced(name: str, image: SpatialImage) -> RunData:
 
 
 def read_header(name: str, image: SpatialImage) -> tuple[VolumeGrid, int, np.dtype]:
-    """Grid, number of volumes and type of the stored values of an image.
-
-    Raises
-    ------
-    ValueError
-        If the image is not 3D or 4D, is empty, or holds complex or colour values.
-    """
+    """Grid, number of volumes and type of the stored values; a ValueError if unsupported."""
     shape = image.shape
     further = [length for length in shape[3:] if length != 1]
     if len(shape) < 3 or len(further) > 1:

@@ -29,38 +29,16 @@ class Space(Protocol):
     def same(self, other: Any) -> bool:
         """Whether another space has the same elements in the same order."""
 
-    def lay_labels(
-        self,
-        labels: np.ndarray,
-        own: Any,
-        *,
-        background: int = 0,
-        may_resample: bool = True,
-        name: str = "label image",
-    ) -> np.ndarray:
-        """Give the label of each element.
+    def lay_labels(self, labels: np.ndarray, own: Any, *, background: int = 0) -> np.ndarray:
+        """Give the label of each element, resampled where `own`, the labels' space, is another.
 
-        Parameters
-        ----------
-        labels : integer array of shape (own.n_elements,)
-        own
-            The space of `labels`.
-        background
-            Label of elements beyond the space of `labels`.
-        may_resample
-            False to refuse labels on another space.
-        name
-            What the labels are, for the message.
-
-        Returns
-        -------
-        array of shape (n_elements,) and the data type of `labels`
-            Holds no value but those of `labels` and `background`, each exactly.
+        The result has shape (n_elements,) and the data type of `labels`, and holds no value but
+        theirs, each exactly, and `background` for elements beyond their space.
 
         Raises
         ------
         TypeError, ValueError
-            If `labels` are not integers, or cannot or may not be resampled.
+            If `labels` are not integers, or cannot be resampled to this space.
         """
 
 
@@ -111,36 +89,16 @@ class VolumeGrid:
             return False
         return bool(np.all(np.abs(self.affine - other.affine) <= _TOLERANCE))
 
-    def lay_labels(
-        self,
-        labels: np.ndarray,
-        own: Any,
-        *,
-        background: int = 0,
-        may_resample: bool = True,
-        name: str = "label image",
-    ) -> np.ndarray:
+    def lay_labels(self, labels: np.ndarray, own: Any, *, background: int = 0) -> np.ndarray:
         """Give the label nearest to the centre of each voxel; see `Space.lay_labels`."""
         if self.same(own):
             return labels
-        if not may_resample:
-            raise ValueError(
-                f"the {name} is on another grid than the target, and resampling is not allowed:\n"
-                f"{name}: {own}\ntarget: {self}"
-            )
-        volume = own.to_volume(labels)
-        return resample_labels(
-            volume, own.affine, self.shape, self.affine, background=background
-        ).ravel(order="F")
+        volume = voxel_grid(own).to_volume(labels)
+        laid = resample_labels(volume, own.affine, self.shape, self.affine, background=background)
+        return laid.ravel(order="F")
 
     def bounding_box(self) -> np.ndarray:
-        """Box around the grid, along the axes of the world.
-
-        Returns
-        -------
-        array of shape (2, 3)
-            Least and greatest x, y and z in mm, to the outer edges of the voxels.
-        """
+        """Least and greatest x, y, z in mm, to the voxels' outer edges; shape (2, 3)."""
         x, y, z = self.shape
         corners = np.array(
             [(i, j, k) for i in (-0.5, x - 0.5) for j in (-0.5, y - 0.5) for k in (-0.5, z - 0.5)]
@@ -159,27 +117,12 @@ class VolumeGrid:
 
 
 def voxel_grid(space: Space) -> VolumeGrid:
-    """Give a space as the voxel grid that it has to be.
-
-    Raises
-    ------
-    TypeError
-        If it is another kind of space.
-    """
+    """Narrow a space to a voxel grid; a TypeError if it is another kind of space."""
     if not isinstance(space, VolumeGrid):
         raise TypeError(f"this needs data on a voxel grid, found {type(space).__name__}")
     return space
 
 
-def lay_mask(
-    space: Space, inside: np.ndarray, own: Any, *, may_resample: bool = True
-) -> np.ndarray:
-    """Say of each element of a space whether it is inside a boolean mask on another space.
-
-    Raises
-    ------
-    ValueError
-        As from `Space.lay_labels`.
-    """
-    numbers = inside.astype(np.uint8)
-    return space.lay_labels(numbers, own, may_resample=may_resample, name="mask") > 0
+def lay_mask(space: Space, inside: np.ndarray, own: Space) -> np.ndarray:
+    """Say of each element of a space whether it is inside a boolean mask on the space `own`."""
+    return space.lay_labels(inside.astype(np.uint8), own) > 0

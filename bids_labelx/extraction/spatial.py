@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -117,7 +116,7 @@ def _transformed(
 ) -> RunData:
     """Apply a function of single volumes, which may change its argument, as they are read."""
     read = partial(_transformed_blocks, run, grid, function, target)
-    return replace(run.with_values(np.dtype(np.float64), read), space=target)
+    return run.unscaled(space=target, dtype=np.dtype(np.float64), read_blocks=read)
 
 
 def _transformed_blocks(

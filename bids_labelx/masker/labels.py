@@ -30,7 +30,7 @@ class NiftiLabelsMasker(BaseMasker):
     smoothing_fwhm : float, optional
         Full width at half maximum, in mm, of the spatial smoothing before extraction.
     standardize : {"zscore_sample", "zscore", "psc", True, False}, default=False
-        See `bids_labelx.extraction.clean.clean`; True is ``zscore_sample``.
+        See `bids_labelx.extraction.clean.prepare_cleaner`; True is ``zscore_sample``.
     standardize_confounds : bool, default=True
         Z-score confounds first.
     high_variance_confounds : bool, default=False
@@ -68,7 +68,7 @@ class NiftiLabelsMasker(BaseMasker):
     cmap : str or matplotlib colormap, optional
         Colours of the regions in the report.
     **kwargs
-        ``clean__…`` goes to `bids_labelx.extraction.clean.clean`, within it
+        ``clean__…`` goes to `bids_labelx.extraction.clean.prepare_cleaner`, within it
         ``clean__butterworth__…`` to the Butterworth filter.
 
     Attributes

@@ -135,11 +135,12 @@ def lay_labels(recipe: Recipe, space: Space) -> LabelledSpace:
     ValueError
         Where spaces differ and nothing may be resampled, or no label is left.
     """
-    may = recipe.resampling_target is not None
+    if recipe.resampling_target is None:
+        _check_space("label image", recipe.labels_space, space)
+        if recipe.mask is not None:
+            _check_space("mask", recipe.mask[1], space)
     background = recipe.background
-    labels = space.lay_labels(
-        recipe.labels, recipe.labels_space, background=background, may_resample=may
-    )
+    labels = space.lay_labels(recipe.labels, recipe.labels_space, background=background)
     # Sorting a million labels takes time, and in their own space they are known.
     same = labels is recipe.labels
     present = recipe.known if same else np.setdiff1d(labels, [background])
@@ -147,11 +148,19 @@ def lay_labels(recipe: Recipe, space: Space) -> LabelledSpace:
         raise ValueError("No label left after resampling the label image to the data image.")
     mask = None
     if recipe.mask is not None:
-        mask = lay_mask(space, *recipe.mask, may_resample=may)
+        mask = lay_mask(space, *recipe.mask)
         if (labels[mask] == background).all():
             raise ValueError("No label left after applying mask to the label image.")
     missing = np.setdiff1d(recipe.known, present)
     return LabelledSpace(space, labels, mask, present, missing, background)
+
+
+def _check_space(name: str, own: Space, target: Space) -> None:
+    if not target.same(own):
+        raise ValueError(
+            f"the {name} is on another grid than the target, and resampling is not allowed:\n"
+            f"{name}: {own}\ntarget: {target}"
+        )
 
 
 def missing_message(recipe: Recipe, labelled: LabelledSpace) -> str:
@@ -260,4 +269,4 @@ def _converted(data: RunData, dtype: np.dtype | Literal["auto"] | None) -> RunDa
         for first, raw in data.blocks(size):
             yield first, data.scale(raw).astype(kind)
 
-    return data.with_values(kind, read)
+    return data.unscaled(dtype=kind, read_blocks=read)

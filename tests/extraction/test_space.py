@@ -52,20 +52,19 @@ def test_flat_values_go_back_to_the_voxels_that_they_come_from():
 def test_only_labels_that_lie_elsewhere_are_resampled():
     labels = np.random.default_rng(0).integers(0, 5, (4, 4, 4))
     fine, coarse, flat = grid((4, 4, 4)), grid((2, 2, 2), 2, 2, 2), labels.ravel(order="F")
-    assert fine.lay_labels(flat, grid((4, 4, 4)), may_resample=False) is flat
+    assert fine.lay_labels(flat, grid((4, 4, 4))) is flat
     expected = labels[::2, ::2, ::2].ravel(order="F")
     np.testing.assert_array_equal(coarse.lay_labels(flat, fine), expected)
-    with pytest.raises(
-        ValueError, match=r"atlas: shape \(4, 4, 4\)[\s\S]*target: shape \(2, 2, 2\)"
-    ):
-        coarse.lay_labels(flat, fine, may_resample=False, name="atlas")
 
 
 def test_beyond_a_mask_is_outside():
     inside = lay_mask(grid((3, 1, 1)), np.array([True, False]), grid((2, 1, 1)))
     assert inside.tolist() == [True, False, False]
-    with pytest.raises(ValueError, match="the mask is on another grid"):
-        lay_mask(grid((3, 1, 1)), inside[:2], grid((2, 1, 1)), may_resample=False)
+
+
+def test_labels_in_another_kind_of_space_are_refused():
+    with pytest.raises(TypeError, match="on a voxel grid, found str"):
+        grid((3, 1, 1)).lay_labels(np.array([1, 2]), "vertices")
 
 
 def test_the_bounding_box_reaches_to_the_edges_of_the_voxels():
