@@ -32,7 +32,7 @@ MAX_NAMES = 40
 # The names that fit into a figure of the smaller size.
 MAX_NAMES_SMALL = 20
 MAX_NAME_LENGTH = 26
-_TITLE_WIDTH = 50
+_TITLE_WIDTH = 46
 NO_VALUE = "#bdbdbd"
 NO_NETWORK = "no network"
 

@@ -174,7 +174,7 @@ def quality_figures(output: Path, quality: pd.DataFrame, limits: Limits) -> list
             FigureFile(
                 src,
                 f"Histograms of {measure} over runs. {alt}{limit_text}",
-                f"{measure[0].upper()}{measure[1:]} of the runs{each}{limit_text}{more}",
+                f"{measure[0].upper()}{measure[1:]} per run{each}{limit_text}{more}",
             )
         )
     return figures
@@ -264,7 +264,7 @@ def where(entities: Mapping[str, str]) -> str:
     """A combination in words, without its atlas and strategy."""
     shown = [f"{key}-{entities[key]}" for key in _PLACE if key in entities]
     measure = AVERAGED[entities["meas"]].partition(",")[0]
-    return ", ".join([*shown, measure, entities["stat"]])
+    return ", ".join([*shown, f"{measure} of {entities['stat']} region signals"])
 
 
 def _save(output: Path, figure: Figure, name: str) -> str:

@@ -129,6 +129,7 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
     excluded = int(numbers(quality, "excluded").sum())
     failed = int(quality["problem"].notna().sum()) if "problem" in quality else 0
     by = ", ".join(f"{count:,} by {option}" for option, count in content.excluded_by.items())
+    rows = f"{counted(len(quality), 'row')} (run × atlas × strategy)"
     facts = [
         ("Participants", f"{quality['participant_id'].nunique():,}"),
         ("Runs", f"{len(quality[RUN].drop_duplicates()):,}"),
@@ -136,11 +137,9 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
         ("Denoising strategies", ", ".join(sorted(quality["strategy"].unique()))),
         (
             "Excluded",
-            f"{excluded:,} of {counted(len(quality), 'row')} of the table of runs: {by}"
-            if by
-            else "none: no limits are set",
+            f"{excluded:,} of {rows}: {by}" if by else "none: no limits are set",
         ),
-        ("Failed or broken", f"{failed:,} of {counted(len(quality), 'row')} of the table of runs"),
+        ("Failed or broken", f"{failed:,} of {rows}"),
     ]
     if content.absent:
         facts.append(("Without outputs", ", ".join(f"sub-{one}" for one in content.absent)))
@@ -234,7 +233,9 @@ def _missing(content: GroupContent) -> Section:
         parts.append(
             Part(
                 atlas,
-                text=() if table else (f"No label of {len(coverage):,} is missing in {runs}.",),
+                text=()
+                if table
+                else (f"None of {len(coverage):,} labels is missing in any of {runs}.",),
                 figures=(figure,) if figure else (),
                 tables=(table,) if table else (),
                 files=(name,),

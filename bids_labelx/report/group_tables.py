@@ -80,7 +80,7 @@ def runs_table(quality: pd.DataFrame, pages: Mapping[str, str]) -> tuple[Table, 
     if len(thresholds) == 1:
         columns["share_fd_above"] = f"share of volumes with FD > {thresholds[0]:g} mm"
         del columns["fd_threshold"]
-    caption = counted(total, "row") + ", one per run, atlas and strategy"
+    caption = f"{counted(total, 'row')} (run × atlas × strategy)"
     if total > MOST_RUNS:
         caption += (
             f"; shown: the {MOST_RUNS:,} that failed, are excluded or have the highest mean FD"

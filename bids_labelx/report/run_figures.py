@@ -319,7 +319,7 @@ def plot_spectrum(
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("share of power per Hz")
-    axes.set_title(fill(title, 50), fontsize=9, parse_math=False)
+    axes.set_title(fill(title, 40), fontsize=9, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False)
     return figure

@@ -296,9 +296,9 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     before = content()
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
-    # 4 means of JSON, table and picture; spreads, numbers and QC-FC; edges; three tables.
-    # 4 histograms, what strategies cost by statistic, and the labels that are lost. What lies
-    # where in the means and in the brain.
+    # 4 means of JSON, table and figure; spreads, numbers and QC-FC; edges; three tables.
+    # 4 histograms, the cost of strategies by statistic, and missing labels. Data for tooltips
+    # of the means and in the brain.
     assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 + 4 + 2 + 1 + 5
 
 
@@ -339,34 +339,34 @@ def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) 
         assert f'src="figures/{path.name}"' in page
 
 
-def test_the_page_has_its_sections_and_every_picture_it_shows(third: Settings) -> None:
+def test_the_page_has_its_sections_and_every_figure_it_shows(third: Settings) -> None:
     run_group(third)
     page = (third.output_dir / "group.html").read_text()
     anchors = re.findall(r'<section id="([^"]+)"', page)
     assert anchors == [
-        *("summary", "runs", "quality", "matrices", "strategies", "lost-labels"),
+        *("summary", "runs", "quality", "matrices", "strategies", "missing-labels"),
         *("participants", "files"),
     ]
     shown = {unquote(src) for src in re.findall(r'(?:src|data-tooltips)="([^"]+)"', page)}
     there = {f"figures/{path.name}" for path in third.output_dir.glob("figures/*")}
     assert shown == there
     assert "figures/group_atlas-Slabs_lost.png" in there
-    # Its table has the label that is lost in one of three runs, and no other.
-    part = page[page.index('id="lost-labels"') : page.index('id="participants"')]
+    # Its table has the label that is missing in one of three runs, and no other.
+    part = page[page.index('id="missing-labels"') : page.index('id="participants"')]
     assert re.findall(r'<th scope="row"[^>]*>([^<]+)<', part) == ["nine"]
-    assert "There is no QC-FC: it takes 4 participants with a mean FD, and 3 have one." in page
+    assert "There is no QC-FC: it needs 4 participants with a mean FD, and there are 3." in page
 
 
 def test_limits_and_excluded_are_in_the_summary(settings: Settings) -> None:
     assert run_group(replace(settings, max_mean_fd=1e-9, min_minutes=1.0)) == 0
     page = (settings.output_dir / "group.html").read_text()
-    assert "4 of 4 runs × strategies: 4 by --max-mean-fd 1e-09, " in page
+    assert "4 of 4 rows (run × atlas × strategy): 4 by --max-mean-fd 1e-09, " in page
     assert "by --min-minutes 1" in page
     assert page.count('<tr class="failed">') == 4
     assert "There is no mean matrix." in page
     assert run_group(settings) == 0
     page = (settings.output_dir / "group.html").read_text()
-    assert "none: no limit was asked for" in page
+    assert "none: no limits are set" in page
     assert '<tr class="failed">' not in page
 
 

@@ -202,20 +202,20 @@ def test_the_report_says_how_it_was_made_and_what_differs_from_the_defaults(
     assert "<dd>bids_labelx in out participant</dd>" in page
     assert f"numpy {np.__version__}" in page
     assert re.search(r"<dt>Last run finished</dt><dd>20[-0-9]+ [:0-9]+ UTC</dd>", page)
-    assert "Seconds that each step took" in page
+    assert "Duration of each step (s)" in page
     assert "6 × 5 × 4 voxels of " in page
 
 
-def test_the_report_of_a_run_that_broke_shows_where_in_the_code(
+def test_the_report_of_a_broken_run_shows_the_traceback(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:
     bold = add_run(tmp_path / "ds")
     bold.write_bytes(bold.read_bytes()[:-500])
     assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
     page = (tmp_path / "out" / "sub-01.html").read_text()
-    assert "<summary>Where in the code</summary>" in page
+    assert "<summary>Traceback</summary>" in page
     assert "Traceback (most recent call last)" in page
-    assert str(tmp_path / "ds") not in page.split("How it was made")[0]
+    assert str(tmp_path / "ds") not in page.split("Provenance")[0]
 
 
 def test_settings_are_saved_and_come_back(
@@ -501,7 +501,7 @@ def test_every_measure_has_its_matrix_with_names_and_lost_labels(
 
 
 @pytest.mark.figures
-def test_every_measure_has_its_picture_with_the_right_scale_and_words(
+def test_every_measure_has_its_figure_with_the_right_scale_and_words(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scales = {}
@@ -529,4 +529,4 @@ def test_every_measure_has_its_picture_with_the_right_scale_and_words(
         expected = 1 if "orrelation" in label else high
         np.testing.assert_allclose(scales[shown], (-expected, expected), rtol=1e-6)
         said = {"partialCorrelation": "partial correlation"}.get(label, label)
-        assert page.count(f"Matrix of the {said} between regions, with a histogram: ") == 1
+        assert page.count(f"Matrix of the {said} between regions of ") == 1

@@ -141,17 +141,17 @@ def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Pa
     assert table["median_abs_qcfc"]["scrubbing.5"] < 0.45
 
 
-def test_the_pictures_of_the_readme_are_the_demo_s(demo: tuple[Path, str]) -> None:
-    output, pictures = demo[0] / "bids_labelx", Path(__file__).parents[2] / "docs" / "figures"
+def test_the_figures_of_the_readme_are_the_demo_s(demo: tuple[Path, str]) -> None:
+    output, figures = demo[0] / "bids_labelx", Path(__file__).parents[2] / "docs" / "figures"
     (carpet,) = (output / "sub-08" / "figures").glob("*_carpet.png")
-    one, other = (matplotlib.image.imread(path) for path in (carpet, pictures / "carpet.png"))
+    one, other = (matplotlib.image.imread(path) for path in (carpet, figures / "carpet.png"))
     assert one.shape == other.shape
     # Another release of matplotlib may draw a letter otherwise.
     assert np.abs(one - other).mean() < 0.02
     (qcfc,) = (output / "figures").glob("*_qcfc.svg")
     shown = [
         re.findall(r"<text[^>]*>(.*?)</text>", path.read_text())
-        for path in (qcfc, pictures / "qcfc.svg")
+        for path in (qcfc, figures / "qcfc.svg")
     ]
     assert shown[0] == shown[1]
     assert "scrubbing.5" in shown[0]

@@ -75,7 +75,7 @@ def test_one_matrix_over_all_runs_is_that_of_their_scores(
     alone = settings.output_dir.rglob("*task-nback*_relmat.tsv")
     assert len(list(alone)) == (1 if level == "runs" else 2)
     page = (settings.output_dir / "sub-01.html").read_text()
-    assert "Runs together" in page
+    assert "Concatenated runs" in page
     assert f"{2 if level == 'runs' else 4} runs with" in page
 
 

@@ -90,7 +90,7 @@ def test_runs_have_readable_columns_without_those_that_are_empty() -> None:
         *("participant", "atlas", "strategy", "volumes", "minutes kept", "mean FD (mm)"),
         *("share of volumes with FD > 0.5 mm", "labels", "missing labels", "lowest coverage"),
     )
-    assert table.caption == "3 rows, one per run, atlas and strategy; all: task-rest space-MNI"
+    assert table.caption == "3 rows (run × atlas × strategy); all: task-rest space-MNI"
     assert table.links == ("", "sub-1.html", "")
     assert table.rows[0][:6] == ("sub-0", "A", "simple", "200", "6.50", "0.100")
     assert marked == frozenset()
@@ -129,7 +129,7 @@ def test_of_very_many_runs_those_worth_a_look_are_shown(tmp_path: Path) -> None:
     assert shown[:4] == ["sub-5", "sub-3", f"sub-{n - 1}", f"sub-{n - 2}"]
     assert "sub-0" not in shown
     assert marked == {0, 1}
-    assert "5,010 rows, one per run, atlas and strategy; shown: the 5,000" in table.caption
+    assert "5,010 rows (run × atlas × strategy); shown: the 5,000" in table.caption
     html = page(tmp_path, quality=rows)
     assert 'Whole table: <a href="group_qc.tsv">' in html
     assert 'Whole table: <a href="group_qc.tsv">' not in page(tmp_path)
@@ -138,7 +138,7 @@ def test_of_very_many_runs_those_worth_a_look_are_shown(tmp_path: Path) -> None:
 def test_rows_of_failures_alone_make_a_page(tmp_path: Path) -> None:
     rows = quality()[["participant_id", "session_id", "run", "atlas", "strategy"]]
     html = page(tmp_path, quality=rows.assign(problem="no confounds"), coverage={})
-    assert "3 of 3 rows of the table of runs" in html
+    assert "3 of 3 rows (run × atlas × strategy)" in html
     assert "No run has quality measures." in html
     assert "There is no label table." in html
     assert "There is no matrix to compare strategies by." in html
@@ -178,7 +178,7 @@ def test_a_run_counts_once_and_is_excluded_with_any_strategy(tmp_path: Path) -> 
 def test_runs_without_a_value_are_counted_in_the_caption(tmp_path: Path) -> None:
     unknown = quality(mean_fd=[0.1, None, None])
     assert quality_figures(tmp_path, unknown, Limits())[0].caption == (
-        "Mean FD (mm) of the runs; 2 runs without a value"
+        "Mean FD (mm) per run; 2 runs without a value"
     )
     # Without any value there is no figure.
     figures = quality_figures(tmp_path, quality(mean_fd=None), Limits())
@@ -194,9 +194,12 @@ def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> N
         absent=["09"],
         not_averaged=["covariance"],
     )
-    assert "1 of 3 rows of the table of runs: 1 by --max-mean-fd 0.2, 0 by --min-minutes 5" in html
+    assert (
+        "1 of 3 rows (run × atlas × strategy): 1 by --max-mean-fd 0.2, 0 by --min-minutes 5"
+        in html
+    )
     assert "<dt>Without outputs</dt><dd>sub-09</dd>" in html
-    assert "<dd>1 of 3 rows of the table of runs</dd>" in html
+    assert "<dd>1 of 3 rows (run × atlas × strategy)</dd>" in html
     assert "covariance: Fisher&#39;s z applies to correlations only" in html
 
 
@@ -227,7 +230,7 @@ def test_files_are_grouped_by_combination() -> None:
 
 def test_atlases_without_a_missing_label_say_so(tmp_path: Path) -> None:
     html = page(tmp_path, coverage={"group_atlas-A_coverage.tsv": coverage([0, 0])})
-    assert "No label of 2 is missing in 4 runs." in html
+    assert "None of 2 labels is missing in any of 4 runs." in html
     assert 'Whole table: <a href="group_atlas-A_coverage.tsv">' in html
 
 
