@@ -36,8 +36,8 @@ def _inherited(
     """
     own = view(name).items()
     for folder in [path.parent, *path.parent.parents]:
-        there = [(view(n), file) for file, n in listing(folder) if n.suffix == name.suffix]
-        yield sorted((len(theirs), file) for theirs, file in there if theirs.items() <= own)
+        files = [(view(n), file) for file, n in listing(folder) if n.suffix == name.suffix]
+        yield sorted((len(theirs), file) for theirs, file in files if theirs.items() <= own)
         if folder == root:
             return
 
@@ -78,7 +78,7 @@ def read_metadata(path: Path, root: Path, listing: Listing = list_files) -> dict
     Raises
     ------
     MissingInputError, BadDataError
-        Where the content of a sidecar is not there, is not JSON or not an object.
+        Where the content of a sidecar is missing, is not JSON or not an object.
     """
     name = parse_path(path, root).name
     folders = list(_inherited(path, root, name, listing, lambda one: one.entities))

@@ -454,7 +454,7 @@ def test_a_reader_changes_nothing(root: Path, kept: Path) -> None:
     assert state() == before
 
 
-def test_an_index_that_cannot_be_kept_is_made_for_this_start_with_a_warning(
+def test_an_index_that_cannot_be_kept_is_made_for_this_invocation_with_a_warning(
     root: Path, kept: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept.mkdir()
@@ -487,8 +487,8 @@ def test_a_folder_within_the_dataset_is_no_hindrance(
     assert count_scans == [["01", "02"]]
 
 
-# Each of several processes starts six times, and every other time finds the index spoilt.
-MANY_STARTS = """
+# Each of several processes asks six times, and every other time finds the index spoilt.
+MANY_INVOCATIONS = """
 import sys
 from pathlib import Path
 from bids_labelx.inputs.index import RECORD, find_files
@@ -505,8 +505,8 @@ find_files(root, (), kept)
 """
 
 
-def test_many_starts_at_once_all_find_what_is_there(root: Path, kept: Path) -> None:
-    command = [sys.executable, "-c", MANY_STARTS, str(root), str(kept)]
+def test_many_invocations_at_once_all_find_what_is_there(root: Path, kept: Path) -> None:
+    command = [sys.executable, "-c", MANY_INVOCATIONS, str(root), str(kept)]
     running = [
         subprocess.Popen(
             [*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -526,7 +526,7 @@ def test_many_starts_at_once_all_find_what_is_there(root: Path, kept: Path) -> N
         ]
 
 
-def test_starts_at_once_leave_one_index_that_is_used_and_nothing_beside_it(
+def test_invocations_at_once_leave_one_index_that_is_used_and_nothing_beside_it(
     root: Path, kept: Path, count_scans: list[list[str]]
 ) -> None:
     code = (
@@ -542,7 +542,7 @@ def test_starts_at_once_leave_one_index_that_is_used_and_nothing_beside_it(
 
 
 def test_the_same_dataset_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
-    """So that two starts at once, of which each writes one of the two files, agree."""
+    """So that two invocations at once, of which each writes one of the two files, agree."""
     for name in ("a", "b"):
         find_files(root, (), tmp_path / name)
     for file in (DATABASE, RECORD):
