@@ -1,4 +1,4 @@
-"""Whether two output folders are the same: same_outputs.py [--but-python] [--but-figures] ONE OTHER.
+"""Whether two output folders are the same: same_outputs.py [--but-python] [--but-figures] A B.
 
 Every file has to be there in both with the same bytes. Logs and pages are left out, and of
 ``dataset_description.json`` what says where it ran: the container and the absolute paths.
