@@ -224,11 +224,14 @@ def _selection(settings: Settings) -> str:
 
 
 def _announce(console: Console, settings: Settings, plan: Plan) -> None:
+    from bids_labelx.report.text import counted
+
     runs = len(plan.runs) + len(plan.failures)
     people = plan.participants | {run.entities["sub"] for run, _ in plan.failures}
     _say(
         console,
-        f"{runs} runs of {len(people)} participants · atlas {', '.join(plan.all_atlas_names)} · "
+        f"{counted(runs, 'run')} of {counted(len(people), 'participant')} · "
+        f"atlas {', '.join(plan.all_atlas_names)} · "
         f"denoise {', '.join(strategy.name for strategy in plan.strategies)}",
     )
     if plan.skipped:
