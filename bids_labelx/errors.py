@@ -1,35 +1,61 @@
-"""The errors that a user can cause or mend, each with the exit code it ends the app with.
-
-The codes follow the BIDS execution specification, which takes them from ``sysexits.h``.
-"""
+"""The errors that a user can cause or mend, each with the exit code it ends the app with."""
 
 from __future__ import annotations
 
+import enum
 import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+
+class ExitCode(enum.IntEnum):
+    """How the app ended, as the BIDS execution specification and ``sysexits.h`` number it."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:
+        """A number with its meaning."""
+        member = int.__new__(cls, code)
+        member._value_, member.meaning = code, meaning
+        return member
+
+    DONE = 0, "done"
+    SOME_FAILED = 1, "some runs failed; the others are written"
+    NOT_BIDS = 16, "the input is not a BIDS dataset"
+    NO_RUNS = 18, "the filters leave no run"
+    USAGE = 64, "the options are wrong"
+    BAD_DATA = 65, "a file holds wrong data"
+    MISSING_INPUT = 66, "an input file is missing"
+    INTERNAL_ERROR = 70, "internal error"
+    CANNOT_WRITE = 73, "the output cannot be created"
+    INTERRUPTED = 130, "stopped by Ctrl-C"
+    TERMINATED = 143, "stopped by SIGTERM"
 
 
 class LabelxError(Exception):
     """One clear message: which file, what was found, what was expected, what to do."""
 
-    exit_code = 1
+    exit_code = ExitCode.SOME_FAILED
 
 
 class NotBidsError(LabelxError):
     """The input folder is not a BIDS dataset."""
 
-    exit_code = 16
+    exit_code = ExitCode.NOT_BIDS
 
 
 class NoRunsError(LabelxError):
     """The filters leave no run."""
 
-    exit_code = 18
+    exit_code = ExitCode.NO_RUNS
 
 
 class UsageError(LabelxError):
     """The options are wrong."""
 
-    exit_code = 64
+    exit_code = ExitCode.USAGE
 
 
 class SpaceError(UsageError):
@@ -39,19 +65,19 @@ class SpaceError(UsageError):
 class BadDataError(LabelxError):
     """A file is there, and what it holds is wrong."""
 
-    exit_code = 65
+    exit_code = ExitCode.BAD_DATA
 
 
 class MissingInputError(LabelxError):
     """A file that is needed is not there."""
 
-    exit_code = 66
+    exit_code = ExitCode.MISSING_INPUT
 
 
 class CannotWriteError(LabelxError):
     """The output cannot be created."""
 
-    exit_code = 73
+    exit_code = ExitCode.CANNOT_WRITE
 
 
 class Stopped(BaseException):
@@ -63,3 +89,66 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.exit_code = 128 + number
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something of a run or a participant that could not be done, and why.
+
+    Attributes
+    ----------
+    message
+        Which file, what was found, what was expected, what to do.
+    entities
+        Those of the run; ``sub`` alone where it concerns a participant.
+    strategies
+        Names of the denoising strategies that a run could not be done with. What the group level
+        finds broken or missing concerns no strategy, which tells it from a run's failure.
+    atlases
+        Names of the atlases that the run would have been reduced to.
+    trace
+        Where in the code it happened; empty where nothing is known of it.
+    """
+
+    message: str
+    entities: Mapping[str, str] = field(default_factory=dict)
+    strategies: tuple[str, ...] = ()
+    atlases: tuple[str, ...] = ()
+    trace: str = ""
+
+    @classmethod
+    def of(cls, error: Exception, **about: Any) -> Failure:
+        """The failure that an error causes; a mistake in the code is named by its type.
+
+        Parameters
+        ----------
+        error
+            What was raised.
+        about
+            The other attributes.
+        """
+        expected = isinstance(error, LabelxError)
+        return cls(str(error) if expected else f"{type(error).__name__}: {error}", **about)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Failure:
+        """The failure that `to_json` made this of."""
+        strategies, atlases = tuple(content["strategies"]), tuple(content["atlases"])
+        entities = dict(content["entities"])
+        return cls(content["message"], entities, strategies, atlases, content["trace"])
+
+    def to_json(self) -> dict[str, Any]:
+        """An object for a JSON file."""
+        return asdict(self)
+
+    def within(self, *folders: Path) -> Failure:
+        """The same with paths relative to these folders."""
+        message, trace = self.message, self.trace
+        for folder in folders:
+            message, trace = (text.replace(f"{folder}/", "") for text in (message, trace))
+        return replace(self, message=message, trace=trace)
+
+
+def exit_code(failures: Sequence[Failure]) -> ExitCode:
+    """The exit code of an app that could not do these and did the rest."""
+    return ExitCode.SOME_FAILED if failures else ExitCode.DONE

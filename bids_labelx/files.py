@@ -15,9 +15,9 @@ import pandas as pd
 
 from bids_labelx.errors import BadDataError, CannotWriteError, MissingInputError
 
-# How files begin that are not yet whole, followed by the start that they are of, which every
+# How files begin that are not yet whole, followed by the invocation that they are of, which every
 # process of it finds in this variable.
-TEMPORARY, START = ".tmp-", "BIDS_LABELX_START"
+TEMPORARY, INVOCATION = ".tmp-", "BIDS_LABELX_INVOCATION"
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f"{TEMPORARY}{os.environ.get(START, '')}-"
+        prefix = f"{TEMPORARY}{os.environ.get(INVOCATION, '')}-"
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as handle:
             temporary = Path(handle.name)
         yield temporary

@@ -10,7 +10,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.errors import BadDataError, MissingInputError
-from bids_labelx.extraction.stream import read_volume
+from bids_labelx.extraction.formats import read_map
+from bids_labelx.extraction.space import voxel_grid
 
 
 def open_image(path: Path) -> SpatialImage:
@@ -36,9 +37,9 @@ def open_image(path: Path) -> SpatialImage:
 
 
 def read_data(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A 3D image: data (x, y, z), unscaled integers as they are, and affine (4, 4).
+    """Read a 3D image: data (x, y, z), unscaled integers as they are, and affine (4, 4).
 
-    Dimensions of length 1 behind the third are taken off.
+    Trailing dimensions of length 1 are dropped.
 
     Raises
     ------
@@ -47,7 +48,8 @@ def read_data(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     open_image(path)
     try:
-        volumes, data = read_volume(path)
+        data, values = read_map(path)
+        grid = voxel_grid(data.space)
     except (OSError, TypeError, ValueError) as error:
         raise BadDataError(str(error)) from error
-    return data, volumes.affine
+    return grid.to_volume(values), grid.affine

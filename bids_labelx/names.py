@@ -1,4 +1,4 @@
-"""BIDS file names, taken apart and put together; entities stand under short keys (``sub``)."""
+"""Parsing and building BIDS file names; entities have short keys (``sub``)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ ENTITY_ORDER = (
 )
 # fmt: on
 
-# What a file in another space or resolution has in common with its source run lacks these.
+# Entities in which a file in another space or resolution differs from its source run.
 SPATIAL = ("space", "res", "den")
 
-
-# What tells the runs apart that are put together.
-_APART = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
+# Entities in which the runs that are concatenated differ.
+_VARIES = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
 
 
 @dataclass(frozen=True)
 class Name:
-    """A BIDS file name taken apart: ``sub-01_task-rest_bold.nii.gz``."""
+    """The parts of a BIDS file name: ``sub-01_task-rest_bold.nii.gz``."""
 
     entities: Mapping[str, str]
     suffix: str
@@ -35,9 +34,9 @@ class Name:
 
 
 def parse_name(path: PurePath | str) -> Name:
-    """Take a file's name apart. Folders above it never count.
+    """Parse a file's name; folders above it never count.
 
-    Parts that are no ``key-value`` pair and not the last are left out.
+    Parts that are no ``key-value`` pair and not the last are ignored.
     """
     stem, dot, extension = PurePath(path).name.partition(".")
     *parts, suffix = stem.split("_")
@@ -57,13 +56,13 @@ def sort_entities(entities: Mapping[str, str]) -> dict[str, str]:
 
 
 def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:
-    """Put a file name together, entities in BIDS order."""
+    """Build a file name, with the entities in BIDS order."""
     pairs = [f"{key}-{value}" for key, value in sort_entities(entities).items()]
     return "_".join([*pairs, suffix]) + extension
 
 
-def together(entities: Mapping[str, str], level: str) -> dict[str, str]:
-    """The entities that a run has in common with those that it is put together with.
+def grouping_entities(entities: Mapping[str, str], level: str) -> dict[str, str]:
+    """The entities that a run shares with those it is concatenated with.
 
     Parameters
     ----------
@@ -72,11 +71,11 @@ def together(entities: Mapping[str, str], level: str) -> dict[str, str]:
     level
         ``runs``: of one session, whatever their run and direction. ``sessions``: of a participant.
     """
-    return {key: value for key, value in entities.items() if key not in _APART[level]}
+    return {key: value for key, value in entities.items() if key not in _VARIES[level]}
 
 
 def camel(text: str) -> str:
-    """Letters and digits in camelCase, as a BIDS label wants them.
+    """The letters and digits of a text in camelCase, as a BIDS label.
 
     >>> camel("simple+gsr"), camel("scrubbing.5"), camel("standard_deviation")
     ('simpleGsr', 'scrubbing5', 'standardDeviation')

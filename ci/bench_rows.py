@@ -26,12 +26,11 @@ OURS = f"""
 import numpy as np
 from pathlib import Path
 from bids_labelx import NiftiLabelsMasker
-from bids_labelx.extraction.clean import clean
-from bids_labelx.extraction.cleaner import prepare
+from bids_labelx.extraction.clean import clean, prepare_cleaner
 from bids_labelx.extraction.coverage import reduce_covered, watch
+from bids_labelx.extraction.elements import clean_elements, gather_elements
+from bids_labelx.extraction.formats import open_run_data, read_map
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
-from bids_labelx.extraction.stream import open_volumes, read_volume
-from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
 clean(np.random.default_rng(0).normal(size=(90, 2)), {BAND})
 """
 NILEARN = f"""
@@ -62,11 +61,11 @@ def several_row(folder: Path, what: str, strategies: Sequence[int], bars: Sequen
     images = [str(folder / f"{name}.nii.gz") for name in "abc"]
     load = f"table = np.load({str(folder / 'confounds.npy')!r})\n"
     ours = load + (
-        f"inside = read_volume({mask!r})[1] > 0\n"
-        f"labels = [read_volume(path)[1].astype(np.int64) for path in {images}]\n"
+        f"inside = read_map({mask!r})[1] > 0\n"
+        f"labels = [read_map(path)[1].astype(np.int64) for path in {images}]\n"
         "regions = [find_regions(one, np.arange(1, one.max() + 1), inside) for one in labels]\n"
-        f"volumes = open_volumes({run!r})\n"
-        "reduced = reduce_volumes(volumes, regions, ['mean'], uncovered='exclude')\n"
+        f"data = open_run_data({run!r})\n"
+        "reduced = reduce_volumes(data, regions, ['mean'], uncovered='exclude')\n"
         "for signals in reduced.signals:\n"
         f"    for count in {strategies}:\n"
         f"        clean(signals['mean'], confounds=table[:, :count] if count else None, {BAND})"
@@ -87,14 +86,14 @@ def voxel_row(folder: Path) -> Row:
     labels, scratch = str(folder / "b.nii.gz"), str(folder / "scratch")
     load = f"table = np.load({str(folder / 'confounds.npy')!r})\n"
     ours = load + (
-        f"inside = read_volume({mask!r})[1] > 0\n"
-        f"labels = read_volume({labels!r})[1].astype(np.int64)\n"
+        f"inside = read_map({mask!r})[1] > 0\n"
+        f"labels = read_map({labels!r})[1].astype(np.int64)\n"
         "regions = find_regions(labels, np.arange(1, labels.max() + 1), inside)\n"
-        f"volumes, scratch = open_volumes({run!r}), Path({scratch!r})\n"
-        "watched = watch(volumes, regions.voxels)\n"
-        "series = gather_voxels(*watched, scratch.with_suffix('.raw'))\n"
-        f"cleaner = prepare(volumes.n_volumes, confounds=table, {BAND})\n"
-        "cleaned = clean_voxels(series, cleaner, scratch.with_suffix('.cleaned'))\n"
+        f"data, scratch = open_run_data({run!r}), Path({scratch!r})\n"
+        "watched = watch(data, regions.elements)\n"
+        "series = gather_elements(*watched, scratch.with_suffix('.raw'))\n"
+        f"cleaner = prepare_cleaner(data.n_volumes, confounds=table, {BAND})\n"
+        "cleaned = clean_elements(series, cleaner, scratch.with_suffix('.cleaned'))\n"
         "reduce_covered(cleaned, series.seen, [regions], ['mean'])"
     )
     theirs = load + (
@@ -158,7 +157,7 @@ def app_row(folder: Path) -> Row:
 TIMED = """
 import os, resource, sys, time
 from bids_labelx.app.cli import main
-from bids_labelx.report import participant
+from bids_labelx.report import participant_page
 from bids_labelx.participant import extract
 from bids_labelx.workflow import interfaces
 log = os.open({log!r}, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
@@ -190,7 +189,9 @@ def report_row(folder: Path) -> Row:
         "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
         "--overwrite",
     ]  # fmt: skip
-    functions = "timed(interfaces, 'draw_run')\ntimed(participant, 'write_participant_report')"
+    functions = (
+        "timed(interfaces, 'draw_run')\ntimed(participant_page, 'write_participant_report')"
+    )
     text = TIMED.format(
         log=str(folder / "spent"),
         clock="perf_counter",

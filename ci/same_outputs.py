@@ -1,8 +1,9 @@
-"""Whether two output folders are the same: same_outputs.py [--but-python] ONE OTHER.
+"""Whether two output folders are the same: same_outputs.py [--but-python] [--but-figures] A B.
 
 Every file has to be there in both with the same bytes. Logs and pages are left out, and of
 ``dataset_description.json`` what says where it ran: the container and the absolute paths.
-``--but-python`` also leaves the version of Python out of the sidecars.
+``--but-python`` also leaves the version of Python out of the sidecars, ``--but-figures`` the
+figures of the pages.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 SHOWN = 10
 
 
-def compared(folder: Path) -> dict[str, Path]:
+def compared(folder: Path, ignored: set[str]) -> dict[str, Path]:
     """The files of a folder that are compared, by their path within it."""
     return {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".html" and "logs" not in path.parts
+        if path.is_file() and path.suffix != ".html" and ignored.isdisjoint(path.parts)
     }
 
 
@@ -45,9 +46,13 @@ def content(path: Path, but_python: bool) -> object:
     return path.read_bytes()
 
 
-def differences(one: Path, other: Path, but_python: bool) -> Iterator[str]:
+def differences(one: Path, other: Path, options: set[str]) -> Iterator[str]:
     """Say which files differ, or are in one folder only."""
-    ours, theirs = compared(one), compared(other)
+    ignored = {"logs", "figures"} if "--but-figures" in options else {"logs"}
+    ours, theirs = compared(one, ignored), compared(other, ignored)
+    but_python = "--but-python" in options
+    if not ours:
+        yield f"there is nothing in {one}"
     for name in sorted(ours.keys() | theirs.keys()):
         if name not in theirs:
             yield f"only in {one}: {name}"
@@ -59,11 +64,9 @@ def differences(one: Path, other: Path, but_python: bool) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Print what differs; 0 where nothing does and there is something to compare."""
-    but_python = "--but-python" in arguments
-    one, other = (Path(word) for word in arguments if word != "--but-python")
-    found = list(differences(one, other, but_python))
-    if not compared(one):
-        found.append(f"there is nothing in {one}")
+    options = {word for word in arguments if word.startswith("--")}
+    one, other = (Path(word) for word in arguments if word not in options)
+    found = list(differences(one, other, options))
     print("\n".join(found[:SHOWN]))
     if len(found) > SHOWN:
         print(f"and {len(found) - SHOWN} more")

@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE, SPACE, confounds_table
 
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import resample_atlas
+from bids_labelx.participant.records import AtlasOnGrid
+from bids_labelx.settings import LabelOptions
 
 
 @pytest.fixture(scope="session")
@@ -99,15 +102,14 @@ def atlas_dataset(tmp_path: Path, write_image: Callable[..., Path], labels: np.n
 
 
 @pytest.fixture
-def on_grid(
-    tmp_path: Path, write_image: Callable[..., Path], labels: np.ndarray
-) -> tuple[Path, Path]:
+def on_grid(tmp_path: Path, write_image: Callable[..., Path], labels: np.ndarray) -> AtlasOnGrid:
     """The atlas of slabs with a row that has no voxels, on the small grid."""
     table = tmp_path / "atlas.tsv"
     table.write_text("index\tname\tnetwork\n9\tnine\tb\n2\ttwo\ta\n4\tghost\ta\n5\tfive\ta\n")
     image = write_image(tmp_path / "atlas.nii.gz", labels)
-    resample_atlas(image, table, SHAPE, AFFINE, tmp_path / "l.nii", tmp_path / "l.tsv")
-    return tmp_path / "l.nii", tmp_path / "l.tsv"
+    to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
+    resample_atlas(image, table, VolumeGrid.of(SHAPE, AFFINE), LabelOptions(), to)
+    return to
 
 
 @pytest.fixture

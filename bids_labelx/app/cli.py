@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bids_labelx.app.options import build_parser, hyphenate
-from bids_labelx.errors import LabelxError, Stopped, UsageError
-from bids_labelx.settings import (
-    make_settings,
-    read_options,
-)
-
-INTERNAL_ERROR = 70
+from bids_labelx.app.options import Commands, build_parser, hyphenate
+from bids_labelx.errors import ExitCode, LabelxError, Stopped, UsageError
+from bids_labelx.settings import make_settings, read_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,14 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except Stopped as stop:
         print(
-            f"bids_labelx: stopped by {stop}; what is written is whole. With --work-dir the same "
-            "command goes on where this one ended",
+            f"bids_labelx: stopped by {stop}; the files written are complete. With --work-dir "
+            "the same command resumes here",
             file=sys.stderr,
         )
         return stop.exit_code
     except KeyboardInterrupt:
         print("bids_labelx: interrupted", file=sys.stderr)
-        return 130
+        return ExitCode.INTERRUPTED
     except Exception as error:
         show_traceback(error) if verbose else None
         print(
@@ -58,41 +54,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "This is a mistake in bids_labelx, not in your data. With -v it shows where.",
             file=sys.stderr,
         )
-        return INTERNAL_ERROR
+        return ExitCode.INTERNAL_ERROR
 
 
 def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
-    demo, config = options.pop("demo"), options.pop("config_file")
-    listing, spec = options.pop("list_denoise"), options.pop("bids_exec_spec")
-    fetched = options.pop("fetch_atlas")
-    options.pop("skip_bids_validation")
-    if listing and not unknown:
+    commands = Commands(**{one.name: options.pop(one.name, None) for one in fields(Commands)})
+    problems = tuple(f"{word}: there is no such option or argument" for word in unknown)
+    if problems and commands.instead_of_a_run:
+        raise UsageError("\n".join(problems))
+    if commands.list_denoise:
         from bids_labelx.denoise import describe_presets
 
         print(describe_presets())
-        return 0
-    if spec and not unknown:
+        return ExitCode.DONE
+    if commands.bids_exec_spec:
         from bids_labelx.app.descriptor import descriptor_text
 
         print(descriptor_text(), end="")
-        return 0
-    problems = tuple(f"{word}: there is no such option or argument" for word in unknown)
-    if demo is not None:
-        if problems:
-            raise UsageError("\n".join(problems))
+        return ExitCode.DONE
+    if commands.demo is not None:
         from bids_labelx.app.demo import run_demo
 
-        return run_demo(Path(demo), options)
-    if fetched is not None:
-        if problems:
-            raise UsageError("\n".join(problems))
+        return run_demo(Path(commands.demo), options)
+    if commands.fetch_atlas is not None:
         from bids_labelx.atlases.sources import fetch_atlas
 
         for space in options["space"] or ["MNI152NLin2009cAsym"]:
-            print("\n".join(map(str, fetch_atlas(fetched, space))))
-        return 0
-    if config is not None:
-        options = {**read_options(Path(config)), **_given(options)}
+            print("\n".join(map(str, fetch_atlas(commands.fetch_atlas, space))))
+        return ExitCode.DONE
+    if commands.config_file is not None:
+        given = {name: value for name, value in options.items() if value is not None}
+        options = {**read_options(Path(commands.config_file)), **given}
     settings = make_settings(options, problems)
     if settings.analysis_level == "group":
         from bids_labelx.app.group import run_group
@@ -101,10 +93,6 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
     from bids_labelx.app.participant import run_participants
 
     return run_participants(settings)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def show_traceback(error: BaseException) -> None:

@@ -1,45 +1,14 @@
-"""The Boutiques descriptor, made from the parser: ``python -m bids_labelx.app.descriptor``."""
+"""The Boutiques descriptor: ``python -m bids_labelx.app.descriptor > descriptor.json``."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from typing import Any
 
 from bids_labelx._version import __version__
-from bids_labelx.app.options import build_parser
-from bids_labelx.settings import (
-    CENSOR_OUTPUT,
-    CLEAN_LEVELS,
-    CONCATENATE,
-    CONNECTIVITY,
-    FILTERS,
-    LEVELS,
-    STANDARDIZE,
-    STATISTICS,
-)
-
-CHOICES = {
-    "analysis_level": LEVELS,
-    "statistic": STATISTICS,
-    "clean_level": CLEAN_LEVELS,
-    "filter": FILTERS,
-    "standardize": STANDARDIZE,
-    "censor_output": CENSOR_OUTPUT,
-    "connectivity": CONNECTIVITY,
-    "concatenate": CONCATENATE,
-}
-
-EXIT_CODES = {
-    1: "some run failed, the others are written",
-    16: "the input is not a BIDS dataset",
-    18: "the filters leave no run",
-    64: "the options are wrong",
-    65: "a file holds wrong data",
-    66: "an input file is missing",
-    70: "an internal error",
-    73: "the output cannot be created",
-}
+from bids_labelx.app.options import ALONE, grouped_options
+from bids_labelx.errors import ExitCode
+from bids_labelx.settings.entry import Option
 
 OUTPUTS = {
     "output_folder": ("The output dataset", "[OUTPUT_DIR]"),
@@ -50,16 +19,12 @@ OUTPUTS = {
     "group_matrices": ("Mean matrices and runs per edge", "[OUTPUT_DIR]/group_*_relmat.tsv"),
 }
 
-# Options that do something else than run the app.
-_ALONE = {"help", "version", "demo", "list_denoise", "bids_exec_spec", "fetch_atlas"}
-
-_NUMBERS = {"SHARE", "MM", "VALUE", "HZ", "MINUTES"}
-
 
 def make_descriptor() -> dict[str, Any]:
     """The descriptor as Boutiques' schema 0.5 wants it."""
-    actions = [action for action in build_parser()._actions if action.dest not in _ALONE]
-    keys = " ".join(f"[{action.dest.upper()}]" for action in actions)
+    groups = grouped_options().items()
+    options = [one for heading, rows in groups if heading != ALONE for one in rows]
+    keys = " ".join(f"[{one.name.upper()}]" for one in options)
     return {
         "name": "bids_labelx",
         "description": "One clean, named, checked signal per brain region, for every run of a "
@@ -68,42 +33,34 @@ def make_descriptor() -> dict[str, Any]:
         "schema-version": "0.5",
         "command-line": f"bids_labelx {keys}",
         "container-image": {"type": "docker", "image": f"bids_labelx:{__version__}"},
-        "inputs": [_input(action) for action in actions],
+        "inputs": [_input(one) for one in options],
         "output-files": [
             {"id": name, "name": text, "path-template": path, "optional": name != "output_folder"}
             for name, (text, path) in OUTPUTS.items()
         ],
-        "error-codes": [{"code": code, "description": what} for code, what in EXIT_CODES.items()],
+        "error-codes": [{"code": code, "description": code.meaning} for code in ExitCode if code],
         "suggested-resources": {"cpu-cores": 1, "ram": 2},
         "tags": {"domain": ["neuroinformatics", "fmri"]},
         "custom": {"BIDSAppSpecVersion": "0.1.0", "BIDSApplicationVersion": __version__},
     }
 
 
-def _input(action: argparse.Action) -> dict[str, Any]:
-    positional = not action.option_strings
-    kind = "Number" if action.metavar in _NUMBERS else "String"
-    if action.nargs == 0:
-        kind = "Flag"
-    if action.dest == "bids_dir":
-        kind = "File"
+def _input(one: Option) -> dict[str, Any]:
+    kind = "Flag" if one.flag else "Number" if one.number else "String"
     described: dict[str, Any] = {
-        "id": action.dest,
-        "name": action.dest,
-        "type": kind,
-        "value-key": f"[{action.dest.upper()}]",
-        "optional": not positional,
+        "id": one.name,
+        "name": one.name,
+        "type": "File" if one.name == "bids_dir" else kind,
+        "value-key": f"[{one.name.upper()}]",
+        "optional": one.group is not None,
+        "description": one.description,
     }
-    if action.help:
-        described["description"] = action.help
-    if not positional:
-        # Of a pair of flags, the one that says yes.
-        flags = [name for name in action.option_strings if not name.startswith("--no-")]
-        described["command-line-flag"] = flags[-1]
-    if action.nargs == "+":
+    if one.group is not None:
+        described["command-line-flag"] = one.shown
+    if one.many:
         described["list"] = True
-    if action.dest in CHOICES:
-        described["value-choices"] = list(CHOICES[action.dest])
+    if one.choices:
+        described["value-choices"] = list(one.choices)
     return described
 
 

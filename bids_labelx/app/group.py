@@ -13,31 +13,35 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from bids_labelx.errors import LabelxError, MissingInputError, NoRunsError
+from bids_labelx.errors import Failure, LabelxError, MissingInputError, NoRunsError, exit_code
 from bids_labelx.files import write_tsv
 from bids_labelx.group.collect import Collected, Combination, collect
 from bids_labelx.group.edges import edges_file
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits, count_excluded, mark_excluded
-from bids_labelx.group.matrices import edges_name, mean_matrix
-from bids_labelx.group.missing import never_done
+from bids_labelx.group.mean_matrices import edges_name, mean_matrix
+from bids_labelx.group.missing import participants_without_output
 from bids_labelx.group.qcfc import centroids, distances_between
-from bids_labelx.group.quality_rows import add_problem, quality_table
-from bids_labelx.group.records import Problem
+from bids_labelx.group.quality_rows import add_failure, quality_table
 from bids_labelx.group.strategy_rows import StrategySums
-from bids_labelx.group.write import remove_others, write_coverage, write_matrix, write_strategies
+from bids_labelx.group.write import (
+    remove_others,
+    write_coverage,
+    write_mean_matrix,
+    write_strategies,
+)
 from bids_labelx.images import read_data
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.names import build_name
-from bids_labelx.outputs.failures import read_failures
+from bids_labelx.outputs.failures import read_failures, subject_of
 from bids_labelx.outputs.results import participants_of
-from bids_labelx.report.group import GroupContent, write_group_report
 from bids_labelx.report.group_figure_files import (
     all_but_strategy,
     atlas_of,
     draw_mean_matrix,
     draw_missing,
 )
+from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.pages import FigureFile
 from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
@@ -69,9 +73,8 @@ def run_group(settings: Settings) -> int:
     known = {*participants_of(output), *(one.entities["sub"] for one in failures)}
     wanted = sorted(set(settings.participant_label) or known)
     collected = collect(output, wanted, failures)
-    problems = collected.problems
     if not collected.rows:
-        details = "".join(f"\n{problem}" for problem in problems)
+        details = "".join(f"\n{_line(one)}" for one in collected.problems)
         raise NoRunsError(
             f"{output}: no time series in it; run the participant level first{details}"
         )
@@ -83,7 +86,9 @@ def run_group(settings: Settings) -> int:
     table = quality_table(collected.rows)
     write_tsv(output / _QC, table)
     files = [_QC, *coverage, *made.files]
-    absent = [] if settings.participant_label else never_done(settings.bids_dir, known)
+    absent = (
+        [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
+    )
     content = GroupContent(
         quality=table,
         limits=limits,
@@ -93,7 +98,7 @@ def run_group(settings: Settings) -> int:
         matrices=made.figures,
         missing=missing,
         participants=_statuses(output, wanted, collected, absent),
-        problems=[str(problem).replace(f"{output}/", "") for problem in problems],
+        problems=[one.within(output) for one in collected.problems],
         absent=absent,
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
@@ -110,9 +115,13 @@ def run_group(settings: Settings) -> int:
     if absent:
         names = ", ".join(f"sub-{one}" for one in absent)
         console.print(f"in the input and not in the output: {names}", markup=False)
-    for problem in problems:
-        console.print(f"left out: {problem}", markup=False, style="red")
-    return 1 if problems else 0
+    for one in collected.problems:
+        console.print(f"missing or broken: {_line(one)}", markup=False, style="red")
+    return exit_code(collected.problems)
+
+
+def _line(failure: Failure) -> str:
+    return f"{subject_of(failure)}: {failure.message}"
 
 
 @dataclass
@@ -125,7 +134,7 @@ class _Made:
 
 
 def _write_matrices(output: Path, collected: Collected) -> _Made:
-    """Write and draw the means, one after the other; what is broken goes to the problems."""
+    """Write and draw the means, one after the other; what is broken goes to the failures."""
     made = _Made()
     for combination in _in_order(collected.combinations.values()):
         entities, names = combination.entities, combination.labels.names
@@ -136,12 +145,12 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
         count = len({one.participant for one in files})
         with edges_file(output, entities, names, collected.rows, count) as add_edges:
             mean, broken = mean_matrix(output, files, names, [sums.add, add_edges])
-        for file, problem in broken:
-            collected.problems.append(problem)
-            add_problem(collected.rows[file.row], problem.text)
+        for file, failure in broken:
+            collected.failures.append(failure)
+            add_failure(collected.rows[file.row], failure)
         if mean is not None:
             r, networks = sums.correlations.r(), combination.labels.networks
-            made.files += write_matrix(output, entities, names, mean, r)
+            made.files += write_mean_matrix(output, entities, names, mean, r)
             made.files.append(Path(edges_name(entities)))
             distances = _distances(output, sums.label_image(), combination, collected)
             evidence = sums.evidence(entities, mean, networks, distances)
@@ -197,9 +206,9 @@ def _label_image(
     try:
         return read_data(output / image)
     except LabelxError as error:
-        problem = Problem(image.parts[0].removeprefix("sub-"), str(error))
-        if problem not in collected.problems:
-            collected.problems.append(problem)
+        failure = Failure.of(error, entities={"sub": image.parts[0].removeprefix("sub-")})
+        if failure not in collected.failures:
+            collected.failures.append(failure)
         return None
 
 
@@ -208,8 +217,8 @@ def _statuses(
 ) -> list[tuple[str, str, str]]:
     """Of each participant label, page if there is one, and status in words."""
     texts: dict[str, list[str]] = {f"sub-{participant}": [] for participant in wanted}
-    for problem in collected.problems:
-        texts[f"sub-{problem.participant}"].append(problem.text.replace(f"{output}/", ""))
+    for failure in collected.problems:
+        texts[subject_of(failure)].append(failure.within(output).message)
     excluded: dict[str, list[int]] = {name: [] for name in texts}
     for row in collected.rows.values():
         excluded[row["participant_id"]].append(row.get("excluded", 0))

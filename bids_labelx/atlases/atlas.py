@@ -1,7 +1,7 @@
-"""Atlases: a label image and its table, checked against the label contract.
+"""Atlases: a label image and its table, checked against each other.
 
-The contract: the table's rows, in its order, are the columns of every time series; labels are
-matched by index, never by position; what does not fit is refused, never mended silently.
+The table's rows, in its order, are the columns of every time series. Labels are matched by index,
+never by position, and a mismatch is an error.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from bids_labelx.names import sort_entities
 
 @dataclass(frozen=True)
 class Atlas:
-    """Where a label image and its table are, and what they are called.
+    """The files of an atlas, and its entities.
 
     Attributes
     ----------
     entities
         ``atlas`` and, where it has them, ``seg`` and ``scale``.
     space
-        The space that its labels are in; None where nothing says it.
+        The space of its labels; None where it is not known.
     image, table_path
-        Where it comes from; the table may be None, and is then made from the image.
+        The files; a table of None is made from the image.
     root
-        The folder that BIDS URIs to both start from.
+        The folder to which BIDS URIs of both are relative.
     """
 
     entities: Mapping[str, str]
@@ -44,7 +44,7 @@ class Atlas:
 
     @property
     def key(self) -> str:
-        """What tells this atlas from the others: ``Schaefer2018_seg-100Parcels7Networks``."""
+        """The atlas' unique name: ``Schaefer2018_seg-100Parcels7Networks``."""
         first, *rest = sort_entities(self.entities).items()
         return "_".join([first[1], *(f"{k}-{v}" for k, v in rest)])
 
@@ -56,34 +56,33 @@ def read_atlas(
     background: int = BACKGROUND,
     wanted: Sequence[str] = (),
 ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """A label image with its table, checked against each other.
+    """Read a label image with its table, and check them against each other.
 
     Parameters
     ----------
     image, table_path
-        The files; without a table, the labels of the image in rising order are named
-        ``label1``, ….
+        The files; without a table, labels are named ``label1``, … by their index.
     background
-        A value of the image that is no label, as 0 is none.
+        Additional background value of the image, beside 0.
     wanted
         Labels by index or name; all unless given.
 
     Returns
     -------
     labels : numpy.ndarray of int64, shape (x, y, z)
-        Those of the table; all else is 0.
+        Those of the table; elsewhere 0.
     affine : numpy.ndarray, shape (4, 4), voxel indices to mm
     table : pandas.DataFrame
-        A row per label in the table's order: ``index``, ``name``, whatever else it has, and
+        A row per label in the table's order: ``index``, ``name``, its other columns, and
         ``voxels_atlas``, the label's voxels in the image.
 
     Raises
     ------
     BadDataError
-        Where image or table are wrong in themselves, the image has labels that the table lacks,
-        or none of those wanted is there.
+        Where image or table are invalid, the image has labels that the table lacks, or none of
+        those wanted exists.
     """
-    labels, affine = read_labels(image)
+    labels, affine = read_label_image(image)
     if background != BACKGROUND:
         labels = np.where(labels == background, BACKGROUND, labels)
     present, counts = np.unique(labels, return_counts=True)
@@ -95,7 +94,7 @@ def read_atlas(
         if unknown.size:
             raise BadDataError(
                 f"{table_path}: the image {image.name} has labels that the table lacks: "
-                f"{_listed(unknown)}; add a row for each"
+                f"{_list_values(unknown)}; add a row for each"
             )
     else:
         table = pd.DataFrame({"index": present, "name": [f"label{i}" for i in present]})
@@ -114,7 +113,7 @@ def read_atlas(
 def _checked_table(path: Path, background: int) -> pd.DataFrame:
     table = read_table(path, background=background)
     if (table["index"] == BACKGROUND).any():
-        # 0 fills what is outside of an image or a mask, so it cannot be a label, too.
+        # 0 marks voxels outside of an image or a mask.
         raise BadDataError(
             f"{path}: {BACKGROUND} is a label here, as --background-label is {background}, but "
             "it has to be free for what is outside of the brain; renumber it in image and table"
@@ -122,13 +121,13 @@ def _checked_table(path: Path, background: int) -> pd.DataFrame:
     return table
 
 
-def _listed(values: np.ndarray, most: int = 20) -> str:
+def _list_values(values: np.ndarray, most: int = 20) -> str:
     shown = ", ".join(str(value) for value in values[:most])
     return shown + (f", … ({len(values)} in all)" if len(values) > most else "")
 
 
-def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A label image as integers.
+def read_label_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a label image as integers.
 
     Returns
     -------

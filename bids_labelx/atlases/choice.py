@@ -1,4 +1,4 @@
-"""Which atlases each run is reduced to: those of its space, and segmentations of its own."""
+"""The atlases of each run: those in its space, and its own segmentations."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _Tables = dict[str, tuple[Path, pd.DataFrame]]
 
 @dataclass(frozen=True)
 class AtlasChoice:
-    """What the user's words for atlases come to.
+    """The atlases chosen with ``--atlas``.
 
     Attributes
     ----------
     names
-        By space, the names of the atlases of its runs; only spaces whose runs are to be done.
+        By space, the names of the atlases of its runs; spaces without an atlas are excluded.
     of_run
         By BOLD image, the atlases of a run.
     problems
-        By BOLD image, why a run cannot have all of them.
+        By BOLD image, why a run lacks one of its atlases.
     labels
-        By name, how many labels an atlas has, or are chosen of it.
+        By name, the number of labels, or of those chosen, of an atlas.
     """
 
     names: Mapping[str, tuple[str, ...]]
@@ -43,15 +43,15 @@ class AtlasChoice:
 
 
 def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
-    """The atlases of each run, and their label tables checked.
+    """The atlases of each run, with their label tables checked.
 
-    A dataset often has its runs in several spaces. Where the user did not ask for one with
-    ``--space``, those that no atlas fits are left out; where none is left, it is an error.
+    A dataset often has its runs in several spaces. Without ``--space``, spaces that no atlas is
+    in are excluded; if all are, it is an error.
 
     Raises
     ------
     LabelxError
-        For what concerns every run.
+        For a problem of every run.
     """
     parsed = {spec: parse_derivative(spec) for spec in settings.atlas}
     derivatives = [one for one in parsed.values() if one is not None]
@@ -63,7 +63,7 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
             for one in derivatives:
                 _check_somewhere(one, [run for run in runs if run.space == space])
             only_own = derivatives and not specs
-            shared[space] = [] if only_own else _find(settings, specs, space)
+            shared[space] = [] if only_own else _find_shared(settings, specs, space)
         except SpaceError as error:
             if settings.space:
                 raise
@@ -80,7 +80,7 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     problems: dict[Path, str] = {}
     for run in (run for run in runs if run.space in shared):
         try:
-            own = [_of_run(one, run, settings, tables) for one in derivatives]
+            own = [_own_atlas(one, run, settings, tables) for one in derivatives]
         except LabelxError as error:
             problems[run.bold] = f"{run.name}: {error}"
             continue
@@ -94,17 +94,17 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     return AtlasChoice(names, of_run, problems, labels)
 
 
-def _find(settings: Settings, specs: Sequence[str], space: str) -> list[Atlas]:
+def _find_shared(settings: Settings, specs: Sequence[str], space: str) -> list[Atlas]:
     return find_atlases(specs, settings.atlas_dataset, space, atlas_space=settings.atlas_space)
 
 
 def _check_somewhere(derivative: Derivative, runs: Sequence[Run]) -> None:
-    """Refuse a space of whose runs none has such a segmentation."""
+    """Refuse a space if none of its runs has such a segmentation."""
     if not any(derivative.text in run.segmentations for run in runs):
         raise SpaceError(runs[0].missing[derivative.text])
 
 
-def _of_run(derivative: Derivative, run: Run, settings: Settings, tables: _Tables) -> Atlas:
+def _own_atlas(derivative: Derivative, run: Run, settings: Settings, tables: _Tables) -> Atlas:
     if derivative.text not in run.segmentations:
         raise BadDataError(run.missing[derivative.text])
     image = run.segmentations[derivative.text]
@@ -125,7 +125,7 @@ def _of_run(derivative: Derivative, run: Run, settings: Settings, tables: _Table
 
 
 def _add_table(tables: _Tables, key: str, path: Path, table: pd.DataFrame) -> None:
-    """Keep a table, and refuse one that has other rows than the one before of that name.
+    """Add the table of an atlas, and refuse one with other rows than the first of that name.
 
     All time series of an atlas have the same columns, in every space and run.
     """
@@ -139,9 +139,9 @@ def _add_table(tables: _Tables, key: str, path: Path, table: pd.DataFrame) -> No
 
 
 def _count_labels(words: Sequence[str], tables: _Tables) -> dict[str, int]:
-    """How many labels are chosen of each atlas.
+    """The number of labels chosen of each atlas.
 
-    Words of ``--labels`` that no atlas knows are refused, and atlases that know none of them.
+    Labels in no atlas are refused, and atlases without any of the labels.
     """
     if not words:
         return {key: len(table) for key, (_, table) in tables.items()}
@@ -155,7 +155,7 @@ def _count_labels(words: Sequence[str], tables: _Tables) -> dict[str, int]:
             "a label goes by its index or its whole name"
         )
     if empty:
-        problems.append(f"--labels: none of them in {', '.join(empty)}; leave that atlas out")
+        problems.append(f"--labels: none of them in {', '.join(empty)}; remove that atlas")
     if problems:
         raise UsageError("\n".join(problems))
     return {key: len(kept) for key, (kept, _) in chosen.items()}

@@ -1,4 +1,4 @@
-"""Where atlases come from: files, BIDS atlas datasets, TemplateFlow's local folder."""
+"""Finding atlases in files, BIDS atlas datasets, and TemplateFlow's local folder."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from bids_labelx.atlases.atlas import Atlas
-from bids_labelx.errors import BadDataError, MissingInputError, SpaceError, UsageError
+from bids_labelx.errors import MissingInputError, SpaceError, UsageError
 from bids_labelx.images import open_image
-from bids_labelx.names import camel, parse_name
+from bids_labelx.inputs.metadata import inherited_table, only_table
+from bids_labelx.names import Name, camel, parse_name
 
 _SEARCHED = ("", "sourcedata/atlases", "sourcedata")
 
-# Endings of the tables that may lie beside an image, where there is no BIDS table.
+# Endings of tables beside an image that has no BIDS table.
 _TABLES = (".csv", ".txt", ".nii.txt", ".lut", ".xml", ".label")
 
 
@@ -31,25 +32,25 @@ def find_atlases(
     ----------
     specs
         ``IMAGE``, ``NAME=IMAGE``, ``NAME=IMAGE,TABLE`` or ``NAME[:SEG]``, looked up in `dataset`
-        and then in TemplateFlow's folder; none of them means all atlases of `dataset` in `space`.
+        and then in TemplateFlow's folder; if empty, all atlases of `dataset` in `space`.
     dataset
         A BIDS atlas dataset.
     space
         The space of the runs, ``native`` for files without a ``space-`` entity.
     atlas_space
-        The space that all these atlases are in, whatever their names say.
+        The space of all these atlases, instead of those in their names.
 
     Raises
     ------
     SpaceError
         Where an atlas' space is not known, or is not that of the runs.
     UsageError
-        Where an atlas is not to be found, or two have the same name.
+        Where an atlas is not found, or two have the same name.
     MissingInputError, BadDataError
-        Where a file is missing, or it is not clear which one is meant.
+        Where a file is missing, or several match.
     """
     if specs:
-        atlases = [_find(spec, dataset, atlas_space or space) for spec in specs]
+        atlases = [_find_atlas(spec, dataset, atlas_space or space) for spec in specs]
     else:
         atlases = _in_dataset(dataset, atlas_space or space) if dataset else []
         if not atlases:
@@ -61,7 +62,7 @@ def find_atlases(
 
 
 def check_names(atlases: Sequence[Atlas]) -> None:
-    """Refuse atlases whose outputs would have one name, or whose sources would.
+    """Refuse atlases that share a name, so that outputs or BIDS URIs would.
 
     Raises
     ------
@@ -84,19 +85,19 @@ def check_names(atlases: Sequence[Atlas]) -> None:
 
 
 def templateflow_home() -> Path:
-    """TemplateFlow's local folder, there or not."""
+    """TemplateFlow's local folder, which may not exist."""
     chosen = os.environ.get("TEMPLATEFLOW_HOME")
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "templateflow"
 
 
 def space_of(image: Path) -> str | None:
-    """The space that a name says, a cohort joined as in BIDS' ``space-MNIInfant+1``."""
+    """The space in a file name, a cohort joined as in BIDS' ``space-MNIInfant+1``."""
     entities = parse_name(image).entities
     space = entities.get("space") or entities.get("tpl")
     return f"{space}+{entities['cohort']}" if space and "cohort" in entities else space
 
 
-def _find(spec: str, dataset: Path | None, space: str) -> Atlas:
+def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
     if Path(spec).is_file():
         return _from_file(Path(spec), None, None)
     name, equals, files = spec.partition("=")
@@ -114,16 +115,16 @@ def _find(spec: str, dataset: Path | None, space: str) -> Atlas:
     for _, atlases in places:
         named = [one for one in atlases if one.entities["atlas"] == name]
         named = [one for one in named if not seg or seg in _segmentation(one.entities)]
-        fitting = [atlas for atlas in named if atlas.space == space]
-        there = [atlas for atlas in fitting if _downloaded(atlas)]
-        if len(there) == 1:
-            return there[0]
-        if len(there) > 1:
-            listed = "\n".join(str(atlas.image) for atlas in there)
+        matching = [atlas for atlas in named if atlas.space == space]
+        downloaded = [atlas for atlas in matching if _is_downloaded(atlas)]
+        if len(downloaded) == 1:
+            return downloaded[0]
+        if len(downloaded) > 1:
+            listed = "\n".join(str(atlas.image) for atlas in downloaded)
             raise UsageError(f"--atlas {spec}: several fit, say which with NAME:SEG\n{listed}")
-        if fitting:
+        if matching:
             raise MissingInputError(
-                f"--atlas {spec}: {fitting[0].image} or its table is empty, as it was not "
+                f"--atlas {spec}: {matching[0].image} or its table is empty, as it was not "
                 "downloaded; do that before a run, with\n"
                 f"bids_labelx --fetch-atlas {spec} --space {space}"
             )
@@ -137,8 +138,8 @@ def _find(spec: str, dataset: Path | None, space: str) -> Atlas:
     raise UsageError(_not_found(spec, places, dataset))
 
 
-def _downloaded(atlas: Atlas) -> bool:
-    """Whether there is more than the placeholders of TemplateFlow's client."""
+def _is_downloaded(atlas: Atlas) -> bool:
+    """Whether the files are more than placeholders of TemplateFlow's client."""
     files = [path for path in (atlas.image, atlas.table_path) if path is not None]
     return all(path.stat().st_size for path in files)
 
@@ -154,8 +155,8 @@ def _not_found(
     found = []
     for folder, atlases in places:
         if folder == dataset:
-            there = sorted({_spec_of(atlas) for atlas in atlases})
-            found.append(f"not in {folder}; there are {', '.join(there) or 'none'}")
+            names = sorted({_spec_of(atlas) for atlas in atlases})
+            found.append(f"not in {folder}; there are {', '.join(names) or 'none'}")
         else:
             found.append(f"not in TemplateFlow's folder {folder}")
     return f"--atlas {spec}: " + "; ".join(found)
@@ -167,8 +168,9 @@ def _spec_of(atlas: Atlas) -> str:
 
 
 def _segmentation(entities: Mapping[str, str]) -> list[str]:
-    """What tells the segmentations of one atlas apart: SEG in NAME:SEG may be any of it."""
-    return [entities[key] for key in ("seg", "scale") if key in entities]
+    """The values that SEG in NAME:SEG may have for an atlas."""
+    own = _atlas_entities(entities)
+    return [own[key] for key in ("seg", "scale") if key in own]
 
 
 def _from_file(image: Path, table: Path | None, name: str | None) -> Atlas:
@@ -178,38 +180,36 @@ def _from_file(image: Path, table: Path | None, name: str | None) -> Atlas:
         raise MissingInputError(f"--atlas: there is no table {table}")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9]+", name):
         raise UsageError(f"--atlas {name}=…: a name has letters and digits only")
-    own = _entities(parse_name(image).entities)
+    own = _atlas_entities(parse_name(image).entities)
     if name is not None:
         entities = {**own, "atlas": name} if "atlas" in own else {"atlas": name}
     else:
         named = own.get("atlas") or camel(image.name.partition(".")[0])
         entities = {**own, "atlas": named}
-    image = _plain(image)
-    table = _plain(table) if table else _beside(image)
+    image = _absolute(image)
+    table = _absolute(table) if table else _find_table(image)
     folders = [image.parent] if table is None else [image.parent, table.parent]
     root = Path(os.path.commonpath(folders))
     return Atlas(entities, space_of(image), image, table, root)
 
 
-def _entities(entities: Mapping[str, str]) -> dict[str, str]:
-    """What an atlas is called by; the ``desc-`` of TemplateFlow's files is BIDS' ``seg-``."""
+def _atlas_entities(entities: Mapping[str, str]) -> dict[str, str]:
+    """The entities of an atlas; the ``desc-`` of TemplateFlow's files is BIDS' ``seg-``."""
     kept = {key: entities[key] for key in ("atlas", "seg", "scale") if key in entities}
     if "atlas" in kept and "desc" in entities:
         kept.setdefault("seg", entities["desc"])
     return kept
 
 
-def _plain(path: Path) -> Path:
-    """Absolute and without ``..``, links left alone: sidecars show the path the user knows."""
+def _absolute(path: Path) -> Path:
+    """Absolute, without ``..``, and with links as they are: sidecars show the user's path."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _beside(image: Path, root: Path | None = None) -> Path | None:
-    """The table of an image: of the same name, else by BIDS' inheritance.
+def _find_table(image: Path, root: Path | None = None) -> Path | None:
+    """The table of an image: of the same name, else of the same atlas by BIDS' inheritance.
 
-    By inheritance it lies in the image's folder or one above it up to `root`, is of the same
-    atlas, and has no entity that the image does not have; the nearest with the most entities is
-    taken.
+    Without `root`, only the image's own folder is searched.
     """
     stem = image.name.partition(".")[0]
     same = image.with_name(stem + ".tsv")
@@ -217,33 +217,19 @@ def _beside(image: Path, root: Path | None = None) -> Path | None:
         return same
     others = [path for end in _TABLES if (path := image.with_name(stem + end)).is_file()]
     if others:
-        return _only(image, others)
+        return only_table(image, others, root or image.parent)
     name = parse_name(image)
     if "atlas" not in name.entities:
         return None
-    folders = [image.parent, *image.parent.parents]
-    folders = folders[: folders.index(root) + 1] if root is not None else folders[:1]
-    for folder in folders:
-        tables = {path: parse_name(path) for path in sorted(folder.glob(f"*_{name.suffix}.tsv"))}
-        fitting = {
-            path: len(other.entities)
-            for path, other in tables.items()
-            if "atlas" in other.entities and other.entities.items() <= name.entities.items()
-        }
-        if fitting:
-            return _only(image, [p for p, n in fitting.items() if n == max(fitting.values())])
-    return None
+    return inherited_table(image, root or image.parent, name, _entities_with_atlas)
 
 
-def _only(image: Path, tables: Sequence[Path]) -> Path:
-    if len(tables) > 1:
-        listed = "\n".join(map(str, tables))
-        raise BadDataError(f"{image}: several tables fit equally, say which\n{listed}")
-    return tables[0]
+def _entities_with_atlas(name: Name) -> dict[str, str | None]:
+    return {**name.entities, "atlas": name.entities.get("atlas")}
 
 
 def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas]:
-    """The atlases of a BIDS atlas dataset, of each the finest resolution, sorted by name."""
+    """The atlases of a BIDS atlas dataset in their finest resolution, sorted by name."""
     if not dataset.is_dir():
         raise MissingInputError(f"--atlas-dataset {dataset}: there is no such folder")
     pattern = f"tpl-*/**/*_atlas-{name}_*dseg.nii*"
@@ -268,10 +254,10 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             found[same] = image
     return [
         Atlas(
-            _entities(parse_name(path).entities),
+            _atlas_entities(parse_name(path).entities),
             space_of(path),
             path,
-            _beside(path, dataset),
+            _find_table(path, dataset),
             dataset,
         )
         for path in found.values()
@@ -279,7 +265,7 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
 
 
 def _voxel_volume(image: Path) -> float:
-    """In mm³; of a file that is only a placeholder more than of any other."""
+    """In mm³; infinite for an empty placeholder."""
     if not image.stat().st_size:
         return float("inf")
     return float(np.prod(open_image(image).header.get_zooms()[:3]))
@@ -338,24 +324,22 @@ def fetch_atlas(spec: str, space: str) -> list[Path]:
     wanted = {path: e for path, e in atlases.items() if e["atlas"] == name}
     if seg:
         # A table without a segmentation is of all of them.
-        wanted = {p: e for p, e in wanted.items() if seg in (_segmentation(_entities(e)) or [seg])}
+        wanted = {path: e for path, e in wanted.items() if seg in (_segmentation(e) or [seg])}
     if not any(path.name.endswith(".nii.gz") for path in wanted):
-        words = {
-            ":".join([e["atlas"], *_segmentation(_entities(e))[:1]]) for e in atlases.values()
-        }
-        there = ", ".join(sorted(words)) or "none"
-        raise UsageError(f"--fetch-atlas {spec}: TemplateFlow has none in {space}; it has {there}")
+        specs = {":".join([e["atlas"], *_segmentation(e)[:1]]) for e in atlases.values()}
+        known = ", ".join(sorted(specs)) or "none"
+        raise UsageError(f"--fetch-atlas {spec}: TemplateFlow has none in {space}; it has {known}")
     try:
         for path, entities in wanted.items():
-            api.get(template, raise_empty=True, **_query(path, entities))
-    # The client raises what its library for the network does, and plain exceptions.
+            api.get(template, raise_empty=True, **_client_filters(path, entities))
+    # The client raises the errors of its network library, and plain exceptions.
     except Exception as error:
         raise MissingInputError(f"--fetch-atlas {spec}: cannot be downloaded ({error})") from error
     return sorted(wanted)
 
 
-def _query(path: Path, entities: Mapping[str, str]) -> dict[str, Any]:
-    """One file in the words of TemplateFlow's client, where None is a file without the entity."""
+def _client_filters(path: Path, entities: Mapping[str, str]) -> dict[str, Any]:
+    """The filters of TemplateFlow's client for one file; None is a file without the entity."""
     words = {"atlas": "atlas", "desc": "desc", "seg": "segmentation", "scale": "scale"}
     numbers = {"res": "resolution", "cohort": "cohort"}
     return {

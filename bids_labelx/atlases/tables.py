@@ -1,6 +1,6 @@
-"""Label tables: which value of a label image is which region, in the formats atlases come with.
+"""Label tables: the regions of the values of a label image, in the formats atlases come with.
 
-What a file is shows in what it holds, never in its extension. Understood are
+The format is recognised by the content, never by the extension. Supported are
 
 - tables with a header: BIDS TSV, and CSV or TSV with other words for the index and the name;
 - FreeSurfer colour LUTs, Workbench label lists, ITK-SNAP label descriptions, FSL ``.lut`` files;
@@ -29,14 +29,14 @@ from bids_labelx.errors import BadDataError, MissingInputError
 
 BACKGROUND = 0
 
-# Columns that the app computes; a table that it wrote itself is read without them.
+# Columns that the app computes; of its own tables, they are not read.
 COMPUTED = ("voxels_atlas", "voxels_grid", "voxels_covered", "coverage", "status")
 
-# Where a row stands in the file ("line 3"), and its cells by column; each has index and name.
+# The place of a row in the file ("line 3"), and its cells by column; each has index and name.
 _Row = tuple[str, dict[str, str]]
 
-# Headings of the index and of the names, in any case and without blanks, dots and underscores;
-# those that come first are taken first.
+# Headings of the index and of the names, whatever their case and without blanks, dots and
+# underscores, by priority.
 _INDEX_WORDS = (
     *("index", "id", "idx", "roi", "value", "label", "labelid", "labelindex", "labelnumber"),
     *("labelvalue", "roiid", "roiindex", "roinumber", "regionid", "regionindex", "parcelid"),
@@ -50,7 +50,7 @@ _SHARE = r"(?:0?\.[0-9]+|0\.?|1(?:\.0*)?)"
 _RGB = r"(?P<red>{0})\s+(?P<green>{0})\s+(?P<blue>{0})"
 _BYTES = _RGB.format(_BYTE)
 
-# Formats of a line per label: what a line is, and its pattern after the index.
+# Formats of a line per label: a description, and the pattern after the index.
 _ITKSNAP = (
     'index R G B A VIS MESH "name" (ITK-SNAP)',
     rf'{_BYTES}\s+[0-9.]+\s+[0-9]\s+[0-9]\s+"(?P<name>.*)"',
@@ -64,43 +64,42 @@ _MRICRON = (
     "index name [number], tabs around a name with blanks (MRIcron)",
     r"(?![0-9.]+(?:\s|$))(?P<name>(?<=\t)[^\t]+|\S+)(?:\s+(?P<code>[0-9]+))?",
 )
-# Workbench has the name in the line before; here it is put at the end.
+# Workbench has the name in the line before; here it is moved to the end.
 _WORKBENCH = ("a name, then index R G B A (Workbench)", rf"{_BYTES}\s+{_BYTE} (?P<name>.*)")
 
 
 def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
-    """A label table with ``index`` and ``name`` first and background left out.
+    """Read a label table, without background, with ``index`` and ``name`` first.
 
-    In a TSV with columns ``index`` and ``name`` these are what they say. In other tables with a
-    header the index is a column with a word for it (index, id, roi, value, label number, …) that
-    holds whole numbers. The name is the column ``name`` where every region has one of its own,
-    else ``label`` or another word for it; those that are not taken are kept. Where none of them
-    tells all regions apart, names that repeat in ``label`` (or such) are completed by the
-    hemisphere, or else by the index (``insula_L``, ``PCcor_24``), and ``label`` is kept as it
-    stands. A name that repeats in ``name``, or in a table without a header, is refused.
+    In a TSV with columns ``index`` and ``name`` these are used. In other tables with a header the
+    index is a column of whole numbers with a heading for it (index, id, roi, value, label number,
+    …). The name is the column ``name`` if unique, else ``label`` or another heading for it; the
+    other columns are kept. If none is unique, names that repeat in ``label`` (or such) are
+    completed by the hemisphere, or else by the index (``insula_L``, ``PCcor_24``), and ``label``
+    is kept unchanged. A name that repeats in ``name``, or in a table without a header, is refused.
 
     Parameters
     ----------
     path
         The table.
     background
-        The index that is no label; its row is left out.
+        The index of the background, whose row is not read.
 
     Returns
     -------
     pandas.DataFrame
-        ``index`` (int64) and ``name``, then all other columns as text, as they stand in the file,
-        in its order of rows. Colours of lookup tables are a column ``color``, ``#rrggbb``; what
-        else they say about display is left out. A heading ``name`` or ``index`` over something
-        else becomes ``name_in_file``.
+        ``index`` (int64) and ``name``, then all other columns as text, unchanged, in the file's
+        order of rows. Colours of lookup tables are a column ``color``, ``#rrggbb``; other display
+        settings are not read. Another column called ``name`` or ``index`` becomes
+        ``name_in_file``.
 
     Raises
     ------
     MissingInputError
         Where there is no such file.
     BadDataError
-        Where the format is not understood, a column is missing or two could be the index, an
-        index is no whole number, an index or name comes twice, or a row has no name.
+        Where the format is not supported, a column is missing or two could be the index, an index
+        is no whole number, an index or name is not unique, or a row has no name.
     """
     try:
         content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
@@ -117,7 +116,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
     first = lines[0][1]
     second = lines[1][1].strip() if len(lines) > 1 else ""
     if "\t" not in first and re.fullmatch(r"-?[0-9]+(\s+-?[0-9]+){4}", second):
-        # A name that is left over at the end has no numbers, and will not fit.
+        # A last name without its numbers will not match the format.
         pairs = zip(lines[::2], [*lines[1::2], (lines[-1][0], "")], strict=False)
         joined = [(number, f"{line.strip()} {name}") for (_, name), (number, line) in pairs]
         rows = _line_rows(path, joined, (_WORKBENCH,))
@@ -130,21 +129,21 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
 
 
 def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The labels that a user asked for by index or by exact name.
+    """Select labels by index or by exact name.
 
     Parameters
     ----------
     table
         A table of :func:`read_table`.
     wanted
-        A whole number is an index if the table has it; else it is a name, like any other word.
+        A whole number is an index if the table has it, else a name.
 
     Returns
     -------
     subset : pandas.DataFrame
         Their rows, in the table's order.
     unmatched : list of str
-        The words that no row matches, in the order they were asked for.
+        Those that no row matches, in their order.
     """
     numbers = {word: int(word) for word in wanted if re.fullmatch("[0-9]{1,18}", word)}
     there = set(table["index"])
@@ -156,7 +155,7 @@ def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFr
 
 
 def _decoded(path: Path, content: bytes) -> str:
-    """The text of a file, with Unix line ends."""
+    """The text of a file, with Unix line endings."""
     if b"\0" in content:
         raise BadDataError(f"{path}: not a text file in UTF-8 (it has zero bytes); save it as one")
     try:
@@ -190,7 +189,7 @@ def _whole(path: Path, where: str, text: str) -> int:
 
 
 def _checked(path: Path, rows: Sequence[_Row], background: int) -> pd.DataFrame:
-    """The table of these rows without background, if it is one."""
+    """The table of these rows without background, checked."""
     indices: dict[int, str] = {}
     names: dict[str, int] = {}
     kept = []
@@ -201,7 +200,7 @@ def _checked(path: Path, rows: Sequence[_Row], background: int) -> pd.DataFrame:
         if not name:
             raise BadDataError(f"{path}, {where}: a row without a name (index {index})")
         for column, cell in {**cells, "name": name}.items():
-            # They would break the lines of the tables that the app writes.
+            # They would break the lines of the app's own tables.
             if re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", column + cell):
                 raise BadDataError(
                     f"{path}, {where}: a tab, line break or other control character in {column}, "
@@ -229,7 +228,7 @@ def _checked(path: Path, rows: Sequence[_Row], background: int) -> pd.DataFrame:
 def _line_rows(
     path: Path, lines: Sequence[tuple[int, str]], forms: Sequence[tuple[str, str]]
 ) -> list[_Row]:
-    """The rows of a format with a line per label; the first line says which it is."""
+    """The rows of a format with a line per label, recognised by the first line."""
     start = lines[0][1].strip()
     patterns = {what: re.compile(rf"(?P<index>[0-9]+)\s+{rest}") for what, rest in forms}
     fitting = [what for what, pattern in patterns.items() if pattern.fullmatch(start)]
@@ -251,7 +250,7 @@ def _line_rows(
 
 
 class _NoDoctype(ElementTree.TreeBuilder):
-    """Stops at a DOCTYPE, the only place where entities can be declared."""
+    """Refuses a DOCTYPE, the only place where entities can be declared."""
 
     def doctype(self, *_: object) -> None:
         raise ValueError("it has a DOCTYPE, take that out")
@@ -287,7 +286,7 @@ def _word(heading: str) -> str:
 
 
 def _delimiter(line: str) -> str | None:
-    """What parts the columns, if the line is the header of a table of labels."""
+    """The delimiter of the columns, if the line is the header of a table of labels."""
     for delimiter in "\t;,":
         words = [_word(cell) for cell in line.split(delimiter)]
         known = set(words) & {*_INDEX_WORDS, *_NAME_WORDS}
@@ -323,7 +322,7 @@ def _column_rows(path: Path, text: str, delimiter: str, background: int) -> list
             raise BadDataError(
                 f"{path}, {where}: {len(cells)} fields where the header has {len(header)}"
             )
-        # Columns without a heading, row numbers mostly, are left out.
+        # Columns without a heading, mostly row numbers, are not read.
         rows.append((where, {c: cell for c, cell in zip(header, cells, strict=False) if c}))
     words = {column: _word(column) for column in header if column}
     if tabs and "index" in words and "name" in words:
@@ -341,19 +340,19 @@ def _column_rows(path: Path, text: str, delimiter: str, background: int) -> list
 
 
 def _unquoted(cell: str) -> str:
-    """A field of a TSV: BIDS has no quotes around it, but fMRIPrep's tables do, and pandas may."""
+    """A field of a TSV without quotes, which BIDS does not allow and fMRIPrep's tables have."""
     inner = cell.strip()[1:-1]
     quoted = cell.strip() == f'"{inner}"' and '"' not in inner.replace('""', "")
     return inner.replace('""', '"') if quoted else cell
 
 
 def _index_column(path: Path, rows: Sequence[_Row], words: Mapping[str, str]) -> str:
-    """The column of the index, if it is certain; `words` are the headings, reduced."""
+    """The column of the index, if unambiguous; `words` are the normalised headings."""
     named = [c for word in _INDEX_WORDS for c in words if words[c] == word]
     whole = [c for c in named if all(_WHOLE.fullmatch(cells[c].strip()) for _, cells in rows)]
     fitting = [c for c in named if words[c] == "index" or c in whole]
     if not [c for c in words if words[c] in _NAME_WORDS and c not in fitting]:
-        # Something has to be the name: numbers under `label`, say.
+        # One column has to be the name, such as numbers under `label`.
         fitting = [c for c in fitting if words[c] not in _NAME_WORDS] or fitting
     fitting = fitting or [c for c in named if words[c] not in _NAME_WORDS]
     if not fitting:
@@ -365,7 +364,7 @@ def _index_column(path: Path, rows: Sequence[_Row], words: Mapping[str, str]) ->
             found = ", ".join(f"{c} {value}" for c, value in values.items())
             raise BadDataError(
                 f"{path}, {where}: several columns could be the index, and they differ ({found}); "
-                "leave one of them, or write it as TSV with the columns index and name"
+                "keep one of them, or write it as TSV with the columns index and name"
             )
     return index
 
@@ -373,7 +372,7 @@ def _index_column(path: Path, rows: Sequence[_Row], words: Mapping[str, str]) ->
 def _name_column(
     path: Path, rows: Sequence[_Row], words: Mapping[str, str], index: str
 ) -> tuple[str, list[str]]:
-    """The column of the names, and the names, completed where no column has one for each."""
+    """The column of the names, and the names, completed where no column is unique."""
     named = [c for word in _NAME_WORDS for c in words if words[c] == word and c != index]
     if not named:
         raise BadDataError(f"{path}: no column name (nor label, …); found {', '.join(words)}")

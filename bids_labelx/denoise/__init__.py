@@ -2,10 +2,11 @@
 a sample mask.
 
 A strategy is data, not code (``data/denoise/*.toml``): groups of confounds with their options,
-which volumes to leave out, and how signals are filtered.
+which volumes to censor, and how signals are filtered.
 """
 
-from bids_labelx.denoise.confounds import read_confounds, read_confounds_metadata
+from bids_labelx.denoise.applied import AppliedStrategy
+from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.denoising import Denoising, select
 from bids_labelx.denoise.overrides import override
 from bids_labelx.denoise.strategies import (
@@ -16,13 +17,14 @@ from bids_labelx.denoise.strategies import (
 )
 
 __all__ = [
+    "AppliedStrategy",
     "Denoising",
     "Strategy",
     "describe_presets",
     "override",
     "preset_names",
-    "read_confounds",
     "read_confounds_metadata",
+    "read_confounds_table",
     "read_strategies",
     "select",
 ]

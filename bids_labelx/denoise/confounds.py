@@ -37,7 +37,7 @@ _OLD_NUMBERED = {
 }
 
 
-def read_confounds(path: Path) -> pd.DataFrame:
+def read_confounds_table(path: Path) -> pd.DataFrame:
     """A confounds table; ``n/a`` becomes NaN, and names of fMRIPrep 1.0 and 1.1 today's.
 
     Raises

@@ -35,7 +35,7 @@ class Denoising:
     kept
         The sample mask, shape (n_volumes,), True for the volumes that stay.
     rules
-        Why the others do not: for ``dummy`` (volumes at the start), ``fd``, ``dvars`` and
+        Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars`` and
         ``short_segment`` a bool array of shape (n_volumes,). A volume may fall under several.
     framewise_displacement
         In mm, shape (n_volumes,), NaN first; None where it cannot be known.
@@ -56,7 +56,7 @@ class Denoising:
 
     @property
     def dummy(self) -> np.ndarray:
-        """True for the volumes at the start that are left out, shape (n_volumes,)."""
+        """True for the dummy volumes at the beginning, shape (n_volumes,)."""
         return self.rules["dummy"]
 
 
@@ -198,7 +198,7 @@ def _series(table: pd.DataFrame, columns: list[str], source: str, *, used: bool)
 def _rules(
     table: pd.DataFrame, volumes: Mapping[str, Any], motion: _Motion, source: str
 ) -> dict[str, np.ndarray]:
-    """Which volumes each rule leaves out."""
+    """Which volumes each rule censors."""
     scrub = volumes.get("scrub", {})
     nothing = np.zeros(len(table), bool)
     fd = _over(motion.fd, scrub.get("fd_threshold"), nothing)

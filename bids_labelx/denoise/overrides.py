@@ -28,8 +28,8 @@ def override(
     fd_threshold, std_dvars_threshold
         New thresholds (mm; no unit) of the strategies that scrub.
     dummy_scans
-        How many volumes at the start are left out, or ``auto`` for those that fMRIPrep marks as
-        non-steady-state.
+        How many volumes at the beginning are censored, or ``auto`` for those that fMRIPrep marks
+        as non-steady-state.
     clean
         New settings of cleaning, by the keys of `Strategy.clean`; None and ``none`` switch one
         off. Cut-offs and options that another filter has no use for go with the old filter.

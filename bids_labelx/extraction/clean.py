@@ -1,26 +1,186 @@
-"""Region signals without trends, drifts and confounds, standardised.
+"""Region signals censored, detrended, filtered, denoised and standardised.
 
-The order depends on the temporal filter. A Butterworth filter needs every volume in its place:
-censored ones are interpolated, the run is detrended and filtered, and only then do they go. With
-cosine terms, which are regressors, or without a filter, they go first. Regression and
-standardising come last. Signals and confounds go through the same steps, so that one does not
-bring back what was taken from the other (Lindquist et al., 2019, doi:10.1002/hbm.24528).
+The order depends on the temporal filter. A Butterworth filter needs evenly spaced volumes:
+censored ones are interpolated, the run is detrended and filtered, and only then are they dropped.
+With cosine terms, which are regressors, or without a filter, they are dropped first. Regression
+and standardising come last. Signals and confounds go through the same steps, so that none
+reintroduces what an earlier one removed (Lindquist et al., 2019, doi:10.1002/hbm.24528).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
-from bids_labelx.extraction.cleaner import Censored, prepare
-from bids_labelx.extraction.filters import Filter
-from bids_labelx.extraction.standardize import Standardize
+from bids_labelx.extraction import filters
+from bids_labelx.extraction.filters import Filter, TemporalFilter
+from bids_labelx.extraction.regressors import (
+    check_confounds,
+    confound_basis,
+    spread_basis,
+    with_drifts,
+)
+from bids_labelx.extraction.sample_mask import check_sample_mask
+from bids_labelx.extraction.standardize import (
+    Standardize,
+    check_standardize,
+    percent_change,
+    rounding_noise,
+    zscore,
+)
+
+Censored = Literal["drop", "interpolate"]
+
+BandPass = Callable[[np.ndarray], np.ndarray]
 
 
-def clean(
-    signals: np.ndarray,
+def clean(signals: np.ndarray, **options: Any) -> np.ndarray:
+    """Censor, detrend, filter, regress confounds out of, and standardise signals.
+
+    Parameters
+    ----------
+    signals : array of shape (n_volumes, n_columns)
+        Not modified. A column with a non-finite value does not touch the others.
+    **options
+        As for `prepare_cleaner`, which says what is raised and warned of.
+
+    Returns
+    -------
+    float64 array of shape (n_rows, n_columns)
+        A row for each of `Cleaner.rows`: the kept volumes, or with ``interpolate`` their span.
+    """
+    signals = np.asarray(signals, dtype=np.float64)
+    if signals.ndim != 2:
+        raise ValueError(f"signals have the shape (volumes, columns), found {signals.shape}")
+    return prepare_cleaner(len(signals), **options)(signals)
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """The steps of `clean` for one run, with options checked and confounds prepared.
+
+    Attributes
+    ----------
+    keep : bool array of shape (n_volumes,)
+        The volumes that are kept.
+    detrend, extrapolate, ensure_finite, censored
+        As for `prepare_cleaner`.
+    band_pass
+        The Butterworth filter, or None.
+    basis : float64 array of shape (n_kept, rank), or None
+        Orthonormal basis of the confounds after the same steps.
+    spread : float64 array of shape (n_rows, rank), or None
+        The same columns in the rows of the result, as far as a filter has seen them.
+    standardize
+        ``zscore_sample``, ``zscore``, ``psc`` or None.
+    mean_removed
+        Whether detrending or a high-pass takes the mean out before the confounds.
+    dimensions
+        Dimensions of the kept volumes that are left after detrending and band-pass.
+    """
+
+    keep: np.ndarray
+    detrend: bool
+    extrapolate: bool
+    ensure_finite: bool
+    censored: Censored
+    band_pass: BandPass | None
+    basis: np.ndarray | None
+    spread: np.ndarray | None
+    standardize: str | None
+    mean_removed: bool
+    dimensions: int
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Bool array of shape (n_volumes,): the volumes that the result has a row for."""
+        if self.censored == "drop":
+            return self.keep
+        if self.extrapolate:
+            return np.ones_like(self.keep)
+        after_first = np.logical_or.accumulate(self.keep)
+        return after_first & np.logical_or.accumulate(self.keep[::-1])[::-1]
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Kept volumes less the dimensions that were taken out; at worst below 1.
+
+        Confounds count by their rank, mean and slope where they are detrended; a band-pass
+        leaves the share of the spectrum that it lets through (Davey et al., 2013,
+        doi:10.1016/j.neuroimage.2012.08.022). Where nothing removes it, the mean is among them.
+        """
+        return self.dimensions - (0 if self.basis is None else self.basis.shape[1])
+
+    def __call__(self, signals: np.ndarray) -> np.ndarray:
+        """Clean signals of shape (n_volumes, n_columns); see `clean`."""
+        return self.standardized(self._denoised(signals), signals)
+
+    def _denoised(self, signals: np.ndarray) -> np.ndarray:
+        """Censor, detrend, filter and regress: all of `__call__` but standardising."""
+        run, inside = self._run_to_filter(signals)
+        cleaned = _detrend_and_filter(run, self.detrend, self.band_pass)
+        kept = cleaned[inside]
+        if self.censored == "drop":
+            cleaned = kept
+        if self.basis is not None and self.spread is not None:
+            cleaned = cleaned - self.spread @ (self.basis.T @ kept)
+        if self.censored == "drop" or self.band_pass is not None:
+            return cleaned
+        whole = np.empty((len(self.keep), cleaned.shape[1]))
+        whole[self.keep] = cleaned
+        return filters.interpolate_censored(whole, self.keep, extrapolate=self.extrapolate)[0]
+
+    def standardized(self, cleaned: np.ndarray, signals: np.ndarray) -> np.ndarray:
+        """Standardise cleaned signals by their kept volumes.
+
+        Parameters
+        ----------
+        cleaned : float64 array of shape (n_rows, n_columns)
+            Cleaned without standardising, or reduced from elements that were.
+        signals : array of shape (n_volumes, n_columns)
+            The signals before anything was removed: they say what is rounding error and, for
+            ``psc``, what 100 percent are.
+
+        Returns
+        -------
+        float64 array of shape (n_rows, n_columns)
+        """
+        original = self._finite(signals)[self.keep]
+        if len(original) == 1 and (self.detrend or self.standardize):
+            warnings.warn(
+                "only one volume is kept: it is neither detrended nor standardised", stacklevel=4
+            )
+            return cleaned
+        if self.standardize is None:
+            return cleaned
+        noise = rounding_noise(original)
+        inside = self.keep[self.rows]
+        if self.standardize != "psc":
+            ddof = 1 if self.standardize == "zscore_sample" else 0
+            return zscore(cleaned, noise, ddof, inside)
+        run, kept = self._run_to_filter(signals)
+        baseline = run.mean(axis=0)
+        if self.band_pass is not None and self.mean_removed:
+            baseline = baseline + cleaned[inside].mean(axis=0)
+        elif self.band_pass is not None:
+            filtered = _detrend_and_filter(run, self.detrend, self.band_pass)
+            baseline = filtered[kept].mean(axis=0)
+        return percent_change(cleaned, baseline, noise, inside)
+
+    def _run_to_filter(self, signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _run_to_filter(self._finite(signals), self.keep, self.band_pass, self.extrapolate)
+
+    def _finite(self, signals: np.ndarray) -> np.ndarray:
+        return np.where(np.isfinite(signals), signals, 0.0) if self.ensure_finite else signals
+
+
+def prepare_cleaner(
+    n_volumes: int,
     *,
     confounds: np.ndarray | None = None,
     sample_mask: np.ndarray | None = None,
@@ -35,13 +195,13 @@ def clean(
     extrapolate: bool = False,
     butterworth: Mapping[str, Any] | None = None,
     censored: Censored = "drop",
-) -> np.ndarray:
-    """Censor, detrend, filter, regress confounds out of, and standardise signals.
+) -> Cleaner:
+    """Check the options of `clean` and prepare the confounds, once for all signals of a run.
 
     Parameters
     ----------
-    signals : array of shape (n_volumes, n_columns)
-        Not modified. A column with a non-finite value does not touch the others.
+    n_volumes
+        Length of the run.
     confounds : array of shape (n_volumes, n_confounds) or (n_volumes,), optional
         Regressors to remove, by least squares over the kept volumes. Constant and duplicate
         columns do no harm. Not modified.
@@ -65,8 +225,8 @@ def clean(
         A column without variance, or for ``psc`` without a mean, becomes 0. False or None:
         nothing.
     standardize_confounds
-        Bring confounds to zero mean and unit variance first, so that regression leaves the mean
-        of the signals alone. Otherwise they are used as they are, detrended or not.
+        Z-score confounds first, so that regression leaves the mean of the signals alone.
+        Otherwise they are used as they are, detrended or not.
     ensure_finite
         Take non-finite values of the signals for 0.
     extrapolate
@@ -79,11 +239,6 @@ def clean(
         with the interpolated signals less the interpolated confounds, weighted as in the kept
         volumes. Those before the first and after the last kept one stay away, unless they are
         extrapolated.
-
-    Returns
-    -------
-    float64 array of shape (n_rows, n_columns)
-        A row for each of `Cleaner.rows`: the kept volumes, or with ``interpolate`` their span.
 
     Raises
     ------
@@ -106,23 +261,67 @@ def clean(
     of the interpolated run plus the little that filtering brought back at the run's ends: the
     convention of nilearn.
     """
-    signals = np.asarray(signals, dtype=np.float64)
-    if signals.ndim != 2:
-        raise ValueError(f"signals have the shape (volumes, columns), found {signals.shape}")
-    cleaner = prepare(
-        len(signals),
-        confounds=confounds,
-        sample_mask=sample_mask,
-        t_r=t_r,
-        filter=filter,
-        low_pass=low_pass,
-        high_pass=high_pass,
-        detrend=detrend,
-        standardize=standardize,
-        standardize_confounds=standardize_confounds,
-        ensure_finite=ensure_finite,
-        extrapolate=extrapolate,
-        butterworth=butterworth,
-        censored=censored,
+    divisor = check_standardize(standardize)
+    keep = check_sample_mask(sample_mask, n_volumes)
+    regressors = None if confounds is None else check_confounds(confounds, keep)
+    chosen = filters.choose_filter(filter, t_r=t_r, low_pass=low_pass, high_pass=high_pass)
+    band_pass: BandPass | None = None
+    if chosen is not None and chosen.kind == "cosine":
+        regressors = with_drifts(regressors, chosen, n_volumes)
+    elif chosen is not None:
+        band_pass = partial(filters.butterworth, **chosen.cutoffs, **(butterworth or {}))
+    basis = spread = None
+    if regressors is not None:
+        run, inside = _run_to_filter(regressors, keep, band_pass, extrapolate)
+        columns = _detrend_and_filter(run, detrend, band_pass)
+        noise = rounding_noise(run[inside])
+        basis = spread = confound_basis(columns[inside], noise, standardize_confounds)
+        if censored == "interpolate":
+            spread = spread_basis(basis, columns, inside, standardize_confounds)
+    return Cleaner(
+        keep,
+        detrend,
+        extrapolate,
+        ensure_finite,
+        censored,
+        band_pass,
+        basis,
+        spread,
+        divisor,
+        mean_removed=detrend or high_pass is not None,
+        dimensions=_dimensions(int(np.count_nonzero(keep)), detrend, chosen),
     )
-    return cleaner(signals)
+
+
+def _dimensions(n_kept: int, detrend: bool, chosen: TemporalFilter | None) -> int:
+    """How many dimensions of `n_kept` volumes are left by detrending and a band-pass."""
+    trend = min(2, n_kept) if detrend and n_kept > 1 else 0
+    if chosen is None or chosen.kind != "butterworth":
+        return n_kept - trend
+    nyquist = 0.5 / chosen.t_r
+    low, high = chosen.high_pass or 0.0, chosen.low_pass or nyquist
+    passed = round(n_kept * (high - low) / nyquist)
+    # Below a high-pass lies the trend, too.
+    return passed - (0 if chosen.high_pass else trend)
+
+
+def _run_to_filter(
+    columns: np.ndarray, keep: np.ndarray, band_pass: BandPass | None, extrapolate: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Copy of what detrending and filtering are to see, and which of its volumes are kept.
+
+    The run with its censored volumes interpolated if a filter follows, else the kept volumes.
+    """
+    if band_pass is None:
+        kept = columns[keep]
+        return kept, np.ones(len(kept), dtype=bool)
+    return filters.interpolate_censored(columns, keep, extrapolate=extrapolate)
+
+
+def _detrend_and_filter(
+    columns: np.ndarray, detrend: bool, band_pass: BandPass | None
+) -> np.ndarray:
+    """Columns less their trend, then band-passed, where either is asked for."""
+    if detrend:
+        columns = filters.remove_trend(columns)
+    return columns if band_pass is None else band_pass(columns)

@@ -1,13 +1,13 @@
-"""Statistics over the voxels that have data, where that is judged before something else is done.
+"""Statistics over covered elements, with coverage judged on the run before it is changed.
 
-A voxel is covered when it is finite in every volume and not zero in all of them. Smoothing gives
-a voxel without data something of its neighbours', and cleaning turns a constant one into zeros:
-what they make of a run no longer shows which voxels were covered in it.
+An element is covered when it is finite in every volume and not zero in all of them. Smoothing
+gives a voxel without data something of its neighbours', and cleaning turns a constant one into
+zeros: their results no longer show which elements of the run were covered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,25 +15,25 @@ from typing import Any
 import numpy as np
 
 from bids_labelx.extraction.reduce import Reduction, Regions, reduce_volumes
+from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.spatial import smooth_volumes
-from bids_labelx.extraction.stream import Volumes
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the volumes have shown of some voxels; brought up to date as they are read.
+class Coverage:
+    """Coverage of some elements over the volumes read so far; updated while a run is read.
 
     Attributes
     ----------
-    voxels : intp array of shape (m,)
-        Flat indices in Fortran order, ascending.
+    elements : intp array of shape (m,)
+        Indices, ascending.
     finite : bool array of shape (m,)
         Finite in every volume so far.
     nonzero : bool array of shape (m,)
         Not zero in all volumes so far.
     """
 
-    voxels: np.ndarray
+    elements: np.ndarray
     finite: np.ndarray
     nonzero: np.ndarray
 
@@ -43,37 +43,37 @@ class Seen:
         return self.finite & self.nonzero
 
 
-def watch(volumes: Volumes, voxels: np.ndarray) -> tuple[Volumes, Seen]:
-    """Give the same volumes, and what reading them to the end shows of some voxels.
+def watch(run: RunData, elements: np.ndarray) -> tuple[RunData, Coverage]:
+    """Give the same run, and the coverage of some elements, complete once it has been read.
 
     Parameters
     ----------
-    volumes
+    run
         The run.
-    voxels : integer array of shape (m,)
-        Flat indices in Fortran order, ascending: those of `Regions`, or the union of several.
+    elements : integer array of shape (m,)
+        Indices, ascending: those of `Regions`, or the union of several.
 
     Raises
     ------
     ValueError
-        If the voxels are not ascending indices into the grid.
+        If the elements are not ascending indices into the run's space.
     """
-    voxels = np.asarray(voxels, dtype=np.intp)
-    if voxels.ndim != 1 or np.any(voxels[1:] <= voxels[:-1]):
-        raise ValueError("voxels are a vector of flat indices in ascending order, each once")
-    if voxels.size and not 0 <= voxels[0] <= voxels[-1] < volumes.n_voxels:
+    elements = np.asarray(elements, dtype=np.intp)
+    if elements.ndim != 1 or np.any(elements[1:] <= elements[:-1]):
+        raise ValueError("elements are a vector of indices in ascending order, each once")
+    if elements.size and not 0 <= elements[0] <= elements[-1] < run.n_elements:
         raise ValueError(
-            f"{volumes.name}: voxels from {voxels[0]} to {voxels[-1]} do not lie in its grid "
-            f"{volumes.shape}"
+            f"{run.name}: elements from {elements[0]} to {elements[-1]} are not among its "
+            f"{run.n_elements} elements"
         )
-    seen = Seen(voxels, np.ones(voxels.size, dtype=bool), np.zeros(voxels.size, dtype=bool))
-    return replace(volumes, _read=partial(_watched_blocks, volumes, seen)), seen
+    seen = Coverage(elements, np.ones(elements.size, bool), np.zeros(elements.size, bool))
+    return replace(run, read_blocks=partial(_watched_blocks, run, seen)), seen
 
 
-def _watched_blocks(volumes: Volumes, seen: Seen, size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks as they come, looked at on the way."""
-    for first, raw in volumes.blocks(size):
-        values = volumes.scale(raw.take(seen.voxels, axis=1))
+def _watched_blocks(run: RunData, seen: Coverage, size: int) -> Blocks:
+    """Blocks as they come; updates the coverage on the way."""
+    for first, raw in run.blocks(size):
+        values = run.scale(raw.take(seen.elements, axis=1))
         if raw.dtype.kind == "f":
             seen.finite[:] &= np.isfinite(values).all(axis=0)
         seen.nonzero[:] |= (values != 0).any(axis=0)
@@ -81,59 +81,59 @@ def _watched_blocks(volumes: Volumes, seen: Seen, size: int) -> Iterator[tuple[i
 
 
 def union(regions: Sequence[Regions]) -> np.ndarray:
-    """Voxels of all atlases together, ascending."""
-    return np.unique(np.concatenate([np.empty(0, np.intp), *(one.voxels for one in regions)]))
+    """Elements of all atlases together, ascending."""
+    return np.unique(np.concatenate([np.empty(0, np.intp), *(one.elements for one in regions)]))
 
 
-def covered_regions(regions: Regions, seen: Seen) -> Regions:
-    """Leave out of an atlas the voxels that are not covered.
+def covered_regions(regions: Regions, seen: Coverage) -> Regions:
+    """Drop the elements of an atlas that are not covered.
 
     Raises
     ------
     ValueError
-        If a voxel of the atlas is not among those that were looked at.
+        If an element of the atlas is not among those of `seen`.
     """
-    positions = np.searchsorted(seen.voxels, regions.voxels)
-    known = positions < seen.voxels.size
-    known[known] = seen.voxels[positions[known]] == regions.voxels[known]
+    positions = np.searchsorted(seen.elements, regions.elements)
+    known = positions < seen.elements.size
+    known[known] = seen.elements[positions[known]] == regions.elements[known]
     if not known.all():
-        raise ValueError(f"{np.count_nonzero(~known)} voxel(s) of the regions were not looked at")
+        raise ValueError(f"{np.count_nonzero(~known)} element(s) of the regions were not watched")
     covered = seen.covered[positions]
-    return Regions(regions.voxels[covered], regions.columns[covered], regions.n_columns)
+    return Regions(regions.elements[covered], regions.columns[covered], regions.n_columns)
 
 
 def reduce_covered(
-    volumes: Volumes, seen: Seen, regions: Sequence[Regions], statistics: Sequence[str], **how: Any
+    run: RunData, seen: Coverage, regions: Sequence[Regions], statistics: Sequence[str], **how: Any
 ) -> Reduction:
-    """Reduce what was made of a run over the voxels that were covered in it.
+    """Reduce a smoothed or cleaned run over the elements that were covered in the original.
 
     Parameters
     ----------
-    volumes
+    run
         Smoothed, or cleaned.
     seen
-        From `watch`, after the run was read.
+        From `watch`, after the original was read.
     regions, statistics
-        As for `reduce_volumes`; the voxels of the regions are among those of `seen`.
+        As for `reduce_volumes`; the elements of the regions are among those of `seen`.
     **how
         `block` and `mean_image` of `reduce_volumes`.
 
     Returns
     -------
     Reduction
-        As from ``reduce_volumes(..., uncovered="exclude")``: a column without a covered voxel is
-        NaN. `Reduction.nonfinite_voxels` are those of the run.
+        As from ``reduce_volumes(..., uncovered="exclude")``: a column without a covered element
+        is NaN. `Reduction.nonfinite_elements` are those of the original.
     """
     kept = [covered_regions(one, seen) for one in regions]
-    reduced = reduce_volumes(volumes, kept, statistics, uncovered="zero", **how)
-    for counts, by_statistic in zip(reduced.voxels_covered, reduced.signals, strict=True):
+    reduced = reduce_volumes(run, kept, statistics, uncovered="zero", **how)
+    for counts, by_statistic in zip(reduced.elements_covered, reduced.signals, strict=True):
         for signals in by_statistic.values():
             signals[:, counts == 0] = np.nan
-    return replace(reduced, nonfinite_voxels=int(np.count_nonzero(~seen.finite)))
+    return replace(reduced, nonfinite_elements=int(np.count_nonzero(~seen.finite)))
 
 
 def reduce_smoothed(
-    volumes: Volumes,
+    run: RunData,
     fwhm: float,
     regions: Sequence[Regions],
     statistics: Sequence[str],
@@ -145,17 +145,19 @@ def reduce_smoothed(
 
     Parameters
     ----------
-    volumes
-        The run.
+    run
+        The run, on a voxel grid.
     fwhm
         Full width at half maximum in mm; see `smooth_volumes`.
     regions, statistics, **how
         As for `reduce_covered`.
     """
-    watched, seen = watch(volumes, union(regions))
-    # Taken for granted until the run is read, which for most runs it turns out to be.
-    hopeful = replace(seen, finite=np.ones_like(seen.finite), nonzero=np.ones_like(seen.finite))
-    reduced = reduce_covered(smooth_volumes(watched, fwhm), hopeful, regions, statistics, **how)
+    watched, seen = watch(run, union(regions))
+    # Most runs turn out to have data everywhere.
+    everywhere = np.ones_like(seen.finite)
+    assumed_covered = Coverage(seen.elements, everywhere, everywhere)
+    smoothed = smooth_volumes(watched, fwhm)
+    reduced = reduce_covered(smoothed, assumed_covered, regions, statistics, **how)
     if seen.covered.all():
         return reduced
-    return reduce_covered(smooth_volumes(volumes, fwhm), seen, regions, statistics, **how)
+    return reduce_covered(smooth_volumes(run, fwhm), seen, regions, statistics, **how)

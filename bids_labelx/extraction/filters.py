@@ -1,9 +1,9 @@
-"""Trends, temporal filters, and the splines that make a censored run fit for one.
+"""Trends, temporal filters, and splines over the censored volumes of a run.
 
-A recursive filter such as the Butterworth needs evenly spaced samples and carries what it meets
-into the neighbouring volumes; censored volumes are therefore replaced by a spline over the kept
+A recursive filter such as the Butterworth needs evenly spaced samples and spreads artefacts into
+the neighbouring volumes; censored volumes are therefore replaced by a spline over the kept
 ones beforehand (Power et al., 2014, doi:10.1016/j.neuroimage.2013.08.048). Cosine terms are
-regressors like any other and need nothing of the kind.
+regressors like any other and need no interpolation.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def choose_filter(
     Warns
     -----
     UserWarning
-        If a cut-off is of no use and left out: any without a filter, `low_pass` with ``cosine``,
+        If a cut-off is ignored: any without a filter, `low_pass` with ``cosine``,
         and a `low_pass` that is not below the Nyquist frequency.
     """
     if filter is None or filter is False:
@@ -238,8 +238,8 @@ def interpolate_censored(
     keep : bool array of shape (n_volumes,)
         True for the kept volumes, of which there is at least one.
     extrapolate
-        Carry the spline on beyond the first and the last kept volume, where a cubic soon goes
-        astray. Otherwise volumes out there are cut off.
+        Extrapolate the spline beyond the first and the last kept volume, where a cubic soon
+        diverges. Otherwise those volumes are cut off.
 
     Returns
     -------
@@ -251,7 +251,7 @@ def interpolate_censored(
     Raises
     ------
     ValueError
-        If a single volume is kept, which nothing can be drawn through.
+        If a single volume is kept.
     """
     from scipy.interpolate import CubicSpline  # slow to load, too
 

@@ -1,6 +1,6 @@
 """Label statistics of every volume, for many atlases and statistics in one pass.
 
-Only labelled voxels are turned into float64. Every number of a volume comes from that volume
+Only labelled elements are turned into float64. Every number of a volume comes from that volume
 alone, in an order of operations that the block size has no part in, so the same image gives the
 same bytes in blocks of any size.
 """
@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from bids_labelx.extraction.stream import Volumes
+from bids_labelx.extraction.run_data import RunData
 
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
 
-# A voxel that is zero in every volume adds nothing to a sum, and a mean divides by the count of
-# covered voxels, which is known in the end: these two need not know the coverage beforehand.
+# An element that is zero in every volume adds nothing to a sum, and a mean divides by the count of
+# covered ones, which is known in the end: these two need not know the coverage beforehand.
 _ADDITIVE = frozenset({"mean", "sum"})
 
 Uncovered = Literal["exclude", "zero"]
@@ -26,56 +26,57 @@ Uncovered = Literal["exclude", "zero"]
 
 @dataclass(frozen=True)
 class Regions:
-    """The voxels of an atlas's labels on one grid.
+    """The elements of an atlas's labels in one space.
 
     Attributes
     ----------
-    voxels : intp array of shape (m,)
-        Flat indices of the labelled voxels, in Fortran order and ascending.
+    elements : intp array of shape (m,)
+        Indices of the labelled elements, ascending.
     columns : intp array of shape (m,)
-        Column of the label that each voxel bears.
+        Column of each element's label.
     n_columns
-        Number of columns, those without a voxel included.
+        Number of columns, those without an element included.
     """
 
-    voxels: np.ndarray
+    elements: np.ndarray
     columns: np.ndarray
     n_columns: int
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """What one pass over the volumes yields.
+    """Signals of every atlas and statistic, with the elements that they are taken over.
 
     Attributes
     ----------
     signals : list of dict of float64 arrays of shape (n_volumes, n_columns)
         For each atlas, the signals of each statistic.
-    voxels_covered : list of integer arrays of shape (n_columns,)
-        For each atlas, how many voxels each column's statistics are taken over.
-    nonfinite_voxels
-        Number of labelled voxels that are NaN or infinite in some volume.
-    mean_image : float64 array of shape (x, y, z), or None
+    elements_covered : list of integer arrays of shape (n_columns,)
+        For each atlas, how many elements each column's statistics are taken over.
+    nonfinite_elements
+        Number of labelled elements that are NaN or infinite in some volume.
+    mean_image : float64 array of shape (n_elements,), or None
         Mean over the volumes, non-finite values counted as 0.
     """
 
     signals: list[dict[str, np.ndarray]]
-    voxels_covered: list[np.ndarray]
-    nonfinite_voxels: int
+    elements_covered: list[np.ndarray]
+    nonfinite_elements: int
     mean_image: np.ndarray | None
 
 
 def find_regions(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = None) -> Regions:
-    """Find the voxels of the given labels.
+    """Find the elements of the given labels.
 
     Parameters
     ----------
-    labels : integer array of shape (x, y, z)
+    labels : integer array of shape (n_elements,)
+        The label of each element of a space.
     ids : integer array of shape (n,)
-        Labels in the order of the columns. Each is looked up by its value; one that the image
-        lacks gets a column without voxels.
-    mask : bool array of shape (x, y, z), optional
-        Voxels outside are left out.
+        Labels in the order of the columns. Each is looked up by its value; a missing one gets a
+        column without elements.
+    mask : bool array of shape (n_elements,), optional
+        Elements outside take no part.
 
     Raises
     ------
@@ -87,11 +88,9 @@ def find_regions(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = 
     ids = np.asarray(ids)
     if labels.dtype.kind not in "iu" or (ids.size and ids.dtype.kind not in "iu"):
         raise TypeError(f"labels and ids are integers, found {labels.dtype} and {ids.dtype}")
-    if labels.ndim != 3 or ids.ndim != 1:
-        raise ValueError(
-            f"expected 3D labels and a vector of ids, found {labels.shape} and {ids.shape}"
-        )
-    flat = labels.ravel(order="F").astype(np.int64, copy=False)
+    if labels.ndim != 1 or ids.ndim != 1:
+        raise ValueError(f"labels and ids are vectors, found {labels.shape} and {ids.shape}")
+    flat = labels.astype(np.int64, copy=False)
     order = np.argsort(ids, kind="stable")
     ordered = ids[order].astype(np.int64)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -103,17 +102,17 @@ def find_regions(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = 
             raise TypeError(f"a mask is a boolean array, found {mask.dtype}")
         if mask.shape != labels.shape:
             raise ValueError(f"the mask's shape {mask.shape} is not the labels' {labels.shape}")
-        candidates = mask.ravel(order="F")
+        candidates = mask
     if not ids.size:
         return Regions(np.empty(0, np.intp), np.empty(0, np.intp), 0)
-    voxels = np.flatnonzero(candidates)
-    found = np.minimum(np.searchsorted(ordered, flat[voxels]), ids.size - 1)
-    wanted = ordered[found] == flat[voxels]
-    return Regions(voxels[wanted], order[found[wanted]].astype(np.intp), ids.size)
+    elements = np.flatnonzero(candidates)
+    found = np.minimum(np.searchsorted(ordered, flat[elements]), ids.size - 1)
+    wanted = ordered[found] == flat[elements]
+    return Regions(elements[wanted], order[found[wanted]].astype(np.intp), ids.size)
 
 
 def reduce_volumes(
-    volumes: Volumes,
+    run: RunData,
     regions: Sequence[Regions],
     statistics: Sequence[str],
     *,
@@ -123,33 +122,33 @@ def reduce_volumes(
 ) -> Reduction:
     """Reduce every volume to one number per label, statistic and atlas.
 
-    The volumes are read once. They are read a second time only if a labelled voxel turns out to
-    be without data after its values went into a statistic that they spoil.
+    The run is read once. It is read a second time only if a labelled element turns out to be
+    without data after its values went into a statistic that they spoil.
 
     Parameters
     ----------
-    volumes
-        The image.
+    run
+        The run.
     regions
-        One per atlas, on the grid of `volumes`.
+        One per atlas, in the space of `run`.
     statistics
-        Some of `STATISTICS`; variance and standard deviation divide by the number of voxels.
+        Some of `STATISTICS`; variance and standard deviation divide by the number of elements.
     uncovered
-        ``exclude``: a voxel that is non-finite in some volume, or zero in all of them, takes no
-        part in any statistic, and a column without any other voxel is NaN. ``zero``: every voxel
-        of a label counts, non-finite values as 0, and a column without voxels is 0.
+        ``exclude``: an element that is non-finite in some volume, or zero in all of them, takes
+        no part in any statistic, and a column without any other element is NaN. ``zero``: every
+        element of a label counts, non-finite values as 0, and a column without elements is 0.
     mean_image
-        Take the mean over time of all voxels, too.
+        Take the mean over time of all elements, too.
     block
-        Volumes held in memory at a time, as for `Volumes.blocks`. The result does not depend on
+        Volumes held in memory at a time, as for `RunData.blocks`. The result does not depend on
         it.
 
     Raises
     ------
     OSError
-        As from `Volumes.blocks`.
+        As from `RunData.blocks`.
     ValueError
-        If a statistic or `uncovered` is unknown, or regions are not of this grid.
+        If a statistic or `uncovered` is unknown, or regions are not of this space.
     """
     unknown = [name for name in statistics if name not in STATISTICS]
     if unknown:
@@ -157,53 +156,51 @@ def reduce_volumes(
     if uncovered not in ("exclude", "zero"):
         raise ValueError(f"uncovered is 'exclude' or 'zero', found {uncovered!r}")
     for one in regions:
-        if one.voxels.size and one.voxels.max() >= volumes.n_voxels:
+        if one.elements.size and one.elements.max() >= run.n_elements:
             raise ValueError(
-                f"{volumes.name}: voxel {one.voxels.max()} of a region lies outside of its grid "
-                f"{volumes.shape}"
+                f"{run.name}: element {one.elements.max()} of a region lies outside of its "
+                f"{run.n_elements} elements"
             )
     every = uncovered == "zero"
-    passing = [
-        _Passing(one, volumes.n_volumes, statistics, np.ones(one.voxels.size, bool))
+    atlases = [
+        _Accumulator(one, run.n_volumes, statistics, np.ones(one.elements.size, bool))
         if every
-        else _Passing(one, volumes.n_volumes, statistics)
+        else _Accumulator(one, run.n_volumes, statistics)
         for one in regions
     ]
-    picture = _one_pass(volumes, passing, mean_image=mean_image, block=block)
-    nonfinite = [np.empty(0, np.intp), *(atlas.voxels[~atlas.finite] for atlas in passing)]
-    covered = [np.ones_like(one.finite) if every else one.covered for one in passing]
-    if any(one.spoiled(mine) for one, mine in zip(passing, covered, strict=True)):
-        passing = [
-            _Passing(one, volumes.n_volumes, statistics, mine)
+    mean = _read_once(run, atlases, mean_image=mean_image, block=block)
+    nonfinite = [np.empty(0, np.intp), *(atlas.elements[~atlas.finite] for atlas in atlases)]
+    covered = [np.ones_like(atlas.finite) if every else atlas.covered for atlas in atlases]
+    if any(atlas.spoiled(mine) for atlas, mine in zip(atlases, covered, strict=True)):
+        atlases = [
+            _Accumulator(one, run.n_volumes, statistics, mine)
             for one, mine in zip(regions, covered, strict=True)
         ]
-        _one_pass(volumes, passing, mean_image=False, block=block)
+        _read_once(run, atlases, mean_image=False, block=block)
 
     counts = []
-    for atlas, mine in zip(passing, covered, strict=True):
+    for atlas, mine in zip(atlases, covered, strict=True):
         count = np.bincount(atlas.columns[mine], minlength=atlas.n_columns)
         if "mean" in atlas.signals:
             atlas.signals["mean"] /= np.maximum(count, 1)
         for values in atlas.signals.values():
             values[:, count == 0] = 0.0 if every else np.nan
         counts.append(count)
-    signals = [atlas.signals for atlas in passing]
-    return Reduction(signals, counts, np.unique(np.concatenate(nonfinite)).size, picture)
+    signals = [atlas.signals for atlas in atlases]
+    return Reduction(signals, counts, np.unique(np.concatenate(nonfinite)).size, mean)
 
 
-def _one_pass(
-    volumes: Volumes, passing: Sequence[_Passing], *, mean_image: bool, block: int | None
+def _read_once(
+    run: RunData, atlases: Sequence[_Accumulator], *, mean_image: bool, block: int | None
 ) -> np.ndarray | None:
-    """Read all volumes once, show them to every atlas, and give the mean image if asked for."""
-    total = np.zeros(volumes.n_voxels) if mean_image else None
-    for start, raw in volumes.blocks(block):
+    """Add all volumes of a run to every atlas; return the mean image if asked for."""
+    total = np.zeros(run.n_elements) if mean_image else None
+    for start, raw in run.blocks(block):
         if total is not None:
             _add_volumes(total, raw)
-        for atlas in passing:
-            atlas.take(volumes, raw, start)
-    if total is None:
-        return None
-    return volumes.scale(total / volumes.n_volumes).reshape(volumes.shape, order="F")
+        for atlas in atlases:
+            atlas.add(run, raw, start)
+    return None if total is None else run.scale(total / run.n_volumes)
 
 
 def _add_volumes(total: np.ndarray, raw: np.ndarray) -> None:
@@ -215,8 +212,8 @@ def _add_volumes(total: np.ndarray, raw: np.ndarray) -> None:
 
 
 @dataclass(frozen=True)
-class _Segments:
-    """Where each column that has voxels begins among voxels sorted by column, and its voxels."""
+class _Slices:
+    """Where each column that has elements begins among those sorted by column, and how many."""
 
     present: np.ndarray
     starts: np.ndarray
@@ -224,29 +221,29 @@ class _Segments:
     n_columns: int
 
 
-def _segments(columns: np.ndarray, n_columns: int) -> _Segments:
+def _slices(columns: np.ndarray, n_columns: int) -> _Slices:
     counts = np.bincount(columns, minlength=n_columns)
     present = np.flatnonzero(counts)
-    return _Segments(present, (np.cumsum(counts) - counts)[present], counts[present], n_columns)
+    return _Slices(present, (np.cumsum(counts) - counts)[present], counts[present], n_columns)
 
 
-class _Passing:
-    """An atlas while the volumes pass by: its voxels, its signals, and what was seen so far.
+class _Accumulator:
+    """Signals of one atlas, and the coverage of its elements, over the volumes read so far.
 
-    Voxels are gathered with those of a column next to each other, so that a region is a segment.
-    Its sum is several times faster than a sparse matrix product or counting with weights, holds
-    no lock that the reader would wait for, and is pairwise, which rounds less.
+    Elements are sorted by column, so that each region is a contiguous slice. Its sum is several
+    times faster than a sparse matrix product or counting with weights, holds no lock that the
+    reader would wait for, and is pairwise, which rounds less.
 
     Attributes
     ----------
-    voxels, columns : intp arrays of shape (m,)
-        Flat index and column of each voxel.
+    elements, columns : intp arrays of shape (m,)
+        Index and column of each element.
     n_columns
         Number of columns.
     signals : dict of float64 arrays of shape (n_volumes, n_columns)
         By statistic; ``mean`` is a sum here.
     finite : bool array of shape (m,)
-        Voxels that were finite in every volume so far.
+        Elements that were finite in every volume so far.
     """
 
     def __init__(
@@ -259,36 +256,36 @@ class _Passing:
         # Small numbers are sorted by counting them.
         small = regions.columns.astype(np.min_scalar_type(regions.n_columns))
         order = np.argsort(small, kind="stable")
-        self.voxels, self.columns = regions.voxels[order], regions.columns[order]
+        self.elements, self.columns = regions.elements[order], regions.columns[order]
         self.n_columns = regions.n_columns
         self.signals = {name: np.empty((n_volumes, self.n_columns)) for name in statistics}
         self.finite = np.ones(order.size, dtype=bool)
         self._zero = np.arange(order.size)  # positions that were zero in every volume so far
         self._additive = _ADDITIVE.issuperset(statistics)
-        self._all = _segments(self.columns, self.n_columns)
-        # Without `used`, the first volume tells which voxels are likely to be without data, so
+        self._all = _slices(self.columns, self.n_columns)
+        # Without `used`, the first volume tells which elements are likely to be without data, so
         # that a run with empty margins is read once and not twice.
         self._used = used
-        self._kept = self._all if used is None else _segments(self.columns[used], self.n_columns)
+        self._kept = self._all if used is None else _slices(self.columns[used], self.n_columns)
 
     @property
     def covered(self) -> np.ndarray:
-        """Voxels that were finite in every volume and not zero in all of them."""
+        """Elements that were finite in every volume and not zero in all of them."""
         covered = self.finite.copy()
         covered[self._zero] = False
         return covered
 
     def spoiled(self, covered: np.ndarray) -> bool:
-        """Whether the statistics were taken over other voxels than these."""
+        """Whether the statistics were taken over other elements than these."""
         assert self._used is not None  # an image has at least one volume
         wrong = self._used != covered
         if self._additive:
-            wrong &= covered | ~self.finite  # a voxel of zeros may stay in a sum
+            wrong &= covered | ~self.finite  # one of zeros may stay in a sum
         return bool(wrong.any())
 
-    def take(self, volumes: Volumes, raw: np.ndarray, start: int) -> None:
-        """Take in a block of volumes, the first of which is the one at `start`."""
-        values = volumes.scale(raw.take(self.voxels, axis=1))
+    def add(self, run: RunData, raw: np.ndarray, start: int) -> None:
+        """Add a block of volumes, the first of which is the one at `start`."""
+        values = run.scale(raw.take(self.elements, axis=1))
         finite = np.isfinite(values) if raw.dtype.kind == "f" else None
         if finite is not None and not finite.all():
             self.finite &= finite.all(axis=0)
@@ -299,19 +296,19 @@ class _Passing:
             self._used = np.ones(self.columns.size, bool) if finite is None else finite[0].copy()
             if not self._additive:
                 self._used &= values[0] != 0
-            self._kept = _segments(self.columns[self._used], self.n_columns)
+            self._kept = _slices(self.columns[self._used], self.n_columns)
         kept = values
         if not self._used.all():
             values[:, ~self._used] = 0.0
             kept = values if self._additive else values[:, self._used]
         for name, signal in self.signals.items():
-            # A sum goes over all voxels, so that its rounding is the same whatever goes with it.
+            # Over all elements, so that rounding is the same with any other statistic.
             of = (values, self._all) if name in _ADDITIVE else (kept, self._kept)
             signal[start : start + len(values)] = _statistic(name, *of)
 
 
-def _statistic(name: str, values: np.ndarray, segments: _Segments) -> np.ndarray:
-    """One statistic over one atlas; the mean as a sum; columns without voxels are 0.
+def _statistic(name: str, values: np.ndarray, slices: _Slices) -> np.ndarray:
+    """One statistic over one atlas; the mean as a sum; columns without elements are 0.
 
     Parameters
     ----------
@@ -319,15 +316,15 @@ def _statistic(name: str, values: np.ndarray, segments: _Segments) -> np.ndarray
         One of `STATISTICS`.
     values : array of shape (n, m)
         Sorted by column.
-    segments
-        Where each column's voxels are among them.
+    slices
+        Where each column's elements are among them.
 
     Returns
     -------
     array of shape (n, n_columns)
     """
-    result = np.zeros((len(values), segments.n_columns))
-    present, starts, counts = segments.present, segments.starts, segments.counts
+    result = np.zeros((len(values), slices.n_columns))
+    present, starts, counts = slices.present, slices.starts, slices.counts
     if not present.size:
         return result
     if name in _ADDITIVE:
@@ -349,7 +346,7 @@ def _statistic(name: str, values: np.ndarray, segments: _Segments) -> np.ndarray
 
 
 def _medians(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Median of each segment of each row: the middle value, or the mean of the middle two."""
+    """Median of each slice of each row: the middle value, or the mean of the middle two."""
     result = np.empty((len(values), len(starts)))
     for k, part in enumerate(np.split(values, starts[1:], axis=1)):
         low, high = (part.shape[1] - 1) // 2, part.shape[1] // 2

@@ -1,7 +1,4 @@
-"""Labels onto another grid, and questions about grids.
-
-A grid is a shape (x, y, z) with an affine (4, 4) from voxel indices to millimetres.
-"""
+"""Interpolation of volumes and labels at the voxel centres of another grid."""
 
 from __future__ import annotations
 
@@ -14,28 +11,6 @@ from scipy import linalg, ndimage
 
 # Older versions warn at every call with a diagonal that its meaning changed in 2016.
 _SCIPY_WARNS = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 16)
-
-
-def same_grid(
-    shape_a: tuple[int, ...],
-    affine_a: np.ndarray,
-    shape_b: tuple[int, ...],
-    affine_b: np.ndarray,
-    tolerance: float = 1e-3,
-) -> bool:
-    """Say whether two grids are one.
-
-    Parameters
-    ----------
-    shape_a, shape_b
-        Shapes; only the first three dimensions count.
-    affine_a, affine_b : arrays of shape (4, 4)
-    tolerance
-        Largest difference allowed between two elements of the affines, in mm.
-    """
-    if tuple(shape_a[:3]) != tuple(shape_b[:3]):
-        return False
-    return bool(np.all(np.abs(np.subtract(affine_a, affine_b)) <= tolerance))
 
 
 def exact_labels(values: np.ndarray, name: str) -> np.ndarray:
@@ -70,20 +45,17 @@ def resample_labels(
     *,
     background: int = 0,
 ) -> np.ndarray:
-    """Bring a label image onto a grid, each voxel taking the label nearest to its centre.
+    """Resample a label image to a grid by nearest neighbour.
 
     Where a centre lies midway between two voxels of the label image, SciPy's spline
     interpolation of order 0 decides, as it does in nilearn.
 
     Parameters
     ----------
-    labels : integer array of shape (x, y, z)
-    affine : array of shape (4, 4)
-        Affine of `labels`.
-    shape
-        Shape of the target grid.
-    target_affine : array of shape (4, 4)
-        Affine of the target grid.
+    labels, affine : integer array of shape (x, y, z), array of shape (4, 4)
+        The label image.
+    shape, target_affine
+        The target grid.
     background
         Label of voxels whose centre is beyond the outermost centres of `labels`.
 
@@ -112,43 +84,6 @@ def resample_labels(
     resampled = interpolate(image, matrix, offset, shape, order=0)
     lookup = np.concatenate([np.array([background], values.dtype), values])
     return lookup[resampled]
-
-
-def labels_on_grid(
-    labels: np.ndarray,
-    affine: np.ndarray,
-    shape: tuple[int, int, int],
-    target_affine: np.ndarray,
-    *,
-    background: int = 0,
-    may_resample: bool = True,
-    name: str = "label image",
-) -> np.ndarray:
-    """Give labels as they are where they lie on the grid already, resampled where they do not.
-
-    Parameters
-    ----------
-    labels, affine, shape, target_affine, background
-        As for `resample_labels`.
-    may_resample
-        False to refuse resampling.
-    name
-        What the labels are, for the message.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As from `resample_labels`; a ValueError with both grids if resampling is refused.
-    """
-    if same_grid(labels.shape, affine, shape, target_affine):
-        return labels
-    if not may_resample:
-        raise ValueError(
-            f"the {name} is on another grid than the target, and resampling is not allowed:\n"
-            f"{name}: shape {labels.shape}, affine\n{affine}\n"
-            f"target: shape {tuple(shape)}, affine\n{target_affine}"
-        )
-    return resample_labels(labels, affine, shape, target_affine, background=background)
 
 
 def target_to_source(
@@ -231,42 +166,3 @@ def interpolate(
             cval=0,
             prefilter=prefilter,
         )
-
-
-def bounding_box(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """Box around a grid, along the axes of the world.
-
-    Parameters
-    ----------
-    shape
-        Shape of the grid; only the first three dimensions count.
-    affine : array of shape (4, 4)
-
-    Returns
-    -------
-    array of shape (2, 3)
-        Least and greatest x, y and z in mm, to the outer edges of the voxels.
-    """
-    x, y, z = shape[:3]
-    corners = np.array(
-        [(i, j, k) for i in (-0.5, x - 0.5) for j in (-0.5, y - 0.5) for k in (-0.5, z - 0.5)]
-    )
-    affine = np.asarray(affine, dtype=np.float64)
-    points = corners @ affine[:3, :3].T + affine[:3, 3]
-    return np.array([points.min(axis=0), points.max(axis=0)])
-
-
-def boxes_overlap(
-    shape_a: tuple[int, ...],
-    affine_a: np.ndarray,
-    shape_b: tuple[int, ...],
-    affine_b: np.ndarray,
-) -> bool:
-    """Say whether the boxes around two grids share any space; see `bounding_box`.
-
-    False proves that the grids are apart; True does not prove that they meet where one of them
-    is oblique, since its box is larger than itself.
-    """
-    a = bounding_box(shape_a, affine_a)
-    b = bounding_box(shape_b, affine_b)
-    return bool(np.all(a[0] < b[1]) and np.all(b[0] < a[1]))

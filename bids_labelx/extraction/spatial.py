@@ -1,4 +1,4 @@
-"""Volumes smoothed, or brought onto another grid, as they are read.
+"""Runs on a voxel grid, smoothed or resampled to another grid as they are read.
 
 A volume is computed when its block is asked for, in float64 and from itself alone, so memory
 depends on the grids and the block size only, and the values on neither the block size nor the
@@ -8,20 +8,15 @@ number of processors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import numpy as np
 from scipy import ndimage, sparse
 
-from bids_labelx.extraction.resample import (
-    boxes_overlap,
-    interpolate,
-    same_grid,
-    target_to_source,
-)
-from bids_labelx.extraction.stream import Volumes
+from bids_labelx.extraction.resample import interpolate, target_to_source
+from bids_labelx.extraction.run_data import Blocks, RunData
+from bids_labelx.extraction.space import VolumeGrid, voxel_grid
 
 # A Gaussian falls to half of its height at sqrt(2 ln 2) standard deviations to either side.
 _FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
@@ -30,118 +25,108 @@ _VolumeFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def smooth_volumes(
-    volumes: Volumes, fwhm: float | Sequence[float | None] | np.ndarray | None
-) -> Volumes:
+    run: RunData, fwhm: float | Sequence[float | None] | np.ndarray | None
+) -> RunData:
     """Smooth every volume with a Gaussian.
 
     The kernel lies along the axes of the grid and is cut off at 4 standard deviations; beyond
-    its edge, a volume goes on as its own mirror image. Voxels that are not finite count as 0.
+    its edge, a volume is continued by reflection. Voxels that are not finite count as 0.
 
     Parameters
     ----------
-    volumes
-        The image.
+    run
+        The run.
     fwhm
         Full width at half maximum in mm: one for all axes of the grid or one for each. None and
         0 stand for no smoothing.
 
     Returns
     -------
-    Volumes
-        Stored as float64; `volumes` itself, non-finite voxels included, if no axis is smoothed.
+    RunData
+        Stored as float64; `run` itself, non-finite voxels included, if no axis is smoothed.
 
     Raises
     ------
+    TypeError
+        If the run is not on a voxel grid.
     ValueError
         If a width is negative or not finite, or there is another number of them than 1 or 3.
     """
-    sigmas = _sigmas(volumes.affine, fwhm)
+    grid = voxel_grid(run.space)
+    sigmas = _sigmas(grid.affine, fwhm)
     if not sigmas.any():
-        return volumes
-    return _transformed(volumes, partial(_smooth, sigmas), volumes.shape, volumes.affine)
+        return run
+    return _transformed(run, grid, partial(_smooth, sigmas), grid)
 
 
 def resample_volumes(
-    volumes: Volumes,
-    shape: tuple[int, int, int],
-    affine: np.ndarray,
-    voxels: np.ndarray | None = None,
-) -> Volumes:
-    """Bring every volume onto another grid by cubic spline interpolation.
+    run: RunData, target: VolumeGrid, voxels: np.ndarray | None = None
+) -> RunData:
+    """Resample every volume to another grid by cubic spline interpolation.
 
     Beyond the outermost centres of the source's voxels there is 0. A spline overshoots where
     values change sharply; what it adds outside of the range of the whole image's values, 0
     included, is clipped. To find that range, the image is read once more before the first block.
 
     Voxels that are not finite take the mean of those face neighbours that are, in two rounds,
-    and 0 further away, so that the spline has something to pass through; a voxel of the target
+    and 0 further away, so that the spline is defined everywhere; a voxel of the target
     whose nearest one in the source is not finite is NaN.
 
     Parameters
     ----------
-    volumes
-        The image.
-    shape
-        Shape of the target grid.
-    affine : array of shape (4, 4)
-        Affine of the target grid.
+    run
+        The run.
+    target
+        The other grid.
     voxels : integer array of shape (m,), optional
         Flat indices, in Fortran order, of the target's voxels that are wanted: where an axis
         turns, only those are computed, and the others are 0. All are unless given.
 
     Returns
     -------
-    Volumes
-        Stored as float64; `volumes` itself if they lie on this grid already, as by `same_grid`.
+    RunData
+        Stored as float64; `run` itself if it is on this grid already, as by `VolumeGrid.same`.
 
     Raises
     ------
+    TypeError
+        If the run is not on a voxel grid.
     ValueError
         If the target lies wholly outside of the image, or one of the affines cannot be inverted.
     """
-    if same_grid(volumes.shape, volumes.affine, shape, affine):
-        return volumes
-    matrix, offset = target_to_source(volumes.affine, affine)
-    if not boxes_overlap(volumes.shape, volumes.affine, shape, affine):
-        raise ValueError(
-            f"{volumes.name}: no part of it lies inside the target grid of shape {tuple(shape)} "
-            f"and affine\n{affine}"
-        )
-    shape = (int(shape[0]), int(shape[1]), int(shape[2]))
+    grid = voxel_grid(run.space)
+    if target.same(grid):
+        return run
+    matrix, offset = target_to_source(grid.affine, target.affine)
+    if not grid.boxes_overlap(target):
+        raise ValueError(f"{run.name}: no part of it lies inside the target grid: {target}")
+    shape = target.shape
     if matrix.ndim == 1:
-        spline = partial(_separable, _axis_weights(volumes.shape, matrix, offset, shape))
+        spline = partial(_separable, _axis_weights(grid.shape, matrix, offset, shape))
     else:
-        voxels = np.arange(math.prod(shape)) if voxels is None else voxels
+        voxels = np.arange(target.n_elements) if voxels is None else voxels
         spline = partial(_at_points, _points(matrix, offset, shape, voxels), voxels, shape)
     nearest = partial(interpolate, matrix=matrix, offset=offset, shape=shape, order=0)
-    limits = cache(partial(_value_range, volumes))
-    return _transformed(volumes, partial(_resample, spline, nearest, limits), shape, affine)
+    limits = cache(partial(_value_range, run))
+    return _transformed(run, grid, partial(_resample, spline, nearest, limits), target)
 
 
 def _transformed(
-    volumes: Volumes, function: _VolumeFunction, shape: tuple[int, int, int], affine: np.ndarray
-) -> Volumes:
-    """Put a function of single volumes, which may change its argument, behind their reading."""
-    return replace(
-        volumes,
-        shape=shape,
-        affine=np.array(affine, dtype=np.float64),
-        slope=1.0,
-        inter=0.0,
-        dtype=np.dtype(np.float64),
-        _read=partial(_transformed_blocks, volumes, function, shape),
-    )
+    run: RunData, grid: VolumeGrid, function: _VolumeFunction, target: VolumeGrid
+) -> RunData:
+    """Apply a function of single volumes, which may change its argument, as they are read."""
+    read = partial(_transformed_blocks, run, grid, function, target)
+    return run.unscaled(space=target, dtype=np.dtype(np.float64), read_blocks=read)
 
 
 def _transformed_blocks(
-    volumes: Volumes, function: _VolumeFunction, shape: tuple[int, int, int], size: int
-) -> Iterator[tuple[int, np.ndarray]]:
+    run: RunData, grid: VolumeGrid, function: _VolumeFunction, target: VolumeGrid, size: int
+) -> Blocks:
     """Blocks of a function of each volume, in one buffer that is used again."""
-    buffer = np.empty((min(size, volumes.n_volumes), math.prod(shape)))
-    for first, raw in volumes.blocks(size):
+    buffer = np.empty((min(size, run.n_volumes), target.n_elements))
+    for first, raw in run.blocks(size):
         for row, stored in zip(buffer, raw, strict=False):
-            values = volumes.scale(stored).reshape(volumes.shape, order="F")
-            row.reshape(shape, order="F")[:] = function(values)
+            target.to_volume(row)[:] = function(grid.to_volume(run.scale(stored)))
         yield first, buffer[: len(raw)]
 
 
@@ -165,7 +150,7 @@ def _sigmas(
 def _smooth(sigmas: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Smooth a volume in place."""
     values[~np.isfinite(values)] = 0.0
-    # SciPy goes through an array in C order, which the transpose of a volume is in.
+    # SciPy iterates in C order, which is that of the transpose of a volume.
     work = values.T
     for axis, sigma in zip((2, 1, 0), sigmas, strict=True):
         if sigma > 0:
@@ -175,12 +160,12 @@ def _smooth(sigmas: np.ndarray, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _value_range(volumes: Volumes) -> tuple[float, float]:
+def _value_range(run: RunData) -> tuple[float, float]:
     """Least and greatest value of all volumes and 0, NaN left out."""
     low = high = 0.0
-    for _, raw in volumes.blocks():
+    for _, raw in run.blocks():
         ends = np.array([np.fmin.reduce(raw, axis=None), np.fmax.reduce(raw, axis=None)])
-        ends = volumes.scale(ends)
+        ends = run.scale(ends)
         low, high = float(np.fmin(low, ends.min())), float(np.fmax(high, ends.max()))
     return low, high
 

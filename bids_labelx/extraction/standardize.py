@@ -1,4 +1,4 @@
-"""Signals at unit variance or in percent of their mean, and what is too small to be either."""
+"""Z-scores and percent signal change, with a threshold for rounding errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_standardize(standardize: Standardize) -> str | None:
 
 
 def rounding_noise(columns: np.ndarray) -> np.ndarray:
-    """Size, for each column, below which what is left of it can be nothing but rounding.
+    """Size of the rounding errors of each column, below which it counts as constant.
 
     Measured against the column before anything was removed: a constant of a million leaves
     rounding errors of 1e-10, which must not be blown up to unit variance.
@@ -37,7 +37,7 @@ def rounding_noise(columns: np.ndarray) -> np.ndarray:
 
 
 def zscore(columns: np.ndarray, noise: np.ndarray, ddof: int, inside: np.ndarray) -> np.ndarray:
-    """Columns whose rows `inside` have zero mean and unit variance; 0 without variance."""
+    """Z-score columns by their rows `inside`; a column without variance becomes 0."""
     centred = columns - columns[inside].mean(axis=0)
     deviation = centred[inside].std(axis=0, ddof=ddof)
     # A NaN compares false and so keeps its column NaN.

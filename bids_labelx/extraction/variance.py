@@ -1,6 +1,6 @@
-"""Confounds made of the voxels that vary most, without holding the run.
+"""Confounds from the voxels of highest variance, in bounded memory.
 
-Vessels, the edge of the brain and other places of noise vary more than grey matter does; the
+Vessels, the edge of the brain and other sources of noise vary more than grey matter does; the
 leading temporal components of those voxels are the tCompCor regressors of Behzadi et al. (2007,
 doi:10.1016/j.neuroimage.2007.04.042). The image is read twice: once for every voxel's variance,
 once for the series of the few that are chosen.
@@ -14,7 +14,8 @@ import numpy as np
 from scipy import linalg
 
 from bids_labelx.extraction.filters import remove_trend
-from bids_labelx.extraction.stream import Volumes
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.welford import update_mean
 
 # Voxels that are worked on together: what is kept of them stays in the processor's cache.
 _VOXELS = 1 << 14
@@ -23,7 +24,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def high_variance_confounds(
-    volumes: Volumes,
+    run: RunData,
     *,
     n_confounds: int = 5,
     percentile: float = 2.0,
@@ -38,7 +39,7 @@ def high_variance_confounds(
 
     Parameters
     ----------
-    volumes
+    run
         The run; read twice.
     n_confounds
         Number of components.
@@ -47,11 +48,11 @@ def high_variance_confounds(
     detrend
         Remove mean and linear trend from every series first. Without, the mean is part of the
         series: the brightest voxels are chosen, and the first component is close to constant.
-    mask : bool array of shape (x, y, z), optional
-        Voxels to choose from. Non-finite values count as 0 inside of a mask; without a mask a
+    mask : bool array of shape (n_elements,), optional
+        Elements to choose from. Non-finite values count as 0 inside of a mask; without a mask a
         voxel that has one takes no part. Both are as in nilearn.
     block
-        Volumes to read at a time, as for `Volumes.blocks`.
+        Volumes to read at a time, as for `RunData.blocks`.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def high_variance_confounds(
     TypeError
         If the mask is not boolean.
     ValueError
-        If the mask's shape is not the image's or it is empty, or a number is out of range.
+        If the mask's length is not the run's or it is empty, or a number is out of range.
     OSError
         If the image cannot be read to its end.
 
@@ -77,31 +78,31 @@ def high_variance_confounds(
         raise ValueError(f"at least one confound has to be asked for, found {n_confounds}")
     if not 0 <= percentile <= 100:
         raise ValueError(f"a percentile is between 0 and 100, found {percentile}")
-    voxels = None if mask is None else _voxels_of(mask, volumes.shape)
-    power = _mean_squares(volumes, voxels, detrend=detrend, block=block)
+    voxels = None if mask is None else _voxels_of(mask, run.n_elements)
+    power = _mean_squares(run, voxels, detrend=detrend, block=block)
     chosen = _highest(power, percentile)
     if voxels is not None:
         chosen = voxels[chosen]
-    series = _series(volumes, chosen, masked=mask is not None, block=block)
+    series = _series(run, chosen, masked=mask is not None, block=block)
     if detrend:
         series = remove_trend(series)
     confounds = _components(series)[:, :n_confounds]
     if confounds.shape[1] < n_confounds:
         warnings.warn(
-            f"{volumes.name}: {n_confounds} confounds of high variance were asked for, but the "
+            f"{run.name}: {n_confounds} confounds of high variance were asked for, but the "
             f"{chosen.size} voxel(s) chosen have {confounds.shape[1]} independent component(s)",
             stacklevel=2,
         )
     return confounds
 
 
-def _voxels_of(mask: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Flat indices of a mask's voxels, in the order of a stored volume."""
+def _voxels_of(mask: np.ndarray, n_elements: int) -> np.ndarray:
+    """Indices of the elements inside a mask."""
     if mask.dtype != bool:
         raise TypeError(f"a mask is a boolean array, found {mask.dtype}")
-    if mask.shape != shape:
-        raise ValueError(f"the mask's shape {mask.shape} is not the image's {shape}")
-    voxels = np.flatnonzero(mask.ravel(order="F"))
+    if mask.shape != (n_elements,):
+        raise ValueError(f"the mask's shape {mask.shape} is not the run's ({n_elements},)")
+    voxels = np.flatnonzero(mask)
     if not voxels.size:
         raise ValueError("the mask is empty")
     return voxels
@@ -116,20 +117,19 @@ def _highest(power: np.ndarray, percentile: float) -> np.ndarray:
 
 
 def _mean_squares(
-    volumes: Volumes, voxels: np.ndarray | None, *, detrend: bool, block: int | None
+    run: RunData, voxels: np.ndarray | None, *, detrend: bool, block: int | None
 ) -> np.ndarray:
     """Mean square of every voxel's series, or of what a straight line leaves of it.
 
-    Mean and sum of squared deviations are brought up to date with every volume (Welford, 1962,
-    doi:10.1080/00401706.1962.10490022), and so is the product with time: a large mean enters
-    no sum that a small variance would have to be told from.
+    Mean, sum of squared deviations and product with time are brought up to date with every
+    volume; see `update_mean`.
     """
-    n_voxels = volumes.n_voxels if voxels is None else voxels.size
+    n_voxels = run.n_elements if voxels is None else voxels.size
     mean, squares, slope = np.zeros((3, n_voxels))
-    for first, raw in volumes.blocks(block):
+    for first, raw in run.blocks(block):
         for start in range(0, n_voxels, _VOXELS):
             part = slice(start, min(start + _VOXELS, n_voxels))
-            values = volumes.scale(raw[:, part if voxels is None else voxels[part]])
+            values = run.scale(raw[:, part if voxels is None else voxels[part]])
             if voxels is not None:
                 np.nan_to_num(values, copy=False, posinf=0.0, neginf=0.0)
             with np.errstate(invalid="ignore"):
@@ -138,7 +138,7 @@ def _mean_squares(
                 else:
                     for row in values:
                         squares[part] += row * row
-    n_volumes = volumes.n_volumes
+    n_volumes = run.n_volumes
     if detrend and n_volumes > 1:
         # Divided by the sum of squares of 0, 1, ..., n - 1 around their mean.
         with np.errstate(invalid="ignore"):
@@ -150,23 +150,18 @@ def _update(
     values: np.ndarray, first: int, mean: np.ndarray, squares: np.ndarray, slope: np.ndarray
 ) -> None:
     """Take volumes into the running mean, squared deviations and product with time."""
-    for count, row in enumerate(values, start=first):
-        row -= mean
-        mean += row / (count + 1)
-        weight = count / (count + 1)
-        # Volumes 0 to count - 1 have their middle at (count - 1) / 2, and this one is count.
-        slope += (weight * (count + 1) / 2) * row
-        row *= row
-        squares += weight * row
+    for n, row in enumerate(values, start=first + 1):
+        before, after = update_mean(mean, row, n)
+        squares += before * after
+        # This volume's time is n - 1, and the mean of those before it is n / 2 less.
+        slope += (n / 2) * after
 
 
-def _series(
-    volumes: Volumes, chosen: np.ndarray, *, masked: bool, block: int | None
-) -> np.ndarray:
+def _series(run: RunData, chosen: np.ndarray, *, masked: bool, block: int | None) -> np.ndarray:
     """Series of some voxels, of shape (n_volumes, n_chosen)."""
-    series = np.empty((volumes.n_volumes, chosen.size))
-    for first, raw in volumes.blocks(block):
-        series[first : first + len(raw)] = volumes.scale(raw[:, chosen])
+    series = np.empty((run.n_volumes, chosen.size))
+    for first, raw in run.blocks(block):
+        series[first : first + len(raw)] = run.scale(raw[:, chosen])
     return np.nan_to_num(series, copy=False, posinf=0.0, neginf=0.0) if masked else series
 
 

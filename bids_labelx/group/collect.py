@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bids_labelx.errors import LabelxError
-from bids_labelx.group.coverage import (
+from bids_labelx.errors import Failure, LabelxError
+from bids_labelx.group.coverage_sums import (
     CoverageSums,
     Layout,
     checked_coverage,
@@ -18,11 +18,10 @@ from bids_labelx.group.coverage import (
     layout_of,
     other_labels,
 )
-from bids_labelx.group.matrices import AVERAGED, combination_of, matrix_name
-from bids_labelx.group.quality_rows import add_failures, add_problem, add_series
-from bids_labelx.group.records import MatrixFile, Problem, Row, RowKey
+from bids_labelx.group.mean_matrices import AVERAGED, combination_of, matrix_name
+from bids_labelx.group.quality_rows import add_failure, add_failures, add_series
+from bids_labelx.group.records import MatrixFile, Row, RowKey
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.failures import Failure
 from bids_labelx.outputs.results import read_series, series_paths
 
 
@@ -33,7 +32,7 @@ class Combination:
     Attributes
     ----------
     entities
-        What they have in common; see `matrices.combination_of`.
+        What they have in common; see `mean_matrices.combination_of`.
     labels
         The label tables behind them.
     files
@@ -56,18 +55,23 @@ class Collected:
     atlases
         Sums over the label tables, by the name of their file.
     combinations
-        Matrices to average, by the name of the mean; see `matrices.matrix_name`.
+        Matrices to average, by the name of the mean; see `mean_matrices.matrix_name`.
     not_averaged
         Measures that were met and have no Fisher z, as ``meas-`` calls them.
-    problems
-        What is missing or broken.
+    failures
+        What the participant level could not do, and what of its files is missing or broken.
     """
 
     rows: dict[RowKey, Row] = field(default_factory=dict)
     atlases: dict[str, CoverageSums] = field(default_factory=dict)
     combinations: dict[str, Combination] = field(default_factory=dict)
     not_averaged: set[str] = field(default_factory=set)
-    problems: list[Problem] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Failure]:
+        """The failures that the group level found itself: what is missing or broken."""
+        return [one for one in self.failures if not one.strategies]
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,9 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
     taken: list[_Taken] = []
     for participant in participants:
         taken += _read_participant(output, participant, collected, sums)
-        add_failures(
-            collected.rows, (one for one in failures if one.entities["sub"] == participant)
-        )
+        theirs = [one for one in failures if one.entities["sub"] == participant]
+        add_failures(collected.rows, theirs)
+        collected.failures.extend(theirs)
     # An atlas has one label table. Should there be others, most runs say which it is.
     for atlas, by_layout in sorted(sums.items()):
         collected.atlases[atlas] = max(by_layout.values(), key=lambda one: one.runs)
@@ -116,9 +120,10 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
             _add_matrices(one, output, collected)
             continue
         text = other_labels(output / one.labels, one.sums, labels)
-        add_problem(collected.rows[one.row], text)
+        failure = Failure(text, {"sub": one.participant})
+        add_failure(collected.rows[one.row], failure)
         if one.labels not in refused:
-            collected.problems.append(Problem(one.participant, text))
+            collected.failures.append(failure)
         refused.add(one.labels)
     return collected
 
@@ -126,10 +131,10 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
 def _read_participant(
     output: Path, participant: str, collected: Collected, sums: _Sums
 ) -> Iterator[_Taken]:
-    """The series that can be read; what cannot goes to the problems."""
+    """The series that can be read; what cannot goes to the failures."""
     paths = series_paths(output, participant)
     if not paths:
-        collected.problems.append(Problem(participant, "no time series"))
+        collected.failures.append(Failure("no time series", {"sub": participant}))
     matrices = _matrix_paths(output, participant)
     # The strategies and statistics of a run share one label table.
     summed: dict[Path, CoverageSums] = {}
@@ -139,7 +144,7 @@ def _read_participant(
             coverage = checked_coverage(one.labels, output / one.labels_path)
             row = add_series(collected.rows, one)
         except LabelxError as error:
-            collected.problems.append(Problem(participant, str(error)))
+            collected.failures.append(Failure.of(error, entities={"sub": participant}))
             continue
         atlas, labels = coverage_name(one.entities), one.labels_path
         if labels not in summed:
@@ -181,4 +186,4 @@ def _add_matrices(one: _Taken, output: Path, collected: Collected) -> None:
             continue
         # simple of the median, and another strategy of the name simpleMedian.
         text = f"{output / path}: {name} is the mean of others already; rename its strategy"
-        collected.problems.append(Problem(one.participant, text))
+        collected.failures.append(Failure(text, {"sub": one.participant}))

@@ -17,7 +17,7 @@ import numpy as np
 
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.files import whole_file
-from bids_labelx.group.matrices import SubjectMatrix, edges_name, relationship
+from bids_labelx.group.mean_matrices import SubjectMatrix, edges_name, relationship
 from bids_labelx.group.records import Row, RowKey, mean_fd
 
 # Rows of what is one value per participant, in one piece of the file.
@@ -45,7 +45,7 @@ def edges_file(
     output
         The output dataset.
     combination
-        What the matrices have in common; see `matrices.combination_of`.
+        What the matrices have in common; see `mean_matrices.combination_of`.
     names
         Of the regions.
     rows

@@ -8,7 +8,7 @@ from pathlib import Path
 from bids_labelx.outputs.results import participants_of
 
 
-def never_done(dataset: Path, known: Collection[str]) -> list[str]:
+def participants_without_output(dataset: Path, known: Collection[str]) -> list[str]:
     """Participants with a BOLD image in the input that the output says nothing of, sorted.
 
     The user may have left them out on purpose. Only names of files are looked at.

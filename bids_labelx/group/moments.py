@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from bids_labelx.extraction.welford import update_mean
+
 
 class Moments:
     """Mean, standard deviation and number of matrices, over those that have a value.
-
-    Welford (1962, doi:10.1080/00401706.1962.10490022): no sum of squares is ever taken from
-    another, so values far from zero with a small spread lose no digits.
 
     Parameters
     ----------
@@ -26,9 +25,9 @@ class Moments:
         """Add a matrix; NaN where an edge has no value in it."""
         known = np.isfinite(z)
         self.n += known
-        off = np.where(known, z - self._mean, 0.0)
-        self._mean += off / np.maximum(self.n, 1)
-        self._squares += off * np.where(known, z - self._mean, 0.0)
+        values = np.where(known, z, self._mean)
+        before, after = update_mean(self._mean, values, np.maximum(self.n, 1))
+        self._squares += before * after
 
     @property
     def mean(self) -> np.ndarray:

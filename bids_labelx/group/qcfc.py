@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bids_labelx.extraction.welford import update_mean
+
 # With three participants, one degree of freedom is left, and any r is as good as any other.
 FEWEST = 4
 
@@ -20,8 +22,8 @@ _ALPHA = 0.05
 class Correlations:
     """Running Pearson correlation of each edge with one figure per participant.
 
-    Means and sums of products of deviations are updated as by Welford (1962); nothing but them is
-    kept. A participant without an edge is left out of that edge alone.
+    Nothing but means and sums of products of deviations is kept. A participant without an edge
+    does not count for that edge alone.
 
     Parameters
     ----------
@@ -38,14 +40,12 @@ class Correlations:
         """Add a participant: Fisher z, NaN where there is none, and mean FD in mm."""
         known = np.isfinite(z)
         self.n += known
-        weight = known / np.maximum(self.n, 1)
-        x, y = np.where(known, z - self._x, 0.0), np.where(known, figure - self._y, 0.0)
-        self._x += x * weight
-        self._y += y * weight
-        left = np.where(known, figure - self._y, 0.0)
-        self._xx += x * np.where(known, z - self._x, 0.0)
-        self._yy += y * left
-        self._xy += x * left
+        count = np.maximum(self.n, 1)
+        x, x_after = update_mean(self._x, np.where(known, z, self._x), count)
+        y, y_after = update_mean(self._y, np.where(known, figure, self._y), count)
+        self._xx += x * x_after
+        self._yy += y * y_after
+        self._xy += x * y_after
 
     def r(self) -> np.ndarray:
         """Shape (n_regions, n_regions); NaN below `FEWEST` participants or without variation."""

@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from bids_labelx.errors import BadDataError
+from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.group.records import Row, RowKey
 from bids_labelx.measures.quality import qc_row
-from bids_labelx.outputs.failures import Failure
 from bids_labelx.outputs.results import Series
 
 _TEXTS = ("Atlas", "DenoisingStrategy")
@@ -43,18 +42,17 @@ def add_series(rows: dict[RowKey, Row], one: Series) -> RowKey:
 
 
 def add_failures(rows: dict[RowKey, Row], failures: Iterable[Failure]) -> None:
-    """Add what could not be done: its reason in its row, which is made if there is none."""
+    """Add failures to the rows of their atlases and strategies, which are made if need be."""
     for failure in failures:
-        for atlas, (strategy, problem) in product(failure.atlases, failure.problems.items()):
+        for atlas, strategy in product(failure.atlases, failure.strategies):
             whose = _whose(failure.entities, atlas, strategy)
-            rows.setdefault(_key(whose), whose)
-            add_problem(rows[_key(whose)], problem)
+            add_failure(rows.setdefault(_key(whose), whose), failure)
 
 
-def add_problem(row: Row, text: str) -> None:
-    """Note a problem in a row, after those that it has."""
+def add_failure(row: Row, failure: Failure) -> None:
+    """Note a failure in a row, after those that it has."""
     # A message has lines; a cell has none.
-    line = " ".join(text.split())
+    line = " ".join(failure.message.split())
     row["problem"] = f"{row['problem']}; {line}" if row.get("problem") else line
 
 

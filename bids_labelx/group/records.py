@@ -19,25 +19,6 @@ def mean_fd(runs: Sequence[Row]) -> float | None:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Something of a participant that is missing or broken, and so left out.
-
-    Attributes
-    ----------
-    participant
-        Label without ``sub-``.
-    text
-        Which file, what was found and expected, and what to do.
-    """
-
-    participant: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"sub-{self.participant}: {self.text}"
-
-
-@dataclass(frozen=True)
 class MatrixFile:
     """A matrix that a participant wrote, not read yet.
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.group.evidence import Evidence, summarize_edges
-from bids_labelx.group.matrices import MeanMatrix, SubjectMatrix
+from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
 from bids_labelx.group.records import Row, RowKey, mean_fd
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.results import RESULT_ENTITIES
 
 
 class StrategySums:
@@ -51,7 +52,7 @@ class StrategySums:
         """The label image of the first run that was added, within the output dataset."""
         assert self._first is not None
         entities = parse_name(self._first).entities
-        kept = {k: v for k, v in entities.items() if k not in ("stat", "meas", "desc")}
+        kept = {k: v for k, v in entities.items() if k not in RESULT_ENTITIES}
         return self._first.with_name(build_name(kept, "dseg", ".nii.gz"))
 
     def evidence(

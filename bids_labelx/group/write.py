@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.files import write_json, write_tsv
-from bids_labelx.group.coverage import CoverageSums, coverage_name
-from bids_labelx.group.matrices import MeanMatrix, matrix_name, matrix_sidecar
+from bids_labelx.group.coverage_sums import CoverageSums, coverage_name
+from bids_labelx.group.mean_matrices import MeanMatrix, matrix_name, matrix_sidecar
 from bids_labelx.group.records import Row
 
 _MADE = (
@@ -40,7 +40,7 @@ def write_coverage(output: Path, atlases: Mapping[str, CoverageSums]) -> list[Pa
     return [Path(name) for name in atlases]
 
 
-def write_matrix(
+def write_mean_matrix(
     output: Path,
     combination: Mapping[str, str],
     names: Sequence[str],

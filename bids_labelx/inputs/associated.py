@@ -1,4 +1,4 @@
-"""The brain mask and the confounds table of a BOLD image: one and only one, or a reason."""
+"""The files associated with a BOLD image: its brain mask and its confounds table."""
 
 from __future__ import annotations
 
@@ -6,59 +6,59 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_labelx.inputs.annex import absence, shown
+from bids_labelx.inputs.annex import display_path, missing_reason
 from bids_labelx.inputs.matching import (
     File,
+    FileGroups,
     Identity,
-    Pool,
-    find_owners,
-    fitting,
-    identity,
-    label,
-    listing,
-    make_pool,
-    near,
-    nearest,
+    best_matches,
+    candidates,
+    group_files,
+    join_entities,
+    list_paths,
+    matching_files,
+    possible_runs,
+    run_identity,
     run_label,
 )
-from bids_labelx.inputs.queries import Queries, Query, Removal, narrow
+from bids_labelx.inputs.queries import Queries, Query, Removal, apply_conditions
 
 
 @dataclass(frozen=True)
-class Companions:
-    """What may belong to the BOLD images of a dataset.
+class AssociatedFiles:
+    """All masks and confounds tables of a dataset.
 
     Attributes
     ----------
     root
         The dataset.
     queries
-        What masks and tables have to be like.
+        The queries that masks and tables have to match.
     masks, tables
-        All that there are.
-    owners
+        The files.
+    runs
         By table, the runs that it could belong to.
     """
 
     root: Path
     queries: Queries
-    masks: Pool
-    tables: Pool
-    owners: Mapping[Path, Mapping[Identity, str]]
+    masks: FileGroups
+    tables: FileGroups
+    runs: Mapping[Path, Mapping[Identity, str]]
 
 
-def gather(files: Iterable[File], queries: Queries, root: Path) -> Companions:
-    """Sort out the files of a dataset, all of its BOLD images among them."""
+def collect_associated(files: Iterable[File], queries: Queries, root: Path) -> AssociatedFiles:
+    """The masks and confounds tables among all files of a dataset."""
     files = list(files)
-    masks = make_pool(f for f in files if f.is_image and f.name.suffix in queries.mask.suffixes)
+    masks = group_files(f for f in files if f.is_image and f.name.suffix in queries.mask.suffixes)
     suffixes = queries.confounds.suffixes
-    tables = make_pool(f for f in files if not f.is_image and f.name.suffix in suffixes)
-    images = [file for file in files if file.is_image and file.name.suffix == "bold"]
-    return Companions(root, queries, masks, tables, find_owners(tables, images))
+    tables = group_files(f for f in files if not f.is_image and f.name.suffix in suffixes)
+    images = [f for f in files if f.is_image and f.name.suffix in queries.bold.suffixes]
+    return AssociatedFiles(root, queries, masks, tables, possible_runs(tables, images))
 
 
-def find_mask(image: File, companions: Companions) -> tuple[Path | None, str]:
-    """The nearest mask in the image's space, which several runs may share.
+def find_mask(image: File, associated: AssociatedFiles) -> tuple[Path | None, str]:
+    """The best match among the masks in the image's space; several runs may share it.
 
     Returns
     -------
@@ -66,17 +66,18 @@ def find_mask(image: File, companions: Companions) -> tuple[Path | None, str]:
     problem : str
         Why there is none.
     """
-    fits = fitting(companions.masks, image)
-    kept, removal = narrow(fits, companions.queries.mask.conditions)
+    matching = matching_files(associated.masks, image)
+    kept, removal = apply_conditions(matching, associated.queries.mask.conditions)
     entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
-    what = _What("brain mask", companions.queries.mask, label(entities), companions.root)
+    run, root = join_entities(entities), associated.root
+    search = _Search("brain mask", associated.queries.mask, run, root)
     if not kept:
-        return None, what.none(removal, near(companions.masks, image))
-    return what.one_of(nearest(kept, image))
+        return None, search.why_none(removal, candidates(associated.masks, image))
+    return search.only_one(best_matches(kept, image))
 
 
-def find_confounds(image: File, companions: Companions) -> tuple[Path | None, str]:
-    """The nearest confounds table, of those that can be no other run's.
+def find_confounds(image: File, associated: AssociatedFiles) -> tuple[Path | None, str]:
+    """The best match among the confounds tables that cannot be another run's.
 
     Returns
     -------
@@ -84,54 +85,54 @@ def find_confounds(image: File, companions: Companions) -> tuple[Path | None, st
     problem : str
         Why there is none.
     """
-    fits = fitting(companions.tables, image, same_grid=False)
-    kept, removal = narrow(fits, companions.queries.confounds.conditions)
+    matching = matching_files(associated.tables, image, same_grid=False)
+    kept, removal = apply_conditions(matching, associated.queries.confounds.conditions)
     run = run_label(image)
-    what = _What("confounds table", companions.queries.confounds, run, companions.root)
+    search = _Search("confounds table", associated.queries.confounds, run, associated.root)
     if not kept:
-        return None, what.none(removal, near(companions.tables, image))
-    own = identity(image.entities)
-    mine = [table for table in kept if companions.owners[table.path].keys() == {own}]
-    if not mine:
-        return None, "\n".join(_not_mine(table, run, companions) for table in kept)
-    return what.one_of(nearest(mine, image))
+        return None, search.why_none(removal, candidates(associated.tables, image))
+    own = run_identity(image.entities)
+    certain = [table for table in kept if associated.runs[table.path].keys() == {own}]
+    if not certain:
+        return None, "\n".join(_not_its_own(table, run, associated) for table in kept)
+    return search.only_one(best_matches(certain, image))
 
 
-def _not_mine(table: File, run: str, companions: Companions) -> str:
-    name = shown(table.path, companions.root)
-    owners = sorted(companions.owners[table.path].values())
-    if run not in owners:
-        return f"no confounds table for {run}: {name} is that of {' and '.join(owners)}"
+def _not_its_own(table: File, run: str, associated: AssociatedFiles) -> str:
+    name = display_path(table.path, associated.root)
+    runs = sorted(associated.runs[table.path].values())
+    if run not in runs:
+        return f"no confounds table for {run}: {name} is that of {' and '.join(runs)}"
     return (
-        f"no confounds table for {run}: {name} could belong to {', '.join(owners)}; each run "
+        f"no confounds table for {run}: {name} could belong to {', '.join(runs)}; each run "
         "needs its own, with the run's entities in its name"
     )
 
 
 @dataclass(frozen=True)
-class _What:
-    """A kind of file that is looked for, and for which run."""
+class _Search:
+    """The kind of file to find and the run to find it for."""
 
     kind: str
     query: Query
     run: str
     root: Path
 
-    def one_of(self, found: Sequence[File]) -> tuple[Path | None, str]:
-        """The only one, with its content there, or the reason against it."""
+    def only_one(self, found: Sequence[File]) -> tuple[Path | None, str]:
+        """The only file found, or why it cannot be used."""
         if len(found) > 1:
             return None, (
                 f"{len(found)} files could be the {self.kind} of {self.run}, one is expected:\n"
-                + listing(found, self.root)
+                + list_paths(found, self.root)
             )
-        problem = absence(found[0].path, self.root)
+        problem = missing_reason(found[0].path, self.root)
         return (None, problem) if problem else (found[0].path, "")
 
-    def none(self, removal: Removal | None, there: Sequence[File]) -> str:
-        """Why no file is left: which condition removed the last, or that none fits."""
+    def why_none(self, removal: Removal | None, others: Sequence[File]) -> str:
+        """Why no file was found: the condition that removed the last, or that none matches."""
         text = f"no {self.kind} ({self.query.pattern}) for {self.run} in {self.root}"
         if removal is not None:
-            have = f"those that fit have {removal.condition.key} {removal.there}"
+            have = f"those that fit have {removal.condition.key} {removal.found}"
             source = removal.condition.source
             return f"{text}: {have}" + (f", and {source} leaves none of them" if source else "")
-        return f"{text}; there are\n{listing(there, self.root)}" if there else text
+        return f"{text}; there are\n{list_paths(others, self.root)}" if others else text

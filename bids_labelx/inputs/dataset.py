@@ -1,8 +1,8 @@
-"""What is in a derivatives dataset: pybids finds the files, a `Run` record keeps together what
-belongs together.
+"""The runs of a derivatives dataset, each with its mask, confounds and metadata.
 
-Entities come from the path below the dataset's root. pybids reads some of them (subject, session,
-datatype) from the whole absolute path, so a dataset under ``/data/sub-99/`` would get wrong ones.
+pybids finds the files; entities are read from the path below the dataset's root. pybids itself
+reads some of them (subject, session, datatype) from the whole absolute path, so a dataset under
+``/data/sub-99/`` would get wrong ones.
 """
 
 from __future__ import annotations
@@ -20,17 +20,29 @@ from bids_labelx.errors import (
     NoRunsError,
     NotBidsError,
 )
-from bids_labelx.inputs.annex import absence
-from bids_labelx.inputs.associated import Companions, find_confounds, find_mask, gather
+from bids_labelx.inputs.annex import missing_reason
+from bids_labelx.inputs.associated import (
+    AssociatedFiles,
+    collect_associated,
+    find_confounds,
+    find_mask,
+)
 from bids_labelx.inputs.index import SEGMENTATIONS, find_files, list_participants
-from bids_labelx.inputs.matching import File, Pool, comparable, describe, folder_entities, label
-from bids_labelx.inputs.metadata import Listing, list_sidecars, read_metadata
-from bids_labelx.inputs.queries import Query, narrow, option_condition, read_queries
+from bids_labelx.inputs.matching import (
+    File,
+    FileGroups,
+    comparable,
+    folder_entities,
+    join_entities,
+    parse_path,
+)
+from bids_labelx.inputs.metadata import Listing, list_files, read_metadata
+from bids_labelx.inputs.queries import Query, apply_conditions, option_condition, read_queries
 from bids_labelx.inputs.segmentations import (
     Derivative,
     find_segmentation,
+    group_segmentations,
     parse_derivative,
-    segmentation_pool,
 )
 from bids_labelx.names import sort_entities
 from bids_labelx.settings import Settings
@@ -40,7 +52,7 @@ NATIVE = "native"
 
 @dataclass(frozen=True)
 class Run:
-    """One preprocessed BOLD image with all that belongs to it.
+    """One preprocessed BOLD image with its associated files and metadata.
 
     Attributes
     ----------
@@ -55,12 +67,12 @@ class Run:
     mask, confounds
         The brain mask on the BOLD's grid and the confounds table; None where `missing` says why.
     missing
-        By what cannot be had (``bold``, ``mask``, ``confounds``, ``metadata``, the words for a
-        segmentation): what was looked for and what was found instead.
+        Why ``bold``, ``mask``, ``confounds``, ``metadata`` or a segmentation (by its ``--atlas``
+        argument) is missing: what was expected and what was found instead.
     desc
         The ``desc-`` entity of the image, empty where it has none.
     segmentations
-        Segmentations in the run's own space, by the words of ``--atlas`` that ask for them.
+        Segmentations in the run's own space, by the argument of ``--atlas`` that asks for them.
     """
 
     bold: Path
@@ -85,37 +97,39 @@ class Run:
 
 
 def find_runs(settings: Settings) -> list[Run]:
-    """Query the dataset for the runs that the settings ask for, sorted by name.
+    """The runs of the dataset that the settings select, sorted by path.
 
     Raises
     ------
     NotBidsError
         Where the folder is no BIDS dataset.
     NoRunsError
-        Where a participant does not exist or the filters leave nothing, saying which one did it.
+        Where a participant does not exist, or a filter, which is named, leaves no run.
     UsageError, MissingInputError, BadDataError
-        Where the words for a segmentation or the filter file are not what they should be.
+        Where an argument for a segmentation or the filter file is wrong.
     """
     root = settings.bids_dir
     check_dataset(root)
     _check_participants(root, settings.participant_label)
     queries = read_queries(settings.bids_filter_file)
     derivatives = [one for spec in settings.atlas if (one := parse_derivative(spec))]
-    also = [*queries.also, *[SEGMENTATIONS] * bool(derivatives)]
+    also = [*queries.also, *([SEGMENTATIONS] if derivatives else [])]
     paths = find_files(root, settings.participant_label, settings.bids_database_dir, also)
-    files = [describe(path, root) for path in paths]
-    chosen = _choose(files, queries.bold, settings)
-    companions = gather(files, queries, root)
-    pools = [(derivative, segmentation_pool(derivative, files)) for derivative in derivatives]
-    # Sorted runs share their folders with the ones before: each is listed once, not once a run.
-    listing = functools.lru_cache(maxsize=8)(list_sidecars)
-    return [_make_run(image, companions, pools, listing) for image in chosen]
+    files = [parse_path(path, root) for path in paths]
+    chosen = _select_bold(files, queries.bold, settings)
+    associated = collect_associated(files, queries, root)
+    segmentations = [
+        (derivative, group_segmentations(derivative, files)) for derivative in derivatives
+    ]
+    # Consecutive runs share folders, of which each is listed once, not once a run.
+    listing = functools.lru_cache(maxsize=8)(list_files)
+    return [_make_run(image, associated, segmentations, listing) for image in chosen]
 
 
-def _choose(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
-    """The BOLD images that the filter file and the options ask for."""
+def _select_bold(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
+    """The BOLD images that the filter file and the options select."""
     root = settings.bids_dir
-    images = [file for file in files if file.is_image and file.name.suffix == "bold"]
+    images = [file for file in files if file.is_image and file.name.suffix in query.suffixes]
     options = [
         option_condition(option, key, wanted, NATIVE if key == "space" else "")
         for option, key, wanted in (
@@ -127,14 +141,14 @@ def _choose(files: Sequence[File], query: Query, settings: Settings) -> list[Fil
         )
         if wanted
     ]
-    kept, removal = narrow(images, (*query.conditions, *options))
+    kept, removal = apply_conditions(images, (*query.conditions, *options))
     if removal is not None and removal.condition.source:
         raise NoRunsError(
             f"{removal.condition.source} leaves no run of {root}: "
-            f"those before this filter have {removal.there}"
+            f"those before this filter have {removal.found}"
         )
     if not kept:
-        raise NoRunsError(_no_bold(root, images))
+        raise NoRunsError(_no_bold(root, images, query))
     return kept
 
 
@@ -155,47 +169,45 @@ def check_dataset(root: Path) -> None:
 
 
 def _hint(root: Path) -> str:
-    """The folders below that look like what was meant."""
-    there = sorted(
+    """The datasets in folders below."""
+    found = sorted(
         path.parent
         for pattern in ("*", "derivatives/*")
         for path in root.glob(f"{pattern}/dataset_description.json")
     )
-    return f"\ndid you mean {' or '.join(map(str, there))}?" if there else ""
+    return f"\ndid you mean {' or '.join(map(str, found))}?" if found else ""
 
 
-def _no_bold(root: Path, images: Sequence[File]) -> str:
-    text = f"{root}: {len(images) or 'no'} BOLD files for these participants"
+def _no_bold(root: Path, images: Sequence[File], query: Query) -> str:
+    text = f"{root}: no {query.pattern} among {len(images)} BOLD files of these participants"
     descs = sorted({desc for file in images if (desc := file.name.entities.get("desc"))})
-    if images:
-        text += ", none of them with desc-preproc"
     if descs:
-        return f"{text} but with {', '.join(descs)}; say which with --bids-filter-file"
+        return f"{text}, but files with {', '.join(descs)}; say which with --bids-filter-file"
     return (
-        f"{text}. The input is the folder of preprocessed derivatives "
-        f"(…_desc-preproc_bold.nii.gz), not the raw dataset{_hint(root)}"
+        f"{text}. The input is the folder of preprocessed derivatives, not the raw dataset"
+        + _hint(root)
     )
 
 
 def _check_participants(root: Path, wanted: Sequence[str]) -> None:
-    there = list_participants(root)
-    unknown = [label for label in wanted if label not in there]
+    found = list_participants(root)
+    unknown = [label for label in wanted if label not in found]
     if unknown:
         raise NoRunsError(
             f"--participant-label: {', '.join(unknown)} not in {root}; "
-            f"there are {', '.join(there) or 'none'}"
+            f"there are {', '.join(found) or 'none'}"
         )
 
 
 def _make_run(
     image: File,
-    companions: Companions,
-    segmentations: Sequence[tuple[Derivative, Pool]],
+    associated: AssociatedFiles,
+    segmentations: Sequence[tuple[Derivative, FileGroups]],
     listing: Listing,
 ) -> Run:
-    root = companions.root
-    mask, no_mask = find_mask(image, companions)
-    confounds, no_confounds = find_confounds(image, companions)
+    root = associated.root
+    mask, no_mask = find_mask(image, associated)
+    confounds, no_confounds = find_confounds(image, associated)
     missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
     metadata: dict[str, Any] = {}
     try:
@@ -203,8 +215,8 @@ def _make_run(
     except LabelxError as error:
         missing["metadata"] = str(error)
     found: dict[str, Path] = {}
-    for derivative, pool in segmentations:
-        path, missing[derivative.text] = find_segmentation(derivative, pool, image, root)
+    for derivative, groups in segmentations:
+        path, missing[derivative.text] = find_segmentation(derivative, groups, image, root)
         if path is not None:
             found[derivative.text] = path
     entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
@@ -215,34 +227,34 @@ def _make_run(
         metadata=metadata,
         mask=mask,
         confounds=confounds,
-        missing={what: problem for what, problem in missing.items() if problem},
+        missing={key: reason for key, reason in missing.items() if reason},
         desc=image.name.entities.get("desc", ""),
         segmentations=found,
     )
 
 
 def _problem(image: File, root: Path) -> str:
-    """What is wrong with the BOLD file itself."""
+    """Why the BOLD file itself cannot be used, or an empty text."""
     folders = folder_entities(image.path, root)
     if not folders.items() <= image.name.entities.items():
         return (
-            f"{image.path.relative_to(root)} lies in the folder of {label(folders)}, and its name "
-            "says otherwise; move or rename it"
+            f"{image.path.relative_to(root)} lies in the folder of {join_entities(folders)}, and "
+            "its name says otherwise; move or rename it"
         )
-    return absence(image.path, root) or ""
+    return missing_reason(image.path, root) or ""
 
 
 def repetition_time(run: Run, header: Any) -> float | None:
-    """Seconds from volume to volume: the sidecar's, else the header's with its unit.
+    """The repetition time in seconds: the sidecar's, else the header's with its unit.
 
-    Returns None where neither says it, and where the sidecar has ``VolumeTiming``, which BIDS
-    has for volumes that do not follow each other evenly.
+    None where neither has it, and where the sidecar has ``VolumeTiming``, which BIDS has for
+    volumes at uneven intervals.
 
     Raises
     ------
     BadDataError
-        Where both say it and differ by more than 1 ms, the sidecar's is not a positive number, or
-        the sidecar has both RepetitionTime and VolumeTiming.
+        Where the two differ by more than 1 ms, the sidecar's is not a positive number, or the
+        sidecar has both RepetitionTime and VolumeTiming.
     """
     stated = run.metadata.get("RepetitionTime")
     if run.metadata.get("VolumeTiming") is not None:

@@ -1,53 +1,93 @@
-"""Sidecars: JSON files, and what they say of an image by BIDS' inheritance principle."""
+"""BIDS' inheritance principle: the sidecars and tables in folders above that hold for a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_labelx.errors import LabelxError, MissingInputError
+from bids_labelx.errors import BadDataError, LabelxError, MissingInputError
 from bids_labelx.files import read_json
-from bids_labelx.inputs.annex import absence
-from bids_labelx.inputs.matching import describe
+from bids_labelx.inputs.annex import display_path, missing_reason
+from bids_labelx.inputs.matching import parse_path
 from bids_labelx.names import Name, parse_name
 
-# The JSON files of a folder.
+# The files of a folder that may hold for others.
 Listing = Callable[[Path], list[tuple[Path, Name]]]
 
-
-def list_sidecars(folder: Path) -> list[tuple[Path, Name]]:
-    """The JSON files of a folder with their names taken apart."""
-    return [(path, parse_name(path)) for path in folder.glob("*.json")]
+# The entities that are compared; one of None has to be absent.
+View = Callable[[Name], Mapping[str, str | None]]
 
 
-def read_metadata(path: Path, root: Path, listing: Listing = list_sidecars) -> dict[str, Any]:
-    """The sidecars of a file by BIDS' inheritance principle, the nearest winning.
+def list_files(folder: Path, extension: str = ".json") -> list[tuple[Path, Name]]:
+    """The files of a folder with an extension, and their parsed names."""
+    return [(path, parse_name(path)) for path in folder.glob(f"*{extension}")]
 
-    A JSON file applies where it lies in the file's folder or one above it up to `root`, has its
-    suffix, and has no entity that the file does not have with the same value. `listing` gives the
-    JSON files of a folder.
+
+def _inherited(
+    path: Path, root: Path, name: Name, listing: Listing, view: View
+) -> Iterator[list[tuple[int, Path]]]:
+    """The files that hold for another, a list per folder, the nearest folder first.
+
+    They lie in its folder or one above it up to `root`, have its suffix, and no entity that it
+    does not have with the same value. `view` gives the entities that are compared. Each comes
+    with their number, in rising order.
+    """
+    own = view(name).items()
+    for folder in [path.parent, *path.parent.parents]:
+        files = [(view(n), file) for file, n in listing(folder) if n.suffix == name.suffix]
+        yield sorted((len(theirs), file) for theirs, file in files if theirs.items() <= own)
+        if folder == root:
+            return
+
+
+def inherited_table(path: Path, root: Path, name: Name, view: View) -> Path | None:
+    """The nearest ``.tsv`` that holds for a file, in one folder that with the most entities.
+
+    Raises
+    ------
+    BadDataError
+        Where several of one folder have as many entities.
+    """
+    listing = functools.partial(list_files, extension=".tsv")
+    found = next(filter(None, _inherited(path, root, name, listing, view)), [])
+    best = [table for count, table in found if count == found[-1][0]]
+    return only_table(path, best, root) if best else None
+
+
+def only_table(path: Path, tables: Sequence[Path], root: Path) -> Path:
+    """The only one of the tables that a file may have.
+
+    Raises
+    ------
+    BadDataError
+        Where there are several, which are listed.
+    """
+    if len(tables) > 1:
+        listed = "\n".join(display_path(table, root) for table in tables)
+        raise BadDataError(f"{path}: several tables fit equally, say which\n{listed}")
+    return tables[0]
+
+
+def read_metadata(path: Path, root: Path, listing: Listing = list_files) -> dict[str, Any]:
+    """The content of all sidecars that hold for a file, the nearest winning.
+
+    `listing` gives the JSON files of a folder.
 
     Raises
     ------
     MissingInputError, BadDataError
-        Where the content of a sidecar is not there, is not JSON or not an object.
+        Where the content of a sidecar is missing, is not JSON or not an object.
     """
-    name = describe(path, root).name
-    folders = [path.parent, *path.parent.parents]
-    folders = folders[: folders.index(root) + 1]
+    name = parse_path(path, root).name
+    folders = list(_inherited(path, root, name, listing, lambda one: one.entities))
     metadata: dict[str, Any] = {}
-    for folder in reversed(folders):
-        fitting = [
-            (len(other.entities), sidecar)
-            for sidecar, other in listing(folder)
-            if other.suffix == name.suffix and other.entities.items() <= name.entities.items()
-        ]
-        for _, sidecar in sorted(fitting):
-            try:
-                metadata.update(read_json(sidecar))
-            except LabelxError:
-                if problem := absence(sidecar, root):
-                    raise MissingInputError(problem) from None
-                raise
+    for _, sidecar in (pair for folder in reversed(folders) for pair in folder):
+        try:
+            metadata.update(read_json(sidecar))
+        except LabelxError:
+            if problem := missing_reason(sidecar, root):
+                raise MissingInputError(problem) from None
+            raise
     return metadata

@@ -1,28 +1,30 @@
-"""What is asked of a dataset: conditions on entities, from ``--bids-filter-file`` and options.
+"""Query filters on BIDS entities: the defaults, ``--bids-filter-file``, and options.
 
-The file has fMRIPrep's form, and its values mean what they mean there, which is what pybids makes
-of them: null is "without this entity", ``*`` "with it, whatever its value", a list "any of these".
+The filter file has fMRIPrep's form, and its values mean what they mean to fMRIPrep and pybids:
+null is "without this entity", ``*`` "with it, whatever its value", a list "any of these".
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from bids_labelx.errors import BadDataError, MissingInputError
-from bids_labelx.inputs.matching import File, plain
+from bids_labelx.inputs.matching import File, normalize_value
 from bids_labelx.names import ENTITY_ORDER
 
 SECTIONS = ("bold", "mask", "confounds")
 
-# What filter files of fMRIPrep and its kin ask of raw data, which is not looked at here.
+# Sections for raw data, which this app does not read.
 _IGNORED = ("t1w", "t2w", "flair", "fmap", "sbref", "roi", "dwi", "pet", "asl")
 
-# Names of entities in pybids and in BIDS' schema, by which filter files know them.
+# Short keys by the names that entities have in pybids and in BIDS' schema.
 _LONG = {
     "template": "tpl",
     "subject": "sub",
@@ -46,24 +48,27 @@ _LONG = {
 }
 _KEYS = (*ENTITY_ORDER, "suffix", "extension", "datatype")
 
-_IMAGES = (".nii", ".nii.gz")
-_EXTENSIONS = {"bold": _IMAGES, "mask": _IMAGES, "confounds": (".tsv",)}
+
+def read_defaults() -> dict[str, dict[str, list[str]]]:
+    """The default queries: values by entity, and `index_by`, of each of the sections."""
+    text = (files("bids_labelx") / "data" / "queries.toml").read_text("utf-8")
+    return tomllib.loads(text)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What an entity, the suffix or the extension of a file has to be.
+    """The values allowed for an entity, the suffix or the extension of a file.
 
     Attributes
     ----------
     key
         The entity's short key, ``suffix`` or ``extension``.
     values
-        Any of these; indices without zeros in front.
+        Any of these; indices without leading zeros.
     absent, present
-        Whether a file without the entity, and one with any value of it, will do.
+        Whether a file without the entity, and one with any value of it, matches.
     source
-        Where the condition is from, in the user's words; empty for what holds by default.
+        The option or section of the filter file that it is from; empty for a default.
     """
 
     key: str
@@ -76,48 +81,45 @@ class Condition:
         words = [*sorted(self.values), *["(none)"] * self.absent, *["*"] * self.present]
         return f"{self.key} {'|'.join(words)}"
 
-    def holds(self, file: File) -> bool:
-        """Whether a file is as it has to be."""
-        theirs = _values_of(file, self.key)
-        if not theirs:
+    def matches(self, file: File) -> bool:
+        """Whether a file has one of the values."""
+        values = _entity_values(file, self.key)
+        if not values:
             return self.absent
-        return self.present or not self.values.isdisjoint(theirs)
+        return self.present or not self.values.isdisjoint(values)
 
 
 @dataclass(frozen=True)
 class Query:
-    """All conditions on one kind of file, in the order in which they are applied."""
+    """The conditions on one kind of file, in the order in which they are applied."""
 
     conditions: tuple[Condition, ...]
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """The suffixes that will do."""
+        """The suffixes allowed."""
         return next(one.values for one in self.conditions if one.key == "suffix")
 
     @property
     def pattern(self) -> str:
-        """The end of the names that are looked for."""
+        """The end of the file names, for messages."""
         desc = next((one for one in self.conditions if one.key == "desc"), None)
-        extension = ".tsv" if ".tsv" in self._extensions else ".nii.gz"
+        tables = any(one.key == "extension" and ".tsv" in one.values for one in self.conditions)
+        extension = ".tsv" if tables else ".nii.gz"
         words = "" if desc is None or not desc.values else f"_desc-{'|'.join(sorted(desc.values))}"
         return f"…{words}_{'|'.join(sorted(self.suffixes, reverse=True))}{extension}"
-
-    @property
-    def _extensions(self) -> frozenset[str]:
-        return next(one.values for one in self.conditions if one.key == "extension")
 
 
 @dataclass(frozen=True)
 class Queries:
-    """What is asked of BOLD images, of masks and of confounds tables.
+    """The queries of BOLD images, masks and confounds tables.
 
     Attributes
     ----------
     bold, mask, confounds
         The queries.
     also
-        Endings of names, ``mixing.tsv``, that are asked for beside the usual ones.
+        Endings of file names to index beside the default ones, ``mixing.tsv``.
     """
 
     bold: Query
@@ -128,41 +130,38 @@ class Queries:
 
 @dataclass(frozen=True)
 class Removal:
-    """The condition that removed the last file, and what those before it had instead."""
+    """The condition that removed the last file, and the values found instead."""
 
     condition: Condition
-    there: str
+    found: str
 
 
-def narrow(
+def apply_conditions(
     files: Iterable[File], conditions: Iterable[Condition]
 ) -> tuple[list[File], Removal | None]:
-    """Keep the files that are as they have to be; say which condition removed the last one.
+    """The files that match all conditions, or else the condition that removed the last one.
 
-    There is nothing to say where no file was there in the first place.
+    There is no such condition if there was no file in the first place.
     """
     kept = list(files)
     for condition in conditions:
-        before, kept = kept, [file for file in kept if condition.holds(file)]
+        before, kept = kept, [file for file in kept if condition.matches(file)]
         if before and not kept:
-            return [], Removal(condition, _there(before, condition.key))
+            return [], Removal(condition, _values_found(before, condition.key))
     return kept, None
 
 
-def _there(files: Sequence[File], key: str) -> str:
-    nothing = "native" if key == "space" else "(none)"
-    found = {_said(file, key) or nothing for file in files}
-    return ", ".join(sorted(found))
-
-
-def _said(file: File, key: str) -> str | None:
+def _values_found(files: Iterable[File], key: str) -> str:
+    """The values of an entity as they stand in names, for a message."""
     if key in ("suffix", "extension"):
-        return str(getattr(file.name, key))
-    return (file.entities if key == "space" else file.name.entities).get(key)
+        return ", ".join(sorted({str(getattr(file.name, key)) for file in files}))
+    if key == "space":
+        return ", ".join(sorted({file.entities.get(key, "native") for file in files}))
+    return ", ".join(sorted({file.name.entities.get(key, "(none)") for file in files}))
 
 
-def _values_of(file: File, key: str) -> tuple[str, ...]:
-    """What an entity of a file can be called by; empty where it has none."""
+def _entity_values(file: File, key: str) -> tuple[str, ...]:
+    """The values of an entity that a condition may ask for; empty where it is absent."""
     if key in ("suffix", "extension"):
         return (str(getattr(file.name, key)),)
     if key == "desc":
@@ -178,55 +177,49 @@ def _values_of(file: File, key: str) -> tuple[str, ...]:
 
 
 def option_condition(option: str, key: str, wanted: Sequence[str], nothing: str = "") -> Condition:
-    """The condition of an option such as ``--task-id rest``; `nothing` is its word for none."""
-    values = frozenset(plain(key, value) for value in wanted if value != nothing)
+    """The condition of an option such as ``--task-id rest``; `nothing` stands for absent."""
+    values = frozenset(normalize_value(key, value) for value in wanted if value != nothing)
     source = f"{option} {' '.join(wanted)}"
     return Condition(key, values, absent=nothing in wanted, source=source)
 
 
 def read_queries(path: Path | None = None) -> Queries:
-    """The queries that a filter file asks for, or the usual ones without a file.
+    """The default queries with the conditions of a filter file in place of theirs.
 
     Raises
     ------
     MissingInputError, BadDataError
         With all mistakes in the file at once, a line each.
     """
-    content = {} if path is None else _read(path)
+    content = {} if path is None else _read_filter_file(path)
+    defaults = read_defaults()
     problems: list[str] = []
     unknown = [key for key in content if key not in (*SECTIONS, *_IGNORED)]
     if unknown:
         problems.append(
             f"there is no section {', '.join(map(repr, unknown))}: choose from "
-            f"{', '.join(SECTIONS)} ({', '.join(_IGNORED)} may be there and are not looked at)"
+            f"{', '.join(SECTIONS)} ({', '.join(_IGNORED)} are allowed and ignored)"
         )
-    found = {
-        section: _conditions(section, content.get(section, {}), path, problems)
+    given = {
+        section: _parse_section(section, content.get(section, {}), path, problems)
         for section in SECTIONS
     }
     if problems:
         raise BadDataError(f"--bids-filter-file {path}:\n" + "\n".join(problems))
-    bold = _query("bold", found["bold"], "preproc", "bold")
-    mask = _query("mask", found["mask"], "brain", "mask")
-    confounds = _query("confounds", found["confounds"], "confounds", "timeseries", "regressors")
-    also = [f"{suffix}.nii" for suffix in sorted(mask.suffixes - {"mask"})]
-    if {"desc", "suffix"} & found["confounds"].keys():
+    bold, mask, confounds = (_merge(defaults[section], given[section]) for section in SECTIONS)
+    also = [f"{suffix}.nii" for suffix in sorted(mask.suffixes - {*defaults["mask"]["suffix"]})]
+    if {"desc", "suffix"} & given["confounds"].keys():
         also += [f"{suffix}.tsv" for suffix in sorted(confounds.suffixes)]
     return Queries(bold, mask, confounds, tuple(also))
 
 
-def _query(section: str, given: Mapping[str, Condition], desc: str, *suffixes: str) -> Query:
-    """The conditions of a section: the usual ones first, then the file's in its order."""
-    usual = {
-        "suffix": Condition("suffix", frozenset(suffixes)),
-        "extension": Condition("extension", frozenset(_EXTENSIONS[section])),
-        "desc": Condition("desc", frozenset({desc})),
-    }
-    first = [condition for key, condition in usual.items() if key not in given]
-    return Query((*first, *given.values()))
+def _merge(default: Mapping[str, Sequence[str]], given: Mapping[str, Condition]) -> Query:
+    """The default conditions that are not replaced, then those given, in their order."""
+    keys = [key for key in ("suffix", "extension", "desc") if key not in given]
+    return Query((*(Condition(k, frozenset(default[k])) for k in keys), *given.values()))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_filter_file(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -243,10 +236,10 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _conditions(
+def _parse_section(
     section: str, content: Any, path: Path | None, problems: list[str]
 ) -> dict[str, Condition]:
-    """The conditions of a section by short key. What is wrong goes to `problems`."""
+    """The conditions of a section by short key; `problems` gets what is wrong."""
     if not isinstance(content, dict):
         problems.append(
             f"{section}: an object of entities is expected, found {_kind(content)} {content!r}"
@@ -258,14 +251,14 @@ def _conditions(
         try:
             if key in found:
                 raise ValueError(f"{key} is given twice")
-            if condition := _condition(section, key, value, f"--bids-filter-file {path}"):
+            if condition := _parse_condition(section, key, value, f"--bids-filter-file {path}"):
                 found[key] = condition
         except ValueError as error:
             problems.append(f"{section}: {name}: {error}")
     return found
 
 
-def _condition(section: str, key: str, value: Any, file: str) -> Condition | None:
+def _parse_condition(section: str, key: str, value: Any, file: str) -> Condition | None:
     if key not in _KEYS:
         raise ValueError(
             f"there is no such entity; choose from {', '.join(_KEYS)}, or pybids' names for them "
@@ -273,11 +266,11 @@ def _condition(section: str, key: str, value: Any, file: str) -> Condition | Non
         )
     items = value if isinstance(value, list) else [value]
     if not items:
-        raise ValueError("an empty list leaves nothing; leave the entity out, or give a value")
+        raise ValueError("an empty list leaves nothing; remove the entity, or give a value")
     absent, present = None in items, "*" in items
-    words = frozenset(_word(key, item) for item in items if item is not None and item != "*")
+    words = frozenset(_parse_value(key, i) for i in items if i is not None and i != "*")
     if key == "datatype":
-        # Entities come from names, and BOLD images lie in func/ by definition.
+        # Entities are those of names, and BOLD images are in func/ by definition.
         if absent or words - {"func"}:
             raise ValueError(f"{json.dumps(value)}: it can only be func")
         return None
@@ -286,14 +279,14 @@ def _condition(section: str, key: str, value: Any, file: str) -> Condition | Non
     if key == "suffix" and (words != {"bold"} if section == "bold" else "bold" in words):
         expected = "it can only be bold" if section == "bold" else "bold is that of the image"
         raise ValueError(f"{json.dumps(value)}: {expected}")
-    if key == "extension" and not words <= set(_EXTENSIONS[section]):
-        raise ValueError(f"{json.dumps(value)}: choose from {', '.join(_EXTENSIONS[section])}")
+    if key == "extension" and not words <= set(allowed := read_defaults()[section][key]):
+        raise ValueError(f"{json.dumps(value)}: choose from {', '.join(allowed)}")
     source = f"{file} ({section}: {key} {json.dumps(value)})"
     return Condition(key, words, absent, present, source)
 
 
-def _word(key: str, item: Any) -> str:
-    # In Python, true is a number, too.
+def _parse_value(key: str, item: Any) -> str:
+    # A bool is an int.
     if isinstance(item, bool) or not isinstance(item, (str, int)):
         raise ValueError(
             f"{json.dumps(item)}: a string, a whole number, null, * or a list of them is expected"
@@ -301,7 +294,7 @@ def _word(key: str, item: Any) -> str:
     text = str(item)
     if key == "extension":
         return f".{text.removeprefix('.')}"
-    text = plain(key, text.removeprefix(f"{key}-"))
+    text = normalize_value(key, text.removeprefix(f"{key}-"))
     if not re.fullmatch(r"[A-Za-z0-9+]+", text):
         raise ValueError(f"{json.dumps(item)}: a label has letters and digits only")
     return text

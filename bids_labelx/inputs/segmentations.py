@@ -1,7 +1,7 @@
-"""Segmentations among the derivatives themselves, an atlas that every run has of its own.
+"""Segmentations among the derivatives: an atlas with an image for each run.
 
-fMRIPrep, for one, writes FreeSurfer's ``desc-aparcaseg_dseg.nii.gz`` for each run in the spaces
-that it was asked for, and one of the anatomy.
+fMRIPrep, for one, writes FreeSurfer's ``desc-aparcaseg_dseg.nii.gz`` for each run in the output
+spaces, and one of the anatomy.
 """
 
 from __future__ import annotations
@@ -12,67 +12,65 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bids_labelx.errors import BadDataError, MissingInputError, UsageError
-from bids_labelx.inputs.annex import absence, shown
+from bids_labelx.errors import MissingInputError, UsageError
+from bids_labelx.inputs.annex import display_path, missing_reason
 from bids_labelx.inputs.matching import (
     File,
-    Pool,
+    FileGroups,
+    best_matches,
+    candidates,
     comparable,
-    describe,
-    fitting,
-    label,
-    listing,
-    make_pool,
-    near,
-    nearest,
+    group_files,
+    join_entities,
+    list_paths,
+    matching_files,
+    parse_path,
 )
-from bids_labelx.names import ENTITY_ORDER, camel, parse_name
+from bids_labelx.inputs.metadata import inherited_table
+from bids_labelx.names import ENTITY_ORDER, Name, camel
 
 SUFFIX = "dseg"
 
-_WORD = "derivative:"
-_FORM = f"NAME={_WORD}desc-aparcaseg,TABLE, where NAME= and ,TABLE may be left out"
+_PREFIX = "derivative:"
+_FORM = f"NAME={_PREFIX}desc-aparcaseg,TABLE, where NAME= and ,TABLE are optional"
 
 
 @dataclass(frozen=True)
 class Derivative:
-    """A segmentation that ``--atlas derivative:…`` asks for.
+    """A segmentation of ``--atlas derivative:…``.
 
     Attributes
     ----------
     text
-        The user's words.
+        The argument.
     name
         The atlas' name.
     entities
-        What the image's name has to have.
+        Those that the image's name must have.
     table
-        The label table, where the user gave one.
-    suffix
-        That of the image.
+        The label table, if given.
     """
 
     text: str
     name: str
     entities: Mapping[str, str]
     table: Path | None = None
-    suffix: str = SUFFIX
 
 
 def parse_derivative(spec: str) -> Derivative | None:
-    """Take words of ``--atlas`` for a segmentation; None where they mean another kind of atlas.
+    """Parse an argument of ``--atlas``; None if it is not of a segmentation.
 
     Raises
     ------
     UsageError
-        Where they mean one and are not of the form.
+        Where it is, but has not the right form.
     """
-    name, equals, words = spec.partition("=")
-    if not words.startswith(_WORD):
-        name, equals, words = "", "", spec
-    if not words.startswith(_WORD):
+    name, equals, source = spec.partition("=")
+    if not source.startswith(_PREFIX):
+        name, equals, source = "", "", spec
+    if not source.startswith(_PREFIX):
         return None
-    image, comma, table = words.removeprefix(_WORD).partition(",")
+    image, comma, table = source.removeprefix(_PREFIX).partition(",")
     pairs = [part.partition("-") for part in image.removesuffix(f"_{SUFFIX}").split("_")]
     entities = {key: value for key, _, value in pairs}
     wrong = [
@@ -96,98 +94,82 @@ def parse_derivative(spec: str) -> Derivative | None:
     return Derivative(spec, name or camel(own), entities, path)
 
 
-def segmentation_pool(derivative: Derivative, files: Iterable[File]) -> Pool:
-    """The images that have a segmentation's entities, by the entities that are left."""
-    asked = comparable(derivative.entities)
+def group_segmentations(derivative: Derivative, files: Iterable[File]) -> FileGroups:
+    """The images with a segmentation's entities, grouped by their other entities."""
+    required = comparable(derivative.entities)
     desc = derivative.entities.get("desc")
-    return make_pool(
-        replace(file, entities=_rest(file, asked))
+    return group_files(
+        replace(file, entities=_entities_to_match(file, required))
         for file in files
         if file.is_image
-        and file.name.suffix == derivative.suffix
-        and asked.items() <= file.entities.items()
+        and file.name.suffix == SUFFIX
+        and required.items() <= file.entities.items()
         and desc in (None, file.name.entities.get("desc"))
     )
 
 
-def _rest(file: File, asked: Mapping[str, str]) -> dict[str, str]:
-    """What has to be the image's: all that was not asked for, and the space it is in.
+def _entities_to_match(file: File, required: Mapping[str, str]) -> dict[str, str]:
+    """The entities that the BOLD image must share: those not required anyway, and the space.
 
     Without ``space-``, a file of a run is in the run's own space, one of the anatomy in T1w.
     """
     space = file.entities.get("space", None if "task" in file.entities else "T1w")
-    rest = {key: value for key, value in file.entities.items() if key not in asked}
-    return {**rest, "space": space} if space else rest
+    others = {key: value for key, value in file.entities.items() if key not in required}
+    return {**others, "space": space} if space else others
 
 
 def find_segmentation(
-    derivative: Derivative, pool: Pool, image: File, root: Path
+    derivative: Derivative, groups: FileGroups, image: File, root: Path
 ) -> tuple[Path | None, str]:
-    """The nearest segmentation in a BOLD image's own space, or why there is none."""
-    run = shown(image.path, root)
-    found = nearest(fitting(pool, image), image)
+    """The best match among the segmentations in a BOLD image's space, or why there is none."""
+    run = display_path(image.path, root)
+    found = best_matches(matching_files(groups, image), image)
     if len(found) > 1:
         return None, (
             f"--atlas {derivative.text}: {len(found)} segmentations could be that of {run}, one "
-            f"is expected; name more entities\n{listing(found, root)}"
+            f"is expected; name more entities\n{list_paths(found, root)}"
         )
     if not found:
-        return None, _none(derivative, pool, image, root)
-    problem = absence(found[0].path, root)
+        return None, _why_none(derivative, groups, image, root)
+    problem = missing_reason(found[0].path, root)
     return (None, f"--atlas {derivative.text}: {problem}") if problem else (found[0].path, "")
 
 
-def _none(derivative: Derivative, pool: Pool, image: File, root: Path) -> str:
-    there = near(pool, image)
-    spaces = ", ".join(sorted({file.entities.get("space", "native") for file in there}))
+def _why_none(derivative: Derivative, groups: FileGroups, image: File, root: Path) -> str:
+    found = candidates(groups, image)
+    spaces = ", ".join(sorted({file.entities.get("space", "native") for file in found}))
+    space = image.entities.get("space", "native")
+    others = (
+        f"; there are, in {spaces}:\n{list_paths(found, root)}" if found else ", nor in another"
+    )
     return (
         f"--atlas {derivative.text}: no segmentation "
-        f"…_{label(derivative.entities)}_{derivative.suffix}.nii.gz that fits "
-        f"{shown(image.path, root)} and is in its space ({image.entities.get('space', 'native')})"
-        + (f"; there are, in {spaces}:\n{listing(there, root)}" if there else ", nor in another")
+        f"…_{join_entities(derivative.entities)}_{SUFFIX}.nii.gz that fits "
+        f"{display_path(image.path, root)} and is in its space ({space}){others}"
     )
 
 
 def segmentation_table(root: Path, image: Path) -> Path | None:
-    """The label table of a segmentation: beside it, else the nearest by BIDS' inheritance.
+    """The label table of a segmentation: beside it, else by BIDS' inheritance, else None.
 
-    That is a ``…_dseg.tsv`` in the image's folder or one above it up to `root` with the image's
-    ``desc`` and no entity that the image does not have, such as ``desc-aparcaseg_dseg.tsv`` at
-    the root. None where there is none.
+    It must have the image's ``desc``, as ``desc-aparcaseg_dseg.tsv`` at the root has.
 
     Raises
     ------
     BadDataError
-        Where two in one folder are equally near.
+        Where several tables fit equally.
     MissingInputError
-        Where the content of the table is not there.
+        Where the content of the table is missing.
     """
-    name = parse_name(image)
+    name = parse_path(image, root).name
     beside = image.with_name(f"{image.name.removesuffix(name.extension)}.tsv")
-    found = beside if beside.is_file() or beside.is_symlink() else _inherited_table(root, image)
-    if found is not None and (problem := absence(found, root)):
+    found: Path | None = beside
+    if not (beside.is_file() or beside.is_symlink()):
+        found = inherited_table(image, root, name, _entities_with_desc)
+    if found is not None and (problem := missing_reason(found, root)):
         raise MissingInputError(problem)
     return found
 
 
-def _inherited_table(root: Path, image: Path) -> Path | None:
-    own = describe(image, root)
-    desc = own.name.entities.get("desc")
-    folders = [image.parent, *image.parent.parents]
-    for folder in folders[: folders.index(root) + 1]:
-        names = [(path, parse_name(path)) for path in sorted(folder.glob("*.tsv"))]
-        tables = [
-            File(path, name, comparable(name.entities))
-            for path, name in names
-            if name.suffix == own.name.suffix and name.entities.get("desc") == desc
-        ]
-        tables = [table for table in tables if table.entities.items() <= own.entities.items()]
-        most = max((len(table.entities) for table in tables), default=0)
-        best = [table for table in tables if len(table.entities) == most]
-        if len(best) > 1:
-            raise BadDataError(
-                f"{image}: {len(best)} label tables are equally near\n{listing(best, root)}"
-            )
-        if best:
-            return best[0].path
-    return None
+def _entities_with_desc(name: Name) -> dict[str, str | None]:
+    return {**comparable(name.entities), "desc": name.entities.get("desc")}

@@ -1,4 +1,4 @@
-"""What the maskers do: fit, transform, and back; without constructors."""
+"""Shared fit, transform and inverse transform of the maskers."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bids_labelx._version import __version__
+from bids_labelx.extraction.formats import Image, open_run_data
 from bids_labelx.extraction.reduce import STATISTICS, find_regions, reduce_volumes
-from bids_labelx.extraction.resample import same_grid
+from bids_labelx.extraction.space import VolumeGrid, voxel_grid
 from bids_labelx.extraction.spatial import resample_volumes
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
-from bids_labelx.extraction.stream import open_volumes
 from bids_labelx.masker.inputs import (
-    Image,
     is_3d,
     label_table,
+    load_confounds,
+    load_labels_img,
+    load_mask_img,
     positional,
-    read_confounds,
-    read_labels,
-    read_mask,
 )
 from bids_labelx.masker.run import (
     Extracted,
-    Grid,
     Recipe,
     extract_run,
     file_token,
-    lay_on_grid,
-    lost_message,
+    lay_labels,
+    missing_message,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ _BUTTERWORTH = "butterworth__"
 
 
 class BaseMasker(TransformerMixin, BaseEstimator):
-    """A masker of one run without its constructor, which scikit-learn reads parameters from."""
+    """Shared fit and transform; subclasses define `__init__`, which names their parameters."""
 
     labels_img: Image
     labels: list[str] | None
@@ -97,12 +95,12 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         return self
 
     def fit(self, imgs: Any = None, y: None = None) -> BaseMasker:  # noqa: ARG002
-        """Check the parameters, read the labels and bring them onto the images' grid.
+        """Check the parameters, read the labels and resample them to the images' grid.
 
         Parameters
         ----------
         imgs : path, nibabel image or list of 3D ones, optional
-            The images to come: their grid, and the picture in the report.
+            Images on the grid of those to transform; also drawn in the report.
 
         Raises
         ------
@@ -111,16 +109,19 @@ class BaseMasker(TransformerMixin, BaseEstimator):
             no label is left, or grids differ with ``resampling_target=None``.
         """
         self._recipe = self._make_recipe()
-        target = None if imgs is None else open_volumes(imgs)
-        grid = self._fit_grid(target.shape, target.affine) if target else self._fit_grid()
+        space = self._recipe.labels_space if imgs is None else open_run_data(imgs).space
+        if self.resampling_target == "labels":
+            space = self._recipe.labels_space
+        labelled = lay_labels(self._recipe, space)
         self._messages: list[str] = []
-        self._tell([lost_message(self._recipe, grid)], stacklevel=3)
+        self._tell([missing_message(self._recipe, labelled)], stacklevel=3)
         self._report_images = imgs if self.reports else None
-        self._grid = grid
-        self.labels_img_ = _image(grid.labels, grid.affine)
-        self.region_atlas_ = _image(grid.masked, grid.affine)
-        self.mask_img_ = None if grid.mask is None else _image(grid.mask, grid.affine)
-        self._describe_columns(self._recipe.columns(grid))
+        self._labelled = labelled
+        self._grid = grid = voxel_grid(labelled.space)
+        self.labels_img_ = _image(labelled.labels, grid)
+        self.region_atlas_ = _image(labelled.masked, grid)
+        self.mask_img_ = None if labelled.mask is None else _image(labelled.mask, grid)
+        self._describe_columns(self._recipe.columns(labelled))
         return self
 
     def transform(
@@ -139,8 +140,8 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         imgs : path, nibabel image, or list of 3D ones
             4D, or 3D for a single volume.
         confounds : array of shape (n_volumes, n_confounds), DataFrame, path or list, optional
-            Regressed out of the signals. A path leads to a table with tabs, commas or semicolons;
-            a list is put side by side.
+            Regressed out of the signals. A file is a table with tabs, commas or semicolons; the
+            columns of a list are joined.
         sample_mask : array, optional
             The volumes to keep: one boolean for each, or the indices of those kept.
 
@@ -178,15 +179,15 @@ class BaseMasker(TransformerMixin, BaseEstimator):
     ) -> np.ndarray:
         """Fit to images, then extract and clean their signals.
 
-        Besides the images it takes ``confounds`` and ``sample_mask``, by place in this order or
-        by name, and scikit-learn's target, which is not used. What comes second by place is a
-        target where it has one value per row, and confounds otherwise.
+        Besides the images it takes ``confounds`` and ``sample_mask``, by position in this order
+        or by name, and scikit-learn's target, which is not used. The second positional argument
+        is a target where it has one value per row, and confounds otherwise.
         """
         named = {"confounds": confounds, "sample_mask": sample_mask}
         return self.fit(imgs).transform(imgs, *positional(given, named))
 
     def inverse_transform(self, signals: ArrayLike) -> nib.Nifti1Image:
-        """Give every voxel the signal of its region, and 0 outside of regions and mask.
+        """Give every voxel the signal of its region, and 0 outside regions and mask.
 
         Parameters
         ----------
@@ -199,14 +200,14 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         """
         self._check_fitted()
         columns = np.asarray(signals, dtype=np.float64)
-        ids = self._recipe.columns(self._grid)
+        ids = self._recipe.columns(self._labelled)
         if columns.ndim not in (1, 2) or columns.shape[-1] != ids.size:
             raise ValueError(f"signals need {ids.size} columns, found the shape {columns.shape}")
         grid = self._grid
-        regions = find_regions(grid.labels, ids, grid.mask)
-        voxels = np.zeros((grid.labels.size, *columns.shape[:-1]))
-        voxels[regions.voxels] = columns.T[regions.columns]
-        shape = (*grid.labels.shape, *columns.shape[:-1])
+        regions = find_regions(self._labelled.labels, ids, self._labelled.mask)
+        voxels = np.zeros((grid.n_elements, *columns.shape[:-1]))
+        voxels[regions.elements] = columns.T[regions.columns]
+        shape = (*grid.shape, *columns.shape[:-1])
         return nib.Nifti1Image(voxels.reshape(shape, order="F"), grid.affine)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
@@ -230,23 +231,22 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         elif not self.reports:
             note = "No report was kept, as the masker was made with reports=False."
         else:
-            grid = self._grid
-            table = self.lut_.iloc[1:]
-            inside = grid.labels if grid.mask is None else grid.labels[grid.mask]
+            labelled, table = self._labelled, self.lut_.iloc[1:]
+            inside = labelled.labels if labelled.mask is None else labelled.labels[labelled.mask]
             regions = region_table(
                 table["index"].tolist(),
                 table["name"].tolist(),
-                grid.labels,
-                grid.mask,
-                grid.affine,
-                (~table["index"].isin(inside.ravel())).tolist(),
+                labelled.labels,
+                labelled.mask,
+                self._grid.affine,
+                (~table["index"].isin(inside)).tolist(),
             )
         return masker_report(
             title=type(self).__name__,
             parameters=parameters,
             regions=regions,
             background=self._mean_image() if regions is not None else None,
-            labels=self._grid.coded if regions is not None else None,
+            labels=self._grid.to_volume(self._labelled.coded) if regions is not None else None,
             affine=self._grid.affine if regions is not None else None,
             warnings=self._messages if fitted else [],
             note=note,
@@ -258,16 +258,16 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         """Mean of the images given to `fit`, on the labels' grid; None where there were none."""
         if self._report_images is None:
             return None
-        volumes, grid = open_volumes(self._report_images), self._grid
-        if not same_grid(volumes.shape, volumes.affine, grid.labels.shape, grid.affine):
-            volumes = resample_volumes(volumes, grid.labels.shape, grid.affine)
-        return reduce_volumes(volumes, [], ["mean"], uncovered="zero", mean_image=True).mean_image
+        data = resample_volumes(open_run_data(self._report_images), self._grid)
+        reduction = reduce_volumes(data, [], [], uncovered="zero", mean_image=True)
+        assert reduction.mean_image is not None
+        return self._grid.to_volume(reduction.mean_image)
 
     def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> Extracted:
-        """One run, out of the cache where it is there."""
+        """Extract and clean one run, or take the result from the cache."""
         if self.verbose > 0:
-            print(f"{type(self).__name__}: {open_volumes(imgs).name}")
-        table = read_confounds(confounds)
+            print(f"{type(self).__name__}: {open_run_data(imgs).name}")
+        table = load_confounds(confounds)
         extracted: Extracted = self._cached()(
             imgs, file_token(imgs), table, sample_mask, self._recipe
         )
@@ -309,17 +309,17 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         if not float(self.background_label).is_integer():
             raise ValueError(f"background_label is a whole number, got {self.background_label}")
         background = int(self.background_label)
-        labels, affine, _ = read_labels(self.labels_img, background)
+        labels, space = load_labels_img(self.labels_img, background)
         present = np.setdiff1d(labels, [background])
         self.lut_ = label_table(present, background, self.labels, self.lut)
         listed = self.lut_["index"].to_numpy(np.int64)[1:]
         dtype = self.dtype if self.dtype in (None, "auto") else np.dtype(self.dtype)
         return Recipe(
             labels=labels,
-            labels_affine=affine,
+            labels_space=space,
             known=present,
             ids=listed if self.lost_labels == "nan" else present,
-            mask=None if self.mask_img is None else read_mask(self.mask_img),
+            mask=None if self.mask_img is None else load_mask_img(self.mask_img),
             background=background,
             strategy=self.strategy,
             resampling_target=self.resampling_target,
@@ -355,15 +355,6 @@ class BaseMasker(TransformerMixin, BaseEstimator):
             **extra,
         }
 
-    def _fit_grid(
-        self, shape: tuple[int, int, int] | None = None, affine: np.ndarray | None = None
-    ) -> Grid:
-        """Labels and mask on the grid of the images, or on the labels' own."""
-        recipe = self._recipe
-        if shape is None or affine is None or recipe.resampling_target == "labels":
-            shape, affine = recipe.labels.shape, recipe.labels_affine
-        return lay_on_grid(recipe, shape, affine)
-
     def _describe_columns(self, columns: np.ndarray) -> None:
         names = dict(zip(self.lut_["index"], self.lut_["name"], strict=True))
         self.n_elements_ = int(columns.size)
@@ -379,15 +370,15 @@ class BaseMasker(TransformerMixin, BaseEstimator):
                 self._messages.append(text)
 
 
-def _image(values: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    """Image of whole numbers, in the type that most programs read wherever they fit into it."""
+def _image(values: np.ndarray, grid: VolumeGrid) -> nib.Nifti1Image:
+    """Image of whole numbers: int32, which most programs read, wherever they fit into it."""
     narrow = values.astype(np.int32)
     stored = narrow if np.array_equal(narrow, values) else values
-    return nib.Nifti1Image(stored, affine, dtype=stored.dtype)
+    return nib.Nifti1Image(grid.to_volume(stored), grid.affine, dtype=stored.dtype)
 
 
 def _shown(value: Any) -> str:
-    """A parameter's value in a line."""
+    """A parameter's value as one line of text."""
     if isinstance(value, nib.spatialimages.SpatialImage):
         return value.get_filename() or f"image of shape {value.shape}"
     text = repr(value)

@@ -1,4 +1,4 @@
-"""What users give to a masker, in any of its forms, read into arrays and tables."""
+"""A masker's inputs, in every form that is accepted, as arrays and tables."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
+from bids_labelx.extraction.formats import Image, open_run_data, read_map
 from bids_labelx.extraction.resample import exact_labels
-from bids_labelx.extraction.stream import open_volumes, read_volume
-
-Image = str | os.PathLike[str] | SpatialImage
+from bids_labelx.extraction.space import Space
 
 
-def read_labels(image: Image, background: int) -> tuple[np.ndarray, np.ndarray, str]:
-    """A label image: int64 labels (x, y, z), affine (4, 4), and its name for messages.
+def load_labels_img(image: Image, background: int) -> tuple[np.ndarray, Space]:
+    """Read a label image: the int64 label of each element, and their space.
 
     Values that are not finite count as background, with a warning.
 
@@ -31,32 +30,32 @@ def read_labels(image: Image, background: int) -> tuple[np.ndarray, np.ndarray, 
     ValueError
         Where a value is fractional, or there is no label but the background.
     """
-    n_volumes = open_volumes(image).n_volumes
-    if n_volumes != 1:
+    data = open_run_data(image)
+    if data.n_volumes != 1:
         raise TypeError(
             "Input data has incompatible dimensionality: Expected dimension is 3D and you "
-            f"provided a 4D image ({open_volumes(image).name}, {n_volumes} volumes). A map per "
-            "volume is no label image."
+            f"provided a 4D image ({data.name}, {data.n_volumes} volumes). A map per volume is "
+            "no label image."
         )
-    volumes, values = read_volume(image)
+    _, values = read_map(image)
     finite = np.isfinite(values)
     if not finite.all():
         warnings.warn(
-            f"{volumes.name}: Non-finite values detected in the label image; they count as "
+            f"{data.name}: Non-finite values detected in the label image; they count as "
             "background.",
             stacklevel=3,
         )
         values = np.where(finite, values, background)
-    labels = exact_labels(values, volumes.name)
+    labels = exact_labels(values, data.name)
     if (labels == background).all():
-        raise ValueError(f"{volumes.name}: there is no label but the background")
-    return labels, volumes.affine, volumes.name
+        raise ValueError(f"{data.name}: there is no label but the background")
+    return labels, data.space
 
 
-def read_mask(image: Image) -> tuple[np.ndarray, np.ndarray]:
-    """A mask: uint8 array of 0 and 1 (x, y, z) and affine (4, 4). NaN counts as outside."""
-    volumes, values = read_volume(image)
-    return ((values != 0) & ~np.isnan(values)).astype(np.uint8), volumes.affine
+def load_mask_img(image: Image) -> tuple[np.ndarray, Space]:
+    """Read a mask: whether each element is inside, and their space. NaN counts as outside."""
+    data, values = read_map(image)
+    return (values != 0) & ~np.isnan(values), data.space
 
 
 def label_table(
@@ -74,7 +73,7 @@ def label_table(
     background
         Its value.
     labels
-        Names in ascending order of the labels; ``Background`` among them is passed over.
+        Names in ascending order of the labels; ``Background`` among them is ignored.
     lut
         A table with ``index`` and ``name``, or a path to one.
 
@@ -133,10 +132,10 @@ def _read_lut(lut: pd.DataFrame | str | os.PathLike[str], background: int) -> pd
     return table.sort_values("index", ignore_index=True)
 
 
-def read_confounds(confounds: Any) -> np.ndarray | None:
+def load_confounds(confounds: Any) -> np.ndarray | None:
     """Confounds (n_volumes, n_confounds) from a path, a table, an array, or a list of these.
 
-    A list is put side by side. A path leads to a table with tabs, commas or semicolons, with or
+    The columns of a list are joined. A file is a table with tabs, commas or semicolons, with or
     without a header.
 
     Raises
@@ -174,7 +173,7 @@ def _read_table(confounds: Any) -> np.ndarray:
 
 
 def one_per_run(what: str, values: Any, n_runs: int) -> Sequence[Any]:
-    """Values for each of several runs; None stands for none for all.
+    """Values for each of several runs; None means none for any run.
 
     Raises
     ------
@@ -206,7 +205,7 @@ def positional(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]
 
     The reference page has ``(imgs, confounds, sample_mask)``, scikit-learn's pipelines call
     ``(imgs, y)``, and newer releases of nilearn have ``(imgs, y, confounds, sample_mask)``. A
-    target has one value per row; anything else in second place is confounds.
+    target has one value per row; anything else in second position is confounds.
 
     Parameters
     ----------

@@ -8,15 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from joblib import Memory, Parallel, delayed
 
+from bids_labelx.extraction.formats import Image
 from bids_labelx.extraction.standardize import Standardize
 from bids_labelx.masker.base import BaseMasker
-from bids_labelx.masker.inputs import (
-    Image,
-    is_one_run,
-    mask_per_run,
-    one_per_run,
-    positional,
-)
+from bids_labelx.masker.inputs import is_one_run, mask_per_run, one_per_run, positional
 
 
 class NiftiLabelsMasker(BaseMasker):
@@ -27,17 +22,17 @@ class NiftiLabelsMasker(BaseMasker):
     labels_img : path or nibabel image
         3D, whole numbers.
     labels : list of str, optional
-        Names of the regions in ascending order of their labels; ``Background`` is passed over.
+        Names of the regions in ascending order of their labels; ``Background`` is ignored.
     background_label : int, default=0
         The label that is no region.
     mask_img : path or nibabel image, optional
-        Voxels outside take no part.
+        Voxels outside are ignored.
     smoothing_fwhm : float, optional
         Full width at half maximum, in mm, of the spatial smoothing before extraction.
     standardize : {"zscore_sample", "zscore", "psc", True, False}, default=False
-        See `bids_labelx.extraction.clean.clean`; True is ``zscore_sample``.
+        See `bids_labelx.extraction.clean.prepare_cleaner`; True is ``zscore_sample``.
     standardize_confounds : bool, default=True
-        Bring confounds to zero mean and unit variance first.
+        Z-score confounds first.
     high_variance_confounds : bool, default=False
         Regress out the five strongest components of the 2 % of voxels that vary most (Behzadi et
         al., 2007, doi:10.1016/j.neuroimage.2007.04.042).
@@ -51,14 +46,14 @@ class NiftiLabelsMasker(BaseMasker):
         Type that the images' values are converted to before anything else; ``"auto"`` is int32 for
         whole numbers and float32 for others. Signals are float64, or float32 where `dtype` is.
     resampling_target : {"data", "labels", None}, default="data"
-        ``"data"``: labels and mask are brought onto the grid of the images. ``"labels"``: images
-        and mask are brought onto the grid of the labels. None: a ValueError where grids differ.
+        ``"data"``: labels and mask are resampled to the grid of the images. ``"labels"``: images
+        and mask are resampled to the grid of the labels. None: a ValueError where grids differ.
     memory : joblib.Memory, str or pathlib.Path, optional
-        Where results are kept, so that the same call need not be computed a second time.
+        Cache of results, so that the same call is not computed twice.
     memory_level : int, default=1
-        0 switches `memory` off.
+        0 disables `memory`.
     verbose : int, default=0
-        Above 0, says which image is being read.
+        Above 0, prints the image that is being read.
     strategy : str, default="mean"
         How a region is reduced to one number: one of mean, median, sum, minimum, maximum,
         variance, standard_deviation. The last two divide by the number of voxels.
@@ -73,7 +68,7 @@ class NiftiLabelsMasker(BaseMasker):
     cmap : str or matplotlib colormap, optional
         Colours of the regions in the report.
     **kwargs
-        ``clean__…`` goes to `bids_labelx.extraction.clean.clean`, within it
+        ``clean__…`` goes to `bids_labelx.extraction.clean.prepare_cleaner`, within it
         ``clean__butterworth__…`` to the Butterworth filter.
 
     Attributes
@@ -136,7 +131,7 @@ class _ManyRuns:
     """
 
     def fit(self, imgs: Any = None, y: None = None) -> Any:
-        """Check the parameters, read the labels and bring them onto the first run's grid.
+        """Check the parameters, read the labels and resample them to the first run's grid.
 
         `imgs` is a list of runs, or one run; see `NiftiLabelsMasker.fit`.
         """

@@ -1,4 +1,4 @@
-"""One run through a masker: grid, extraction and cleaning, as a function without state.
+"""Extraction and cleaning of one run for a masker, as a function without state.
 
 It runs in the caller's process, in a worker of `n_jobs`, or not at all where joblib has it cached.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,70 +16,72 @@ from nibabel.spatialimages import SpatialImage
 from threadpoolctl import threadpool_limits
 
 from bids_labelx.extraction.clean import clean
+from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import find_regions, reduce_volumes
-from bids_labelx.extraction.resample import labels_on_grid
+from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.sample_mask import boolean_mask
+from bids_labelx.extraction.space import Space, lay_mask, voxel_grid
 from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
-from bids_labelx.extraction.stream import Volumes, open_volumes
 from bids_labelx.extraction.variance import high_variance_confounds
 
 ResamplingTarget = Literal["data", "labels"] | None
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Labels and mask on one grid.
+class LabelledSpace:
+    """Labels and mask in one space.
 
     Attributes
     ----------
-    labels : int64 array of shape (x, y, z)
-    mask : bool array of shape (x, y, z), or None
-    affine : array of shape (4, 4)
+    space
+        The space, with n_elements elements.
+    labels : int64 array of shape (n_elements,)
+    mask : bool array of shape (n_elements,), or None
     present : int64 array
-        The labels that are there, ascending, without the background.
-    lost : int64 array
-        Those that were lost on the way to this grid.
+        Labels in this space, ascending, without the background.
+    missing : int64 array
+        Labels of the label image that were lost in resampling.
     background
-        The label that is none.
+        The label that is no region.
     """
 
+    space: Space
     labels: np.ndarray
     mask: np.ndarray | None
-    affine: np.ndarray
     present: np.ndarray
-    lost: np.ndarray
+    missing: np.ndarray
     background: int
 
     @property
     def masked(self) -> np.ndarray:
-        """The labels inside of the mask, and background outside."""
+        """Labels inside the mask, and background outside."""
         if self.mask is None:
             return self.labels
         return np.where(self.mask, self.labels, self.background)
 
     @property
     def coded(self) -> np.ndarray:
-        """The masked labels as 1, 2, … in ascending order, and 0 where there is none."""
+        """Masked labels renumbered 1, 2, … in ascending order, with 0 for the background."""
         codes = np.searchsorted(self.present, self.masked) + 1
         return np.where(self.masked == self.background, 0, codes)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what becomes of a run, but the run.
+    """Extraction and cleaning parameters.
 
     Attributes
     ----------
-    labels, labels_affine
-        The label image on its own grid.
+    labels, labels_space
+        The label of each element, in the space of the label image.
     known
         The labels of the image, ascending, without the background.
     ids
         All labels to look for, ascending: those of the image, or of its table.
     mask
-        Array of 0 and 1 with its affine, or None.
+        Whether each element is inside, and their space; or None.
     background
-        The label that is none.
+        The label that is no region.
     strategy
         The statistic over a region's voxels.
     resampling_target, smoothing_fwhm, dtype, high_variance_confounds, lost_labels
@@ -89,10 +91,10 @@ class Recipe:
     """
 
     labels: np.ndarray
-    labels_affine: np.ndarray
+    labels_space: Space
     known: np.ndarray
     ids: np.ndarray
-    mask: tuple[np.ndarray, np.ndarray] | None
+    mask: tuple[np.ndarray, Space] | None
     background: int
     strategy: str
     resampling_target: ResamplingTarget
@@ -102,14 +104,14 @@ class Recipe:
     lost_labels: Literal["nan"] | None
     cleaning: Mapping[str, Any]
 
-    def columns(self, grid: Grid) -> np.ndarray:
-        """Labels of the columns on a grid: all of them, or those that were not lost."""
-        return self.ids if self.lost_labels == "nan" else grid.present
+    def columns(self, labelled: LabelledSpace) -> np.ndarray:
+        """Labels of the columns in a space: all of them, or those that are present."""
+        return self.ids if self.lost_labels == "nan" else labelled.present
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """What came out of a run.
+    """Signals of one run.
 
     Attributes
     ----------
@@ -117,7 +119,7 @@ class Extracted:
     columns : int64 array
         The label of each column.
     messages
-        What the user should be warned of.
+        Texts of warnings for the user.
     """
 
     signals: np.ndarray
@@ -125,47 +127,51 @@ class Extracted:
     messages: tuple[str, ...]
 
 
-def lay_on_grid(recipe: Recipe, shape: tuple[int, int, int], affine: np.ndarray) -> Grid:
-    """Labels and mask on a grid, resampled from their own where they are on another.
+def lay_labels(recipe: Recipe, space: Space) -> LabelledSpace:
+    """Labels and mask in a space, resampled where their own is another.
 
     Raises
     ------
     ValueError
-        Where grids differ and nothing may be resampled, or no label is left.
+        Where spaces differ and nothing may be resampled, or no label is left.
     """
-    may = recipe.resampling_target is not None
+    if recipe.resampling_target is None:
+        _check_space("label image", recipe.labels_space, space)
+        if recipe.mask is not None:
+            _check_space("mask", recipe.mask[1], space)
     background = recipe.background
-    labels = labels_on_grid(
-        recipe.labels,
-        recipe.labels_affine,
-        shape,
-        affine,
-        background=background,
-        may_resample=may,
-    )
-    # Sorting out a million voxels is not for free, and on their own grid the labels are known.
+    labels = space.lay_labels(recipe.labels, recipe.labels_space, background=background)
+    # Sorting a million labels takes time, and in their own space they are known.
     same = labels is recipe.labels
     present = recipe.known if same else np.setdiff1d(labels, [background])
     if not present.size:
         raise ValueError("No label left after resampling the label image to the data image.")
     mask = None
     if recipe.mask is not None:
-        mask = labels_on_grid(*recipe.mask, shape, affine, may_resample=may, name="mask") > 0
+        mask = lay_mask(space, *recipe.mask)
         if (labels[mask] == background).all():
             raise ValueError("No label left after applying mask to the label image.")
-    lost = np.setdiff1d(recipe.known, present)
-    return Grid(labels, mask, affine, present, lost, background)
+    missing = np.setdiff1d(recipe.known, present)
+    return LabelledSpace(space, labels, mask, present, missing, background)
 
 
-def lost_message(recipe: Recipe, grid: Grid) -> str:
+def _check_space(name: str, own: Space, target: Space) -> None:
+    if not target.same(own):
+        raise ValueError(
+            f"the {name} is on another grid than the target, and resampling is not allowed:\n"
+            f"{name}: {own}\ntarget: {target}"
+        )
+
+
+def missing_message(recipe: Recipe, labelled: LabelledSpace) -> str:
     """The warning for labels lost in resampling; empty where there are none."""
-    if not grid.lost.size:
+    if not labelled.missing.size:
         return ""
     kept = "keep their column, without values" if recipe.lost_labels else "were removed"
     return (
         "After resampling the label image to the data image, the following labels "
-        f"{kept}: {set(grid.lost.tolist())}. Label image only contains {grid.present.size + 1} "
-        "labels (including background)."
+        f"{kept}: {set(labelled.missing.tolist())}. Label image only contains "
+        f"{labelled.present.size + 1} labels (including background)."
     )
 
 
@@ -183,37 +189,35 @@ def extract_run(
     image
         Path, nibabel image, or list of 3D ones.
     token
-        See `file_token`; a part of what joblib tells calls apart by.
+        See `file_token`; part of joblib's cache key.
     confounds : array of shape (n_volumes, n_confounds), or None
     sample_mask
         Booleans or indices of the volumes to keep, or None.
     recipe
-        What to do.
+        Extraction and cleaning parameters.
 
     Raises
     ------
     OSError, TypeError, ValueError
         Where the image cannot be read to its end, or something does not fit it.
     """
-    original = open_volumes(image)
-    volumes = _converted(original, recipe.dtype)
-    shape, affine = volumes.shape, volumes.affine
-    if recipe.resampling_target == "labels":
-        shape, affine = recipe.labels.shape, recipe.labels_affine
-    grid = lay_on_grid(recipe, shape, affine)
-    columns = recipe.columns(grid)
-    regions = find_regions(grid.labels, columns, grid.mask)
-    if recipe.resampling_target == "labels":
-        # What is to be smoothed needs its surroundings.
-        wanted = regions.voxels if recipe.smoothing_fwhm is None else None
-        volumes = resample_volumes(volumes, shape, affine, wanted)
+    original = open_run_data(image)
+    data = _converted(original, recipe.dtype)
+    to_labels = recipe.resampling_target == "labels"
+    labelled = lay_labels(recipe, recipe.labels_space if to_labels else data.space)
+    columns = recipe.columns(labelled)
+    regions = find_regions(labelled.labels, columns, labelled.mask)
+    if to_labels:
+        # Smoothing needs the neighbours of the labelled voxels, too.
+        wanted = regions.elements if recipe.smoothing_fwhm is None else None
+        data = resample_volumes(data, voxel_grid(labelled.space), wanted)
     if recipe.smoothing_fwhm is not None:
-        volumes = smooth_volumes(volumes, recipe.smoothing_fwhm)
-    reduction = reduce_volumes(volumes, [regions], [recipe.strategy], uncovered="zero")
-    messages = [lost_message(recipe, grid)]
-    if reduction.nonfinite_voxels:
+        data = smooth_volumes(data, recipe.smoothing_fwhm)
+    reduction = reduce_volumes(data, [regions], [recipe.strategy], uncovered="zero")
+    messages = [missing_message(recipe, labelled)]
+    if reduction.nonfinite_elements:
         messages.append(
-            f"{original.name}: Non-finite values detected in {reduction.nonfinite_voxels} "
+            f"{original.name}: Non-finite values detected in {reduction.nonfinite_elements} "
             "labelled voxels; they count as zero."
         )
     if recipe.high_variance_confounds:
@@ -224,20 +228,20 @@ def extract_run(
         signals = clean(
             reduction.signals[0][recipe.strategy],
             confounds=confounds,
-            sample_mask=boolean_mask(sample_mask, volumes.n_volumes),
+            sample_mask=boolean_mask(sample_mask, data.n_volumes),
             **recipe.cleaning,
         )
     if recipe.lost_labels == "nan":
-        signals[:, reduction.voxels_covered[0] == 0] = np.nan
-    if volumes.dtype == np.float32 and recipe.dtype is not None:
+        signals[:, reduction.elements_covered[0] == 0] = np.nan
+    if data.dtype == np.float32 and recipe.dtype is not None:
         signals = signals.astype(np.float32)
     return Extracted(signals, columns, tuple(text for text in messages if text))
 
 
 def file_token(image: Any) -> object:
-    """What tells a file from the same file after a change: path, size and time of each.
+    """Path, size and modification time of each file, which change when the file does.
 
-    None for an image in memory, which joblib tells apart by its content.
+    None for an image in memory, whose content joblib hashes.
     """
     if isinstance(image, (list, tuple)):
         return [file_token(one) for one in image]
@@ -249,20 +253,20 @@ def file_token(image: Any) -> object:
     return (os.fspath(image), status.st_size, status.st_mtime_ns)
 
 
-def _converted(volumes: Volumes, dtype: np.dtype | Literal["auto"] | None) -> Volumes:
-    """Volumes whose values are of another type; ``auto`` is int32 for whole numbers, else float32.
+def _converted(data: RunData, dtype: np.dtype | Literal["auto"] | None) -> RunData:
+    """Convert values to another type; ``auto`` is int32 for whole numbers, else float32.
 
     Whole numbers are what an image of integers without scaling holds.
     """
     if dtype is None:
-        return volumes
-    discrete = volumes.dtype.kind in "iub" and volumes.slope == 1.0 and volumes.inter == 0.0
+        return data
+    discrete = data.dtype.kind in "iub" and not data.scaled
     kind = np.dtype((np.int32 if discrete else np.float32) if dtype == "auto" else dtype)
-    if kind == volumes.dtype and volumes.slope == 1.0 and volumes.inter == 0.0:
-        return volumes
+    if kind == data.dtype and not data.scaled:
+        return data
 
-    def read(size: int) -> Any:
-        for first, raw in volumes.blocks(size):
-            yield first, volumes.scale(raw).astype(kind)
+    def read(size: int) -> Blocks:
+        for first, raw in data.blocks(size):
+            yield first, data.scale(raw).astype(kind)
 
-    return replace(volumes, slope=1.0, inter=0.0, dtype=kind, _read=read)
+    return data.unscaled(dtype=kind, read_blocks=read)

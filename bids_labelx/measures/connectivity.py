@@ -1,6 +1,6 @@
 """From region signals to matrices between regions.
 
-A region is lost where its signal is NaN or does not vary. Its row and column are NaN, and the
+A region is missing where its signal is NaN or does not vary. Its row and column are NaN, and the
 numbers of the others are bit for bit what they are without it.
 """
 
@@ -25,7 +25,7 @@ def correlation(signals: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n_regions, n_regions), symmetric, its diagonal 1; NaN for lost regions.
+        Shape (n_regions, n_regions), symmetric, its diagonal 1; NaN for missing regions.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def correlation(signals: np.ndarray) -> np.ndarray:
     scaled = deviations / norms[:, None]
     values = np.clip(scaled @ scaled.T, -1.0, 1.0)
     np.fill_diagonal(values, 1.0)
-    return _with_lost(values, usable)
+    return _with_missing(values, usable)
 
 
 def covariance(signals: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ def covariance(signals: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n_regions, n_regions), symmetric, in squared units; NaN for lost regions.
+        Shape (n_regions, n_regions), symmetric, in squared units; NaN for missing regions.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def covariance(signals: np.ndarray) -> np.ndarray:
         Where there are fewer than 2 volumes.
     """
     usable, deviations, _ = _deviations(signals, "a covariance", 2)
-    return _with_lost(deviations @ deviations.T / (len(signals) - 1), usable)
+    return _with_missing(deviations @ deviations.T / (len(signals) - 1), usable)
 
 
 def partial_correlation(signals: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def partial_correlation(signals: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n_regions, n_regions), symmetric, its diagonal 1; NaN for lost regions.
+        Shape (n_regions, n_regions), symmetric, its diagonal 1; NaN for missing regions.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def partial_correlation(signals: np.ndarray) -> np.ndarray:
     roots = np.sqrt(np.diag(inverse))
     values = np.clip(-inverse / np.outer(roots, roots), -1.0, 1.0)
     np.fill_diagonal(values, 1.0)
-    return _with_lost(values, usable)
+    return _with_missing(values, usable)
 
 
 def precision(signals: np.ndarray) -> np.ndarray:
@@ -101,7 +101,7 @@ def precision(signals: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n_regions, n_regions), symmetric, in inverse squared units; NaN for lost regions.
+        Shape (n_regions, n_regions), symmetric, in inverse squared units; NaN for missing regions.
 
     Raises
     ------
@@ -123,14 +123,14 @@ def precision(signals: np.ndarray) -> np.ndarray:
     takes volumes for independent, and shrinks less than would be best where they are not.
     """
     usable, inverse, deviation = _standardized_precision(signals, "a precision")
-    return _with_lost(inverse / np.outer(deviation, deviation), usable)
+    return _with_missing(inverse / np.outer(deviation, deviation), usable)
 
 
 def concatenate(series: Sequence[np.ndarray]) -> np.ndarray:
     """Several runs' series below each other, each region z-scored (n - 1) within its run.
 
-    A region that is lost in one run is NaN in all rows: no edge of a matrix over all runs may come
-    from fewer runs than another one.
+    A region that is missing in one run is NaN in all rows: no edge of a matrix over all runs may
+    come from fewer runs than another one.
 
     Parameters
     ----------
@@ -151,15 +151,15 @@ def concatenate(series: Sequence[np.ndarray]) -> np.ndarray:
     if len(counts) != 1:
         raise ValueError(f"runs of one number of regions are needed, found {counts or 'no runs'}")
     whole = np.full((sum(map(len, series)), counts[0]), np.nan)
-    lost = np.zeros(counts[0], dtype=bool)
+    missing = np.zeros(counts[0], dtype=bool)
     start = 0
     for run in series:
         usable, deviations, norms = _deviations(run, "a run to concatenate", 2)
         scores = deviations * (np.sqrt(len(run) - 1) / norms)[:, None]
         whole[start : start + len(run), usable] = scores.T
-        lost |= ~usable
+        missing |= ~usable
         start += len(run)
-    whole[:, lost] = np.nan
+    whole[:, missing] = np.nan
     return whole
 
 
@@ -276,12 +276,15 @@ def _standardized_precision(
         left = np.diag(np.linalg.cholesky(shrunk)).min() ** 2
     except np.linalg.LinAlgError:
         left = 0.0
-    if left <= _EPS * len(shrunk):
-        raise ValueError(f"{what} of these signals is not defined: some are made of others")
+    # Rounding errors of sums over all volumes and regions.
+    if left <= _EPS * (len(signals) + len(shrunk)):
+        raise ValueError(
+            f"{what} of these signals is not defined: some are linear combinations of others"
+        )
     return usable, np.linalg.inv(shrunk), deviation
 
 
-def _with_lost(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+def _with_missing(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """The matrix of all regions from that of the usable ones, made exactly symmetric."""
     matrix = np.full((len(usable), len(usable)), np.nan)
     matrix[np.ix_(usable, usable)] = (values + values.T) / 2

@@ -21,7 +21,7 @@ def coverage_table(
     voxels_covered: np.ndarray,
     min_coverage: float,
 ) -> pd.DataFrame:
-    """The label table of one run: the atlas' rows, with what became of each label.
+    """The label table of one run: the atlas' rows, with coverage and status of each label.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ def coverage_table(
     voxels_in_mask, voxels_covered
         Voxels inside the brain mask, and those of them with a usable series. Shape (n_labels,).
     min_coverage
-        A label with a smaller share of its voxels on the grid covered is lost.
+        A label with a smaller share of its voxels on the grid covered is missing.
 
     Returns
     -------
     pandas.DataFrame
         The same rows with ``voxels_covered``, ``coverage`` (NaN for a label without voxels on the
         grid) and ``status``: ``ok``, ``absent-from-image``, ``lost-in-resampling``,
-        ``outside-mask`` or ``low-coverage``. Every status but ``ok`` means a lost label.
+        ``outside-mask`` or ``low-coverage``. Every status but ``ok`` means a missing label.
     """
     on_grid = table["voxels_grid"].to_numpy()
     coverage = np.divide(
@@ -86,7 +86,7 @@ def mean_temporal_snr(signals: np.ndarray) -> float | None:
     ----------
     signals
         Before cleaning, shape (n_volumes, n_regions); a region with NaN or without any variation
-        is left out.
+        is ignored.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def power_spectrum(
     ----------
     series
         Of the volumes kept, shape (n_kept, n_regions); a region with NaN or without any variation
-        is left out.
+        is ignored.
     kept
         Bool of shape (n_volumes,).
     t_r
@@ -129,7 +129,7 @@ def power_spectrum(
     n_volumes = len(kept)
     frequencies = np.fft.rfftfreq(n_volumes, t_r)[1:]
     centred = series - series.mean(axis=0)
-    # A volume that is left out adds nothing to the sum.
+    # A censored volume adds nothing to the sum.
     whole = np.zeros((n_volumes, series.shape[1]))
     whole[kept] = centred
     with np.errstate(invalid="ignore"):

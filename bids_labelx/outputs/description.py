@@ -32,7 +32,7 @@ def write_dataset_files(
 ) -> None:
     """Write what describes the output dataset as a whole.
 
-    What is there from an earlier start is kept: links and descriptions are added to.
+    What an earlier invocation has written is kept: links and descriptions are added to.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ def write_labels(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
     kind = next(k for k in kinds if largest <= np.iinfo(k).max)
     image = nib.Nifti1Image(labels.astype(kind), affine, dtype=kind)
     image.header.set_xyzt_units("mm")
-    # No time and no name in the gzip header: they would differ from start to start.
+    # No time and no name in the gzip header: they would differ between invocations.
     write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 
 

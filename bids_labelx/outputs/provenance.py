@@ -39,7 +39,7 @@ class Provenance:
     seconds: Mapping[str, float | None]
 
 
-def remember_run(
+def write_provenance(
     output: Path, entities: Mapping[str, str], seconds: Mapping[str, float | None]
 ) -> None:
     """Write down that a run was made just now, by the command of this process.
@@ -55,7 +55,7 @@ def remember_run(
     )
 
 
-def read_run(output: Path, entities: Mapping[str, str]) -> Provenance | None:
+def read_provenance(output: Path, entities: Mapping[str, str]) -> Provenance | None:
     """How a run was made; None where that is not known."""
     try:
         content = json.loads(_path(output, entities).read_text(encoding="utf-8"))

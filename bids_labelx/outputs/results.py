@@ -15,8 +15,8 @@ from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.paths import figure_path
 
 # Entities that tell the results of one run apart.
-_OF_ATLAS = ("atlas", "seg", "scale")
-_OF_RESULT = ("stat", "meas", "desc")
+ATLAS_ENTITIES = ("atlas", "seg", "scale")
+RESULT_ENTITIES = ("stat", "meas", "desc")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Series:
     @property
     def run(self) -> dict[str, str]:
         """The entities of the run that it comes from."""
-        return {k: v for k, v in self.entities.items() if k not in (*_OF_ATLAS, *_OF_RESULT)}
+        return {
+            k: v for k, v in self.entities.items() if k not in (*ATLAS_ENTITIES, *RESULT_ENTITIES)
+        }
 
     @property
     def labels_path(self) -> Path:
@@ -80,7 +82,7 @@ def series_paths(output: Path, participant: str) -> list[Path]:
     return sorted(path.relative_to(output) for path in found)
 
 
-def matrices_of_several_runs(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
+def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
     """The matrices of a participant over several runs, each with its sidecar, sorted.
 
     Paths are within the output dataset. Those of the first volumes only are left out.
@@ -121,5 +123,5 @@ def read_series(output: Path, path: Path) -> Series:
 
 
 def _dseg_name(entities: Mapping[str, str]) -> str:
-    kept = {key: value for key, value in entities.items() if key not in _OF_RESULT}
+    kept = {key: value for key, value in entities.items() if key not in RESULT_ENTITIES}
     return build_name(kept, "dseg", ".tsv")

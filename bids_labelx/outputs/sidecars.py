@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx._version import __version__
-from bids_labelx.denoise import Strategy
+from bids_labelx.denoise import AppliedStrategy, Strategy
 from bids_labelx.outputs.paths import COLUMN_DESCRIPTIONS
+from bids_labelx.settings import Settings
 
 _VERSIONED = ("numpy", "scipy", "nibabel", "pandas", "scikit-learn", "nipype", "pybids")
 
@@ -44,22 +45,18 @@ def dseg_sidecar(
 
 
 def timeseries_sidecar(
+    settings: Settings,
+    strategy: Strategy,
+    applied: AppliedStrategy,
     *,
     statistic: str,
     atlas: str,
-    strategy: Strategy,
-    denoising: Mapping[str, Any],
     t_r: float | None,
     sources: Sequence[str],
     resolution: str | None,
-    min_coverage: float,
-    smoothing_fwhm: float | None,
-    clean_level: str,
-    standardize_voxels: bool,
-    censor_output: str,
     temporal_snr: float | None = None,
 ) -> dict[str, Any]:
-    """For a time series. `denoising` is what `workflow.cleaning.clean_run` reports of it."""
+    """For a time series, after a strategy that did what `applied` says."""
     rows = {
         "drop": "one row per kept volume",
         "nan": "one row per volume, n/a where it was censored",
@@ -67,7 +64,7 @@ def timeseries_sidecar(
     }
     done = strategy.clean
     return {
-        "Description": f"{statistic} of the voxels of each label, {rows[censor_output]}",
+        "Description": f"{statistic} of the voxels of each label, {rows[settings.censor_output]}",
         "SamplingFrequency": 1 / t_r if t_r else None,
         "RepetitionTime": t_r,
         "Statistic": statistic,
@@ -75,18 +72,18 @@ def timeseries_sidecar(
         "Sources": list(sources),
         "DenoisingStrategy": strategy.name,
         "DenoisingDescription": strategy.description,
-        "ConfoundRegressors": list(denoising["columns"]),
-        "SampleMask": list(denoising["kept"]),
-        "NumberOfVolumes": len(denoising["kept"]),
-        "NumberOfVolumesKept": sum(denoising["kept"]),
-        "DegreesOfFreedom": denoising["degrees_of_freedom"],
-        **denoising["motion"],
+        "ConfoundRegressors": list(applied.columns),
+        "SampleMask": applied.kept.tolist(),
+        "NumberOfVolumes": len(applied.kept),
+        "NumberOfVolumesKept": applied.n_kept,
+        "DegreesOfFreedom": applied.degrees_of_freedom,
+        **applied.motion,
         "MeanTemporalSNR": temporal_snr,
-        "FramewiseDisplacementSource": denoising["fd_source"],
-        "SmoothingFWHM": smoothing_fwhm,
-        "CleanLevel": clean_level,
-        "StandardizeVoxels": standardize_voxels,
-        "CensorOutput": censor_output,
+        "FramewiseDisplacementSource": applied.fd_source,
+        "SmoothingFWHM": settings.smoothing_fwhm,
+        "CleanLevel": settings.clean_level,
+        "StandardizeVoxels": settings.standardize_voxels and strategy.name != "none",
+        "CensorOutput": settings.censor_output,
         "Detrend": done.get("detrend", False),
         "Filter": done.get("filter") or "none",
         "FilterOptions": dict(done.get("butterworth", {})),
@@ -94,7 +91,7 @@ def timeseries_sidecar(
         "HighPass": done.get("high_pass"),
         "Standardize": done.get("standardize") or "none",
         "StandardizeConfounds": True,
-        "MinCoverage": min_coverage,
+        "MinCoverage": settings.min_coverage,
         **({"Resolution": resolution} if resolution else {}),
         "SoftwareVersions": software_versions(),
     }

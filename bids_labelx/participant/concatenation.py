@@ -1,4 +1,4 @@
-"""One matrix over several runs of a session, or of a participant: ``--concatenate``.
+"""Connectivity over the concatenated runs of a session or participant: ``--concatenate``.
 
 It is made of the time series that the runs have written, after all of them are done.
 """
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.measures.connectivity import MEASURES, concatenate, first_volumes
-from bids_labelx.names import build_name, together
+from bids_labelx.names import build_name, grouping_entities
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
@@ -28,17 +28,17 @@ from bids_labelx.settings import Settings
 LOGGER = logging.getLogger("bids_labelx")
 
 
-def concatenate_runs(settings: Settings, plan: Plan) -> list[str]:
-    """Write the matrices over several runs of every participant of this start.
+def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
+    """Write the matrices over the concatenated runs of every participant of the plan.
 
     Returns
     -------
-    list of str
-        What could not be done, a message each.
+    list of Failure
+        Those of the participants, which concern no single run.
     """
     level = settings.concatenate
     assert level is not None
-    problems: list[str] = []
+    failures: list[Failure] = []
     labels = {strategy.label for strategy in plan.strategies}
     atlases = set(plan.all_atlas_names)
     for participant in sorted(plan.participants):
@@ -47,22 +47,22 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[str]:
             try:
                 one = read_series(settings.output_dir, path)
             except LabelxError as error:
-                problems.append(str(error))
+                failures.append(Failure.of(error, entities={"sub": participant}))
                 continue
             if one.entities["desc"] in labels and one.sidecar["Atlas"] in atlases:
-                groups[tuple(together(one.entities, level).items())].append(one)
+                groups[tuple(grouping_entities(one.entities, level).items())].append(one)
         for common, series in groups.items():
             if dict(common) == dict(series[0].entities):
                 # A run by itself, whose own matrix has this name.
                 continue
             try:
-                _write_together(settings, dict(common), series)
+                _write_concatenated(settings, dict(common), series)
             except LabelxError as error:
-                problems.append(str(error))
-    return problems
+                failures.append(Failure.of(error, entities={"sub": participant}))
+    return failures
 
 
-def _write_together(
+def _write_concatenated(
     settings: Settings, entities: Mapping[str, str], series: Sequence[Series]
 ) -> None:
     first = series[0]
@@ -82,7 +82,7 @@ def _write_together(
     }
     if more["MissingRuns"]:
         LOGGER.warning(
-            "%s: put together without %s, which failed",
+            "%s: concatenated without %s, which failed",
             build_name(entities, "relmat", ""),
             ", ".join(more["MissingRuns"]),
         )
@@ -146,13 +146,13 @@ def _kept_rows(one: Series, names: Sequence[str]) -> np.ndarray:
 
 
 def _missing(settings: Settings, series: Sequence[Series]) -> list[str]:
-    """Runs that failed and would have been put together with these."""
+    """Runs that failed and would have been concatenated with these."""
     level = settings.concatenate
     assert level is not None
     strategy = series[0].sidecar["DenoisingStrategy"]
-    common = together(series[0].run, level)
+    common = grouping_entities(series[0].run, level)
     return [
         build_name(failure.entities, "bold", "")
         for failure in read_failures(settings.output_dir, series[0].run["sub"])
-        if strategy in failure.problems and together(failure.entities, level) == common
+        if strategy in failure.strategies and grouping_entities(failure.entities, level) == common
     ]

@@ -1,6 +1,6 @@
 """The output dataset as a whole: what describes it, and what it was made with.
 
-Several starts may write into one folder at the same time. What they share is written under a
+Several invocations may write into one folder at the same time. What they share is written under a
 lock; all else has a name of its own.
 """
 
@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import platform
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from bids_labelx._version import __version__
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy
 from bids_labelx.errors import CannotWriteError, Stopped, UsageError
-from bids_labelx.files import START, TEMPORARY, read_json, write_json, write_text
+from bids_labelx.files import INVOCATION, TEMPORARY, read_json, write_json, write_text
 from bids_labelx.inputs.queries import read_queries
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.description import write_dataset_files
@@ -32,27 +31,14 @@ from bids_labelx.outputs.results import participants_of
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import matrix_label
 from bids_labelx.participant.plan import Plan
-from bids_labelx.settings import Settings, to_toml
+from bids_labelx.settings import Settings, content_settings, to_toml
 
 LOGGER = logging.getLogger("bids_labelx")
 
 _DAY = 86400.0
 
-# Long enough for a thousand starts that each hold the lock for a tenth of a second.
+# Long enough for a thousand invocations that each hold the lock for a tenth of a second.
 _PATIENCE = 300.0
-
-# Settings that change what stands in a file, and not in its name.
-_TELLING = (
-    "background_label",
-    "labels",
-    "min_coverage",
-    "mask",
-    "smoothing_fwhm",
-    "clean_level",
-    "standardize_voxels",
-    "censor_output",
-    "min_minutes",
-)
 
 # The parts of the record, and what one of their entries is called.
 _SECTIONS = {"settings": "setting", "strategies": "strategy", "atlases": "atlas"}
@@ -65,7 +51,7 @@ def locked(output: Path) -> Iterator[None]:
     Raises
     ------
     CannotWriteError
-        Where another start keeps it for minutes, or it cannot be made.
+        Where another invocation keeps it for minutes, or it cannot be made.
     """
     path = output / "logs" / ".lock"
     try:
@@ -74,8 +60,8 @@ def locked(output: Path) -> Iterator[None]:
         lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise CannotWriteError(
-            f"{error.lock_file}: another start holds this lock for {_PATIENCE:.0f} s; if there is "
-            "none, remove the file"
+            f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
+            "if there is none, remove the file"
         ) from None
     except OSError as error:
         raise CannotWriteError(f"{path}: cannot be created ({error.strerror})") from None
@@ -87,30 +73,25 @@ def locked(output: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_files_only(output: Path, plan: Plan) -> Iterator[None]:
-    """Remove what a start has begun to write and not finished, where it is stopped.
-
-    Its temporary files bear the names of machine and process, in all of its processes.
-    """
-    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
-    os.environ[START] = f"{machine}.{os.getpid()}"
+    """Remove this invocation's unfinished files where the app is stopped."""
     try:
         yield
     except Stopped:
-        for path in _temporary(output, plan, f"{TEMPORARY}{os.environ[START]}-*"):
+        for path in _temporary(output, plan, f"{TEMPORARY}{os.environ[INVOCATION]}-*"):
             path.unlink(missing_ok=True)
         raise
 
 
 def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
-    """Files in the folders that a start writes to; those of other participants may be many."""
+    """Files in the folders that the app writes to; those of other participants may be many."""
     yield from output.glob(pattern)
     for name in ("logs", *(f"sub-{label}" for label in plan.participants)):
         yield from (output / name).rglob(pattern)
 
 
 def _remove_leftovers(output: Path, plan: Plan) -> None:
-    """Remove what starts on this machine left that were killed, and what is a day old."""
-    machine = os.environ[START].partition(".")[0]
+    """Remove unfinished files of killed processes of this machine, and those a day old."""
+    machine = os.environ[INVOCATION].partition(".")[0]
     for path in _temporary(output, plan, f"{TEMPORARY}*"):
         found = re.match(rf"{re.escape(TEMPORARY)}([A-Za-z0-9]*)\.(\d+)-", path.name)
         dead = found and found[1] == machine and not Path("/proc", found[2]).exists()
@@ -118,7 +99,7 @@ def _remove_leftovers(output: Path, plan: Plan) -> None:
             if dead or time.time() - path.stat().st_mtime > _DAY:
                 path.unlink()
         except OSError:
-            # Its start has just finished or removed it.
+            # Its invocation has just finished or removed it.
             continue
 
 
@@ -167,7 +148,7 @@ def made_with(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
         name.
     """
     description = settings.bids_dir / "dataset_description.json"
-    plain = {name: getattr(settings, name) for name in _TELLING}
+    plain = content_settings(settings)
     if isinstance(settings.mask, Path):
         plain["mask"] = f"{settings.mask.name}, {_digest(settings.mask)}"
     made = {
@@ -243,7 +224,7 @@ def _remember(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
         raise UsageError(
             f"{settings.output_dir} holds results of other settings, and files of both would "
             "look alike:\n" + "\n".join(found) + "\nchoose another OUTPUT_DIR; or --overwrite, "
-            "which replaces the results of the runs of this start"
+            "which replaces the results of the runs asked for"
         )
     if found:
         there = participants_of(settings.output_dir)

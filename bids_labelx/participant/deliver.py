@@ -25,9 +25,10 @@ from bids_labelx.outputs.paths import (
     write_labels,
 )
 from bids_labelx.outputs.sidecars import dseg_sidecar, timeseries_sidecar
-from bids_labelx.participant.extract import Arrays, read_mask, series_key
-from bids_labelx.participant.matrices import matrix_path, write_matrix
+from bids_labelx.participant.extract import read_mask
+from bids_labelx.participant.matrices import matrix_path, wanted_matrices, write_matrix
 from bids_labelx.participant.plan import PlannedRun
+from bids_labelx.participant.records import Denoised, MatrixKey, RunResults, SeriesKey
 from bids_labelx.settings import Settings
 
 _MASK_LINK = "mask"
@@ -68,7 +69,9 @@ def planned_paths(delivery: Delivery) -> list[Path]:
             paths.append(series_path(delivery, atlas, statistic, strategy))
             paths += [
                 matrix_path(delivery.entities(atlas), statistic, strategy.label, measure, first)
-                for measure, first in _parts(delivery, delivery.planned.n_volumes)
+                for measure, first in wanted_matrices(
+                    delivery.settings, delivery.planned.n_volumes
+                )
             ]
     entities = delivery.planned.run.entities
     return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
@@ -82,7 +85,7 @@ def _uri(path: Path, dataset: Path, link: str, root: Path) -> str:
 
 
 def dataset_links(dataset: Path, runs: Sequence[PlannedRun]) -> dict[str, Path]:
-    """The folders that the BIDS URIs of all runs start from, by the names they are called by."""
+    """The roots of the BIDS URIs of all runs, by the link's name."""
     links = {SOURCE_LINK: dataset}
     for planned in runs:
         for atlas in planned.atlases:
@@ -97,25 +100,8 @@ def _atlas_link(atlas: Atlas) -> str:
     return f"atlas-{atlas.entities['atlas']}"
 
 
-def write_run(
-    delivery: Delivery,
-    *,
-    labels: Sequence[Path],
-    tables: Sequence[pd.DataFrame],
-    cleaned: Arrays,
-    matrices: Arrays,
-    denoising: Mapping[str, Any],
-) -> list[Path]:
+def write_run(delivery: Delivery, results: RunResults) -> list[Path]:
     """Write all tables, sidecars and label images of a run.
-
-    Parameters
-    ----------
-    delivery
-        Names and places.
-    labels
-        For each atlas the labels on the run's grid, not masked.
-    tables, cleaned, matrices, denoising
-        What the steps before gave.
 
     Returns
     -------
@@ -124,46 +110,39 @@ def write_run(
     """
     written: list[Path] = []
     for i, atlas in enumerate(delivery.planned.atlases):
-        written += _write_dseg(delivery, i, labels[i], tables[i])
-        names = tables[i]["name"].tolist()
-        for statistic, strategy in done_strategies(delivery, denoising):
+        table = results.extracted.tables[i]
+        written += _write_dseg(delivery, i, results.labels[i], table)
+        names = table["name"].tolist()
+        for statistic, strategy in done_strategies(delivery, results):
             path = series_path(delivery, atlas, statistic, strategy)
-            key = series_key(i, statistic, strategy.name)
-            table = pd.DataFrame(cleaned[key], columns=names)
+            key = SeriesKey(i, statistic, strategy.name)
+            applied = results.denoised.applied[strategy.name]
+            series = pd.DataFrame(results.denoised.signals[key], columns=names)
             sidecar = timeseries_sidecar(
+                delivery.settings,
+                strategy,
+                applied,
                 statistic=statistic,
                 atlas=atlas.key,
-                strategy=strategy,
-                denoising=denoising[strategy.name],
                 t_r=delivery.planned.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
-                min_coverage=delivery.settings.min_coverage,
-                smoothing_fwhm=delivery.settings.smoothing_fwhm,
-                clean_level=delivery.settings.clean_level,
-                standardize_voxels=delivery.settings.standardize_voxels
-                and strategy.name != "none",
-                censor_output=delivery.settings.censor_output,
-                temporal_snr=denoising[strategy.name]
-                .get("temporal_snr", {})
-                .get(series_key(i, statistic)),
+                temporal_snr=results.denoised.temporal_snr.get(key),
             )
-            _write_pair(delivery.settings.output_dir, path, table, sidecar)
+            _write_pair(delivery.settings.output_dir, path, series, sidecar)
             written.append(path)
             source, nodes = (
                 bids_uri("", Path(), path),
                 bids_uri("", Path(), dseg_path(delivery, atlas)),
             )
-            kept = denoising[strategy.name]["kept"]
-            for measure, first in _parts(delivery, sum(kept)):
-                end = f"/{measure}" if first is None else f"/{measure}/{first}"
+            for measure, first in wanted_matrices(delivery.settings, applied.n_kept):
                 place = matrix_path(
                     delivery.entities(atlas), statistic, strategy.label, measure, first
                 )
                 write_matrix(
                     delivery.settings.output_dir,
                     place,
-                    matrices[key + end],
+                    results.matrices[MatrixKey(*key, measure, first)],
                     names,
                     measure=measure,
                     series=sidecar,
@@ -173,39 +152,28 @@ def write_run(
                 )
                 written.append(place)
     for strategy in delivery.strategies:
-        if "problem" not in denoising[strategy.name]:
+        if strategy.name in results.denoised.applied:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
-            write_tsv(
-                delivery.settings.output_dir / path,
-                pd.DataFrame(denoising[strategy.name]["outliers"]),
-            )
+            outliers = results.denoised.applied[strategy.name].outliers
+            write_tsv(delivery.settings.output_dir / path, outliers)
             written.append(path)
     return written
 
 
-def _parts(delivery: Delivery, kept: int) -> Iterator[tuple[str, int | None]]:
-    """Measures, each of all volumes kept and of the first so many, where there are as many."""
-    numbers = [None, *(n for n in delivery.settings.exact_volumes if n <= kept)]
-    yield from product(delivery.settings.measures, numbers)
-
-
-def too_short(delivery: Delivery, denoising: Mapping[str, Any]) -> list[str]:
+def too_short(delivery: Delivery, denoised: Denoised) -> list[str]:
     """Which strategies keep fewer volumes of a run than are asked for, in words."""
     return [
-        f"{strategy.name} keeps {sum(entry['kept'])} volumes: no matrix of the first {n}"
-        for strategy in delivery.strategies
-        if "problem" not in (entry := denoising[strategy.name])
+        f"{name} keeps {applied.n_kept} volumes: no matrix of the first {n}"
+        for name, applied in denoised.applied.items()
         for n in delivery.settings.exact_volumes
-        if n > sum(entry["kept"])
+        if n > applied.n_kept
     ]
 
 
-def done_strategies(
-    delivery: Delivery, denoising: Mapping[str, Any]
-) -> Iterator[tuple[str, Strategy]]:
+def done_strategies(delivery: Delivery, results: RunResults) -> Iterator[tuple[str, Strategy]]:
     """Statistics × strategies, without the strategies that could not be done."""
     for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
-        if "problem" not in denoising[strategy.name]:
+        if strategy.name in results.denoised.applied:
             yield statistic, strategy
 
 
@@ -233,9 +201,8 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
 def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels inside the run's mask, shape (x, y, z), and their affine."""
     data, affine = read_data(labels)
-    grid = (planned.grid.shape, np.array(planned.grid.affine))
-    inside = read_mask(planned.mask, *grid, resample=planned.resample_mask)
-    return np.where(inside, data, 0), affine
+    inside = read_mask(planned.mask, planned.grid, resample=planned.resample_mask)
+    return np.where(planned.grid.to_volume(inside), data, 0), affine
 
 
 def _resolution(planned: PlannedRun) -> str | None:
@@ -243,7 +210,7 @@ def _resolution(planned: PlannedRun) -> str | None:
     run = planned.run
     if "res" not in run.entities:
         return None
-    zooms = voxel_sizes(np.array(planned.grid.affine))
+    zooms = voxel_sizes(planned.grid.affine)
     size = " × ".join(f"{zoom:.4g}" for zoom in zooms)
     return str(run.metadata.get("Resolution") or f"The run's own grid, {size} mm")
 

@@ -1,4 +1,4 @@
-"""What a start would do, in plain lines: ``--dry-run``."""
+"""What an invocation would do, in plain lines: ``--dry-run``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bids_labelx.inputs.dataset import Run
+from bids_labelx.outputs.failures import subject_of
 from bids_labelx.participant.deliver import Delivery, planned_paths
 from bids_labelx.participant.plan import Plan
+from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
 
 
@@ -33,14 +35,14 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
         count += len(paths)
         for path in paths:
             yield _line("writes", path.as_posix())
-    for run, problem in plan.failures:
-        yield f"{run.name}\n    cannot be done: {problem}"
+    for failure in plan.failures:
+        yield f"{subject_of(failure)}\n    cannot be done: {failure.message}"
     for run in plan.skipped:
-        yield f"{run.name}\n    left out: no atlas is in its space ({run.space})"
+        yield f"{run.name}\n    excluded: no atlas is in its space ({run.space})"
     yield (
-        f"{len(plan.runs)} runs of {len(plan.participants)} participants would be done, "
-        f"{count} tables and images written to {settings.output_dir}; "
-        f"{len(plan.failures)} runs cannot be done"
+        f"{counted(len(plan.runs), 'run')} of {counted(len(plan.participants), 'participant')} "
+        f"would be done, {count} tables and images written to {settings.output_dir}; "
+        f"{counted(len(plan.failures), 'run')} cannot be done"
     )
 
 

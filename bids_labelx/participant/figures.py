@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bids_labelx.atlases.atlas import Atlas
-from bids_labelx.denoise import Strategy, read_confounds
+from bids_labelx.denoise import Strategy, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.names import camel
 from bids_labelx.outputs.paths import report_figure, run_figure
 from bids_labelx.participant.deliver import Delivery, done_strategies, masked_labels
-from bids_labelx.participant.extract import Arrays, series_key
 from bids_labelx.participant.matrices import draw_matrix, matrix_path
+from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.report.text import region_signals
 
 _SCRUBBED_BY = {
@@ -29,46 +27,8 @@ _SCRUBBED_BY = {
 _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
 
-@dataclass(frozen=True)
-class Results:
-    """What the steps of a run gave.
-
-    Attributes
-    ----------
-    labels
-        For each atlas the labels on the run's grid, not masked.
-    tables
-        The label tables.
-    signals
-        ``mean_image`` and the series before cleaning, by atlas and statistic.
-    cleaned
-        The series by atlas, statistic and strategy.
-    matrices
-        By atlas, statistic, strategy and measure.
-    denoising
-        By strategy, see `bids_labelx.participant.denoise_run.clean_run`.
-    """
-
-    labels: Sequence[Path]
-    tables: Sequence[pd.DataFrame]
-    signals: Arrays
-    cleaned: Arrays
-    matrices: Arrays
-    denoising: Mapping[str, Any]
-
-    def kept(self, strategy: Strategy) -> np.ndarray:
-        """Which volumes a strategy keeps, bool of shape (n_volumes,)."""
-        return np.array(self.denoising[strategy.name]["kept"], dtype=bool)
-
-    def series(self, i: int, statistic: str, strategy: Strategy) -> np.ndarray:
-        """Cleaned series of the volumes kept, shape (n_kept, n_labels)."""
-        series = self.cleaned[series_key(i, statistic, strategy.name)]
-        kept = self.kept(strategy)
-        return series[kept] if len(series) == len(kept) else series
-
-
-def draw_run(delivery: Delivery, results: Results) -> list[Path]:
-    """Draw the figures of a run, with data for tooltips beside most of them.
+def draw_run(delivery: Delivery, results: RunResults) -> list[Path]:
+    """Draw the figures of a run, with tooltips where they help.
 
     Returns
     -------
@@ -80,15 +40,15 @@ def draw_run(delivery: Delivery, results: Results) -> list[Path]:
         drawn += _draw_labels(delivery, results, i, atlas)
         for statistic in delivery.settings.statistic:
             drawn.append(_draw_carpet(delivery, results, i, statistic))
-        for statistic, strategy in done_strategies(delivery, results.denoising):
+        for statistic, strategy in done_strategies(delivery, results):
             if _changes(strategy):
                 drawn += _draw_spectrum(delivery, results, i, statistic, strategy)
-            table = results.tables[i]
+            table = results.extracted.tables[i]
             drawn += [
                 draw_matrix(
                     delivery.settings.output_dir,
                     matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
-                    results.matrices[series_key(i, statistic, strategy.name, measure)],
+                    results.matrices[MatrixKey(i, statistic, strategy.name, measure)],
                     table["name"].tolist(),
                     measure=measure,
                     networks=_networks(table),
@@ -100,7 +60,7 @@ def draw_run(delivery: Delivery, results: Results) -> list[Path]:
 
 
 def _changes(strategy: Strategy) -> bool:
-    """Whether a strategy does anything: before and after `none` are the same."""
+    """Whether a strategy does anything: before and after `none` is the same figure."""
     return strategy.name != "none"
 
 
@@ -123,7 +83,7 @@ def region_texts(table: pd.DataFrame) -> list[str]:
     return texts
 
 
-def _draw_labels(delivery: Delivery, results: Results, i: int, atlas: Atlas) -> Iterator[Path]:
+def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> Iterator[Path]:
     """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
     from bids_labelx.report.brain import plot_label_values, plot_labels
     from bids_labelx.report.run_figures import plot_coverage
@@ -131,7 +91,7 @@ def _draw_labels(delivery: Delivery, results: Results, i: int, atlas: Atlas) -> 
 
     output, entities = delivery.settings.output_dir, delivery.entities(atlas)
     masked, affine = masked_labels(delivery.planned, results.labels[i])
-    table, mean_image = results.tables[i], results.signals["mean_image"]
+    table, mean_image = results.extracted.tables[i], results.extracted.mean_image
     texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
     in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
     path = report_figure(entities, "dseg", ".png")
@@ -155,12 +115,12 @@ def _draw_labels(delivery: Delivery, results: Results, i: int, atlas: Atlas) -> 
     yield path
 
 
-def _draw_carpet(delivery: Delivery, results: Results, i: int, statistic: str) -> Path:
+def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> Path:
     from bids_labelx.report.run_figures import Cleaned, plot_carpet
     from bids_labelx.report.tooltips import save_with_tooltips
 
-    table = results.tables[i]
-    done = [one for what, one in done_strategies(delivery, results.denoising) if what == statistic]
+    table = results.extracted.tables[i]
+    done = [one for what, one in done_strategies(delivery, results) if what == statistic]
     motion = _motion(results, done)
     scrubs = [one.volumes.get("scrub", {}) for one in done]
     thresholds = {
@@ -169,9 +129,13 @@ def _draw_carpet(delivery: Delivery, results: Results, i: int, statistic: str) -
         if any(key in scrub for scrub in scrubs)
     }
     figure = plot_carpet(
-        results.signals[series_key(i, statistic)],
+        results.extracted.signals[SignalKey(i, statistic)],
         [
-            Cleaned(one.name, results.kept(one), results.series(i, statistic, one))
+            Cleaned(
+                one.name,
+                results.denoised.applied[one.name].kept,
+                results.denoised.kept_signals(SeriesKey(i, statistic, one.name)),
+            )
             for one in done
             if _changes(one)
         ],
@@ -185,19 +149,19 @@ def _draw_carpet(delivery: Delivery, results: Results, i: int, statistic: str) -
     return path
 
 
-def _motion(results: Results, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
+def _motion(results: RunResults, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
     """Framewise displacement and DVARS of the run, by name with unit, as far as they are known."""
     found: dict[str, np.ndarray] = {}
     for strategy in strategies:
-        columns = results.denoising[strategy.name]["outliers"]
+        outliers = results.denoised.applied[strategy.name].outliers
         for column, (name, _) in _SCRUBBED_BY.items():
-            if column in columns:
-                found.setdefault(name, np.array(columns[column], dtype=float))
+            if column in outliers:
+                found.setdefault(name, outliers[column].to_numpy(float))
     return found
 
 
 def _draw_spectrum(
-    delivery: Delivery, results: Results, i: int, statistic: str, strategy: Strategy
+    delivery: Delivery, results: RunResults, i: int, statistic: str, strategy: Strategy
 ) -> Iterator[Path]:
     """Power by frequency, before and after a strategy."""
     from bids_labelx.report.figures import save_figure
@@ -206,9 +170,11 @@ def _draw_spectrum(
     t_r = delivery.planned.t_r
     if t_r is None:
         return
-    before = results.signals[series_key(i, statistic)]
+    before = results.extracted.signals[SignalKey(i, statistic)]
     frequencies, share = power_spectrum(before, np.ones(len(before), dtype=bool), t_r)
-    after = power_spectrum(results.series(i, statistic, strategy), results.kept(strategy), t_r)[1]
+    denoised, key = results.denoised, SeriesKey(i, statistic, strategy.name)
+    kept = denoised.applied[strategy.name].kept
+    after = power_spectrum(denoised.kept_signals(key), kept, t_r)[1]
     figure = plot_spectrum(
         frequencies,
         share,
@@ -227,7 +193,7 @@ def _draw_spectrum(
     yield path
 
 
-def _draw_confounds(delivery: Delivery, results: Results) -> Iterator[Path]:
+def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[Path]:
     """Correlations between confounds, and the regressors of each strategy."""
     from bids_labelx.report.figures import plot_matrix, save_figure
     from bids_labelx.report.run_figures import correlate_confounds, plot_design
@@ -235,20 +201,20 @@ def _draw_confounds(delivery: Delivery, results: Results) -> Iterator[Path]:
 
     run, output = delivery.planned.run, delivery.settings.output_dir
     columns = [
-        (one, results.denoising[one.name]["columns"])
+        (one, list(results.denoised.applied[one.name].columns))
         for one in delivery.strategies
-        if "problem" not in results.denoising[one.name]
+        if one.name in results.denoised.applied
     ]
     if run.confounds is None or not any(names for _, names in columns):
         return
-    table, source = read_confounds(run.confounds), str(run.confounds)
+    table, source = read_confounds_table(run.confounds), str(run.confounds)
     for strategy, names in columns:
         if names:
             path = run_figure(run.entities, "design", ".svg", desc=strategy.label)
             figure = plot_design(
                 column_values(table, names, source),
                 names,
-                results.kept(strategy),
+                results.denoised.applied[strategy.name].kept,
                 title=f"Regressors of {strategy.name}",
             )
             save_figure(figure, output / path)

@@ -1,19 +1,49 @@
-"""Matrices between regions as files and figures: of a run, or of several concatenated."""
+"""Connectivity matrices: computed, written and drawn, of a run or of several concatenated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bids_labelx.errors import BadDataError
 from bids_labelx.files import write_json, write_tsv
-from bids_labelx.measures.connectivity import MEASURES
+from bids_labelx.measures.connectivity import MEASURES, first_volumes
 from bids_labelx.names import camel
 from bids_labelx.outputs.paths import figure_path, output_path
 from bids_labelx.outputs.sidecars import relmat_sidecar
+from bids_labelx.participant.records import Denoised, MatrixKey
+from bids_labelx.settings import ConnectivityOptions
+
+
+def connect_run(denoised: Denoised, options: ConnectivityOptions) -> dict[MatrixKey, np.ndarray]:
+    """The matrices of a run, (n_labels, n_labels), of the volumes kept and of the first of them.
+
+    Raises
+    ------
+    BadDataError
+        Where a series has too few volumes.
+    """
+    matrices = {}
+    for key in denoised.signals:
+        series = denoised.kept_signals(key)
+        for measure, first in wanted_matrices(options, len(series)):
+            part = series if first is None else first_volumes(series, first)
+            try:
+                matrices[MatrixKey(*key, measure, first)] = MEASURES[measure][0](part)
+            except ValueError as error:
+                raise BadDataError(f"{measure} after {key.strategy}: {error}") from error
+    return matrices
+
+
+def wanted_matrices(options: ConnectivityOptions, kept: int) -> list[tuple[str, int | None]]:
+    """Measures, each of all volumes kept and of the first so many, where there are as many."""
+    numbers = [None, *(n for n in options.exact_volumes if n <= kept)]
+    return list(product(options.measures, numbers))
 
 
 def matrix_path(

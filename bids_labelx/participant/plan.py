@@ -1,4 +1,4 @@
-"""What a start will do, worked out and checked before anything runs."""
+"""What an invocation will do, worked out and checked before anything runs."""
 
 from __future__ import annotations
 
@@ -14,25 +14,14 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.atlases.sources import space_of
 from bids_labelx.denoise import Strategy, override, read_strategies
-from bids_labelx.errors import BadDataError, LabelxError, SpaceError
-from bids_labelx.extraction.resample import bounding_box, boxes_overlap, same_grid
+from bids_labelx.errors import BadDataError, Failure, LabelxError, SpaceError
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
-from bids_labelx.names import together
+from bids_labelx.names import grouping_entities
 from bids_labelx.outputs.paths import first_twice, output_path
+from bids_labelx.participant.records import RunSource
 from bids_labelx.settings import Settings
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A voxel grid: shape (x, y, z) and the affine as four rows, voxel indices to mm."""
-
-    shape: tuple[int, int, int]
-    affine: tuple[tuple[float, ...], ...]
-
-    def same(self, other: Grid) -> bool:
-        """Equal shapes, and affines within 1e-3 mm."""
-        return same_grid(self.shape, np.array(self.affine), other.shape, np.array(other.affine))
 
 
 @dataclass(frozen=True)
@@ -58,13 +47,26 @@ class PlannedRun:
     """
 
     run: Run
-    grid: Grid
+    grid: VolumeGrid
     n_volumes: int
     t_r: float | None
     itemsize: int
     atlases: tuple[Atlas, ...]
     mask: Path | None
     resample_mask: bool = False
+
+    @property
+    def source(self) -> RunSource:
+        """What the steps of the run read."""
+        return RunSource(
+            self.run.bold,
+            self.mask,
+            self.resample_mask,
+            self.run.confounds,
+            self.run.missing.get("confounds", ""),
+            self.t_r,
+            self.run.desc,
+        )
 
     @property
     def key(self) -> str:
@@ -88,7 +90,7 @@ class Plan:
     strategies
         The denoising strategies, for every run.
     failures
-        Runs that cannot even be tried, each with the reason.
+        Those of runs that cannot even be tried.
     skipped
         Runs in a space that no atlas is in, where the user did not ask for that space.
     """
@@ -97,7 +99,7 @@ class Plan:
     atlas_names: Mapping[str, tuple[str, ...]]
     label_counts: Mapping[str, int]
     strategies: tuple[Strategy, ...]
-    failures: tuple[tuple[Run, str], ...]
+    failures: tuple[Failure, ...]
     skipped: tuple[Run, ...]
 
     @property
@@ -110,9 +112,10 @@ class Plan:
         """All atlases by name, sorted."""
         return sorted({name for names in self.atlas_names.values() for name in names})
 
-    def of_all(self, problem: str) -> dict[str, str]:
-        """A run's problem as that of each strategy."""
-        return {strategy.name: problem for strategy in self.strategies}
+    @property
+    def strategy_names(self) -> tuple[str, ...]:
+        """The names of the denoising strategies."""
+        return tuple(strategy.name for strategy in self.strategies)
 
     @property
     def atlases(self) -> list[Atlas]:
@@ -122,7 +125,7 @@ class Plan:
 
 
 def make_plan(settings: Settings) -> Plan:
-    """Find runs and atlases, and refuse what cannot go together.
+    """Find runs and atlases, and refuse those that do not match.
 
     Raises
     ------
@@ -152,33 +155,38 @@ def make_plan(settings: Settings) -> Plan:
             + "\n".join(same)
         )
     if settings.concatenate:
-        _check_together(settings.concatenate, runs)
+        _check_concatenation(settings.concatenate, runs)
     planned: list[PlannedRun] = []
-    failures: list[tuple[Run, str]] = []
-    grids: list[Grid] = []
+    failures: list[Failure] = []
+    names = tuple(strategy.name for strategy in strategies)
+    grids: list[VolumeGrid] = []
     for run in runs:
         try:
             planned.append(_plan_run(run, choice, grids, settings.mask))
         except LabelxError as error:
-            failures.append((run, str(error)))
+            atlases = choice.names[run.space]
+            failure = Failure.of(error, entities=run.entities, strategies=names, atlases=atlases)
+            failures.append(failure)
     return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
 
 
-def _check_together(level: str, runs: Sequence[Run]) -> None:
-    """Refuse runs of which one has the name that their matrix together would have."""
+def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
+    """Refuse runs of which one has the name of their concatenated matrix."""
     groups: dict[tuple[tuple[str, str], ...], list[Run]] = defaultdict(list)
     for run in runs:
-        groups[tuple(together(run.entities, level).items())].append(run)
+        groups[tuple(grouping_entities(run.entities, level).items())].append(run)
     for common, members in groups.items():
         if len(members) > 1 and any(dict(run.entities) == dict(common) for run in members):
             raise BadDataError(
-                f"--concatenate {level}: the matrix of these runs together would have the name of "
-                "one of them; choose the others with --run-id, or name it apart\n"
+                f"--concatenate {level}: the concatenated matrix of these runs would have the "
+                "name of one of them; choose the others with --run-id, or name it apart\n"
                 + "\n".join(run.name for run in members)
             )
 
 
-def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path) -> PlannedRun:
+def _plan_run(
+    run: Run, choice: AtlasChoice, grids: list[VolumeGrid], mask: str | Path
+) -> PlannedRun:
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
         if what in run.missing:
@@ -188,8 +196,7 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path
     image = _open_bold(run)
     # More dimensions than four are fine where all but one have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
-    rows = tuple(tuple(float(value) for value in row) for row in image.affine)
-    grid = Grid((image.shape[0], image.shape[1], image.shape[2]), rows)
+    grid = VolumeGrid.of(image.shape, image.affine)
     atlases = choice.of_run[run.bold]
     for atlas in atlases:
         _check_overlap(run, grid, atlas)
@@ -209,12 +216,12 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Grid], mask: str | Path
     return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, own)
 
 
-def _check_mask_space(mask: Path, run: Run, grid: Grid) -> None:
+def _check_mask_space(mask: Path, run: Run, grid: VolumeGrid) -> None:
     """A mask for many runs has to be in their space, by its name or by its very grid."""
     image = open_image(mask)
     space = space_of(mask)
     if space is None:
-        if not same_grid(image.shape, image.affine, grid.shape, np.array(grid.affine)):
+        if not grid.same(VolumeGrid.of(image.shape, image.affine)):
             raise SpaceError(
                 f"{run.name}: --mask {mask} is on another grid and its name says no space "
                 "(space- or tpl-), so it may not fit"
@@ -232,19 +239,18 @@ def _open_bold(run: Run) -> SpatialImage:
     return image
 
 
-def _check_overlap(run: Run, grid: Grid, atlas: Atlas) -> None:
+def _check_overlap(run: Run, grid: VolumeGrid, atlas: Atlas) -> None:
     image = open_image(atlas.image)
-    shape, affine = image.shape[:3], image.affine
-    if not boxes_overlap(shape, affine, grid.shape, np.array(grid.affine)):
-        theirs = _box(shape, affine)
+    theirs = VolumeGrid.of(image.shape, image.affine)
+    if not theirs.boxes_overlap(grid):
         raise BadDataError(
             f"{run.name}: the atlas {atlas.image} lies wholly outside the image; it covers "
-            f"{theirs}, the run {_box(grid.shape, np.array(grid.affine))}"
+            f"{_box(theirs)}, the run {_box(grid)}"
         )
 
 
-def _box(shape: tuple[int, ...], affine: np.ndarray) -> str:
-    low, high = bounding_box(shape, affine)
+def _box(grid: VolumeGrid) -> str:
+    low, high = grid.bounding_box()
     return " × ".join(
         f"{axis} {a:.0f} to {b:.0f} mm" for axis, a, b in zip("xyz", low, high, strict=True)
     )
@@ -252,4 +258,4 @@ def _box(shape: tuple[int, ...], affine: np.ndarray) -> str:
 
 def record_paths(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
     """Where the nodes of a run say that it is done, and why it is not."""
-    return folder / f"{run.key}.done.json", folder / f"{run.key}.failed.json"
+    return folder / f"{run.key}.done.pkl", folder / f"{run.key}.failed.pkl"

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bids_labelx.group.coverage import OF_ATLAS
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
-from bids_labelx.group.matrices import AVERAGED, MeanMatrix, matrix_name
+from bids_labelx.group.mean_matrices import AVERAGED, MeanMatrix, matrix_name
 from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.report.brain import plot_label_values
 from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure
 from bids_labelx.report.group_figures import (
@@ -194,7 +194,7 @@ def strategy_figures(output: Path, evidence: Sequence[Evidence]) -> list[FigureF
 
 def atlas_of(entities: Mapping[str, str]) -> str:
     """An atlas in words: its name, segmentation and scale."""
-    return " ".join(entities[key] for key in OF_ATLAS if key in entities)
+    return " ".join(entities[key] for key in ATLAS_ENTITIES if key in entities)
 
 
 def all_but_strategy(entities: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -279,7 +278,6 @@ def render_template(template: str, *, version: str, **content: Any) -> str:
     return _environment().get_template(template).render(version=version, **content)
 
 
-@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("bids_labelx.report"),

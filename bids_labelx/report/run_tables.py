@@ -87,7 +87,7 @@ def _strategy_row(one: Series) -> tuple[str, ...]:
     )
 
 
-def missing_table(one: Series) -> tuple[Table, ...]:
+def missing_labels_table(one: Series) -> tuple[Table, ...]:
     """Make a table of the labels missing in a run, with their status; none without any."""
     missing = one.labels[one.labels["status"] != OK]
     if missing.empty:

@@ -1,6 +1,6 @@
 """The nipype graph of the participant level.
 
-Each atlas is brought onto each grid once, by a node of its own, and shared by every run there. A
+Each atlas is resampled to each grid once, by a node of its own, and shared by every run there. A
 run is four nodes: ``label_reduce``, ``clean_signal``, ``connectivity`` and ``deliver``. With
 ``--clean-level voxel`` it is three: ``clean_signal`` reduces what it has cleaned.
 """
@@ -16,11 +16,18 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
 from bids_labelx.names import camel
 from bids_labelx.participant.deliver import Delivery
-from bids_labelx.participant.plan import Grid, Plan, PlannedRun, record_paths
-from bids_labelx.settings import Settings
+from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
+from bids_labelx.settings import (
+    ConnectivityOptions,
+    DenoisingOptions,
+    ExtractionOptions,
+    LabelOptions,
+    Settings,
+)
 from bids_labelx.workflow.interfaces import (
     CleanSignal,
     CleanVoxels,
@@ -50,7 +57,7 @@ def init_bids_labelx_wf(
     work_dir
         Where nodes work.
     records
-        Where runs leave word of how they ended.
+        Where nodes record how their runs ended.
     """
     workflow = pe.Workflow(name="bids_labelx_wf", base_dir=str(work_dir))
     resampled: dict[str, pe.Workflow] = {}
@@ -82,39 +89,37 @@ def init_bids_labelx_wf(
 
 
 def atlas_records(records: Path, planned: PlannedRun) -> list[Path]:
-    """Where it says why an atlas of this run could not be brought onto its grid."""
+    """Records of why resampling an atlas of this run failed."""
     names = [_atlas_node(atlas, planned.grid) for atlas in planned.atlases]
-    return [records / "atlases" / f"{name}.json" for name in names]
+    return [records / "atlases" / f"{name}.pkl" for name in names]
 
 
 def _digest(*what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
-def _atlas_node(atlas: Atlas, grid: Grid) -> str:
-    """A name that is the same in every start that brings this atlas onto this grid.
+def _atlas_node(atlas: Atlas, grid: VolumeGrid) -> str:
+    """A name that is the same in every invocation that resamples this atlas to this grid.
 
-    Starts may share a work folder.
+    Invocations may share a work folder.
     """
     return f"{camel(atlas.key)}_{_digest(atlas.image, atlas.table_path, grid)}_wf"
 
 
 def _init_atlas_wf(
-    settings: Settings, atlas: Atlas, grid: Grid, name: str, records: Path
+    settings: Settings, atlas: Atlas, grid: VolumeGrid, name: str, records: Path
 ) -> pe.Workflow:
-    """One atlas onto one grid, in a workflow of its own: its node has one name everywhere."""
+    """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
     node = pe.Node(
         ResampleAtlas(
             image=str(atlas.image),
-            shape=grid.shape,
-            affine=[list(row) for row in grid.affine],
-            background=settings.background_label,
-            wanted=list(settings.labels),
+            grid=grid,
+            options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
-            failed_record=str(records / "atlases" / f"{name}.json"),
+            failed_record=str(records / "atlases" / f"{name}.pkl"),
         ),
         name="resample_atlas",
-        mem_gb=resample_gb(math.prod(grid.shape), math.prod(open_image(atlas.image).shape)),
+        mem_gb=resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape)),
         n_procs=settings.omp_nthreads,
     )
     if atlas.table_path is not None:
@@ -139,89 +144,41 @@ def _init_run_wf(
     run = planned.run
     done, failed = map(str, record_paths(records, planned))
     memory = _memory(settings, plan, planned)
-    threads = {"n_procs": settings.omp_nthreads}
-    extraction: dict[str, Any] = {
-        "bold": str(run.bold),
-        "resample_mask": planned.resample_mask,
-        "statistics": list(settings.statistic),
-        "min_coverage": settings.min_coverage,
-    }
-    if planned.mask is not None:
-        extraction["mask"] = str(planned.mask)
-    if settings.smoothing_fwhm is not None:
-        extraction["smoothing_fwhm"] = settings.smoothing_fwhm
-    denoising: dict[str, Any] = {
+
+    def node(interface: type, name: str, **inputs: Any) -> pe.Node:
+        return pe.Node(
+            interface(**inputs, threads=settings.omp_nthreads, failed_record=failed),
+            name=name,
+            mem_gb=memory[name],
+            n_procs=settings.omp_nthreads,
+        )
+
+    images = [str(path) for path in (run.bold, planned.mask) if path is not None]
+    tables = [str(run.confounds)] if run.confounds is not None else []
+    extraction = {"source": planned.source, "extraction": settings.part(ExtractionOptions)}
+    denoising = {
+        "source": planned.source,
         "strategies": plan.strategies,
-        "missing": run.missing.get("confounds", ""),
-        "image_desc": run.desc,
-        "censor_output": settings.censor_output,
-        "min_minutes": settings.min_minutes,
+        "denoising": settings.part(DenoisingOptions),
     }
-    if run.confounds is not None:
-        denoising["confounds"] = str(run.confounds)
-    if planned.t_r is not None:
-        denoising["t_r"] = planned.t_r
-    connect = pe.Node(
-        Connect(
-            measures=list(settings.measures),
-            exact_volumes=list(settings.exact_volumes),
-            threads=settings.omp_nthreads,
-            failed_record=failed,
-        ),
-        name="connectivity",
-        mem_gb=memory["connectivity"],
-        **threads,
-    )
-    deliver = pe.Node(
-        Deliver(
-            delivery=Delivery(settings, planned, plan.strategies),
-            done_record=done,
-            threads=settings.omp_nthreads,
-            failed_record=failed,
-        ),
-        name="deliver",
-        mem_gb=memory["deliver"],
-        **threads,
-    )
+    connect = node(Connect, "connectivity", options=settings.part(ConnectivityOptions))
+    delivery = Delivery(settings, planned, plan.strategies)
+    deliver = node(Deliver, "deliver", delivery=delivery, done_record=done)
     workflow = pe.Workflow(name=f"{planned.key}_wf")
     if settings.clean_level == "voxel":
-        clean = reduce = pe.Node(
-            CleanVoxels(
-                **extraction,
-                **denoising,
-                standardize_voxels=settings.standardize_voxels,
-                threads=settings.omp_nthreads,
-                failed_record=failed,
-            ),
-            name=_first_node(settings),
-            mem_gb=memory["reduce"],
-            **threads,
-        )
+        both = {**extraction, **denoising, "files": images + tables}
+        clean = reduce = node(CleanVoxels, "clean_signal", **both)
     else:
-        reduce = pe.Node(
-            LabelReduce(**extraction, threads=settings.omp_nthreads, failed_record=failed),
-            name=_first_node(settings),
-            mem_gb=memory["reduce"],
-            **threads,
-        )
-        clean = pe.Node(
-            CleanSignal(**denoising, threads=settings.omp_nthreads, failed_record=failed),
-            name="clean_signal",
-            mem_gb=memory["clean"],
-            **threads,
-        )
-        workflow.connect(
-            [
-                (reduce, clean, [("signals", "signals")]),
-                (reduce, deliver, [("seconds", "reduce_seconds")]),
-            ]
-        )
+        reduce = node(LabelReduce, "label_reduce", **extraction, files=images)
+        clean = node(CleanSignal, "clean_signal", **denoising, files=tables)
+        outputs = [("extracted", "extracted")]
+        workflow.connect([(reduce, clean, outputs)])
+        workflow.connect([(reduce, deliver, [("seconds", "reduce_seconds")])])
     workflow.connect(
         [
-            (clean, connect, [("cleaned", "cleaned"), ("denoising", "denoising")]),
-            (reduce, deliver, [("signals", "signals"), ("tables", "tables")]),
-            (clean, deliver, [("cleaned", "cleaned"), ("denoising", "denoising")]),
-            (clean, deliver, [("seconds", "clean_seconds")]),
+            (clean, connect, [("denoised", "denoised")]),
+            (reduce, deliver, [("extracted", "extracted")]),
+            (clean, deliver, [("denoised", "denoised"), ("seconds", "clean_seconds")]),
             (connect, deliver, [("matrices", "matrices"), ("seconds", "connect_seconds")]),
         ]
     )
@@ -230,23 +187,24 @@ def _init_run_wf(
 
 def _memory(settings: Settings, plan: Plan, planned: PlannedRun) -> dict[str, float]:
     """What the nodes of a run are expected to need, in GB."""
-    voxels = math.prod(planned.grid.shape)
+    voxels = planned.grid.n_elements
     labels = [plan.label_counts[atlas.key] for atlas in planned.atlases]
     raw = planned.n_volumes * sum(labels) * len(settings.statistic)
     series = raw * len(plan.strategies)
     kinds = len(settings.statistic) * len(plan.strategies)
     matrices = kinds * len(settings.measures) * (1 + len(settings.exact_volumes))
     voxel = settings.clean_level == "voxel"
+    reduce = reduce_gb(
+        voxels,
+        planned.itemsize,
+        len(labels),
+        raw + series if voxel else raw,
+        smoothed=settings.smoothing_fwhm is not None,
+        voxels_cleaned=voxel,
+    )
     return {
-        "reduce": reduce_gb(
-            voxels,
-            planned.itemsize,
-            len(labels),
-            raw + series if voxel else raw,
-            smoothed=settings.smoothing_fwhm is not None,
-            voxels_cleaned=voxel,
-        ),
-        "clean": clean_gb(raw + series),
+        "label_reduce": reduce,
+        "clean_signal": reduce if voxel else clean_gb(raw + series),
         "connectivity": connect_gb(
             series,
             labels,

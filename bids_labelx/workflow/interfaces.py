@@ -6,17 +6,13 @@ every plugin, which run failed for which reason.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 import traceback
 from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -27,15 +23,27 @@ from nipype.interfaces.base import (
 )
 from threadpoolctl import threadpool_limits
 
-from bids_labelx.errors import LabelxError
+from bids_labelx._version import __version__
+from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import too_short, write_run
-from bids_labelx.participant.figures import Results, draw_run
+from bids_labelx.participant.figures import draw_run
+from bids_labelx.participant.matrices import connect_run
+from bids_labelx.participant.records import (
+    AtlasOnGrid,
+    Denoised,
+    Extracted,
+    Outcome,
+    RunResults,
+    load_record,
+    save_record,
+)
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
     failed_record = traits.Str(nohash=True, desc="where to say why this failed")
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
+    version = traits.Str(__version__, usedefault=True, desc="records of another one are not read")
 
 
 class _RecordedOutput(TraitedSpec):
@@ -53,12 +61,8 @@ class _Recorded(SimpleInterface):
                 self._results.update(self._work(Path(runtime.cwd)))
         except Exception as error:
             if isdefined(self.inputs.failed_record):
-                expected = isinstance(error, LabelxError)
-                message = str(error) if expected else f"{type(error).__name__}: {error}"
-                extract.save_record(
-                    Path(self.inputs.failed_record),
-                    {"message": message, "traceback": traceback.format_exc()},
-                )
+                failure = Failure.of(error, trace=traceback.format_exc())
+                save_record(Path(self.inputs.failed_record), Outcome((failure,)))
             raise
         self._results["seconds"] = time.monotonic() - start
         return runtime
@@ -71,10 +75,8 @@ class _Recorded(SimpleInterface):
 class _ResampleInput(_RecordedInput):
     image = File(exists=True, mandatory=True)
     table = File(exists=True)
-    shape = traits.Tuple(traits.Int, traits.Int, traits.Int, mandatory=True)
-    affine = traits.List(traits.List(traits.Float), mandatory=True)
-    background = traits.Int(mandatory=True)
-    wanted = traits.List(traits.Str, mandatory=True, desc="labels; all where it is empty")
+    grid = traits.Any(mandatory=True, desc="Grid")
+    options = traits.Any(mandatory=True, desc="LabelOptions")
 
 
 class _ResampleOutput(_RecordedOutput):
@@ -83,42 +85,31 @@ class _ResampleOutput(_RecordedOutput):
 
 
 class ResampleAtlas(_Recorded):
-    """One atlas onto one grid."""
+    """One atlas resampled to one grid."""
 
     input_spec = _ResampleInput
     output_spec = _ResampleOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        labels, table = folder / "labels.nii", folder / "labels.tsv"
-        own = Path(self.inputs.table) if isdefined(self.inputs.table) else None
-        affine = np.array(self.inputs.affine)
-        extract.resample_atlas(
-            Path(self.inputs.image),
-            own,
-            self.inputs.shape,
-            affine,
-            labels,
-            table,
-            background=self.inputs.background,
-            wanted=self.inputs.wanted,
-        )
-        return {"labels": str(labels), "table": str(table)}
+        inputs, to = self.inputs, AtlasOnGrid(folder / "labels.nii", folder / "labels.tsv")
+        table = Path(inputs.table) if isdefined(inputs.table) else None
+        extract.resample_atlas(Path(inputs.image), table, inputs.grid, inputs.options, to)
+        return {"labels": str(to.labels), "table": str(to.table)}
 
 
-class _ReduceInput(_RecordedInput):
-    bold = File(exists=True, mandatory=True)
-    mask = File(exists=True, desc="all voxels count unless given")
-    resample_mask = traits.Bool(mandatory=True, desc="it may be on another grid")
+class _RunInput(_RecordedInput):
+    source = traits.Any(mandatory=True, desc="RunSource")
+    files = traits.List(File(exists=True), desc="of it: a node runs again where one changed")
+
+
+class _ReduceInput(_RunInput):
     labels = traits.List(File(exists=True), mandatory=True)
     tables = traits.List(File(exists=True), mandatory=True)
-    statistics = traits.List(traits.Str, mandatory=True)
-    min_coverage = traits.Float(mandatory=True)
-    smoothing_fwhm = traits.Float(desc="mm; not smoothed unless given")
+    extraction = traits.Any(mandatory=True, desc="ExtractionOptions")
 
 
 class _ReduceOutput(_RecordedOutput):
-    signals = File(desc="arrays of each atlas and statistic")
-    tables = traits.List(File, desc="label tables with coverage and status")
+    extracted = File(desc="Extracted")
 
 
 class LabelReduce(_Recorded):
@@ -128,56 +119,27 @@ class LabelReduce(_Recorded):
     output_spec = _ReduceOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        arrays, tables = extract.reduce_run(**_extraction(self.inputs))
-        return _save_extracted(folder, arrays, tables)
+        inputs = self.inputs
+        extracted = extract.reduce_run(inputs.source, _atlases(inputs), inputs.extraction)
+        return {"extracted": save_record(folder / "extracted.pkl", extracted)}
 
 
-def _extraction(inputs: Any) -> dict[str, Any]:
-    """Arguments of `extract.reduce_run`."""
-    return {
-        "bold": Path(inputs.bold),
-        "mask": Path(inputs.mask) if isdefined(inputs.mask) else None,
-        "resample_mask": inputs.resample_mask,
-        "labels": [Path(path) for path in inputs.labels],
-        "tables": [Path(path) for path in inputs.tables],
-        "statistics": inputs.statistics,
-        "min_coverage": inputs.min_coverage,
-        "smoothing_fwhm": _given(inputs.smoothing_fwhm),
-    }
+def _atlases(inputs: Any) -> list[AtlasOnGrid]:
+    pairs = zip(inputs.labels, inputs.tables, strict=True)
+    return [AtlasOnGrid(Path(labels), Path(table)) for labels, table in pairs]
 
 
-def _given(value: Any) -> Any:
-    """An input's value, or None where it was not given."""
-    return value if isdefined(value) else None
-
-
-def _save_extracted(
-    folder: Path, arrays: extract.Arrays, tables: list[pd.DataFrame]
-) -> dict[str, Any]:
-    extract.save_arrays(folder / "signals.npz", arrays)
-    paths = [folder / f"labels-{i}.tsv" for i in range(len(tables))]
-    for path, table in zip(paths, tables, strict=True):
-        table.to_csv(path, sep="\t", index=False)
-    return {"signals": str(folder / "signals.npz"), "tables": [str(path) for path in paths]}
-
-
-class _StrategiesInput(_RecordedInput):
-    confounds = File(exists=True)
-    missing = traits.Str(desc="why there are no confounds")
+class _DenoiseInput(_RunInput):
     strategies = traits.Any(mandatory=True, desc="tuple of Strategy")
-    t_r = traits.Float(desc="repetition time in seconds")
-    image_desc = traits.Str(mandatory=True, desc="the desc- of the BOLD image")
-    censor_output = traits.Str(mandatory=True)
-    min_minutes = traits.Float(mandatory=True)
+    denoising = traits.Any(mandatory=True, desc="DenoisingOptions")
 
 
-class _CleanInput(_StrategiesInput):
-    signals = File(exists=True, mandatory=True)
+class _CleanInput(_DenoiseInput):
+    extracted = File(exists=True, mandatory=True)
 
 
 class _CleanOutput(_RecordedOutput):
-    cleaned = File(desc="arrays of each atlas, statistic and strategy")
-    denoising = File(desc="what each strategy did, or why it could not")
+    denoised = File(desc="Denoised")
 
 
 class CleanSignal(_Recorded):
@@ -187,35 +149,16 @@ class CleanSignal(_Recorded):
     output_spec = _CleanOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        cleaned, report = denoise_run.clean_run(
-            extract.load_arrays(Path(self.inputs.signals)), **_denoising(self.inputs)
+        inputs = self.inputs
+        extracted = load_record(inputs.extracted, Extracted)
+        denoised = denoise_run.denoise_signals(
+            extracted, inputs.source, inputs.strategies, inputs.denoising
         )
-        return _save_cleaned(folder, cleaned, report)
+        return {"denoised": save_record(folder / "denoised.pkl", denoised)}
 
 
-def _denoising(inputs: Any) -> dict[str, Any]:
-    """Arguments of `denoise_run.clean_run`."""
-    return {
-        "strategies": inputs.strategies,
-        "confounds": Path(inputs.confounds) if isdefined(inputs.confounds) else None,
-        "missing": inputs.missing,
-        "t_r": _given(inputs.t_r),
-        "image_desc": inputs.image_desc,
-        "censor_output": inputs.censor_output,
-        "min_minutes": inputs.min_minutes,
-    }
-
-
-def _save_cleaned(
-    folder: Path, cleaned: extract.Arrays, report: Mapping[str, Any]
-) -> dict[str, Any]:
-    extract.save_arrays(folder / "cleaned.npz", cleaned)
-    extract.save_record(folder / "denoising.json", report)
-    return {"cleaned": str(folder / "cleaned.npz"), "denoising": str(folder / "denoising.json")}
-
-
-class _CleanVoxelsInput(_StrategiesInput, _ReduceInput):
-    standardize_voxels = traits.Bool(mandatory=True)
+class _CleanVoxelsInput(_DenoiseInput, _ReduceInput):
+    pass
 
 
 class _CleanVoxelsOutput(_CleanOutput, _ReduceOutput):
@@ -232,54 +175,49 @@ class CleanVoxels(_Recorded):
     output_spec = _CleanVoxelsOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
+        inputs = self.inputs
         with tempfile.TemporaryDirectory(prefix="voxels-", dir=folder) as scratch:
-            cleaned, arrays, tables, report = denoise_run.clean_and_reduce_run(
-                **_extraction(self.inputs),
-                **_denoising(self.inputs),
-                standardize_voxels=self.inputs.standardize_voxels,
-                scratch=Path(scratch),
+            extracted, denoised = denoise_run.denoise_voxels(
+                inputs.source,
+                _atlases(inputs),
+                inputs.strategies,
+                inputs.extraction,
+                inputs.denoising,
+                Path(scratch),
             )
         return {
-            **_save_extracted(folder, arrays, tables),
-            **_save_cleaned(folder, cleaned, report),
+            "extracted": save_record(folder / "extracted.pkl", extracted),
+            "denoised": save_record(folder / "denoised.pkl", denoised),
         }
 
 
 class _ConnectInput(_RecordedInput):
-    cleaned = File(exists=True, mandatory=True)
-    denoising = File(exists=True, mandatory=True)
-    measures = traits.List(traits.Str, mandatory=True)
-    exact_volumes = traits.List(traits.Int, mandatory=True)
+    denoised = File(exists=True, mandatory=True)
+    options = traits.Any(mandatory=True, desc="ConnectivityOptions")
 
 
 class _ConnectOutput(_RecordedOutput):
-    matrices = File(desc="arrays of each series and measure")
+    matrices = File(desc="dict of matrices by MatrixKey")
 
 
 class Connect(_Recorded):
-    """Matrices of the cleaned signals."""
+    """Matrices of the denoised signals."""
 
     input_spec = _ConnectInput
     output_spec = _ConnectOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        cleaned = extract.load_arrays(Path(self.inputs.cleaned))
-        denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
-        matrices = extract.connect_run(
-            cleaned, self.inputs.measures, denoising, self.inputs.exact_volumes
-        )
-        extract.save_arrays(folder / "matrices.npz", matrices)
-        return {"matrices": str(folder / "matrices.npz")}
+        denoised = load_record(self.inputs.denoised, Denoised)
+        matrices = connect_run(denoised, self.inputs.options)
+        return {"matrices": save_record(folder / "matrices.pkl", matrices)}
 
 
 class _DeliverInput(_RecordedInput):
     delivery = traits.Any(mandatory=True, desc="Delivery")
     labels = traits.List(File(exists=True), mandatory=True)
-    tables = traits.List(File(exists=True), mandatory=True)
-    signals = File(exists=True, mandatory=True)
-    cleaned = File(exists=True, mandatory=True)
+    extracted = File(exists=True, mandatory=True)
+    denoised = File(exists=True, mandatory=True)
     matrices = File(exists=True, mandatory=True)
-    denoising = File(exists=True, mandatory=True)
     done_record = traits.Str(mandatory=True, nohash=True)
     atlas_seconds = traits.List(traits.Float, nohash=True, desc="of resample_atlas")
     reduce_seconds = traits.Float(nohash=True)
@@ -302,40 +240,25 @@ class Deliver(_Recorded):
     _always_run = True
 
     def _work(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002
-        denoising = json.loads(Path(self.inputs.denoising).read_text(encoding="utf-8"))
-        results = Results(
-            labels=[Path(path) for path in self.inputs.labels],
-            tables=[extract.read_grid_table(Path(path)) for path in self.inputs.tables],
-            signals=extract.load_arrays(Path(self.inputs.signals)),
-            cleaned=extract.load_arrays(Path(self.inputs.cleaned)),
-            matrices=extract.load_arrays(Path(self.inputs.matrices)),
-            denoising=denoising,
+        results = RunResults(
+            tuple(Path(path) for path in self.inputs.labels),
+            load_record(self.inputs.extracted, Extracted),
+            load_record(self.inputs.denoised, Denoised),
+            load_record(self.inputs.matrices, dict),
         )
         start = time.monotonic()
-        written = write_run(
-            self.inputs.delivery,
-            labels=results.labels,
-            tables=results.tables,
-            cleaned=results.cleaned,
-            matrices=results.matrices,
-            denoising=denoising,
-        )
-        between = time.monotonic()
+        written = write_run(self.inputs.delivery, results)
+        between, reduced = time.monotonic(), self.inputs.reduce_seconds
         written += draw_run(self.inputs.delivery, results)
         seconds = {
             "resample_atlas": sum(self.inputs.atlas_seconds),
-            "label_reduce": _given(self.inputs.reduce_seconds),
+            "label_reduce": reduced if isdefined(reduced) else None,
             "clean_signal": self.inputs.clean_seconds,
             "connectivity": self.inputs.connect_seconds,
             "files": between - start,
             "figures": time.monotonic() - between,
         }
-        problems = {
-            name: entry["problem"] for name, entry in denoising.items() if "problem" in entry
-        }
-        notes = too_short(self.inputs.delivery, denoising)
-        extract.save_record(
-            Path(self.inputs.done_record),
-            {"problems": problems, "notes": notes, "seconds": seconds},
-        )
+        notes = tuple(too_short(self.inputs.delivery, results.denoised))
+        outcome = Outcome(results.denoised.failures, notes, seconds)
+        save_record(Path(self.inputs.done_record), outcome)
         return {"written": [str(path) for path in written]}

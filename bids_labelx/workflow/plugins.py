@@ -7,15 +7,13 @@ breaks the pool, with it the running nodes of other runs, and the graph never en
 from __future__ import annotations
 
 import ctypes
-import getpass
 import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -147,22 +145,6 @@ def _plugin_class(name: str) -> Any:
             return super()._report_crash(node, result)
 
     return Plugin
-
-
-@contextmanager
-def login_name() -> Iterator[None]:
-    """Have ``LOGNAME`` set, from which nipype's plugins for clusters name their jobs."""
-    if "LOGNAME" in os.environ:
-        yield
-        return
-    try:
-        os.environ["LOGNAME"] = getpass.getuser()
-    except (KeyError, OSError):
-        os.environ["LOGNAME"] = f"uid{os.getuid()}"
-    try:
-        yield
-    finally:
-        del os.environ["LOGNAME"]
 
 
 def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:

@@ -22,7 +22,7 @@ def show_progress(console: Console, total: int, records: Path) -> Iterator[Calla
     """
 
     def counts() -> tuple[int, int]:
-        return len(list(records.glob("*.done.json"))), len(list(records.glob("*.failed.json")))
+        return len(list(records.glob("*.done.pkl"))), len(list(records.glob("*.failed.pkl")))
 
     if not console.is_terminal:
         yield _lines(console, total, counts)

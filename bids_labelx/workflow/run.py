@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import shutil
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from bids_labelx.errors import Stopped
+from bids_labelx.errors import Failure
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
+from bids_labelx.participant.records import Outcome, load_record
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.plugins import (
     IN_PROCESS,
     ProcessPerNode,
-    login_name,
     make_plugin,
     read_plugin,
 )
@@ -35,41 +31,10 @@ LOGGER = logging.getLogger("bids_labelx")
 _POLL, _POLL_CLUSTER = 0.05, 5.0
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into `Stopped`."""
-    if threading.current_thread() is not threading.main_thread():
-        # Signals are the main thread's, and whoever runs this in another one has their own way.
-        yield
-        return
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def stop(number: int, _: object) -> None:
-        # A second signal is not to cut short what the first one brings about.
-        for one in numbers:
-            signal.signal(one, signal.SIG_IGN)
-        raise Stopped(number)
-
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
 def run_graph(
     settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
-) -> dict[str, dict[str, Any]]:
-    """Run every node that can run.
-
-    Returns
-    -------
-    dict
-        By the key of each run what it left word of: ``problems`` by strategy, ``notes``, by step
-        the ``seconds`` it took, and the ``trace`` of an error where there is one.
-    """
+) -> dict[str, Outcome]:
+    """Run every node that can run; give the outcome of each run by its key."""
     if not plan.runs:
         return {}
     from bids_labelx.workflow.graph import init_bids_labelx_wf
@@ -92,7 +57,6 @@ def run_graph(
     try:
         with (
             show_progress(console, len(plan.runs), records) as update,
-            login_name(),
             (
                 slurm_arguments(workflow, arguments)
                 if plugin == "SLURM"
@@ -111,36 +75,46 @@ def run_graph(
                 gc.unfreeze()
                 if isinstance(runner, ProcessPerNode):
                     runner.end()
-        return {one.key: _word_of(plan, records, one) for one in plan.runs}
+        return {one.key: _outcome_of(plan, records, one) for one in plan.runs}
     finally:
         shutil.rmtree(records, ignore_errors=True)
 
 
-def _word_of(plan: Plan, records: Path, planned: PlannedRun) -> dict[str, Any]:
-    """What a run left word of."""
-    from bids_labelx.workflow.graph import atlas_records
-
+def _outcome_of(plan: Plan, records: Path, planned: PlannedRun) -> Outcome:
+    """Recorded outcome of a run, its failures with what they concern."""
     done, failed = record_paths(records, planned)
     if failed.is_file():
-        record = _read(failed)
-        LOGGER.error("%s\n%s", record["message"], record["traceback"])
-        return {**_failed(plan, record["message"]), "trace": record["traceback"]}
-    if done.is_file():
-        return _read(done)
-    texts = [_read(path)["message"] for path in atlas_records(records, planned) if path.is_file()]
-    if texts:
-        text = "the atlas could not be brought onto the grid: " + "; ".join(texts)
+        outcome = load_record(failed, Outcome)
+        for one in outcome.failures:
+            LOGGER.error("%s\n%s", one.message, one.trace)
+    elif done.is_file():
+        outcome = load_record(done, Outcome)
     else:
-        text = (
-            "it did not run to its end: a process or job was killed or ran out of memory, or the "
-            "start was stopped; see logs/"
+        outcome = Outcome((Failure(_why_unrecorded(records, planned)),))
+    run, names = planned.run, plan.strategy_names
+    failures = (
+        Failure(
+            one.message,
+            run.entities,
+            one.strategies or names,
+            plan.atlas_names[run.space],
+            one.trace,
         )
-    return _failed(plan, text)
+        for one in outcome.failures
+    )
+    return replace(outcome, failures=tuple(failures))
 
 
-def _failed(plan: Plan, problem: str) -> dict[str, Any]:
-    return {"problems": plan.of_all(problem), "notes": [], "seconds": {}}
+def _why_unrecorded(records: Path, planned: PlannedRun) -> str:
+    """Why a run has no record of its own, in words."""
+    from bids_labelx.workflow.graph import atlas_records
 
-
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    paths = [path for path in atlas_records(records, planned) if path.is_file()]
+    if paths:
+        atlases = [load_record(path, Outcome) for path in paths]
+        texts = "; ".join(one.message for outcome in atlases for one in outcome.failures)
+        return f"resampling the atlas failed: {texts}"
+    return (
+        "it did not finish: a process or job was killed or ran out of memory, or the app was "
+        "stopped; see logs/"
+    )

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from bids_labelx.app import cli
 from bids_labelx._version import __version__
+from bids_labelx.app import cli
 from bids_labelx.app.cli import main
 from bids_labelx.app.options import build_parser, hyphenate
 from bids_labelx.denoise import preset_names
+from bids_labelx.errors import ExitCode
+from bids_labelx.settings import Settings
+
+POSITIONAL = ("bids_dir", "output_dir", "analysis_level")
 
 
 def test_long_options_are_accepted_with_underscores_and_hyphens() -> None:
@@ -87,6 +92,18 @@ def test_the_command_line_wins_over_the_config_file(
     assert main(arguments) == 64
     assert "--nprocs" in capsys.readouterr().err
     assert main([*arguments, "--nprocs", "1"]) == 16
+
+
+def test_help_ends_with_every_exit_code() -> None:
+    listed = " ".join(build_parser().format_help().partition("Exit codes: ")[2].split())
+    for code in ExitCode:
+        assert f"{code} {code.meaning}" in listed
+
+
+def test_every_setting_is_accepted_with_underscores() -> None:
+    for name in (one.name for one in fields(Settings) if one.name not in POSITIONAL):
+        with_value = build_parser().parse_known_args(hyphenate([f"--{name}", "1"]))[0]
+        assert getattr(with_value, name) in ("1", ["1"], True, 1)
 
 
 def test_readme_and_help_agree_on_the_options() -> None:

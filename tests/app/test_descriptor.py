@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bids_labelx.app.cli import main
-from bids_labelx.app.descriptor import EXIT_CODES, descriptor_text, make_descriptor
+from bids_labelx.app.descriptor import descriptor_text, make_descriptor
 from bids_labelx.app.options import build_parser
-from bids_labelx.errors import LabelxError
+from bids_labelx.errors import ExitCode, LabelxError
 
 FILE = Path(__file__).parents[2] / "descriptor.json"
 BOSH = Path(sys.executable).with_name("bosh")
@@ -33,9 +33,9 @@ def test_it_is_printed_by_the_command_line(capsys: pytest.CaptureFixture[str]) -
 def test_every_option_that_runs_the_app_is_an_input() -> None:
     alone = {"--help", "--version", "--demo", "--list-denoise", "--bids-exec-spec"}
     alone.add("--fetch-atlas")
-    options = {a.option_strings[-1] for a in build_parser()._actions if a.option_strings}
-    # A descriptor has flags that say yes.
-    options = options - {"--no-detrend"} | {"--detrend"}
+    actions = [action.option_strings for action in build_parser()._actions]
+    # Without short ones, other names of one option, and the --no-detrend of --detrend.
+    options = {next(n for n in names if n.startswith("--")) for names in actions if names}
     flags = {i["command-line-flag"] for i in make_descriptor()["inputs"] if i["optional"]}
     assert flags == options - alone
 
@@ -44,7 +44,10 @@ def test_every_exit_code_of_an_error_is_described() -> None:
     def all_below(kind: type[LabelxError]) -> set[type[LabelxError]]:
         return {kind}.union(*(all_below(sub) for sub in kind.__subclasses__()))
 
-    assert {kind.exit_code for kind in all_below(LabelxError)} <= set(EXIT_CODES)
+    described = {one["code"]: one["description"] for one in make_descriptor()["error-codes"]}
+    assert {kind.exit_code for kind in all_below(LabelxError)} < set(described)
+    assert described == {code: code.meaning for code in ExitCode if code}
+    assert {70, 130, 143} < set(described)
 
 
 def test_boutiques_finds_it_valid() -> None:

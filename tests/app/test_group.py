@@ -274,7 +274,7 @@ def test_a_broken_matrix_is_named_and_the_others_are_averaged(
     broken = next(settings.output_dir.glob("sub-01/**/*_stat-mean_*_desc-simple_relmat.tsv"))
     broken.write_bytes(broken.read_bytes()[:-5])
     assert run_group(settings) == 1
-    assert f"left out: sub-01: {broken}: cut off" in capsys.readouterr().err
+    assert f"missing or broken: sub-01: {broken}: cut off" in capsys.readouterr().err
     table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
     table = table.set_index(["participant_id", "strategy"])
     assert "cut off" in table.loc[("sub-01", "simple"), "problem"]
@@ -308,7 +308,7 @@ def test_a_broken_label_image_leaves_distances_out_and_is_named(
     broken = next(settings.output_dir.glob("sub-01/**/*_dseg.nii.gz"))
     broken.write_bytes(b"half")
     assert run_group(settings) == 1
-    assert capsys.readouterr().err.count(f"left out: sub-01: {broken}: ") == 1
+    assert capsys.readouterr().err.count(f"missing or broken: sub-01: {broken}: ") == 1
     table = pd.read_csv(settings.output_dir / "group_atlas-Slabs_qcfc.tsv", sep="\t")
     assert table["distance_dependence"].isna().all()
     assert table["participants"].tolist() == [2] * 4

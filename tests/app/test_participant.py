@@ -262,7 +262,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
     assert not (out / "sub-02" / "func").exists()
     assert not (out / "sub-03" / "func").exists()
     message = capsys.readouterr().err
-    assert "1 runs done, 2 failed" in message
+    assert "1 run done, 2 failed" in message
     assert "sub-02_task-rest_desc-confounds_timeseries.tsv" in message
     assert "missing: trans_x, rot_z" in message
     assert "truncated" in message

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_labelx.atlases.atlas import read_atlas, read_labels
+from bids_labelx.atlases.atlas import read_atlas, read_label_image
 from bids_labelx.errors import BadDataError
 
 WriteImage = Callable[..., Path]
@@ -44,7 +44,7 @@ def test_label_values_survive_every_type_and_byte_order(tmp_path: Path, dtype: s
     image = nib.Nifti1Image(data, np.eye(4), nib.Nifti1Header(endianness=">"))
     image.header.set_data_dtype(dtype)
     nib.save(image, tmp_path / "x.nii")
-    read, _ = read_labels(tmp_path / "x.nii")
+    read, _ = read_label_image(tmp_path / "x.nii")
     assert (read == data.astype(np.int64)).all()
 
 
@@ -53,10 +53,10 @@ def test_label_values_survive_a_scaled_header_and_large_ids(tmp_path: Path) -> N
     raw = bytearray(nib.Nifti1Image(np.array([[[0, 1, 2]]], np.int16), np.eye(4)).to_bytes())
     raw[112:116] = np.float32(1000).tobytes()
     (tmp_path / "scaled.nii").write_bytes(bytes(raw))
-    assert read_labels(tmp_path / "scaled.nii")[0].ravel().tolist() == [0, 1000, 2000]
+    assert read_label_image(tmp_path / "scaled.nii")[0].ravel().tolist() == [0, 1000, 2000]
     large = np.array([[[0, 2**31 - 1, 2**31 + 7]]], np.int64)
     nib.save(nib.Nifti1Image(large, np.eye(4), dtype=np.int64), tmp_path / "large.nii")
-    assert (read_labels(tmp_path / "large.nii")[0] == large).all()
+    assert (read_label_image(tmp_path / "large.nii")[0] == large).all()
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_values_that_are_no_labels_are_refused(
 ) -> None:
     image = write_image(tmp_path / "x.nii", np.array([[values]], np.float32))
     with pytest.raises(BadDataError, match=found):
-        read_labels(image)
+        read_label_image(image)
 
 
 def test_a_probabilistic_atlas_is_refused(tmp_path: Path, write_image: WriteImage) -> None:
     image = write_image(tmp_path / "x.nii", np.zeros((2, 2, 2, 4), np.float32))
     with pytest.raises(BadDataError, match="probabilistic"):
-        read_labels(image)
+        read_label_image(image)
 
 
 def test_an_image_of_background_only_is_refused(tmp_path: Path, write_image: WriteImage) -> None:
@@ -86,4 +86,4 @@ def test_a_truncated_image_is_refused(tmp_path: Path, write_image: WriteImage) -
     path = write_image(tmp_path / "x.nii.gz", data)
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(BadDataError, match="truncated or corrupt"):
-        read_labels(path)
+        read_label_image(path)

@@ -91,9 +91,9 @@ def test_a_run_without_segmentation_fails_alone(own: Path) -> None:
     ).unlink()
     plan = make_plan(settings_for(own, atlas=(OWN,)))
     assert [planned.run.entities["sub"] for planned in plan.runs] == ["01"]
-    ((run, problem),) = plan.failures
-    assert run.entities["sub"] == "02"
-    assert "desc-aparcaseg" in problem
+    (failure,) = plan.failures
+    assert failure.entities["sub"] == "02"
+    assert "desc-aparcaseg" in failure.message
 
 
 def test_runs_in_a_space_without_any_segmentation_are_left_out(own: Path, add_run: AddRun) -> None:
@@ -110,7 +110,7 @@ def test_a_segmentation_without_a_table_is_refused_unless_one_is_given(own: Path
     (own / "desc-aparcaseg_dseg.tsv").rename(table)
     plan = make_plan(settings_for(own, atlas=(OWN,)))
     assert not plan.runs
-    assert all("no label table" in problem for _, problem in plan.failures)
+    assert all("no label table" in failure.message for failure in plan.failures)
     settings = settings_for(own, atlas=(f"own={OWN},{table}",))
     assert run_participants(settings) == 0
     (path,) = (settings.output_dir / "sub-01").rglob("*_dseg.json")
@@ -126,8 +126,8 @@ def test_tables_of_two_runs_that_differ_are_refused(own: Path) -> None:
         table.write_text(f"index\tname\n2\t{names}\n5\tfive\n")
     plan = make_plan(settings_for(own, atlas=(OWN,)))
     assert len(plan.runs) == 1
-    ((_, problem),) = plan.failures
-    assert "aparcaseg has other labels in" in problem
+    (failure,) = plan.failures
+    assert "aparcaseg has other labels in" in failure.message
 
 
 def test_a_label_that_the_table_lacks_fails_that_run(own: Path) -> None:
@@ -251,8 +251,8 @@ def test_a_mask_of_another_space_or_of_none_is_refused(
     same = write_image(tmp_path / "same.nii", np.ones(SHAPE, np.uint8))
     for mask, words in ((other, "is in T1w, the run in"), (nowhere, "its name says no space")):
         plan = make_plan(settings_for(tmp_path / "ds", atlas_dataset=atlas_dataset, mask=mask))
-        ((_, problem),) = plan.failures
-        assert words in problem
+        (failure,) = plan.failures
+        assert words in failure.message
     plan = make_plan(settings_for(tmp_path / "ds", atlas_dataset=atlas_dataset, mask=same))
     assert plan.runs[0].mask == same
 
@@ -274,8 +274,8 @@ def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
         "    atlas      Slabs: ",
         f"    writes     sub-01/func/{stem}_atlas-Slabs_stat-mean_desc-raw_timeseries.tsv\n",
         "cannot be done: sub-02/func/",
-        "left out: no atlas is in its space (T1w)",
-        "1 runs of 1 participants would be done",
+        "excluded: no atlas is in its space (T1w)",
+        "1 run of 1 participant would be done",
     ):
         assert words in text
     # What it promises is what is written.

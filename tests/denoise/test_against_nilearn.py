@@ -13,8 +13,8 @@ import pytest
 from nilearn.interfaces.fmriprep import load_confounds_strategy
 
 from bids_labelx.denoise import (
-    read_confounds,
     read_confounds_metadata,
+    read_confounds_table,
     read_strategies,
     select,
 )
@@ -61,7 +61,7 @@ def assert_equal_to_nilearn(name: str, table: Path, folder: Path) -> None:
         theirs, sample_mask = load_confounds_strategy(
             str(folder / f"sub-01_task-rest_desc-{desc}_bold.nii.gz"), **THEIRS[name]
         )
-    confounds = read_confounds(path)
+    confounds = read_confounds_table(path)
     kept = np.arange(len(confounds)) if sample_mask is None else sample_mask
     (strategy,) = read_strategies([name])
     given: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bids_labelx.denoise import read_confounds, read_confounds_metadata
+from bids_labelx.denoise import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.columns import Wanted, wanted_columns
 
 
@@ -92,7 +92,7 @@ def test_tissue_components_of_old_and_new_tables(
     shared_data: Path, stem: str, first: list[str]
 ) -> None:
     path = shared_data / "confounds" / f"{stem}.tsv"
-    there, metadata = list(read_confounds(path).columns), read_confounds_metadata(path)
+    there, metadata = list(read_confounds_table(path).columns), read_confounds_metadata(path)
     options = {"masks": ["WM", "CSF"], "components": 1}
     assert wanted({"compcor": options}, there, metadata) == Wanted(first, [])
 

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.denoise import read_confounds, read_confounds_metadata
+from bids_labelx.denoise import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.errors import BadDataError, MissingInputError
 
 
 def test_tables_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"none\.tsv"):
-        read_confounds(tmp_path / "none.tsv")
+        read_confounds_table(tmp_path / "none.tsv")
     (tmp_path / "empty.tsv").write_text("")
     with pytest.raises(BadDataError, match=r"empty\.tsv"):
-        read_confounds(tmp_path / "empty.tsv")
+        read_confounds_table(tmp_path / "empty.tsv")
 
 
 def test_old_names_become_todays(tmp_path: Path) -> None:
@@ -41,18 +41,18 @@ def test_old_names_become_todays(tmp_path: Path) -> None:
     }
     path = tmp_path / "old.tsv"
     pd.DataFrame([range(len(pairs))], columns=list(pairs)).to_csv(path, sep="\t", index=False)
-    assert list(read_confounds(path).columns) == list(pairs.values())
+    assert list(read_confounds_table(path).columns) == list(pairs.values())
 
 
 def test_a_name_that_is_there_already_is_not_given_twice(tmp_path: Path) -> None:
     (tmp_path / "both.tsv").write_text("CSF\tcsf\n1\t2\n")
-    assert list(read_confounds(tmp_path / "both.tsv").columns) == ["CSF", "csf"]
+    assert list(read_confounds_table(tmp_path / "both.tsv").columns) == ["CSF", "csf"]
 
 
 def test_real_old_tables_get_todays_names(shared_data: Path) -> None:
     folder = shared_data / "trees" / "pybids_synthetic" / "derivatives" / "fmriprep" / "sub-04"
     name = "sub-04_ses-01_task-rest_desc-confounds_regressors.tsv"
-    table = read_confounds(folder / "ses-01" / "func" / name)
+    table = read_confounds_table(folder / "ses-01" / "func" / name)
     new = {"trans_x", "rot_x", "white_matter", "cosine00", "std_dvars", "framewise_displacement"}
     assert new <= set(table.columns)
     assert "non_steady_state_outlier00" in table

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bids_labelx.denoise import read_confounds
+from bids_labelx.denoise import read_confounds_table
 from bids_labelx.denoise.motion import filter_motion, framewise_displacement, short_segments
 
 PARAMETERS = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
@@ -41,7 +41,7 @@ def test_displacement_adds_up_millimetres_and_degrees_on_a_sphere_of_50_mm() -> 
     ],
 )
 def test_computed_displacement_is_that_of_the_table(shared_data: Path, name: str) -> None:
-    table = read_confounds(shared_data / name)
+    table = read_confounds_table(shared_data / name)
     computed = framewise_displacement(table[PARAMETERS].to_numpy(float))
     np.testing.assert_allclose(computed, table["framewise_displacement"], atol=1e-5)
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from bids_labelx.denoise import Strategy, describe_presets, preset_names, read_strategies
+from bids_labelx.denoise import (
+    Strategy,
+    describe_presets,
+    preset_names,
+    read_strategies,
+    strategies,
+)
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 
 Write = Callable[..., Path]
 
-# fmt: off
-PRESETS = [
-    "none", "simple", "simple+gsr", "scrubbing.2", "scrubbing.2+gsr", "scrubbing.5",
-    "scrubbing.5+gsr", "acompcor50", "icaaroma", "24P", "27P", "36P", "36P+scrubbing",
-    "acompcor", "acompcor+gsr", "gsr_only",
+OF_NILEARN = [
+    *("none", "simple", "simple+gsr", "scrubbing.2", "scrubbing.2+gsr", "scrubbing.5"),
+    *("scrubbing.5+gsr", "acompcor50", "icaaroma"),
 ]
-# fmt: on
+OF_XCP_D = ["24P", "27P", "36P", "36P+scrubbing", "acompcor", "acompcor+gsr", "gsr_only"]
+PRESETS = sorted([*OF_NILEARN, *OF_XCP_D])
 
 EVERYTHING = """\
 name = "all of it"
@@ -67,10 +71,20 @@ def write(tmp_path: Path) -> Write:
     return _write
 
 
-def test_the_presets_are_the_files_that_come_with_the_app() -> None:
-    folder = files("bids_labelx") / "data" / "denoise"
+def test_the_presets_of_nilearn_and_xcp_d_come_with_the_app() -> None:
     assert preset_names() == PRESETS
-    assert sorted(f.name for f in folder.iterdir()) == sorted(f"{name}.toml" for name in PRESETS)
+
+
+def test_a_file_in_the_folder_of_presets_is_a_preset(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write('description = "six"\nconfounds = { motion = "basic" }', "6P.toml")
+    monkeypatch.setattr(strategies, "_PRESETS", tmp_path)
+    assert preset_names() == ["6P"]
+    assert read_strategies(["6P"]) == [Strategy("6P", "six", {"motion": "basic"}, {})]
+    assert describe_presets() == "6P  six"
+    with pytest.raises(UsageError, match="--denoise simple: choose from 6P, or give"):
+        read_strategies(["simple"])
 
 
 def test_every_preset_is_read_in_the_order_it_was_asked_for() -> None:
@@ -86,7 +100,7 @@ def test_the_presets_are_listed_with_what_they_do() -> None:
     assert "24 motion parameters" in describe_presets()
 
 
-@pytest.mark.parametrize("name", PRESETS[9:])
+@pytest.mark.parametrize("name", OF_XCP_D)
 def test_presets_of_xcp_d_detrend_and_filter(name: str) -> None:
     (strategy,) = read_strategies([name])
     assert strategy.clean == {
@@ -98,14 +112,14 @@ def test_presets_of_xcp_d_detrend_and_filter(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", PRESETS[:9])
+@pytest.mark.parametrize("name", OF_NILEARN)
 def test_presets_of_nilearn_leave_the_high_pass_to_their_cosines(name: str) -> None:
     (strategy,) = read_strategies([name])
     assert strategy.clean == {}
 
 
 def test_unknown_strategies_are_all_named_with_those_that_exist() -> None:
-    with pytest.raises(UsageError, match=r"foo bar: choose from none, simple.*FILE\.toml"):
+    with pytest.raises(UsageError, match=r"foo bar: choose from 24P, .*simple.*FILE\.toml"):
         read_strategies(["foo", "simple", "bar"])
 
 

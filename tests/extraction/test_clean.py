@@ -13,8 +13,7 @@ from scipy.interpolate import CubicSpline, make_interp_spline
 from scipy.signal import butter, sosfiltfilt
 from scipy.signal import detrend as scipy_detrend
 
-from bids_labelx.extraction.clean import clean
-from bids_labelx.extraction.cleaner import prepare
+from bids_labelx.extraction.clean import clean, prepare_cleaner
 from bids_labelx.extraction.sample_mask import boolean_mask
 
 
@@ -514,8 +513,25 @@ def test_constant_duplicate_and_trend_confounds_do_no_harm(detrend, standardize_
         clean(signals, confounds=confounds, **options),
         atol=1e-8,
     )
-    free = [prepare(40, confounds=c, **options).degrees_of_freedom for c in (padded, confounds)]
+    free = [
+        prepare_cleaner(40, confounds=c, **options).degrees_of_freedom for c in (padded, confounds)
+    ]
     assert free[0] == free[1]
+
+
+@pytest.mark.parametrize("mean", [1e3, 1e5, 1e6, 1e8])
+@pytest.mark.parametrize("filtered", [{}, FILTERS[2]])
+def test_a_copy_of_a_confound_around_a_large_mean_removes_nothing_more(mean, filtered):
+    """Whichever of the two QR takes first: of equal ones a rounding error decides."""
+    for seed in range(10):
+        signals, confounds = make(100, seed=seed)
+        confounds = confounds / confounds.std(axis=0)
+        copies = np.hstack([confounds, 3 * confounds + mean])
+        options = {"detrend": True, "t_r": 2.0, **filtered}
+        expected = clean(signals, confounds=confounds, **options)
+        result = clean(signals, confounds=copies, **options)
+        # Beside the mean a copy has no more digits, and up to thousands of it are in the signals.
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12 * mean)
 
 
 def test_a_column_of_nan_stays_nan_and_leaves_the_others_alone():
@@ -557,7 +573,7 @@ def test_a_single_kept_volume_is_left_as_it_is_with_a_warning():
             signals, confounds=confounds, sample_mask=keep, detrend=True, standardize="zscore"
         )
     np.testing.assert_array_equal(result, signals[[7]])
-    cleaner = prepare(40, confounds=confounds, sample_mask=keep, detrend=True)
+    cleaner = prepare_cleaner(40, confounds=confounds, sample_mask=keep, detrend=True)
     assert cleaner.degrees_of_freedom == 1
 
 
@@ -610,7 +626,7 @@ def test_degrees_of_freedom_are_volumes_less_the_rank_of_the_regressors_together
         together = confounds
         if standardize_confounds:
             together = confounds - confounds.mean(axis=0)
-    cleaner = prepare(
+    cleaner = prepare_cleaner(
         n_volumes,
         confounds=confounds,
         detrend=detrend,
@@ -623,11 +639,11 @@ def test_degrees_of_freedom_count_kept_volumes_and_need_no_confound():
     _, confounds = make()
     keep = np.zeros(40, bool)
     keep[:4] = True
-    assert prepare(40, confounds=confounds, sample_mask=keep).degrees_of_freedom == 1
-    cleaner = prepare(40, confounds=confounds, sample_mask=keep, detrend=True)
+    assert prepare_cleaner(40, confounds=confounds, sample_mask=keep).degrees_of_freedom == 1
+    cleaner = prepare_cleaner(40, confounds=confounds, sample_mask=keep, detrend=True)
     assert cleaner.degrees_of_freedom == 0
-    assert prepare(40).degrees_of_freedom == 40
-    assert prepare(40, sample_mask=keep, detrend=True).degrees_of_freedom == 2
+    assert prepare_cleaner(40).degrees_of_freedom == 40
+    assert prepare_cleaner(40, sample_mask=keep, detrend=True).degrees_of_freedom == 2
 
 
 @pytest.mark.parametrize(
@@ -637,18 +653,18 @@ def test_a_band_pass_leaves_as_many_dimensions_as_its_output_has(low_pass, high_
     # The singular values of what it makes of white noise: those that are more than half through.
     n_volumes, t_r = 400, 2.0
     options = {"t_r": t_r, "filter": "butterworth", "low_pass": low_pass, "high_pass": high_pass}
-    cleaner = prepare(n_volumes, **options)
+    cleaner = prepare_cleaner(n_volumes, **options)
     power = np.linalg.svd(clean(np.eye(n_volumes), **options), compute_uv=False) > 0.5
     assert cleaner.degrees_of_freedom == pytest.approx(power.sum(), abs=3)
     confounds = np.random.default_rng(0).normal(size=(n_volumes, 7))
-    fewer = prepare(n_volumes, confounds=confounds, **options).degrees_of_freedom
+    fewer = prepare_cleaner(n_volumes, confounds=confounds, **options).degrees_of_freedom
     assert fewer == cleaner.degrees_of_freedom - 7
-    trend = prepare(n_volumes, detrend=True, **options).degrees_of_freedom
+    trend = prepare_cleaner(n_volumes, detrend=True, **options).degrees_of_freedom
     assert trend == cleaner.degrees_of_freedom - (0 if high_pass else 2)
 
 
 def test_cosines_count_as_regressors():
-    free = prepare(200, t_r=2.0, filter="cosine", high_pass=0.01).degrees_of_freedom
+    free = prepare_cleaner(200, t_r=2.0, filter="cosine", high_pass=0.01).degrees_of_freedom
     assert free == 200 - 8
 
 
@@ -669,7 +685,7 @@ def test_interpolated_volumes_lose_the_confounds_by_the_weights_of_the_kept_ones
     }
     dropped = clean(signals, standardize=standardize, **options)
     whole = clean(signals, standardize=standardize, censored="interpolate", **options)
-    cleaner = prepare(40, standardize=standardize, censored="interpolate", **options)
+    cleaner = prepare_cleaner(40, standardize=standardize, censored="interpolate", **options)
     time = np.flatnonzero(keep)
     span = np.arange(time[0], time[-1] + 1)
     np.testing.assert_array_equal(np.flatnonzero(cleaner.rows), span)

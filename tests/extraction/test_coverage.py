@@ -10,17 +10,18 @@ import pytest
 from scipy import ndimage
 
 from bids_labelx.extraction.coverage import covered_regions, reduce_smoothed, union, watch
+from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.spatial import smooth_volumes
-from bids_labelx.extraction.stream import Volumes, open_volumes
 
 SHAPE = (7, 8, 9)
 AFFINE = np.diag([3.0, 3, 3, 1])
 IDS = np.array([3, 1, 2])
 
 
-def image_of(values: np.ndarray) -> Volumes:
-    return open_volumes(nib.Nifti1Image(values, AFFINE, dtype=values.dtype))
+def image_of(values: np.ndarray) -> RunData:
+    return open_run_data(nib.Nifti1Image(values, AFFINE, dtype=values.dtype))
 
 
 def some_run() -> np.ndarray:
@@ -31,7 +32,12 @@ def some_labels() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 4, SHAPE)
 
 
-def counted(volumes: Volumes) -> tuple[Volumes, list[int]]:
+def regions_of(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = None) -> Regions:
+    """Regions of labels and mask of shape (x, y, z)."""
+    return find_regions(labels.ravel("F"), ids, None if mask is None else mask.ravel("F"))
+
+
+def counted(volumes: RunData) -> tuple[RunData, list[int]]:
     """The same volumes, and a list that grows by one entry with every pass over them."""
     passes: list[int] = []
 
@@ -39,7 +45,7 @@ def counted(volumes: Volumes) -> tuple[Volumes, list[int]]:
         passes.append(size)
         return volumes.blocks(size)
 
-    return dataclasses.replace(volumes, _read=read), passes
+    return dataclasses.replace(volumes, read_blocks=read), passes
 
 
 def smoothed_by_hand(data: np.ndarray, fwhm: float) -> np.ndarray:
@@ -69,7 +75,7 @@ def test_a_voxel_of_stored_zeros_is_covered_where_they_mean_something_else(tmp_p
     image = nib.Nifti1Image(np.zeros((2, 2, 2, 30), "i2"), np.eye(4))
     image.header.set_slope_inter(1.0, 5.0)
     nib.save(image, tmp_path / "run.nii")
-    volumes, seen = watch(open_volumes(tmp_path / "run.nii"), np.arange(8))
+    volumes, seen = watch(open_run_data(tmp_path / "run.nii"), np.arange(8))
     for _ in volumes.blocks():
         pass
     assert seen.covered.all()
@@ -78,14 +84,14 @@ def test_a_voxel_of_stored_zeros_is_covered_where_they_mean_something_else(tmp_p
 def test_covered_regions_leave_voxels_out_and_keep_the_columns():
     data, labels = some_run(), some_labels()
     data[0] = 0
-    regions = find_regions(labels, IDS)
-    volumes, seen = watch(image_of(data), regions.voxels)
+    regions = regions_of(labels, IDS)
+    volumes, seen = watch(image_of(data), regions.elements)
     for _ in volumes.blocks():
         pass
     labels[0] = 0
-    expected = find_regions(labels, IDS)
+    expected = regions_of(labels, IDS)
     result = covered_regions(regions, seen)
-    np.testing.assert_array_equal(result.voxels, expected.voxels)
+    np.testing.assert_array_equal(result.elements, expected.elements)
     np.testing.assert_array_equal(result.columns, expected.columns)
     assert result.n_columns == 3
 
@@ -97,17 +103,17 @@ def test_smoothed_regions_are_those_of_whole_smoothed_volumes_over_covered_voxel
         data[0], data[1, 0, 0, 2], data[2, 3, :, :2] = 0.0, np.nan, 0.0
         labels[0, 0, 0] = 9
     ids = np.array([3, 1, 2, 9])
-    atlases = [find_regions(labels, ids), find_regions(labels.T.reshape(SHAPE), ids)]
+    atlases = [regions_of(labels, ids), regions_of(labels.T.reshape(SHAPE), ids)]
     volumes, made = counted(image_of(data))
     statistics = ["mean", "median"]
     result = reduce_smoothed(volumes, 6.0, atlases, statistics, mean_image=True)
     assert len(made) == passes
     smooth = smoothed_by_hand(data, 6.0)
-    np.testing.assert_allclose(result.mean_image, smooth.mean(axis=3), rtol=1e-12)
+    np.testing.assert_allclose(result.mean_image, smooth.mean(axis=3).ravel("F"), rtol=1e-12)
     good = np.isfinite(data).all(axis=3) & (data != 0).any(axis=3)
-    assert result.nonfinite_voxels == int(gaps)
+    assert result.nonfinite_elements == int(gaps)
     for one, by_statistic, counts in zip(
-        (labels, labels.T.reshape(SHAPE)), result.signals, result.voxels_covered, strict=True
+        (labels, labels.T.reshape(SHAPE)), result.signals, result.elements_covered, strict=True
     ):
         for column, label in enumerate(ids):
             series = smooth[good & (one == label)]
@@ -125,12 +131,12 @@ def test_smoothing_fills_gaps_which_is_why_coverage_is_judged_before():
     data[0] = 0
     labels = np.zeros(SHAPE, int)
     labels[0] = 1
-    regions = [find_regions(labels, np.array([1]))]
+    regions = [regions_of(labels, np.array([1]))]
     smoothed = smooth_volumes(image_of(data), 6.0)
     after = reduce_volumes(smoothed, regions, ["mean"], uncovered="exclude")
-    assert after.voxels_covered[0].tolist() == [72]
+    assert after.elements_covered[0].tolist() == [72]
     before = reduce_smoothed(image_of(data), 6.0, regions, ["mean"])
-    assert before.voxels_covered[0].tolist() == [0]
+    assert before.elements_covered[0].tolist() == [0]
     assert np.isnan(before.signals[0]["mean"]).all()
 
 
@@ -145,11 +151,11 @@ def test_wrong_requests_are_refused():
     for wrong in ([3, 2], [2, 2], [[1, 2]]):
         with pytest.raises(ValueError, match="ascending"):
             watch(volumes, np.array(wrong))
-    for wrong in ([-1, 2], [0, volumes.n_voxels]):
-        with pytest.raises(ValueError, match="do not lie in its grid"):
+    for wrong in ([-1, 2], [0, volumes.n_elements]):
+        with pytest.raises(ValueError, match="are not among its"):
             watch(volumes, np.array(wrong))
     _, seen = watch(volumes, np.array([2, 4]))
     for voxels in ([2, 3], [2, 4, 5]):
         regions = Regions(np.array(voxels), np.zeros(len(voxels), np.intp), 1)
-        with pytest.raises(ValueError, match=r"1 voxel\(s\) of the regions were not looked at"):
+        with pytest.raises(ValueError, match=r"1 element\(s\) of the regions were not watched"):
             covered_regions(regions, seen)

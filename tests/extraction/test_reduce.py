@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import STATISTICS, Regions, find_regions, reduce_volumes
-from bids_labelx.extraction.stream import Volumes, open_volumes
+from bids_labelx.extraction.run_data import RunData
 
 BY_NUMPY = {
     "mean": np.mean,
@@ -24,11 +25,16 @@ BY_NUMPY = {
 }
 
 
-def image_of(values: np.ndarray) -> Volumes:
-    return open_volumes(nib.Nifti1Image(values, np.eye(4), dtype=values.dtype))
+def image_of(values: np.ndarray) -> RunData:
+    return open_run_data(nib.Nifti1Image(values, np.eye(4), dtype=values.dtype))
 
 
-def counted(volumes: Volumes) -> tuple[Volumes, list[int]]:
+def regions_of(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = None) -> Regions:
+    """Regions of labels and mask of shape (x, y, z)."""
+    return find_regions(labels.ravel("F"), ids, None if mask is None else mask.ravel("F"))
+
+
+def counted(volumes: RunData) -> tuple[RunData, list[int]]:
     """The same volumes, and a list that grows by one entry with every pass over them."""
     passes: list[int] = []
 
@@ -36,7 +42,7 @@ def counted(volumes: Volumes) -> tuple[Volumes, list[int]]:
         passes.append(size)
         return volumes.blocks(size)
 
-    return dataclasses.replace(volumes, _read=read), passes
+    return dataclasses.replace(volumes, read_blocks=read), passes
 
 
 def brute_force(data, labels, ids, mask, statistic, uncovered):
@@ -93,11 +99,11 @@ def runs(draw):
 )
 def test_every_statistic_is_that_of_a_loop_over_labels(run, uncovered, statistics, block):
     data, atlases, mask = run
-    regions = [find_regions(labels, ids, mask) for labels, ids in atlases]
+    regions = [regions_of(labels, ids, mask) for labels, ids in atlases]
     result = reduce_volumes(image_of(data), regions, statistics, uncovered=uncovered, block=block)
     assert len(result.signals) == len(atlases)
     for (labels, ids), signals, covered in zip(
-        atlases, result.signals, result.voxels_covered, strict=True
+        atlases, result.signals, result.elements_covered, strict=True
     ):
         assert list(signals) == statistics
         for statistic in statistics:
@@ -111,7 +117,7 @@ def test_every_statistic_is_that_of_a_loop_over_labels(run, uncovered, statistic
 def test_the_block_size_does_not_change_a_single_byte(run, uncovered, block):
     data, atlases, mask = run
     data = data.astype("f8") / 3
-    regions = [find_regions(labels, ids, mask) for labels, ids in atlases]
+    regions = [regions_of(labels, ids, mask) for labels, ids in atlases]
     one, other = (
         reduce_volumes(
             image_of(data), regions, STATISTICS, uncovered=uncovered, mean_image=True, block=size
@@ -127,7 +133,7 @@ def test_the_block_size_does_not_change_a_single_byte(run, uncovered, block):
 def test_the_block_size_does_not_change_a_single_byte_of_large_regions():
     data = np.random.default_rng(0).normal(1000, 30, (20, 21, 22, 13))
     labels = np.random.default_rng(1).integers(0, 4, data.shape[:3])
-    regions = [find_regions(labels, np.array([1, 2, 3]))]
+    regions = [regions_of(labels, np.array([1, 2, 3]))]
     reductions = [
         reduce_volumes(image_of(data), regions, STATISTICS, uncovered="exclude", block=size)
         for size in (1, 2, 5, 13)
@@ -140,7 +146,7 @@ def test_a_statistic_is_the_same_alone_and_with_others_and_other_atlases():
     data = np.random.default_rng(0).normal(100, 10, (6, 6, 6, 5))
     data[:2] = 0
     rng = np.random.default_rng(1)
-    regions = [find_regions(rng.integers(0, 5, (6, 6, 6)), np.arange(1, 5)) for _ in range(2)]
+    regions = [regions_of(rng.integers(0, 5, (6, 6, 6)), np.arange(1, 5)) for _ in range(2)]
     together = reduce_volumes(image_of(data), regions, STATISTICS, uncovered="exclude")
     for k, one in enumerate(regions):
         for statistic in STATISTICS:
@@ -153,7 +159,7 @@ def test_a_statistic_is_the_same_alone_and_with_others_and_other_atlases():
 @pytest.mark.parametrize("statistic", ["variance", "standard_deviation"])
 def test_a_large_offset_does_not_harm_the_variance(statistic):
     noise = np.random.default_rng(0).integers(-8, 9, (5, 5, 5, 4)) / 8.0
-    regions = [find_regions(np.ones((5, 5, 5), int), np.array([1]))]
+    regions = [regions_of(np.ones((5, 5, 5), int), np.array([1]))]
     near, far = (
         reduce_volumes(image_of(noise + shift), regions, [statistic], uncovered="zero")
         for shift in (0.0, 1e6)
@@ -181,7 +187,7 @@ def test_the_data_are_read_twice_only_where_the_first_volume_deceives(statistics
         data[0, :, :, next(t for words, t in when.items() if spoil.endswith(words))] = value
     volumes, made = counted(image_of(data))
     labels = np.random.default_rng(1).integers(0, 3, (4, 4, 4))
-    regions = find_regions(labels, np.array([1, 2]))
+    regions = regions_of(labels, np.array([1, 2]))
     result = reduce_volumes(volumes, [regions], statistics, uncovered="exclude", block=4)
     assert len(made) == passes
     for statistic in statistics:
@@ -193,32 +199,32 @@ def test_zeros_are_read_once_where_every_voxel_counts():
     data = np.random.default_rng(0).normal(size=(4, 4, 4, 9))
     data[0], data[1, ..., -1] = 0, np.nan
     volumes, made = counted(image_of(data))
-    regions = find_regions(np.ones((4, 4, 4), int), np.array([1]))
+    regions = regions_of(np.ones((4, 4, 4), int), np.array([1]))
     result = reduce_volumes(volumes, [regions], STATISTICS, uncovered="zero", block=4)
     assert len(made) == 1
-    assert result.nonfinite_voxels == 16
-    assert result.voxels_covered[0].tolist() == [64]
+    assert result.nonfinite_elements == 16
+    assert result.elements_covered[0].tolist() == [64]
 
 
 @pytest.mark.parametrize(("uncovered", "empty"), [("exclude", np.nan), ("zero", 0.0)])
 def test_a_column_without_voxels_holds_nan_or_zero(uncovered, empty):
-    regions = find_regions(np.ones((2, 2, 2), int), np.array([1, 99]))
+    regions = regions_of(np.ones((2, 2, 2), int), np.array([1, 99]))
     result = reduce_volumes(
         image_of(np.ones((2, 2, 2, 3))), [regions], STATISTICS, uncovered=uncovered
     )
     for statistic in STATISTICS:
         np.testing.assert_array_equal(result.signals[0][statistic][:, 1], np.full(3, empty))
-    assert result.voxels_covered[0].tolist() == [8, 0]
+    assert result.elements_covered[0].tolist() == [8, 0]
 
 
 def test_an_atlas_of_which_nothing_is_left_and_no_atlas_at_all_are_no_special_case():
     volumes = image_of(np.ones((2, 2, 2, 3)))
-    none = find_regions(np.zeros((2, 2, 2), int), np.array([4]))
+    none = regions_of(np.zeros((2, 2, 2), int), np.array([4]))
     result = reduce_volumes(volumes, [none], ["mean", "median"], uncovered="exclude")
     assert np.isnan(result.signals[0]["median"]).all()
     result = reduce_volumes(volumes, [], ["mean"], uncovered="exclude", mean_image=True)
     assert result.signals == []
-    np.testing.assert_array_equal(result.mean_image, np.ones((2, 2, 2)))
+    np.testing.assert_array_equal(result.mean_image, np.ones(8))
 
 
 def test_scaled_values_are_reduced_and_stored_zeros_are_data_where_the_intercept_is_not_zero(
@@ -235,16 +241,16 @@ def test_scaled_values_are_reduced_and_stored_zeros_are_data_where_the_intercept
     labels = np.ones((3, 4, 5), int)
     labels[0] = 2
     result = reduce_volumes(
-        open_volumes(tmp_path / "image.nii.gz"),
-        [find_regions(labels, np.array([2, 1]))],
+        open_run_data(tmp_path / "image.nii.gz"),
+        [regions_of(labels, np.array([2, 1]))],
         ["mean"],
         uncovered="exclude",
         mean_image=True,
     )
     expected, counts = brute_force(data, labels, [2, 1], None, "mean", "exclude")
     np.testing.assert_allclose(result.signals[0]["mean"], expected)
-    np.testing.assert_array_equal(result.voxels_covered[0], counts)
-    np.testing.assert_allclose(result.mean_image, data.mean(axis=3))
+    np.testing.assert_array_equal(result.elements_covered[0], counts)
+    np.testing.assert_allclose(result.mean_image, data.mean(axis=3).ravel("F"))
 
 
 def test_non_finite_values_count_as_zero_in_the_mean_image():
@@ -252,7 +258,7 @@ def test_non_finite_values_count_as_zero_in_the_mean_image():
     data[0, 0, 0, 0], data[1, 1, 1] = np.nan, np.inf
     result = reduce_volumes(image_of(data), [], [], uncovered="exclude", mean_image=True)
     expected = np.where(np.isfinite(data), data, 0).mean(axis=3)
-    np.testing.assert_allclose(result.mean_image, expected)
+    np.testing.assert_allclose(result.mean_image, expected.ravel("F"))
 
 
 @settings(max_examples=100, deadline=None)
@@ -267,35 +273,35 @@ def test_labels_are_found_by_value_in_the_order_asked_for(shape, ids, masked, se
     others = [0, 2**62 + 1, -(2**62) - 1]
     labels = rng.choice(np.array([*ids, *others], np.int64), shape)
     mask = rng.random(shape) < 0.6 if masked else None
-    regions = find_regions(labels, np.array(ids), mask)
+    regions = regions_of(labels, np.array(ids), mask)
     assert regions.n_columns == len(ids)
-    assert regions.voxels.dtype == regions.columns.dtype == np.intp
-    assert (np.diff(regions.voxels) > 0).all()
+    assert regions.elements.dtype == regions.columns.dtype == np.intp
+    assert (np.diff(regions.elements) > 0).all()
     for column, label in enumerate(ids):
         inside = labels == label if mask is None else (labels == label) & mask
         expected = np.flatnonzero(inside.ravel(order="F"))
-        np.testing.assert_array_equal(regions.voxels[regions.columns == column], expected)
+        np.testing.assert_array_equal(regions.elements[regions.columns == column], expected)
 
 
 def test_wrong_regions_are_refused():
     labels = np.ones((2, 2, 2), int)
     with pytest.raises(TypeError, match="integers"):
-        find_regions(labels.astype(float), np.array([1]))
+        regions_of(labels.astype(float), np.array([1]))
     with pytest.raises(TypeError, match="integers"):
-        find_regions(labels, np.array([1.0]))
+        regions_of(labels, np.array([1.0]))
     with pytest.raises(ValueError, match=r"more than once: \[3\]"):
-        find_regions(labels, np.array([3, 1, 3]))
+        regions_of(labels, np.array([3, 1, 3]))
     with pytest.raises(ValueError, match="shape"):
-        find_regions(labels, np.array([1]), np.ones((2, 2, 3), bool))
+        regions_of(labels, np.array([1]), np.ones((2, 2, 3), bool))
     with pytest.raises(TypeError, match="boolean"):
-        find_regions(labels, np.array([1]), labels)
-    with pytest.raises(ValueError, match="3D"):
-        find_regions(labels[0], np.array([1]))
+        regions_of(labels, np.array([1]), labels)
+    with pytest.raises(ValueError, match="vectors"):
+        find_regions(labels, np.array([1]))
 
 
 def test_wrong_requests_are_refused():
     volumes = image_of(np.ones((2, 2, 2, 3)))
-    regions = find_regions(np.ones((2, 2, 2), int), np.array([1]))
+    regions = regions_of(np.ones((2, 2, 2), int), np.array([1]))
     with pytest.raises(ValueError, match="mode"):
         reduce_volumes(volumes, [regions], ["mode"], uncovered="zero")
     with pytest.raises(ValueError, match="keep"):

@@ -12,14 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nilearn.image import resample_img
 
-from bids_labelx.extraction.resample import (
-    bounding_box,
-    boxes_overlap,
-    exact_labels,
-    labels_on_grid,
-    resample_labels,
-    same_grid,
-)
+from bids_labelx.extraction.resample import exact_labels, resample_labels
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ATLASES = DATA / "atlases" / "atlas-dataset" / "tpl-MNI152NLin2009cAsym" / "anat"
@@ -188,58 +181,9 @@ def test_real_atlases_on_a_real_grid_are_voxel_for_voxel_those_of_nilearn(atlas)
     np.testing.assert_array_equal(resampled, expected)
 
 
-def test_grids_are_the_same_within_a_micrometre():
-    affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    near, far = affine.copy(), affine.copy()
-    near[0, 3], far[0, 3] = 0.9e-3, 1.1e-3
-    assert same_grid((4, 5, 6), affine, (4, 5, 6, 20), near)
-    assert not same_grid((4, 5, 6), affine, (4, 5, 6), far)
-    assert not same_grid((4, 5, 6), affine, (4, 5, 7), affine)
-    assert same_grid((4, 5, 6), affine, (4, 5, 6), far, tolerance=0.01)
-    assert not same_grid((4, 5, 6), affine, (4, 5, 6), np.full((4, 4), np.nan))
-
-
-def test_labels_on_grid_touches_only_labels_that_lie_elsewhere():
-    labels = np.random.default_rng(0).integers(0, 5, (4, 4, 4))
-    target = np.diag([2.0, 2.0, 2.0, 1.0])
-    assert labels_on_grid(labels, np.eye(4), (4, 4, 4), np.eye(4), may_resample=False) is labels
-    np.testing.assert_array_equal(
-        labels_on_grid(labels, np.eye(4), (2, 2, 2), target), labels[::2, ::2, ::2]
-    )
-    with pytest.raises(
-        ValueError, match=r"atlas: shape \(4, 4, 4\)[\s\S]*target: shape \(2, 2, 2\)"
-    ):
-        labels_on_grid(labels, np.eye(4), (2, 2, 2), target, may_resample=False, name="atlas")
-
-
 def test_exact_labels_refuses_what_is_no_whole_number():
     np.testing.assert_array_equal(exact_labels(np.array([1.0, 9170.0]), "x"), [1, 9170])
     wrong = (np.array([0.5, 1.0]), np.array([np.nan]), np.array([1e30]), np.array([2**63], "u8"))
     for values in wrong:
         with pytest.raises(ValueError, match="atlas: labels are whole numbers"):
             exact_labels(values, "atlas")
-
-
-def test_the_bounding_box_reaches_to_the_edges_of_the_voxels():
-    affine = np.array([[-2.0, 0, 0, 10], [0, 0, 3.0, 0], [0, 4.0, 0, -5], [0, 0, 0, 1]])
-    # x: from 10 + 1 down to 10 - 2 * 4.5; y takes the third axis, z the second.
-    np.testing.assert_allclose(bounding_box((5, 2, 3), affine), [[1, -1.5, -7], [11, 7.5, 1]])
-
-
-@settings(max_examples=100, deadline=None)
-@given(grids())
-def test_the_bounding_box_holds_the_grid_and_no_smaller_box_does(grid):
-    labels, affine, _, _ = grid
-    indices = np.indices(np.add(labels.shape, 1)).reshape(3, -1).T - 0.5
-    points = nib.affines.apply_affine(affine, indices)
-    np.testing.assert_allclose(
-        bounding_box(labels.shape, affine), [points.min(0), points.max(0)], atol=1e-9
-    )
-
-
-def test_boxes_that_share_a_face_only_do_not_overlap():
-    affine = np.eye(4)
-    for shift, overlap in ((3.9, True), (4.0, False), (-4.0, False), (-3.9, True)):
-        moved = np.eye(4)
-        moved[1, 3] = shift
-        assert boxes_overlap((4, 4, 4), affine, (4, 4, 4), moved) is overlap

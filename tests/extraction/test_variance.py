@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nilearn import image
 from scipy import linalg
 
-from bids_labelx.extraction.stream import open_volumes
+from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.variance import high_variance_confounds
 
 SHAPE = (12, 11, 10, 40)
@@ -53,6 +53,11 @@ def assert_same_up_to_sign(result, expected, atol=1e-6):
     np.testing.assert_allclose(result, expected * signs, rtol=0, atol=atol)
 
 
+def flat(mask: np.ndarray | None) -> np.ndarray | None:
+    """A mask of shape (x, y, z) in the order of the elements."""
+    return None if mask is None else mask.ravel(order="F")
+
+
 def mask_of(seed=3):
     return np.random.default_rng(seed).random(SHAPE[:3]) < 0.6
 
@@ -70,7 +75,7 @@ def test_confounds_are_those_of_nilearn_on_the_same_values(dtype, slope, with_ma
         detrend=detrend,
         mask_img=nib.Nifti1Image(mask.astype("u1"), np.eye(4)) if with_mask else None,
     )
-    result = high_variance_confounds(open_volumes(made), detrend=detrend, mask=mask)
+    result = high_variance_confounds(open_run_data(made), detrend=detrend, mask=flat(mask))
     assert_same_up_to_sign(result, expected)
 
 
@@ -78,7 +83,7 @@ def test_confounds_are_those_of_nilearn_on_the_same_values(dtype, slope, with_ma
 @pytest.mark.parametrize(("n_confounds", "percentile"), [(1, 2.0), (8, 1.0), (10, 33.3)])
 def test_number_and_share_are_those_of_nilearn(n_confounds, percentile, detrend):
     options = {"n_confounds": n_confounds, "percentile": percentile, "detrend": detrend}
-    result = high_variance_confounds(open_volumes(image_of(run())), **options)
+    result = high_variance_confounds(open_run_data(image_of(run())), **options)
     assert_same_up_to_sign(result, by_nilearn(run(), **options))
 
 
@@ -100,13 +105,13 @@ def test_confounds_are_the_singular_vectors_of_the_voxels_that_vary_most(
     chosen = series[:, power > np.percentile(power, 90)]
     left, _, _ = linalg.svd(chosen, full_matrices=False)
     result = high_variance_confounds(
-        open_volumes(image_of(values)), n_confounds=3, percentile=10, block=block
+        open_run_data(image_of(values)), n_confounds=3, percentile=10, block=block
     )
     assert_same_up_to_sign(result, left[:, :3])
 
 
 def test_no_byte_depends_on_the_block_size_and_every_peak_is_positive():
-    volumes = open_volumes(image_of(run(), "f4"))
+    volumes = open_run_data(image_of(run(), "f4"))
     expected = high_variance_confounds(volumes)
     for block in (1, 3, 40, 100):
         np.testing.assert_array_equal(high_variance_confounds(volumes, block=block), expected)
@@ -122,13 +127,13 @@ def test_a_voxel_with_nan_counts_as_zero_in_a_mask_and_not_at_all_without(detren
     values[wild[0][0], wild[1][0], wild[2][0], 7] = np.nan
     values[wild[0][1], wild[1][1], wild[2][1]] = np.nan
     made = image_of(values)
-    without = high_variance_confounds(open_volumes(made), detrend=detrend)
+    without = high_variance_confounds(open_run_data(made), detrend=detrend)
     assert_same_up_to_sign(without, by_nilearn(values, detrend=detrend))
 
     values[wild[0][2], wild[1][2], wild[2][2], 5] = np.inf
     everywhere = np.ones(SHAPE[:3], bool)
     within = high_variance_confounds(
-        open_volumes(image_of(values)), detrend=detrend, mask=everywhere
+        open_run_data(image_of(values)), detrend=detrend, mask=flat(everywhere)
     )
     zeroed = np.where(np.isfinite(values), values, 0.0)
     assert_same_up_to_sign(within, by_nilearn(zeroed, detrend=detrend))
@@ -141,7 +146,7 @@ def test_a_voxel_with_nan_counts_as_zero_in_a_mask_and_not_at_all_without(detren
         ),
     )
     assert np.isfinite(
-        high_variance_confounds(open_volumes(image_of(values)), detrend=detrend)
+        high_variance_confounds(open_run_data(image_of(values)), detrend=detrend)
     ).all()
 
 
@@ -149,7 +154,9 @@ def test_a_small_variance_on_a_large_mean_is_found():
     rng = np.random.default_rng(0)
     values = np.full((10, 10, 10, 30), 1e6)
     values[4, :5, 3] += 0.1 * rng.normal(size=(5, 30))
-    result = high_variance_confounds(open_volumes(image_of(values)), n_confounds=4, percentile=0.5)
+    result = high_variance_confounds(
+        open_run_data(image_of(values)), n_confounds=4, percentile=0.5
+    )
     series = values[4, :5, 3].T
     time = np.column_stack([np.ones(30), np.arange(30)])
     residual = series - time @ np.linalg.lstsq(time, series, rcond=None)[0]
@@ -169,7 +176,7 @@ def test_a_mask_is_laid_over_the_grid_and_not_over_its_mirror_image():
         mask_img=nib.Nifti1Image(mask.astype("u1"), np.eye(4)),
     )
     result = high_variance_confounds(
-        open_volumes(image_of(values)), n_confounds=2, percentile=50, mask=mask
+        open_run_data(image_of(values)), n_confounds=2, percentile=50, mask=flat(mask)
     )
     assert_same_up_to_sign(result, expected)
 
@@ -187,7 +194,7 @@ def test_a_mask_is_laid_over_the_grid_and_not_over_its_mirror_image():
 )
 def test_what_cannot_be_found_is_left_out_with_a_warning(values, available):
     with pytest.warns(UserWarning, match=rf"5 confounds.* have {available} independent"):
-        result = high_variance_confounds(open_volumes(image_of(values)))
+        result = high_variance_confounds(open_run_data(image_of(values)))
     assert result.shape == (values.shape[3], available)
 
 
@@ -196,10 +203,10 @@ def test_memory_is_that_of_a_few_volumes(tmp_path):
     path = tmp_path / "bold.nii.gz"
     nib.save(image_of(np.random.default_rng(0).normal(size=shape), "f4"), path)
     volume, chosen = 40**3 * 8, 0.02 * 40**3 * 150 * 8
-    volumes = open_volumes(path)
+    volumes = open_run_data(path)
     for mask in (None, np.ones(shape[:3], bool)):
         tracemalloc.start()
-        high_variance_confounds(volumes, mask=mask, block=4)
+        high_variance_confounds(volumes, mask=flat(mask), block=4)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 12 * volume + 3 * chosen < 0.2 * 150 * volume
@@ -211,12 +218,12 @@ def test_memory_is_that_of_a_few_volumes(tmp_path):
         ({"n_confounds": 0}, ValueError, "at least one"),
         ({"percentile": 101.0}, ValueError, "between 0 and 100"),
         ({"percentile": np.nan}, ValueError, "between 0 and 100"),
-        ({"mask": np.ones(SHAPE[:3])}, TypeError, "boolean"),
-        ({"mask": np.ones((3, 3, 3), bool)}, ValueError, "shape"),
-        ({"mask": np.zeros(SHAPE[:3], bool)}, ValueError, "empty"),
+        ({"mask": np.ones(np.prod(SHAPE[:3]))}, TypeError, "boolean"),
+        ({"mask": np.ones(27, bool)}, ValueError, "shape"),
+        ({"mask": np.zeros(np.prod(SHAPE[:3]), bool)}, ValueError, "empty"),
         ({"block": 0}, ValueError, "at least 1 volume"),
     ],
 )
 def test_wrong_input_is_refused(options, error, message):
     with pytest.raises(error, match=message):
-        high_variance_confounds(open_volumes(image_of(run())), **options)
+        high_variance_confounds(open_run_data(image_of(run())), **options)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.group import matrices
+from bids_labelx.group import mean_matrices
 from bids_labelx.group.collect import collect
-from bids_labelx.group.matrices import mean_matrix
+from bids_labelx.group.mean_matrices import mean_matrix
 
 WriteRun = Callable[..., Path]
 
@@ -91,12 +91,13 @@ def test_a_run_with_other_labels_than_most_is_left_out_wherever_it_stands(
     found = collect(tmp_path / "out", ["01", "02", "03"], [])
     (problem,) = found.problems
     others = [sub for sub in ("01", "02", "03") if sub != odd]
-    assert problem.participant == odd
-    assert f"sub-{odd}_task-rest_space-MNI_atlas-Small_dseg.tsv: not the labels" in problem.text
+    assert problem.entities == {"sub": odd}
+    assert f"sub-{odd}_task-rest_space-MNI_atlas-Small_dseg.tsv: not the labels" in problem.message
     assert (
-        f"sub-{others[0]}_task-rest_space-MNI_atlas-Small_dseg.tsv, which 2 runs" in problem.text
+        f"sub-{others[0]}_task-rest_space-MNI_atlas-Small_dseg.tsv, which 2 runs"
+        in problem.message
     )
-    assert "row 3 is 7 c here and 3 c there" in problem.text
+    assert "row 3 is 7 c here and 3 c there" in problem.message
     (sums,) = found.atlases.values()
     assert sums.runs == 2
     for one in found.combinations.values():
@@ -112,8 +113,8 @@ def test_what_is_broken_is_told_and_the_rest_is_taken(write_run: WriteRun, tmp_p
     labels = path.with_name("sub-01_task-rest_run-1_space-MNI_atlas-Small_dseg.tsv")
     labels.write_text(labels.read_text()[:-3])
     found = collect(tmp_path / "out", ["01", "02", "03"], [])
-    assert [one.participant for one in found.problems] == ["01", "01", "03"]
-    texts = [one.text for one in found.problems]
+    assert [one.entities["sub"] for one in found.problems] == ["01", "01", "03"]
+    texts = [one.message for one in found.problems]
     assert any("status ''" in text and str(labels) in text for text in texts)
     assert any("not valid JSON" in text for text in texts)
     assert texts[-1] == "no time series"
@@ -126,7 +127,7 @@ def test_two_means_of_one_name_are_told_apart(write_run: WriteRun, tmp_path: Pat
     write_run(run("01"), strategy="simpleMedian")
     found = collect(tmp_path / "out", ["01"], [])
     (problem,) = found.problems
-    assert "is the mean of others already; rename its strategy" in problem.text
+    assert "is the mean of others already; rename its strategy" in problem.message
     assert [len(one.files) for one in found.combinations.values()] == [1]
 
 
@@ -168,13 +169,13 @@ def test_one_matrix_is_open_at_a_time_and_each_is_read_once(
     for i in range(4):
         write_run(run(f"0{i}"), seed=i)
     read: list[str] = []
-    whole = matrices.read_matrix
+    whole = mean_matrices.read_matrix
 
     def counting(path: Path, names: list[str]) -> np.ndarray:
         read.append(path.name[:6])
         return whole(path, names)
 
-    monkeypatch.setattr(matrices, "read_matrix", counting)
+    monkeypatch.setattr(mean_matrices, "read_matrix", counting)
     found = collect(tmp_path / "out", ["00", "01", "02", "03"], [])
     assert read == []
     (one,) = found.combinations.values()

@@ -10,7 +10,7 @@ import pytest
 
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.group.edges import edges_file
-from bids_labelx.group.matrices import SubjectMatrix
+from bids_labelx.group.mean_matrices import SubjectMatrix
 from bids_labelx.group.records import MatrixFile, Row, RowKey
 
 COMBINATION = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bids_labelx.group.missing import never_done
+from bids_labelx.group.missing import participants_without_output
 
 
 def test_who_has_a_bold_image_and_no_results_is_missing(tmp_path: Path) -> None:
@@ -16,4 +16,4 @@ def test_who_has_a_bold_image_and_no_results_is_missing(tmp_path: Path) -> None:
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert never_done(tmp_path, {"01"}) == ["02", "03"]
+    assert participants_without_output(tmp_path, {"01"}) == ["02", "03"]

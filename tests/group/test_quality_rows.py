@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from bids_labelx.errors import BadDataError
-from bids_labelx.group.quality_rows import add_failures, add_problem, add_series, quality_table
+from bids_labelx.errors import BadDataError, Failure
+from bids_labelx.group.quality_rows import add_failure, add_failures, add_series, quality_table
 from bids_labelx.group.records import Row, RowKey
-from bids_labelx.outputs.failures import Failure
 from bids_labelx.outputs.results import read_series
 
 WriteRun = Callable[..., Path]
@@ -40,9 +39,12 @@ def test_what_failed_has_a_row_and_its_lines_are_one(write_run: WriteRun, tmp_pa
     rows: dict[RowKey, Row] = {}
     key = add(rows, tmp_path / "out", write_run())
     entities = {"sub": "01", "task": "rest", "space": "MNI", "res": "2"}
-    add_failures(rows, [Failure(entities, ("Small",), {"simple": "no\n  way", "gsr": "none"})])
+    texts = {"simple": "no\n  way", "gsr": "none"}
+    add_failures(
+        rows, [Failure(text, entities, (name,), ("Small",)) for name, text in texts.items()]
+    )
     assert rows[key]["problem"] == "no way"
-    add_problem(rows[key], "nor\nelse")
+    add_failure(rows[key], Failure("nor\nelse"))
     table = quality_table(rows)
     assert table["problem"].tolist() == ["none", "no way; nor else"]
     assert table["volumes"].tolist()[1] == 32

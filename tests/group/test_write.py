@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_labelx.group.matrices import MeanMatrix
-from bids_labelx.group.write import remove_others, write_matrix
+from bids_labelx.group.mean_matrices import MeanMatrix
+from bids_labelx.group.write import remove_others, write_mean_matrix
 
 
 def test_mean_spread_and_number_and_qcfc_are_four_tables_with_a_sidecar_each(
@@ -19,7 +19,7 @@ def test_mean_spread_and_number_and_qcfc_are_four_tables_with_a_sidecar_each(
         3,
     )
     entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
-    paths = write_matrix(tmp_path, entities, ["a", "b"], mean, np.full((2, 2), 0.5))
+    paths = write_mean_matrix(tmp_path, entities, ["a", "b"], mean, np.full((2, 2), 0.5))
     stem = "group_atlas-A_meas-correlation_desc-simple_stat"
     stats = ("mean", "std", "n", "qcfc")
     assert [str(path) for path in paths] == [f"{stem}-{stat}_relmat.tsv" for stat in stats]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from trees import make_tree
 
 from bids_labelx.inputs import matching
-from bids_labelx.inputs.associated import find_confounds, find_mask, gather
+from bids_labelx.inputs.associated import collect_associated, find_confounds, find_mask
 from bids_labelx.inputs.dataset import Run, find_runs
-from bids_labelx.inputs.matching import describe
+from bids_labelx.inputs.matching import parse_path
 from bids_labelx.inputs.queries import read_queries
 from bids_labelx.settings import Settings
 
@@ -392,11 +392,11 @@ def test_no_table_ever_serves_two_runs_or_has_what_its_run_lacks(
         return root / stem.partition("_")[0] / "func" / f"{stem}_{end}"
 
     paths = {path(stem, BOLD) for stem in bold} | {path(stem, TABLE) for stem in tables}
-    files = [describe(one, root) for one in sorted(paths)]
-    companions = gather(files, read_queries(), root)
+    files = [parse_path(one, root) for one in sorted(paths)]
+    associated = collect_associated(files, read_queries(), root)
     served: dict[Path, set[frozenset[str]]] = {}
     for image in (file for file in files if file.is_image):
-        table, problem = find_confounds(image, companions)
+        table, problem = find_confounds(image, associated)
         assert (table is None) == bool(problem)
         # Nothing is on this disk, so what was found is only in the words.
         taken = problem.partition(" cannot be read")
@@ -425,9 +425,9 @@ def test_the_time_it_takes_grows_with_the_number_of_files(monkeypatch: pytest.Mo
     stems = [f"sub-01_ses-{i // 20}_task-a_run-{i % 20}" for i in range(400)]
     ends = [f"space-{space}_{end}" for space in "abc" for end in (BOLD, MASK)]
     paths = [root / "sub-01" / f"{stem}_{end}" for stem in stems for end in (*ends, TABLE)]
-    files = [describe(path, root) for path in paths]
-    companions = gather(files, read_queries(), root)
+    files = [parse_path(path, root) for path in paths]
+    associated = collect_associated(files, read_queries(), root)
     for image in (file for file in files if file.name.suffix == "bold"):
-        find_mask(image, companions)
-        find_confounds(image, companions)
+        find_mask(image, associated)
+        find_confounds(image, associated)
     assert compared == 1200 * (3 + 1 + 1)

@@ -16,7 +16,6 @@ from bids_labelx.inputs.dataset import (
     Run,
     check_dataset,
     find_runs,
-    read_metadata,
     repetition_time,
 )
 from bids_labelx.settings import Settings
@@ -163,23 +162,6 @@ def test_an_echo_uses_the_confounds_of_its_run(tmp_path: Path, add_run: AddRun) 
     assert run.confounds == folder / "sub-01_task-rest_desc-confounds_timeseries.tsv"
 
 
-def test_metadata_is_inherited_and_the_nearest_wins(tmp_path: Path) -> None:
-    folder = tmp_path / "sub-01" / "func"
-    folder.mkdir(parents=True)
-
-    def put(path: Path, **content: object) -> None:
-        path.write_text(json.dumps(content))
-
-    put(tmp_path / "bold.json", A=1, B=1, C=1, D=1)
-    put(tmp_path / "task-rest_bold.json", B=2, C=2, D=2)
-    put(tmp_path / "task-other_bold.json", A=9, B=9, C=9, D=9)
-    put(tmp_path / "sub-01" / "sub-01_task-rest_bold.json", C=3, D=3)
-    put(folder / "sub-01_task-rest_desc-preproc_bold.json", D=4)
-    put(folder / "sub-01_task-rest_desc-preproc_mask.json", D=9)
-    bold = folder / "sub-01_task-rest_desc-preproc_bold.nii.gz"
-    assert read_metadata(bold, tmp_path) == {"A": 1, "B": 2, "C": 3, "D": 4}
-
-
 def test_a_broken_sidecar_concerns_only_its_run(tmp_path: Path, add_run: AddRun) -> None:
     root = tmp_path / "ds"
     add_run(root, "sub-01_task-rest")
@@ -261,7 +243,7 @@ TREES = {
     "pybids_synthetic": "pybids_synthetic/derivatives/fmriprep",
     "atlas-4S": "atlas-4S",
 }
-EXPECTED = Path(__file__).parent / "data" / "expected"
+EXPECTED = Path(__file__).parents[1] / "data" / "expected"
 
 
 def listed(runs: list[Run]) -> str:

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from bids import BIDSLayout
 
-from bids_labelx.inputs import dataset, index
 from bids_labelx.app.cli import main
 from bids_labelx.errors import CannotWriteError, UsageError
+from bids_labelx.inputs import dataset, index
 from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.index import DATABASE, RECORD, SEGMENTATIONS, find_files, list_participants
 from bids_labelx.settings import Settings, make_settings
@@ -323,7 +323,7 @@ def write_record(content: bytes) -> Callable[[Path, Path], object]:
         (write_record(b"null"), "cannot be read"),
         (lambda _, kept: edit_record(kept, folders=[]), "sub-01 is not in it"),
         (lambda _, kept: edit_record(kept, folders={"01": 1, "02": 2}), "cannot be read"),
-        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 2, not 0"),
+        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 3, not 0"),
         (lambda _, kept: edit_record(kept, also=None), "cannot be read"),
         (lambda _, kept: edit_record(kept, pybids="0.1"), r"pybids is .*, not 0\.1"),
         (lambda _, kept: edit_record(kept, root="/other"), "root is .*, not /other"),
@@ -429,7 +429,7 @@ def test_a_folder_that_cannot_be_read_is_warned_of_and_looked_into_again(
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
         assert names(find_files(root, (), kept)) == expected("02")
-    assert "sub-01/func: left out, cannot be read (Permission denied)" in caplog.text
+    assert "sub-01/func: skipped, cannot be read (Permission denied)" in caplog.text
     assert names(find_files(root, (), kept)) == expected("01", "02")
 
 
@@ -454,7 +454,7 @@ def test_a_reader_changes_nothing(root: Path, kept: Path) -> None:
     assert state() == before
 
 
-def test_an_index_that_cannot_be_kept_is_made_for_this_start_with_a_warning(
+def test_an_index_that_cannot_be_kept_is_made_for_this_invocation_with_a_warning(
     root: Path, kept: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept.mkdir()
@@ -487,8 +487,8 @@ def test_a_folder_within_the_dataset_is_no_hindrance(
     assert count_scans == [["01", "02"]]
 
 
-# Each of several processes starts six times, and every other time finds the index spoilt.
-MANY_STARTS = """
+# Each of several processes asks six times, and every other time finds the index spoilt.
+MANY_INVOCATIONS = """
 import sys
 from pathlib import Path
 from bids_labelx.inputs.index import RECORD, find_files
@@ -505,8 +505,8 @@ find_files(root, (), kept)
 """
 
 
-def test_many_starts_at_once_all_find_what_is_there(root: Path, kept: Path) -> None:
-    command = [sys.executable, "-c", MANY_STARTS, str(root), str(kept)]
+def test_many_invocations_at_once_all_find_what_is_there(root: Path, kept: Path) -> None:
+    command = [sys.executable, "-c", MANY_INVOCATIONS, str(root), str(kept)]
     running = [
         subprocess.Popen(
             [*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -526,7 +526,7 @@ def test_many_starts_at_once_all_find_what_is_there(root: Path, kept: Path) -> N
         ]
 
 
-def test_starts_at_once_leave_one_index_that_is_used_and_nothing_beside_it(
+def test_invocations_at_once_leave_one_index_that_is_used_and_nothing_beside_it(
     root: Path, kept: Path, count_scans: list[list[str]]
 ) -> None:
     code = (
@@ -542,7 +542,7 @@ def test_starts_at_once_leave_one_index_that_is_used_and_nothing_beside_it(
 
 
 def test_the_same_dataset_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
-    """So that two starts at once, of which each writes one of the two files, agree."""
+    """So that two invocations at once, of which each writes one of the two files, agree."""
     for name in ("a", "b"):
         find_files(root, (), tmp_path / name)
     for file in (DATABASE, RECORD):
@@ -568,10 +568,8 @@ def test_sidecars_of_a_folder_are_listed_once_and_not_once_a_run(
     add_files(root / "sub-01" / "func", "task-a_desc-preproc_bold.nii.gz")
     (root / "sub-01/func/sub-01_task-rest_desc-preproc_bold.json").write_text('{"A": 1}')
     listed = []
-    listing = dataset.list_sidecars
-    monkeypatch.setattr(
-        dataset, "list_sidecars", lambda path: listed.append(path) or listing(path)
-    )
+    listing = dataset.list_files
+    monkeypatch.setattr(dataset, "list_files", lambda path: listed.append(path) or listing(path))
     runs = find_runs(Settings(root, root.parent / "out", "participant"))
     assert [run.metadata for run in runs][:2] == [{}, {"A": 1}]
     folders = [root, *(root / f"sub-{s}" / part for s in ("01", "02") for part in ("", "func"))]

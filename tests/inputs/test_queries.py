@@ -10,8 +10,14 @@ from bids.layout import Query as PybidsQuery
 from trees import make_tree
 
 from bids_labelx.errors import BadDataError, MissingInputError
-from bids_labelx.inputs.matching import describe
-from bids_labelx.inputs.queries import narrow, option_condition, read_queries
+from bids_labelx.inputs.matching import parse_path
+from bids_labelx.inputs.queries import (
+    SECTIONS,
+    apply_conditions,
+    option_condition,
+    read_defaults,
+    read_queries,
+)
 
 TREE = [
     f"sub-{sub}_{entities}_desc-{desc}_bold.nii.gz"
@@ -36,9 +42,9 @@ def write(folder: Path, content: Any) -> Path:
 
 
 def chosen(root: Path, filters: dict[str, Any]) -> set[str]:
-    files = [describe(path, root) for path in sorted(root.rglob("*.nii.gz"))]
+    files = [parse_path(path, root) for path in sorted(root.rglob("*.nii.gz"))]
     queries = read_queries(write(root.parent, {"bold": filters}))
-    kept, _ = narrow(files, queries.bold.conditions)
+    kept, _ = apply_conditions(files, queries.bold.conditions)
     return {file.path.name for file in kept}
 
 
@@ -133,6 +139,10 @@ def test_values_may_have_the_key_before_them_as_those_of_options(tmp_path: Path)
     assert chosen(root, {"task": "task-a"}) == chosen(root, {"task": "a"})
 
 
+def test_the_defaults_have_the_sections_of_a_filter_file_in_their_order() -> None:
+    assert tuple(read_defaults()) == SECTIONS
+
+
 def test_without_a_file_the_usual_is_asked_for() -> None:
     queries = read_queries()
     assert queries.bold.pattern == "…_desc-preproc_bold.nii.gz"
@@ -224,14 +234,14 @@ def test_a_file_that_is_not_there_or_no_json_is_named(tmp_path: Path) -> None:
 
 def test_the_condition_that_removes_the_last_is_named_with_what_there_was(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "ds", TREE)
-    files = [describe(path, root) for path in sorted(root.rglob("*.nii.gz"))]
+    files = [parse_path(path, root) for path in sorted(root.rglob("*.nii.gz"))]
     options = [
         option_condition("--task-id", "task", ("b",)),
         option_condition("--run-id", "run", ("3", "04")),
         option_condition("--space", "space", ("T1w",)),
     ]
-    kept, removal = narrow(files, options)
+    kept, removal = apply_conditions(files, options)
     assert not kept
     assert removal is not None
-    assert (removal.condition.source, removal.there) == ("--run-id 3 04", "(none)")
-    assert narrow([], options) == ([], None)
+    assert (removal.condition.source, removal.found) == ("--run-id 3 04", "(none)")
+    assert apply_conditions([], options) == ([], None)

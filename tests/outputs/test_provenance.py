@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_labelx.outputs.provenance import read_run, remember_run
+from bids_labelx.outputs.provenance import read_provenance, write_provenance
 
 RUN = {"sub": "01", "task": "rest"}
 
@@ -15,8 +15,8 @@ def test_a_run_remembers_its_command_and_what_its_steps_took(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     monkeypatch.setattr("sys.argv", [program, "/a b", "out", "--atlas", "x"])
-    remember_run(tmp_path, RUN, {"label_reduce": 1.5, "clean_signal": None})
-    found = read_run(tmp_path, RUN)
+    write_provenance(tmp_path, RUN, {"label_reduce": 1.5, "clean_signal": None})
+    found = read_provenance(tmp_path, RUN)
     assert found is not None
     assert found.command == "bids_labelx '/a b' out --atlas x"
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", found.finished)
@@ -24,9 +24,9 @@ def test_a_run_remembers_its_command_and_what_its_steps_took(
 
 
 def test_what_is_not_there_or_broken_is_not_known(tmp_path: Path) -> None:
-    assert read_run(tmp_path, RUN) is None
-    remember_run(tmp_path, RUN, {})
+    assert read_provenance(tmp_path, RUN) is None
+    write_provenance(tmp_path, RUN, {})
     (path,) = tmp_path.rglob("*.json")
     for text in ("{half", "[]", '{"command": "x"}'):
         path.write_text(text)
-        assert read_run(tmp_path, RUN) is None
+        assert read_provenance(tmp_path, RUN) is None

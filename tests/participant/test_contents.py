@@ -274,7 +274,7 @@ def test_a_lock_that_is_never_released_is_named(
     (tmp_path / "logs").mkdir()
     with (
         FileLock(tmp_path / "logs" / ".lock"),
-        pytest.raises(CannotWriteError, match=r"\.lock: another start holds this lock"),
+        pytest.raises(CannotWriteError, match=r"\.lock: another invocation holds this lock"),
         locked(tmp_path),
     ):
         pass
@@ -291,7 +291,7 @@ def test_a_file_system_without_locks_is_served_by_a_file_that_is_there_or_not(
     monkeypatch.setattr(contents, "_PATIENCE", 0.1)
     with (
         locked(tmp_path),
-        pytest.raises(CannotWriteError, match="another start holds this lock"),
+        pytest.raises(CannotWriteError, match="another invocation holds this lock"),
         locked(tmp_path),
     ):
         pass

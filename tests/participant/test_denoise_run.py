@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -14,12 +15,38 @@ from tiny import AFFINE, N_VOLUMES, SHAPE, confounds_table
 from bids_labelx import denoise
 from bids_labelx.denoise import override, read_strategies
 from bids_labelx.errors import BadDataError
-from bids_labelx.extraction import stream
+from bids_labelx.extraction import nifti
+from bids_labelx.outputs.failures import messages
 from bids_labelx.participant import denoise_run
-from bids_labelx.participant.denoise_run import clean_and_reduce_run, clean_run
+from bids_labelx.participant.denoise_run import denoise_signals, denoise_voxels
 from bids_labelx.participant.extract import reduce_run
+from bids_labelx.participant.records import (
+    AtlasOnGrid,
+    Denoised,
+    Extracted,
+    RunSource,
+    SeriesKey,
+    SignalKey,
+)
+from bids_labelx.settings import DenoisingOptions, ExtractionOptions
 
 WriteImage = Callable[..., Path]
+
+
+def denoised_alone(
+    series: np.ndarray,
+    names: list[str],
+    confounds: Path | None,
+    t_r: float | None = 2.0,
+    **options,
+) -> Denoised:
+    """Signals of one atlas after some strategies."""
+    extracted = Extracted({MEAN: series}, (), np.zeros(SHAPE))
+    source = RunSource(Path("bold.nii.gz"), confounds=confounds, t_r=t_r)
+    return denoise_signals(extracted, source, read_strategies(names), DenoisingOptions(**options))
+
+
+MEAN = SignalKey(0, "mean")
 
 
 def test_cleaning_leaves_residuals_that_do_not_correlate_with_any_confound(
@@ -31,27 +58,20 @@ def test_cleaning_leaves_residuals_that_do_not_correlate_with_any_confound(
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
     series = rng.standard_normal((N_VOLUMES, 3)) + 50
     series[:, 1] = np.nan
-    (simple,) = read_strategies(["simple"])
-    cleaned, report = clean_run(
-        {"0/mean": series, "mean_image": np.zeros(SHAPE)},
-        strategies=[simple],
-        confounds=path,
-        missing="",
-        t_r=2.0,
-    )
-    out = cleaned["0/mean/simple"]
+    denoised = denoised_alone(series, ["simple"], path)
+    out, applied = denoised.signals[SeriesKey(*MEAN, "simple")], denoised.applied["simple"]
     assert out.shape == (N_VOLUMES - 1, 3)
     assert np.isnan(out[:, 1]).all()
     # Brute force: least squares on centred regressors, over the kept volumes.
-    filled = table[report["simple"]["columns"]].bfill().to_numpy()[1:]
+    filled = table[list(applied.columns)].bfill().to_numpy()[1:]
     design = filled - filled.mean(axis=0)
     for column in (0, 2):
         kept = series[1:, column]
         weights, *_ = np.linalg.lstsq(design, kept - kept.mean(), rcond=1e-10)
         np.testing.assert_allclose(out[:, column], kept - design @ weights, atol=1e-8)
     rank = np.linalg.matrix_rank(design, tol=1e-8)
-    assert report["simple"]["degrees_of_freedom"] == N_VOLUMES - 1 - rank
-    outliers = pd.DataFrame(report["simple"]["outliers"])
+    assert applied.degrees_of_freedom == N_VOLUMES - 1 - rank
+    outliers = applied.outliers
     assert outliers["kept"].tolist() == [0] + [1] * (N_VOLUMES - 1)
     assert outliers["dummy"].tolist() == [1] + [0] * (N_VOLUMES - 1)
 
@@ -59,30 +79,21 @@ def test_cleaning_leaves_residuals_that_do_not_correlate_with_any_confound(
 def test_a_strategy_that_cannot_be_done_does_not_stop_the_others(tmp_path: Path) -> None:
     path = tmp_path / "c.tsv"
     pd.DataFrame({"csf": np.zeros(10)}).to_csv(path, sep="\t", index=False)
-    cleaned, report = clean_run(
-        {"0/mean": np.random.default_rng(0).standard_normal((10, 2))},
-        strategies=read_strategies(["none", "simple"]),
-        confounds=path,
-        missing="",
-        t_r=2.0,
-    )
-    assert list(cleaned) == ["0/mean/none"]
-    assert "white_matter" in report["simple"]["problem"]
-    assert str(path) in report["simple"]["problem"]
+    series = np.random.default_rng(0).standard_normal((10, 2))
+    denoised = denoised_alone(series, ["none", "simple"], path)
+    assert list(denoised.signals) == [SeriesKey(*MEAN, "none")]
+    (failure,) = denoised.failures
+    assert failure.strategies == ("simple",)
+    assert "white_matter" in failure.message
+    assert str(path) in failure.message
 
 
 def test_a_broken_confounds_table_stops_only_what_needs_it(tmp_path: Path) -> None:
     path = tmp_path / "c.tsv"
     path.write_text("")
-    _, report = clean_run(
-        {"0/mean": np.ones((10, 2))},
-        strategies=read_strategies(["none", "simple"]),
-        confounds=path,
-        missing="",
-        t_r=2.0,
-    )
-    assert "problem" not in report["none"]
-    assert "c.tsv: cannot be read" in report["simple"]["problem"]
+    denoised = denoised_alone(np.ones((10, 2)), ["none", "simple"], path)
+    assert list(denoised.applied) == ["none"]
+    assert "c.tsv: cannot be read" in messages(denoised.failures)
 
 
 def test_a_strategy_that_leaves_no_degree_of_freedom_is_refused(tmp_path: Path) -> None:
@@ -93,74 +104,74 @@ def test_a_strategy_that_leaves_no_degree_of_freedom_is_refused(tmp_path: Path) 
         path, sep="\t", index=False
     )
     with pytest.raises(BadDataError, match="no degree of freedom: 20 volumes kept"):
-        clean_run(
-            {"0/mean": np.ones((20, 2))},
-            strategies=read_strategies(["simple"]),
-            confounds=path,
-            missing="",
-            t_r=2.0,
-        )
+        denoised_alone(np.ones((20, 2)), ["simple"], path)
 
 
 @pytest.fixture
 def given(
     tmp_path: Path,
     write_image: WriteImage,
-    on_grid: tuple[Path, Path],
+    on_grid: AtlasOnGrid,
     data: np.ndarray,
     mask: np.ndarray,
 ) -> dict:
-    """A run with gaps, and all that `clean_and_reduce_run` wants to know."""
+    """A run with gaps, and all that `denoise_voxels` wants to know."""
     data[2, 0, 0] = 0
     data[3, 0, 0, 7] = np.nan
     path = tmp_path / "c.tsv"
     table = confounds_table(np.random.default_rng(0))
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
     (tmp_path / "scratch").mkdir()
+    bold = write_image(tmp_path / "b.nii.gz", data)
+    inside = write_image(tmp_path / "m.nii.gz", mask)
     return {
-        "bold": write_image(tmp_path / "b.nii.gz", data),
-        "mask": write_image(tmp_path / "m.nii.gz", mask),
-        "labels": [on_grid[0]],
-        "tables": [on_grid[1]],
-        "statistics": ["mean", "sum", "median"],
-        "min_coverage": 0.5,
+        "source": RunSource(bold, inside, confounds=path, t_r=2.0),
+        "atlases": [on_grid],
         "strategies": read_strategies(["none", "simple"]),
-        "confounds": path,
-        "missing": "",
-        "t_r": 2.0,
+        "extraction": ExtractionOptions(statistic=("mean", "sum", "median")),
+        "options": DenoisingOptions(),
         "scratch": tmp_path / "scratch",
     }
 
 
-def at_region_level(given: dict) -> tuple:
-    """What `reduce_run` and then `clean_run` make of it."""
-    names = ("strategies", "confounds", "missing", "t_r")
-    extraction = {k: v for k, v in given.items() if k not in (*names, "scratch")}
-    arrays, tables = reduce_run(**extraction)
-    return *clean_run(arrays, **{name: given[name] for name in names}), tables, arrays
+def at_region_level(given: dict) -> tuple[Extracted, Denoised]:
+    """What `reduce_run` and then `denoise_signals` make of it."""
+    extracted = reduce_run(given["source"], given["atlases"], given["extraction"])
+    return extracted, denoise_signals(
+        extracted, given["source"], given["strategies"], given["options"]
+    )
 
 
 @pytest.mark.parametrize("smoothing_fwhm", [None, 5.0])
 def test_mean_and_sum_of_cleaned_voxels_are_the_cleaned_mean_and_sum(
     given: dict, smoothing_fwhm: float | None
 ) -> None:
-    given["smoothing_fwhm"] = smoothing_fwhm
-    cleaned, arrays, (table,), report = clean_and_reduce_run(**given)
-    expected, expected_report, (expected_table,), before = at_region_level(given)
-    assert set(cleaned) == set(expected)
-    for strategy in ("none", "simple"):
-        for statistic in ("mean", "sum"):
-            key = f"0/{statistic}/{strategy}"
-            np.testing.assert_allclose(cleaned[key], expected[key], rtol=1e-6)
-    assert report == expected_report
-    pd.testing.assert_frame_equal(table, expected_table)
-    np.testing.assert_allclose(arrays["mean_image"], before["mean_image"])
+    given["extraction"] = replace(given["extraction"], smoothing_fwhm=smoothing_fwhm)
+    extracted, denoised = denoise_voxels(**given)
+    before, expected = at_region_level(given)
+    assert set(denoised.signals) == set(expected.signals)
+    for key, signals in denoised.signals.items():
+        if key.statistic in ("mean", "sum"):
+            np.testing.assert_allclose(signals, expected.signals[key], rtol=1e-6)
+    assert denoised.temporal_snr == expected.temporal_snr
+    assert list(denoised.applied) == list(expected.applied) == ["none", "simple"]
+    for name, applied in denoised.applied.items():
+        assert applied.columns == expected.applied[name].columns
+        assert applied.degrees_of_freedom == expected.applied[name].degrees_of_freedom
+        assert applied.motion == expected.applied[name].motion
+        pd.testing.assert_frame_equal(applied.outliers, expected.applied[name].outliers)
+    pd.testing.assert_frame_equal(extracted.tables[0], before.tables[0])
+    np.testing.assert_allclose(extracted.mean_image, before.mean_image)
 
 
-def voxels_by_brute_force(given: dict, report: dict, series: np.ndarray) -> np.ndarray:
+def simple(statistic: str) -> SeriesKey:
+    return SeriesKey(0, statistic, "simple")
+
+
+def voxels_by_brute_force(given: dict, denoised: Denoised, series: np.ndarray) -> np.ndarray:
     """Series (n_volumes, n_voxels) less the confounds, by least squares over all but volume 0."""
-    confounds = pd.read_csv(given["confounds"], sep="\t")
-    design = confounds[report["simple"]["columns"]].bfill().to_numpy()[1:]
+    confounds = pd.read_csv(given["source"].confounds, sep="\t")
+    design = confounds[list(denoised.applied["simple"].columns)].bfill().to_numpy()[1:]
     design = design - design.mean(axis=0)
     weights, *_ = np.linalg.lstsq(design, series[1:] - series[1:].mean(axis=0), rcond=1e-10)
     return series[1:] - design @ weights
@@ -169,25 +180,26 @@ def voxels_by_brute_force(given: dict, report: dict, series: np.ndarray) -> np.n
 def test_the_median_is_that_of_voxels_cleaned_by_least_squares(
     given: dict, data: np.ndarray, mask: np.ndarray, labels: np.ndarray
 ) -> None:
-    cleaned, _, _, report = clean_and_reduce_run(**given)
+    _, denoised = denoise_voxels(**given)
     usable = (mask > 0) & np.isfinite(data).all(axis=3) & (data != 0).any(axis=3)
     for column, label in ((0, 9), (1, 2), (3, 5)):
         series = data[usable & (labels == label)].astype(float).T
-        expected = np.median(voxels_by_brute_force(given, report, series), axis=1)
-        np.testing.assert_allclose(cleaned["0/median/simple"][:, column], expected, atol=1e-6)
-    assert np.isnan(cleaned["0/median/simple"][:, 2]).all()
+        expected = np.median(voxels_by_brute_force(given, denoised, series), axis=1)
+        np.testing.assert_allclose(
+            denoised.signals[simple("median")][:, column], expected, atol=1e-6
+        )
+    assert np.isnan(denoised.signals[simple("median")][:, 2]).all()
 
 
 @pytest.mark.parametrize("standardize", ["zscore_sample", "zscore", "psc"])
 def test_a_strategy_standardises_regions_at_either_level(given: dict, standardize: str) -> None:
     given["strategies"] = override(given["strategies"], clean={"standardize": standardize})
-    cleaned, *_ = clean_and_reduce_run(**given)
-    expected, *_ = at_region_level(given)
+    cleaned, expected = denoise_voxels(**given)[1].signals, at_region_level(given)[1].signals
     for statistic in ("mean", "sum"):
-        key = f"0/{statistic}/simple"
+        key = simple(statistic)
         np.testing.assert_allclose(cleaned[key], expected[key], rtol=1e-6, atol=1e-9)
-    median = cleaned["0/median/simple"][:, 0]
-    assert not np.allclose(median, expected["0/median/simple"][:, 0], rtol=1e-3)
+    median = cleaned[simple("median")][:, 0]
+    assert not np.allclose(median, expected[simple("median")][:, 0], rtol=1e-3)
     if standardize != "psc":
         ddof = 1 if standardize == "zscore_sample" else 0
         np.testing.assert_allclose(median.std(ddof=ddof), 1)
@@ -199,32 +211,34 @@ def test_standardised_voxels_are_those_of_brute_force(
 ) -> None:
     if standardize:
         given["strategies"] = override(given["strategies"], clean={"standardize": standardize})
-    plain, *_ = clean_and_reduce_run(**given)
-    cleaned, _, _, report = clean_and_reduce_run(**given, standardize_voxels=True)
+    plain = denoise_voxels(**given)[1].signals
+    given["options"] = DenoisingOptions(standardize_voxels=True)
+    _, denoised = denoise_voxels(**given)
     usable = (mask > 0) & np.isfinite(data).all(axis=3) & (data != 0).any(axis=3)
     reduce = {"mean": np.mean, "sum": np.sum, "median": np.median}
     for column, label in ((0, 9), (1, 2), (3, 5)):
         series = data[usable & (labels == label)].astype(float).T
-        denoised = voxels_by_brute_force(given, report, series)
-        units = (denoised - denoised.mean(axis=0)) / denoised.std(axis=0, ddof=1)
+        voxels = voxels_by_brute_force(given, denoised, series)
+        units = (voxels - voxels.mean(axis=0)) / voxels.std(axis=0, ddof=1)
         for statistic, over_voxels in reduce.items():
             expected = over_voxels(units, axis=1)
             if standardize:
                 expected = (expected - expected.mean()) / expected.std()
-            got = cleaned[f"0/{statistic}/simple"][:, column]
+            got = denoised.signals[simple(statistic)][:, column]
             np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-8)
-            assert not np.allclose(got, plain[f"0/{statistic}/simple"][:, column], rtol=1e-3)
+            assert not np.allclose(got, plain[simple(statistic)][:, column], rtol=1e-3)
     # The strategy that does nothing does not do this either.
     for statistic in reduce:
-        key = f"0/{statistic}/none"
-        np.testing.assert_array_equal(cleaned[key], plain[key])
+        key = SeriesKey(0, statistic, "none")
+        np.testing.assert_array_equal(denoised.signals[key], plain[key])
 
 
 def test_percent_of_voxels_at_unit_variance_is_refused(given: dict) -> None:
     given["strategies"] = override(given["strategies"], clean={"standardize": "psc"})
-    cleaned, _, _, report = clean_and_reduce_run(**given, standardize_voxels=True)
-    assert {key.split("/")[-1] for key in cleaned} == {"none"}
-    assert "simple asks for percent signal change" in report["simple"]["problem"]
+    given["options"] = DenoisingOptions(standardize_voxels=True)
+    _, denoised = denoise_voxels(**given)
+    assert {key.strategy for key in denoised.signals} == {"none"}
+    assert "simple asks for percent signal change" in messages(denoised.failures)
 
 
 @pytest.mark.parametrize("level", ["region", "voxel"])
@@ -233,9 +247,9 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
 ) -> None:
     # A run without gaps: a voxel that has data in some volumes only makes for a second reading.
     image = nib.Nifti1Image(np.random.default_rng(0).normal(9, 1, (*SHAPE, N_VOLUMES)), AFFINE)
-    nib.save(image, given["bold"])
+    nib.save(image, given["source"].bold)
     opened: list[str] = []
-    plain_open, plain_read = stream.igzip.open, denoise.read_confounds
+    plain_open, plain_read = nifti.igzip.open, denoise.read_confounds_table
 
     def counting_open(path: Path, *rest: object) -> object:
         opened.append(Path(path).name)
@@ -245,12 +259,12 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
         opened.append(Path(path).name)
         return plain_read(path)
 
-    monkeypatch.setattr(stream.igzip, "open", counting_open)
-    monkeypatch.setattr(denoise_run, "read_confounds", counting_read)
+    monkeypatch.setattr(nifti.igzip, "open", counting_open)
+    monkeypatch.setattr(denoise_run, "read_confounds_table", counting_read)
     if level == "region":
         at_region_level(given)
     else:
-        clean_and_reduce_run(**given)
+        denoise_voxels(**given)
     assert opened.count("b.nii.gz") == 1
     assert opened.count("c.tsv") == 1
 
@@ -260,14 +274,15 @@ def test_a_full_disk_names_run_and_file(given: dict) -> None:
         pytest.skip("no disk that is always full (/dev/full)")
     (given["scratch"] / "voxels").symlink_to("/dev/full")
     with pytest.raises(BadDataError, match=r"b\.nii\.gz: .*No space left on device.*/voxels"):
-        clean_and_reduce_run(**given)
+        denoise_voxels(**given)
 
 
 def test_voxels_are_not_gathered_where_no_strategy_can_be_done(given: dict) -> None:
     given["strategies"] = read_strategies(["simple"])
-    given["confounds"], given["missing"] = None, "there is no table"
+    source = replace(given["source"], confounds=None, missing_confounds="there is no table")
+    given["source"] = source
     with pytest.raises(BadDataError, match="there is no table"):
-        clean_and_reduce_run(**given)
+        denoise_voxels(**given)
     assert not list(given["scratch"].iterdir())
 
 
@@ -284,11 +299,9 @@ def with_outliers(tmp_path: Path) -> dict:
         "volumes = {non_steady_state = true, scrub = {fd_threshold = 1.0}}\n"
     )
     return {
-        "arrays": {"0/mean": np.random.default_rng(1).normal(50, 1, (N_VOLUMES, 3))},
-        "strategies": read_strategies([str(own)]),
+        "series": np.random.default_rng(1).normal(50, 1, (N_VOLUMES, 3)),
+        "names": [str(own)],
         "confounds": path,
-        "missing": "",
-        "t_r": 2.0,
     }
 
 
@@ -296,22 +309,22 @@ def test_censored_volumes_have_no_row_or_one_of_nan_or_an_interpolated_one(tmp_p
     given = with_outliers(tmp_path)
     kept = np.ones(N_VOLUMES, bool)
     kept[[0, 10, 39]] = False
-    (dropped,) = clean_run(**given)[0].values()
-    cleaned, report = clean_run(**given, censor_output="nan")
-    assert report["mine"]["kept"] == kept.tolist()
+    (dropped,) = denoised_alone(**given).signals.values()
+    denoised = denoised_alone(**given, censor_output="nan")
+    assert denoised.applied["mine"].kept.tolist() == kept.tolist()
     assert len(dropped) == N_VOLUMES - 3
-    (with_nan,) = cleaned.values()
+    (with_nan,) = denoised.signals.values()
+    np.testing.assert_array_equal(denoised.kept_signals(SeriesKey(*MEAN, "mine")), dropped)
     np.testing.assert_array_equal(with_nan[kept], dropped)
     assert np.isnan(with_nan[~kept]).all()
-    (whole,) = clean_run(**given, censor_output="interpolate")[0].values()
+    (whole,) = denoised_alone(**given, censor_output="interpolate").signals.values()
     np.testing.assert_allclose(whole[kept], dropped)
     assert np.isfinite(whole[10]).all()
     assert np.isnan(whole[[0, 39]]).all()
 
 
 def test_outliers_say_of_each_volume_by_which_rule_it_goes(tmp_path: Path) -> None:
-    _, report = clean_run(**with_outliers(tmp_path))
-    table = pd.DataFrame(report["mine"]["outliers"])
+    table = denoised_alone(**with_outliers(tmp_path)).applied["mine"].outliers
     assert list(table) == [
         "kept", "framewise_displacement", "std_dvars", "dummy", "fd", "dvars", "short_segment",
     ]  # fmt: skip
@@ -324,15 +337,16 @@ def test_outliers_say_of_each_volume_by_which_rule_it_goes(tmp_path: Path) -> No
 def test_a_run_with_too_few_minutes_is_refused(tmp_path: Path) -> None:
     given = with_outliers(tmp_path)
     # 37 volumes of 2 s are 1.23 minutes.
-    assert clean_run(**given, min_minutes=1.2)[0]
+    assert denoised_alone(**given, min_minutes=1.2).signals
     with pytest.raises(BadDataError, match=r"keeps 1\.23 minutes .*37 of 40.* asks for 1\.25"):
-        clean_run(**given, min_minutes=1.25)
+        denoised_alone(**given, min_minutes=1.25)
     with pytest.raises(BadDataError, match="--min-minutes needs the repetition time"):
-        clean_run(**{**given, "t_r": None}, min_minutes=1.0)
+        denoised_alone(**given, t_r=None, min_minutes=1.0)
 
 
 def test_a_filter_without_a_repetition_time_is_refused_by_name(tmp_path: Path) -> None:
     given = with_outliers(tmp_path)
-    filtered = override(given["strategies"], clean={"filter": "butterworth", "low_pass": 0.1})
+    own = tmp_path / "mine.toml"
+    own.write_text(own.read_text() + 'clean = {filter = "butterworth", low_pass = 0.1}\n')
     with pytest.raises(BadDataError, match="--denoise mine: the butterworth filter needs t_r"):
-        clean_run(**{**given, "strategies": filtered, "t_r": None})
+        denoised_alone(**given, t_r=None)

@@ -9,27 +9,23 @@ import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.participant.extract import (
-    connect_run,
-    load_arrays,
-    read_grid_table,
-    reduce_run,
-    resample_atlas,
-    save_arrays,
-)
+from bids_labelx.extraction.space import VolumeGrid
+from bids_labelx.participant.extract import read_grid_table, reduce_run, resample_atlas
+from bids_labelx.participant.records import AtlasOnGrid, RunSource, SignalKey
+from bids_labelx.settings import ExtractionOptions, LabelOptions
 
 WriteImage = Callable[..., Path]
 
 
 def test_an_atlas_on_the_grid_counts_its_voxels_before_and_after(
-    on_grid: tuple[Path, Path], labels: np.ndarray
+    on_grid: AtlasOnGrid, labels: np.ndarray
 ) -> None:
-    table = read_grid_table(on_grid[1])
+    table = read_grid_table(on_grid.table)
     assert table["name"].tolist() == ["nine", "two", "ghost", "five"]
     counts = [int((labels == i).sum()) for i in (9, 2, 4, 5)]
     assert table["voxels_atlas"].tolist() == counts
     assert table["voxels_grid"].tolist() == counts
-    assert (np.asarray(nib.load(on_grid[0]).dataobj) == labels).all()
+    assert (np.asarray(nib.load(on_grid.labels).dataobj) == labels).all()
 
 
 def test_on_a_coarser_grid_every_voxel_has_the_label_at_its_centre(
@@ -39,7 +35,8 @@ def test_on_a_coarser_grid_every_voxel_has_the_label_at_its_centre(
     image = write_image(tmp_path / "a.nii", fine, np.eye(4))
     coarse = np.diag([3.0, 3, 3, 1])
     coarse[:3, 3] = 1
-    resample_atlas(image, None, (3, 3, 3), coarse, tmp_path / "l.nii", tmp_path / "l.tsv")
+    to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
+    resample_atlas(image, None, VolumeGrid.of((3, 3, 3), coarse), LabelOptions(), to)
     found = np.asarray(nib.load(tmp_path / "l.nii").dataobj)
     assert (found == fine[1::3, 1::3, 1::3]).all()
     table = read_grid_table(tmp_path / "l.tsv")
@@ -49,7 +46,7 @@ def test_on_a_coarser_grid_every_voxel_has_the_label_at_its_centre(
 def test_a_run_becomes_means_over_covered_voxels_in_the_tables_order(
     tmp_path: Path,
     write_image: WriteImage,
-    on_grid: tuple[Path, Path],
+    on_grid: AtlasOnGrid,
     data: np.ndarray,
     mask: np.ndarray,
     labels: np.ndarray,
@@ -58,8 +55,9 @@ def test_a_run_becomes_means_over_covered_voxels_in_the_tables_order(
     data[3, 0, 0, 7] = np.nan
     bold = write_image(tmp_path / "b.nii.gz", data)
     inside = write_image(tmp_path / "m.nii.gz", mask)
-    arrays, (table,) = reduce_run(bold, inside, [on_grid[0]], [on_grid[1]], ["mean"], 0.5)
-    signals = arrays["0/mean"]
+    extracted = reduce_run(RunSource(bold, inside), [on_grid], ExtractionOptions())
+    (table,) = extracted.tables
+    signals = extracted.signals[SignalKey(0, "mean")]
     assert signals.shape == (N_VOLUMES, 4)
     usable = (mask > 0) & np.isfinite(data).all(axis=3) & (data != 0).any(axis=3)
     for column, label in enumerate([9, 2, 4, 5]):
@@ -77,76 +75,53 @@ def test_a_run_becomes_means_over_covered_voxels_in_the_tables_order(
 def test_a_label_below_the_threshold_is_nan_and_says_so(
     tmp_path: Path,
     write_image: WriteImage,
-    on_grid: tuple[Path, Path],
+    on_grid: AtlasOnGrid,
     data: np.ndarray,
     mask: np.ndarray,
 ) -> None:
     bold = write_image(tmp_path / "b.nii.gz", data)
     inside = write_image(tmp_path / "m.nii.gz", mask)
-    arrays, (table,) = reduce_run(bold, inside, [on_grid[0]], [on_grid[1]], ["mean"], 0.6)
+    extracted = reduce_run(RunSource(bold, inside), [on_grid], ExtractionOptions(min_coverage=0.6))
+    (table,) = extracted.tables
     assert table["status"].tolist() == ["ok", "low-coverage", "absent-from-image", "ok"]
-    assert np.isnan(arrays["0/mean"]).all(axis=0).tolist() == [False, True, True, False]
+    assert np.isnan(extracted.signals[SignalKey(0, "mean")]).all(axis=0).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_run_without_a_surviving_label_is_refused(
-    tmp_path: Path, write_image: WriteImage, on_grid: tuple[Path, Path], data: np.ndarray
+    tmp_path: Path, write_image: WriteImage, on_grid: AtlasOnGrid, data: np.ndarray
 ) -> None:
     bold = write_image(tmp_path / "b.nii.gz", data)
     only_outside = np.zeros(SHAPE, np.uint8)
     only_outside[5] = 1
     inside = write_image(tmp_path / "m.nii.gz", only_outside)
     with pytest.raises(BadDataError, match=r"no label of the atlas survives \(3 outside-mask"):
-        reduce_run(bold, inside, [on_grid[0]], [on_grid[1]], ["mean"], 0.5)
+        reduce_run(RunSource(bold, inside), [on_grid], ExtractionOptions())
 
 
 def test_a_mask_on_another_grid_or_without_voxels_is_refused(
-    tmp_path: Path, write_image: WriteImage, on_grid: tuple[Path, Path], data: np.ndarray
+    tmp_path: Path, write_image: WriteImage, on_grid: AtlasOnGrid, data: np.ndarray
 ) -> None:
     bold = write_image(tmp_path / "b.nii.gz", data)
     other = AFFINE.copy()
     other[0, 3] += 1
     moved = write_image(tmp_path / "m.nii.gz", np.ones(SHAPE, np.uint8), other)
     with pytest.raises(BadDataError, match="another grid"):
-        reduce_run(bold, moved, [on_grid[0]], [on_grid[1]], ["mean"], 0.5)
+        reduce_run(RunSource(bold, moved), [on_grid], ExtractionOptions())
     empty = write_image(tmp_path / "e.nii.gz", np.zeros(SHAPE, np.uint8))
     with pytest.raises(BadDataError, match="the mask is empty"):
-        reduce_run(bold, empty, [on_grid[0]], [on_grid[1]], ["mean"], 0.5)
+        reduce_run(RunSource(bold, empty), [on_grid], ExtractionOptions())
 
 
 def test_a_truncated_run_is_refused_by_name(
-    tmp_path: Path, write_image: WriteImage, on_grid: tuple[Path, Path], data: np.ndarray
+    tmp_path: Path, write_image: WriteImage, on_grid: AtlasOnGrid, data: np.ndarray
 ) -> None:
     bold = write_image(tmp_path / "b.nii.gz", data)
     inside = write_image(tmp_path / "m.nii.gz", np.ones(SHAPE, np.uint8))
     bold.write_bytes(bold.read_bytes()[:-5000])
     with pytest.raises(BadDataError, match=r"b\.nii\.gz.*truncated"):
-        reduce_run(bold, inside, [on_grid[0]], [on_grid[1]], ["mean"], 0.5)
-
-
-def test_matrices_are_made_of_every_cleaned_series_and_survive_the_disk(tmp_path: Path) -> None:
-    series = np.random.default_rng(0).standard_normal((30, 4))
-    report = {name: {"kept": [True] * 30} for name in ("none", "simple")}
-    arrays = {"0/mean/none": series, "1/sum/simple": series}
-    matrices = connect_run(arrays, ["correlation"], report)
-    save_arrays(tmp_path / "m.npz", matrices)
-    back = load_arrays(tmp_path / "m.npz")
-    assert set(back) == {"0/mean/none/correlation", "1/sum/simple/correlation"}
-    np.testing.assert_allclose(back["0/mean/none/correlation"], np.corrcoef(series.T))
-
-
-def test_too_few_volumes_for_a_matrix_are_an_error_that_names_the_strategy() -> None:
-    with pytest.raises(BadDataError, match=r"correlation after simple: .*at least 3"):
-        connect_run(
-            {"0/mean/simple": np.ones((2, 4))}, ["correlation"], {"simple": {"kept": [True] * 2}}
-        )
-
-
-def test_censored_volumes_count_in_no_matrix_whatever_stands_in_their_rows() -> None:
-    series = np.random.default_rng(0).standard_normal((30, 4))
-    kept = np.arange(30) % 3 > 0
-    expected = np.corrcoef(series[kept].T)
-    report = {"a": {"kept": kept.tolist()}}
-    for rows in (np.nan, 1000.0):
-        series[~kept] = rows
-        found = connect_run({"0/mean/a": series}, ["correlation"], report)
-        np.testing.assert_allclose(found["0/mean/a/correlation"], expected)
+        reduce_run(RunSource(bold, inside), [on_grid], ExtractionOptions())

@@ -101,7 +101,7 @@ def test_what_concerns_one_run_fails_that_run_only(
     write_image(slow, np.ones((6, 5, 4, 40), np.float32), t_r=3.0)
     plan = make_plan(settings_for(root, atlas_dataset))
     assert [planned.run.entities["task"] for planned in plan.runs] == ["good"]
-    messages = {run.entities["task"]: message for run, message in plan.failures}
+    messages = {one.entities["task"]: one.message for one in plan.failures}
     assert "cannot be read as an image" in messages["broken"]
     assert "a link to nowhere.nii.gz" in messages["link"]
     assert "has shape (6, 5, 4)" in messages["3d"]

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from bids_labelx.outputs.results import Series
-from bids_labelx.report.run_tables import facts_of, missing_table, region_tables, strategy_table
+from bids_labelx.report.run_tables import (
+    facts_of,
+    missing_labels_table,
+    region_tables,
+    strategy_table,
+)
 
 SIDECAR = {
     "Atlas": "A",
@@ -96,9 +101,9 @@ def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
 
 
 def test_missing_labels_are_listed_with_the_reason(tmp_path: Path) -> None:
-    assert missing_table(one_of(tmp_path, "1", GOOD, OK)) == ()
+    assert missing_labels_table(one_of(tmp_path, "1", GOOD, OK)) == ()
     one = one_of(tmp_path, "1", ["1", "0.25", "n/a"], ["ok", "low-coverage", "lost-in-resampling"])
-    (table,) = missing_table(one)
+    (table,) = missing_labels_table(one)
     assert table.rows == (
         ("seven", "7", "low-coverage", "2", "1", "0.25"),
         ("nine", "9", "lost-in-resampling", "0", "0", "n/a"),

@@ -1,14 +1,11 @@
-"""Processes of nodes and the results they send; names of plugins and of their jobs."""
+"""Processes of nodes and the results they send; names of plugins."""
 
 from __future__ import annotations
 
-import os
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-import pytest
-
-from bids_labelx.workflow.plugins import ProcessPerNode, login_name
+from bids_labelx.workflow.plugins import ProcessPerNode
 
 
 class EndsWhenPolled:
@@ -60,20 +57,3 @@ def test_a_running_process_has_no_result_yet() -> None:
     plugin._running[1] = (Running(sender, None), receiver)
     assert plugin._get_result(1) is None
     sender.close()
-
-
-def test_a_user_without_a_name_has_a_login_name_while_the_graph_runs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def no_name() -> str:
-        raise KeyError
-
-    monkeypatch.delenv("LOGNAME", raising=False)
-    monkeypatch.setattr("getpass.getuser", no_name)
-    with login_name():
-        assert os.environ["LOGNAME"] == f"uid{os.getuid()}"
-    assert "LOGNAME" not in os.environ
-    monkeypatch.setenv("LOGNAME", "ann")
-    with login_name():
-        assert os.environ["LOGNAME"] == "ann"
-    assert os.environ["LOGNAME"] == "ann"

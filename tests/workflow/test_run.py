@@ -129,14 +129,14 @@ def test_a_node_that_is_killed_fails_its_run_and_no_other(
 ) -> None:
     for sub in ("01", "02", "03"):
         add_run(tmp_path / "ds", f"sub-{sub}_task-rest")
-    plain = denoise_run.clean_run
+    plain = denoise_run.denoise_signals
 
     def killed(*arguments: Any, **options: Any) -> Any:
         if "sub-02" in str(options["confounds"]):
             os.kill(os.getpid(), signal.SIGKILL)
         return plain(*arguments, **options)
 
-    monkeypatch.setattr(denoise_run, "clean_run", killed)
+    monkeypatch.setattr(denoise_run, "denoise_signals", killed)
     settings = settings_for(tmp_path / "ds", atlas_dataset)
     assert run_participants(settings) == 1
     assert "a process or job was killed" in capsys.readouterr().err
@@ -152,7 +152,7 @@ def test_a_second_start_on_the_same_runs_and_work_folder_is_refused(
     (tmp_path / "work" / "all").mkdir(parents=True)
     with (
         FileLock(tmp_path / "work" / "all" / ".lock"),
-        pytest.raises(UsageError, match="another start works on the same runs"),
+        pytest.raises(UsageError, match="another bids_labelx works on the same runs"),
     ):
         run_participants(settings)
     other = settings_for(

@@ -10,7 +10,9 @@ import pytest
 from scipy import signal
 
 from bids_labelx.denoise import read_strategies
-from bids_labelx.participant.denoise_run import clean_run
+from bids_labelx.participant.denoise_run import denoise_signals
+from bids_labelx.participant.records import Extracted, RunSource, SeriesKey, SignalKey
+from bids_labelx.settings import DenoisingOptions
 
 N_VOLUMES, T_R, N_REGIONS = 300, 2.0, 12
 
@@ -63,15 +65,11 @@ def agreement(name: str, study: tuple, folder: Path) -> float:
     truth, measured, table = study
     path = folder / "c.tsv"
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
-    cleaned, report = clean_run(
-        {"0/mean": measured},
-        strategies=read_strategies([name]),
-        confounds=path,
-        missing="",
-        t_r=T_R,
-    )
-    kept = np.array(report[name]["kept"])
-    ours = cleaned[f"0/mean/{name}"]
+    source = RunSource(folder / "bold.nii.gz", confounds=path, t_r=T_R)
+    extracted = Extracted({SignalKey(0, "mean"): measured}, (), np.zeros((1, 1, 1)))
+    denoised = denoise_signals(extracted, source, read_strategies([name]), DenoisingOptions())
+    kept = denoised.applied[name].kept
+    ours = denoised.signals[SeriesKey(0, "mean", name)]
     rows = [np.corrcoef(a, b)[0, 1] for a, b in zip(ours.T, truth[kept].T, strict=True)]
     return float(np.mean(rows))
 

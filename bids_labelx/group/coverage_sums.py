@@ -13,8 +13,7 @@ from bids_labelx.errors import BadDataError
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name
 from bids_labelx.outputs.paths import COLUMN_DESCRIPTIONS
-
-OF_ATLAS = ("atlas", "seg", "scale")
+from bids_labelx.outputs.results import ATLAS_ENTITIES
 
 _STATUSES = (OK, "absent-from-image", "lost-in-resampling", "outside-mask", "low-coverage")
 _SUMS = ("runs", "mean_coverage", "min_coverage", "lost_in_runs")
@@ -170,5 +169,5 @@ def _label(row: tuple[str, str] | None) -> str:
 def coverage_name(entities: Mapping[str, str]) -> str:
     """The file's name, by the entities of the atlas; others are left out."""
     return "group_" + build_name(
-        {key: entities[key] for key in OF_ATLAS if key in entities}, "coverage", ".tsv"
+        {key: entities[key] for key in ATLAS_ENTITIES if key in entities}, "coverage", ".tsv"
     )

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bids_labelx.errors import Failure
 from bids_labelx.group.exclusion import Limits, count_excluded
-from bids_labelx.report.group import (
+from bids_labelx.report.group_figure_files import quality_figures
+from bids_labelx.report.group_page import (
     MOST_WARNINGS,
     GroupContent,
     files_by_kind,
     write_group_report,
 )
-from bids_labelx.report.group_figure_files import quality_figures
 from bids_labelx.report.group_tables import (
     MOST_LABELS,
     MOST_RUNS,
@@ -203,7 +204,10 @@ def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> N
 
 
 def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
-    html = page(tmp_path, problems=[f"problem {i}" for i in range(MOST_WARNINGS + 3)])
+    html = page(
+        tmp_path,
+        problems=[Failure(f"problem {i}", {"sub": "0"}) for i in range(MOST_WARNINGS + 3)],
+    )
     assert f"problem {MOST_WARNINGS - 1}<" in html
     assert f"problem {MOST_WARNINGS}<" not in html
     assert "and 3 more" in html

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import struct
 import tracemalloc
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -15,12 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nilearn.image import concat_imgs
 
-from bids_labelx.extraction.stream import Volumes, open_volumes, read_volume
+from bids_labelx.extraction import formats
+from bids_labelx.extraction.formats import Format, open_run_data, read_map
+from bids_labelx.extraction.reduce import find_regions, reduce_volumes
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.spatial import smooth_volumes
 
 AFFINE = np.array([[2.0, 0, 0.1, -10], [0, -3.0, 0, 20], [0.2, 0, 4.0, 5], [0, 0, 0, 1]])
 
 
-def collect(volumes: Volumes, size: int) -> np.ndarray:
+def collect(volumes: RunData, size: int) -> np.ndarray:
     """All scaled values, as (n_volumes, voxels), checking the first indices on the way."""
     parts = []
     for first, raw in volumes.blocks(size):
@@ -79,10 +84,10 @@ def test_a_file_gives_the_values_that_nibabel_gives(
     save(
         path, values, slope=0.37 if scaled else None, inter=-12.5 if scaled else None, order=order
     )
-    volumes = open_volumes(path)
-    assert (volumes.shape, volumes.n_volumes) == (shape, n_volumes)
+    volumes = open_run_data(path)
+    assert (volumes.space.shape, volumes.n_volumes) == (shape, n_volumes)
     assert volumes.name == str(path)
-    np.testing.assert_array_equal(volumes.affine, nib.load(path).affine)
+    np.testing.assert_array_equal(volumes.space.affine, nib.load(path).affine)
     np.testing.assert_allclose(collect(volumes, size), flat(nib.load(path)), rtol=1e-12, atol=1e-9)
 
 
@@ -91,7 +96,7 @@ def test_a_file_gives_the_values_that_nibabel_gives(
 def test_an_array_in_memory_is_read_whatever_its_memory_layout(layout, size):
     values = np.array(random_values((3, 4, 5, 7), "f4"), order=layout)
     image = nib.Nifti1Image(values, AFFINE)
-    volumes = open_volumes(image)
+    volumes = open_run_data(image)
     assert (volumes.name, volumes.slope, volumes.inter) == ("in-memory image", 1.0, 0.0)
     np.testing.assert_array_equal(collect(volumes, size), flat(image))
 
@@ -99,7 +104,7 @@ def test_an_array_in_memory_is_read_whatever_its_memory_layout(layout, size):
 def test_stored_values_keep_their_type_and_are_not_scaled(tmp_path):
     values = random_values((3, 4, 5, 2), "i2")
     path = save(tmp_path / "image.nii.gz", values, slope=0.5, inter=3.0, order=">")
-    volumes = open_volumes(path)
+    volumes = open_run_data(path)
     _, raw = next(volumes.blocks(2))
     assert raw.dtype == np.dtype(">i2") == volumes.dtype
     np.testing.assert_array_equal(volumes.scale(raw), raw * 0.5 + 3.0)
@@ -112,7 +117,7 @@ def test_a_loaded_image_is_streamed_from_its_file(tmp_path, suffix):
         tmp_path / f"image{suffix}", random_values((3, 4, 5, 6), "i2"), slope=2.0, inter=1.0
     )
     image = nib.load(path)
-    volumes = open_volumes(image)
+    volumes = open_run_data(image)
     assert volumes.name == str(path)
     assert (volumes.slope, volumes.inter) == (2.0, 1.0)
     np.testing.assert_array_equal(collect(volumes, 4), flat(nib.load(path)))
@@ -126,7 +131,7 @@ def test_other_formats_are_read_through_nibabel(tmp_path, make):
     image = make(random_values((3, 4, 5, 6), "f4"), affine)
     nib.save(image, tmp_path / f"image{suffix}")
     image = nib.load(tmp_path / f"image{suffix}")
-    np.testing.assert_array_equal(collect(open_volumes(image), 4), flat(image))
+    np.testing.assert_array_equal(collect(open_run_data(image), 4), flat(image))
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (3, 4, 5, 1), (3, 4, 5, 1, 6), (3, 4, 5, 6, 1)])
@@ -134,37 +139,37 @@ def test_other_formats_are_read_through_nibabel(tmp_path, make):
 def test_further_dimensions_of_length_one_do_not_count(tmp_path, shape, on_disk):
     image = nib.Nifti1Image(random_values(shape, "f4"), AFFINE)
     nib.save(image, tmp_path / "image.nii.gz")
-    volumes = open_volumes(tmp_path / "image.nii.gz" if on_disk else image)
-    assert (volumes.shape, volumes.n_volumes) == ((3, 4, 5), max(1, *shape[3:], 1))
+    volumes = open_run_data(tmp_path / "image.nii.gz" if on_disk else image)
+    assert (volumes.space.shape, volumes.n_volumes) == ((3, 4, 5), max(1, *shape[3:], 1))
     np.testing.assert_array_equal(collect(volumes, 4), flat(image))
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 4, 5, 2, 3), (3, 0, 5, 2)])
 def test_an_image_that_is_not_3d_or_4d_or_is_empty_is_refused(shape):
     with pytest.raises(ValueError, match="shape"):
-        open_volumes(nib.Nifti1Image(np.zeros(shape, "f4"), AFFINE))
+        open_run_data(nib.Nifti1Image(np.zeros(shape, "f4"), AFFINE))
 
 
 def test_complex_and_colour_values_are_refused():
     colour = np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     for values in (np.zeros((2, 2, 2), "c8"), colour):
         with pytest.raises(ValueError, match="real numbers"):
-            open_volumes(nib.Nifti1Image(values, AFFINE))
+            open_run_data(nib.Nifti1Image(values, AFFINE))
 
 
 def test_what_is_no_image_is_refused_with_its_name(tmp_path):
     with pytest.raises(TypeError, match="ndarray"):
-        open_volumes(np.zeros((2, 2, 2)))  # type: ignore[arg-type]
+        open_run_data(np.zeros((2, 2, 2)))  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match=r"nowhere\.nii"):
-        open_volumes(tmp_path / "nowhere.nii")
+        open_run_data(tmp_path / "nowhere.nii")
     for name, content in {"text.nii": b"not an image" * 50, "empty.nii.gz": b""}.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(OSError, match=name):
-            open_volumes(tmp_path / name)
+            open_run_data(tmp_path / name)
 
 
 def test_a_block_size_below_one_is_refused():
-    volumes = open_volumes(nib.Nifti1Image(np.zeros((2, 2, 2, 3), "f4"), AFFINE))
+    volumes = open_run_data(nib.Nifti1Image(np.zeros((2, 2, 2, 3), "f4"), AFFINE))
     with pytest.raises(ValueError, match="size of 0"):
         volumes.blocks(0)
 
@@ -177,7 +182,7 @@ def test_a_truncated_nii_names_the_file_and_the_whole_volumes(tmp_path, size, wh
     path.write_bytes(content[: 352 + whole * 1024 + 700])
     message = rf"image\.nii: only {whole} of 10 volumes are whole, the file is truncated"
     with pytest.raises(OSError, match=message):
-        collect(open_volumes(path), size)
+        collect(open_run_data(path), size)
 
 
 @pytest.mark.parametrize("size", [1, 3, 40])
@@ -194,14 +199,14 @@ def test_a_truncated_gzip_names_the_file_and_the_whole_volumes(tmp_path, size, c
     with pytest.raises(
         OSError, match=f"only {whole} of 10 volumes are whole.*truncated or corrupt"
     ):
-        collect(open_volumes(path), size)
+        collect(open_run_data(path), size)
 
 
 def test_a_gzip_of_a_file_that_was_short_before_is_refused(tmp_path):
     path = save(tmp_path / "image.nii.gz", random_values((8, 8, 8, 10), "i2"))
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[: 352 + 3 * 1024 + 5]))
     with pytest.raises(OSError, match="only 3 of 10 volumes are whole"):
-        collect(open_volumes(path), 8)
+        collect(open_run_data(path), 8)
 
 
 @pytest.mark.parametrize("cut", [1, 4, 8])
@@ -209,7 +214,7 @@ def test_a_gzip_without_its_checksum_is_refused(tmp_path, cut):
     path = save(tmp_path / "image.nii.gz", random_values((8, 8, 8, 10), "i2"))
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(OSError, match="truncated or corrupt"):
-        collect(open_volumes(path), 8)
+        collect(open_run_data(path), 8)
 
 
 def test_a_gzip_with_damaged_bytes_is_refused(tmp_path):
@@ -218,7 +223,7 @@ def test_a_gzip_with_damaged_bytes_is_refused(tmp_path):
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(OSError, match="truncated or corrupt"):
-        collect(open_volumes(path), 3)
+        collect(open_run_data(path), 3)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -229,7 +234,7 @@ def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, suffix):
             tmp_path / f"image{n_volumes}{suffix}", np.zeros((32, 32, 16, n_volumes), "i2")
         )
         tracemalloc.start()
-        for _ in open_volumes(path).blocks(4):
+        for _ in open_run_data(path).blocks(4):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -238,15 +243,15 @@ def test_memory_does_not_grow_with_the_number_of_volumes(tmp_path, suffix):
     assert peaks[1] < peaks[0] + 8 * one_volume
 
 
-def test_read_volume_keeps_large_integers_and_scales_the_others(tmp_path):
+def test_read_map_keeps_large_integers_and_scales_the_others(tmp_path):
     values = np.array([[[2**53 + 1, -3], [9170, 0]]], np.int64)
-    _, read = read_volume(nib.Nifti1Image(values, AFFINE, dtype="int64"))
-    np.testing.assert_array_equal(read, values)
+    _, read = read_map(nib.Nifti1Image(values, AFFINE, dtype="int64"))
+    np.testing.assert_array_equal(read, values.ravel("F"))
     path = save(tmp_path / "labels.nii", np.array([[[2, 4], [6, 0]]], "i2"), slope=0.5, inter=1.0)
-    _, read = read_volume(path)
-    np.testing.assert_array_equal(read, nib.load(path).get_fdata())
+    _, read = read_map(path)
+    np.testing.assert_array_equal(read, nib.load(path).get_fdata().ravel("F"))
     with pytest.raises(ValueError, match="3 volumes"):
-        read_volume(nib.Nifti1Image(np.zeros((2, 2, 2, 3), "f4"), AFFINE))
+        read_map(nib.Nifti1Image(np.zeros((2, 2, 2, 3), "f4"), AFFINE))
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -262,7 +267,7 @@ def test_odd_scaling_in_the_header_means_what_it_means_to_nibabel(
     content = content[:112] + struct.pack("<ff", slope, inter) + content[120:]
     path = tmp_path / f"odd{suffix}"
     path.write_bytes(gzip.compress(content) if suffix == ".nii.gz" else content)
-    volumes = open_volumes(path)
+    volumes = open_run_data(path)
     np.testing.assert_array_equal(collect(volumes, 2), flat(nib.load(path)))
     if not (np.isfinite(slope) and slope):
         assert (volumes.slope, volumes.inter) == (1.0, 0.0)
@@ -273,7 +278,7 @@ def test_a_scaling_that_nibabel_refuses_is_refused_with_the_name(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:112] + struct.pack("<ff", 2.0, np.nan) + content[120:])
     with pytest.raises(OSError, match=r"odd\.nii: cannot be read"):
-        open_volumes(path)
+        open_run_data(path)
 
 
 @settings(
@@ -306,11 +311,11 @@ def test_a_list_of_3d_images_is_a_run_of_their_values(tmp_path, kinds, size, con
         save(path, values, slope=slope, inter=None if slope is None else 7.5, order=order)
         images.append(nib.load(path) if how == "loaded" else path)
         expected.append(flat(nib.load(path)))
-    volumes = open_volumes(container(images))
-    assert (volumes.shape, volumes.n_volumes) == ((3, 4, 5), len(kinds))
+    volumes = open_run_data(container(images))
+    assert (volumes.space.shape, volumes.n_volumes) == ((3, 4, 5), len(kinds))
     assert (volumes.slope, volumes.inter) == (1.0, 0.0)
     assert volumes.dtype.isnative
-    np.testing.assert_allclose(volumes.affine, AFFINE, rtol=1e-6)
+    np.testing.assert_allclose(volumes.space.affine, AFFINE, rtol=1e-6)
     assert all(raw.dtype == volumes.dtype for _, raw in volumes.blocks(size))
     np.testing.assert_allclose(
         collect(volumes, size), np.concatenate(expected), rtol=1e-12, atol=1e-9
@@ -323,7 +328,7 @@ def test_a_list_of_images_is_the_run_that_nilearn_makes_of_it(tmp_path):
         values = random_values((3, 4, 5), "i2", seed=index)
         paths.append(str(save(tmp_path / f"v{index}.nii", values, slope=0.1 + index, inter=index)))
     np.testing.assert_array_equal(
-        collect(open_volumes(paths), 2), flat(concat_imgs(paths, dtype=None))
+        collect(open_run_data(paths), 2), flat(concat_imgs(paths, dtype=None))
     )
 
 
@@ -331,7 +336,7 @@ def test_unscaled_images_of_a_list_keep_a_common_type_that_holds_them_exactly():
     def image(value: int, dtype: str) -> nib.Nifti1Image:
         return nib.Nifti1Image(np.full((2, 2, 2), value, dtype), AFFINE, dtype=dtype)
 
-    volumes = open_volumes([image(2**62 + 1, "i8"), image(-7, "i2"), image(60000, "u2")])
+    volumes = open_run_data([image(2**62 + 1, "i8"), image(-7, "i2"), image(60000, "u2")])
     ((_, raw),) = volumes.blocks(3)
     assert raw.dtype == np.int64
     assert raw[:, 0].tolist() == [2**62 + 1, -7, 60000]
@@ -343,29 +348,29 @@ def test_images_of_a_list_on_another_grid_are_refused_and_the_first_is_named():
         affine[0, 3] += shift
         return nib.Nifti1Image(np.zeros(shape, "f4"), affine)
 
-    near = open_volumes([image((3, 4, 5), 0), image((3, 4, 5), 0.0009)])
-    np.testing.assert_allclose(near.affine, AFFINE)
+    near = open_run_data([image((3, 4, 5), 0), image((3, 4, 5), 0.0009)])
+    np.testing.assert_allclose(near.space.affine, AFFINE)
     good, moved, larger = image((3, 4, 5), 0), image((3, 4, 5), 0.5), image((3, 4, 6), 0)
     with pytest.raises(ValueError, match=r"image #2 \(in-memory") as caught:
-        open_volumes([good, good, moved, larger])
+        open_run_data([good, good, moved, larger])
     assert "-9.5" in str(caught.value)
     assert "-10" in str(caught.value)
     with pytest.raises(ValueError, match=r"#1: shape \(3, 4, 6\)[\s\S]*#0: shape \(3, 4, 5\)"):
-        open_volumes([good, larger, moved])
+        open_run_data([good, larger, moved])
 
 
 def test_what_is_no_list_of_3d_images_is_refused():
     one, two = (nib.Nifti1Image(np.zeros((2, 2, 2, n), "f4"), AFFINE) for n in (1, 2))
     for empty in ([], ()):
         with pytest.raises(ValueError, match="empty list"):
-            open_volumes(empty)
+            open_run_data(empty)
     for images in ([one, two], [two, one], [two]):
         index = images.index(two)
         with pytest.raises(TypeError, match="incompatible dimensionality") as caught:
-            open_volumes(images)
+            open_run_data(images)
         assert f"image #{index} (in-memory image) has 2" in str(caught.value)
     with pytest.raises(TypeError, match="found list"):
-        open_volumes([[one]])  # type: ignore[list-item]
+        open_run_data([[one]])  # type: ignore[list-item]
 
 
 def test_a_damaged_image_of_a_list_is_named(tmp_path):
@@ -374,7 +379,7 @@ def test_a_damaged_image_of_a_list_is_named(tmp_path):
     for cut in (5, len(content) // 2):
         paths[1].write_bytes(content[:-cut])
         with pytest.raises(OSError, match=r"v1\.nii\.gz.*truncated or corrupt"):
-            collect(open_volumes(paths), 2)
+            collect(open_run_data(paths), 2)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -386,7 +391,7 @@ def test_memory_does_not_grow_with_the_length_of_a_list(tmp_path, suffix, slope)
     ]
     peaks = []
     for n_volumes in (8, 40):
-        volumes = open_volumes(paths[:n_volumes])
+        volumes = open_run_data(paths[:n_volumes])
         tracemalloc.start()
         for _ in volumes.blocks(4):
             pass
@@ -401,29 +406,73 @@ def test_wildcards_stand_for_the_sorted_files_that_match(tmp_path, kind):
     for k, one in values.items():
         (tmp_path / f"ses-{k:02}").mkdir()
         save(tmp_path / f"ses-{k:02}" / "con.nii", one)
-    volumes = open_volumes(kind(tmp_path / "ses-*" / "c?n.nii"))
+    volumes = open_run_data(kind(tmp_path / "ses-*" / "c?n.nii"))
     expected = [values[k].ravel(order="F") for k in (1, 2, 10)]
     np.testing.assert_array_equal(collect(volumes, 2), expected)
     with pytest.raises(ValueError, match=r"ses-\*/nothing\.nii"):
-        open_volumes(kind(tmp_path / "ses-*" / "nothing.nii"))
+        open_run_data(kind(tmp_path / "ses-*" / "nothing.nii"))
 
 
 def test_a_file_whose_name_has_wildcards_goes_before_files_that_match(tmp_path):
     odd = random_values((3, 4, 5, 2), "f4", seed=1)
     save(tmp_path / "run[1].nii", odd)
     save(tmp_path / "run1.nii", random_values((3, 4, 5), "f4", seed=2))
-    assert open_volumes(tmp_path / "run[1].nii").n_volumes == 2
+    assert open_run_data(tmp_path / "run[1].nii").n_volumes == 2
     (tmp_path / "run[1].nii").unlink()
-    assert open_volumes(tmp_path / "run[1].nii").n_volumes == 1
+    assert open_run_data(tmp_path / "run[1].nii").n_volumes == 1
 
 
 @pytest.mark.parametrize(
     "damage", [lambda c: c[:-8], lambda c: c[:-4], lambda c: c[:-8] + bytes(8)]
 )
-def test_read_volume_refuses_a_file_without_its_right_checksum(tmp_path, damage):
+def test_read_map_refuses_a_file_without_its_right_checksum(tmp_path, damage):
     # Large enough that nibabel does not come to the end when it reads the header.
     labels = np.random.default_rng(0).integers(0, 200, (60, 60, 60)).astype("u1")
     path = save(tmp_path / "labels.nii.gz", labels)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(OSError, match="truncated or corrupt"):
-        read_volume(path)
+        read_map(path)
+
+
+@dataclass(frozen=True)
+class Vertices:
+    """A space that is no grid."""
+
+    n_elements: int
+
+    def same(self, other):
+        return self == other
+
+    def lay_labels(self, labels, own, **how):  # noqa: ARG002
+        return labels
+
+
+def open_surface(name: str, image: nib.GiftiImage) -> RunData:
+    values = np.array([array.data for array in image.darrays])
+
+    def read(size):
+        return ((first, values[first : first + size]) for first in range(0, len(values), size))
+
+    return RunData(name, Vertices(values.shape[1]), len(values), values.dtype, read)
+
+
+def test_a_format_on_another_space_takes_a_reader_and_a_line_in_the_registry(
+    tmp_path, monkeypatch
+):
+    values = random_values((6, 10), "f4")
+    arrays = [nib.gifti.GiftiDataArray(row) for row in values]
+    nib.save(nib.GiftiImage(darrays=arrays), tmp_path / "run.func.gii")
+    with pytest.raises(TypeError, match="found GiftiImage"):
+        open_run_data(tmp_path / "run.func.gii")
+    reader = Format(lambda image: isinstance(image, nib.GiftiImage), open_surface)
+    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, reader))
+
+    data = open_run_data(tmp_path / "run.func.gii")
+    labels = data.space.lay_labels(np.repeat([2, 1], 5), Vertices(10))
+    regions = find_regions(labels, np.array([1, 2]))
+    result = reduce_volumes(data, [regions], ["mean"], uncovered="exclude", mean_image=True)
+    expected = values.astype(float).reshape(6, 2, 5).mean(axis=2)[:, ::-1]
+    np.testing.assert_allclose(result.signals[0]["mean"], expected)
+    assert result.mean_image.shape == (10,)
+    with pytest.raises(TypeError, match="needs data on a voxel grid, found Vertices"):
+        smooth_volumes(data, 6)

@@ -10,11 +10,13 @@ from pathlib import Path
 import pandas as pd
 
 from bids_labelx._version import __version__
+from bids_labelx.errors import Failure
 from bids_labelx.files import write_text
-from bids_labelx.group.coverage import OF_ATLAS
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.failures import subject_of
+from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.report.group_figure_files import (
     RUN,
     all_but_strategy,
@@ -59,7 +61,7 @@ class GroupContent:
     participants
         Of each participant: label, page (empty where there is none), status in words.
     problems
-        What failed or is missing.
+        What the group level found broken or missing.
     absent
         Participants of the input without outputs.
     not_averaged
@@ -76,7 +78,7 @@ class GroupContent:
     matrices: Sequence[tuple[str, FigureFile]]
     missing: Mapping[str, FigureFile]
     participants: Sequence[tuple[str, str, str]]
-    problems: Sequence[str]
+    problems: Sequence[Failure]
     absent: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
@@ -148,7 +150,7 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
 
 
 def _warnings(content: GroupContent) -> list[str]:
-    shown = list(content.problems[:MOST_WARNINGS])
+    shown = [f"{subject_of(one)}: {one.message}" for one in content.problems[:MOST_WARNINGS]]
     more = len(content.problems) - len(shown)
     return [*shown, f"and {more:,} more: see runs and participants"] if more else shown
 
@@ -209,7 +211,9 @@ def _strategies_part(
         [{**one.row, "edges": one.edges.edges, "volumes": one.volumes} for one in evidence]
     )
     what = f"{atlas_of(entities)}: {where(entities)}"
-    coverage = build_name({k: entities[k] for k in OF_ATLAS if k in entities}, "qcfc", ".tsv")
+    coverage = build_name(
+        {k: entities[k] for k in ATLAS_ENTITIES if k in entities}, "qcfc", ".tsv"
+    )
     return Part(
         what,
         points=tuple(qcfc_in_words(table)),

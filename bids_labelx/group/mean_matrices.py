@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bids_labelx.errors import BadDataError
+from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.group.moments import Moments
-from bids_labelx.group.records import MatrixFile, Problem
+from bids_labelx.group.records import MatrixFile
 from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z
 from bids_labelx.names import build_name, camel
 
@@ -124,7 +124,7 @@ def mean_matrix(
     files: Sequence[MatrixFile],
     names: Sequence[str],
     watchers: Sequence[Callable[[SubjectMatrix], None]] = (),
-) -> tuple[MeanMatrix | None, list[tuple[MatrixFile, Problem]]]:
+) -> tuple[MeanMatrix | None, list[tuple[MatrixFile, Failure]]]:
     """The mean and spread over participants, and the matrices that are broken.
 
     The runs of a participant are averaged first, in Fisher z: one with many runs counts as much
@@ -149,7 +149,7 @@ def mean_matrix(
     broken
         With what is wrong with each.
     """
-    broken: list[tuple[MatrixFile, Problem]] = []
+    broken: list[tuple[MatrixFile, Failure]] = []
     moments = Moments(len(names))
     runs = participants = 0
     for subject in _subjects(output, files, names, broken):
@@ -167,7 +167,7 @@ def _subjects(
     output: Path,
     files: Sequence[MatrixFile],
     names: Sequence[str],
-    broken: list[tuple[MatrixFile, Problem]],
+    broken: list[tuple[MatrixFile, Failure]],
 ) -> Iterator[SubjectMatrix]:
     """The participants' averages; a participant without a matrix that can be read has none."""
     for participant, own in groupby(files, key=lambda file: file.participant):
@@ -184,14 +184,14 @@ def _readable(
     files: Iterable[MatrixFile],
     names: Sequence[str],
     used: list[MatrixFile],
-    broken: list[tuple[MatrixFile, Problem]],
+    broken: list[tuple[MatrixFile, Failure]],
 ) -> Iterator[np.ndarray]:
     """The matrices that can be read, whose files go to `used`; the others go to `broken`."""
     for file in files:
         try:
             values = read_matrix(output / file.path, names)
         except BadDataError as error:
-            broken.append((file, Problem(file.participant, str(error))))
+            broken.append((file, Failure.of(error, entities={"sub": file.participant})))
             continue
         used.append(file)
         yield values

@@ -9,16 +9,27 @@ from itertools import groupby
 from pathlib import Path
 
 from bids_labelx._version import __version__
-from bids_labelx.errors import LabelxError
+from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.files import write_text
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.failures import read_failures
+from bids_labelx.outputs.failures import messages, read_failures
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
-from bids_labelx.outputs.provenance import Provenance, read_run
-from bids_labelx.outputs.results import Series, matrices_of_several_runs, read_series, series_paths
+from bids_labelx.outputs.provenance import Provenance, read_provenance
+from bids_labelx.outputs.results import (
+    RESULT_ENTITIES,
+    Series,
+    concatenated_matrices,
+    read_series,
+    series_paths,
+)
 from bids_labelx.report.pages import FigureFile, Part, RunSection, Table, participant_page
-from bids_labelx.report.run_tables import facts_of, missing_table, region_tables, strategy_table
+from bids_labelx.report.run_tables import (
+    facts_of,
+    missing_labels_table,
+    region_tables,
+    strategy_table,
+)
 from bids_labelx.report.text import counted, region_signals
 from bids_labelx.settings import changed_options, read_options
 
@@ -38,25 +49,23 @@ def write_participant_report(output: Path, participant: str) -> Path:
         Label without ``sub-``.
     """
     series: list[Series] = []
-    problems: dict[str, str] = {}
+    failures: dict[str, list[Failure]] = {}
     for path in series_paths(output, participant):
         try:
             series.append(read_series(output, path))
         except LabelxError as error:
-            problems[path.name] = str(error)
+            failures[path.name] = [Failure.of(error)]
     found: dict[str, list[Series]] = {}
     for one in series:
         found.setdefault(run_title(one.run), []).append(one)
-    traces: dict[str, str] = {}
     for failure in read_failures(output, participant):
-        title = run_title(failure.entities)
-        problems[title], traces[title] = failure.problem, failure.trace
+        failures.setdefault(run_title(failure.entities), []).append(failure)
     sections = [
-        _section(title, found.get(title, []), problems.get(title), traces.get(title, ""))
-        for title in sorted({*found, *problems})
+        _section(title, found.get(title, []), failures.get(title, []))
+        for title in sorted({*found, *failures})
     ]
-    records = {title: read_run(output, of[0].run) for title, of in sorted(found.items())}
-    known = {title: one for title, one in records.items() if one is not None}
+    made = {title: read_provenance(output, of[0].run) for title, of in sorted(found.items())}
+    known = {title: one for title, one in made.items() if one is not None}
     page = participant_page(
         participant,
         _summary(output, participant, series, sections),
@@ -127,7 +136,9 @@ def _methods(output: Path) -> str:
     return text.removeprefix("# Methods")
 
 
-def _section(title: str, series: Sequence[Series], error: str | None, trace: str) -> RunSection:
+def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) -> RunSection:
+    error = messages(failures) or None
+    trace = "\n".join(dict.fromkeys(one.trace for one in failures if one.trace))
     if not series:
         return RunSection(title, "failed", error, trace, (), ())
     parts = [Part("Strategies", tables=(strategy_table(series),))]
@@ -136,7 +147,9 @@ def _section(title: str, series: Sequence[Series], error: str | None, trace: str
         group = list(of_atlas)
         atlas = group[0].sidecar["Atlas"]
         labels = _existing(group[0].output, _label_figures(group[0]))
-        parts.append(Part(f"{atlas}: labels", tables=missing_table(group[0]), figures=labels))
+        parts.append(
+            Part(f"{atlas}: labels", tables=missing_labels_table(group[0]), figures=labels)
+        )
         for what, figures in (
             ("series", _carpets(group)),
             ("connectivity", _of_strategies(group)),
@@ -162,7 +175,7 @@ def _existing(output: Path, figures: Sequence[FigureFile]) -> tuple[FigureFile, 
 
 def _of_atlas(one: Series) -> dict[str, str]:
     """Entities of a series' run and atlas."""
-    return {k: v for k, v in one.entities.items() if k not in ("stat", "meas", "desc")}
+    return {k: v for k, v in one.entities.items() if k not in RESULT_ENTITIES}
 
 
 def _label_figures(one: Series) -> list[FigureFile]:
@@ -259,7 +272,7 @@ def _confounds_figures(series: Sequence[Series]) -> list[FigureFile]:
 def _concatenated(output: Path, participant: str) -> tuple[FigureFile, ...]:
     """Figures of the matrices over several runs."""
     figures: list[FigureFile] = []
-    for path, sidecar in matrices_of_several_runs(output, participant):
+    for path, sidecar in concatenated_matrices(output, participant):
         measure = _measure(path)
         what = (
             f"{sidecar['Atlas']}: "

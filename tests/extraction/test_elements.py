@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from bids_labelx.extraction import voxels as module
-from bids_labelx.extraction.clean import clean
-from bids_labelx.extraction.cleaner import prepare
+from bids_labelx.extraction import elements as module
+from bids_labelx.extraction.clean import clean, prepare_cleaner
 from bids_labelx.extraction.coverage import reduce_covered, watch
+from bids_labelx.extraction.elements import ElementSeries, clean_elements, gather_elements
+from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
-from bids_labelx.extraction.stream import Volumes, open_volumes
-from bids_labelx.extraction.voxels import VoxelSeries, clean_voxels, gather_voxels
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.space import VolumeGrid
 
 SHAPE = (5, 6, 7)
 N_VOXELS = 5 * 6 * 7
@@ -37,8 +38,13 @@ def narrow_tiles(monkeypatch):
     monkeypatch.setattr(module, "_TILE_NUMBERS", 1)
 
 
-def image_of(values: np.ndarray) -> Volumes:
-    return open_volumes(nib.Nifti1Image(values, np.eye(4), dtype=values.dtype))
+def image_of(values: np.ndarray) -> RunData:
+    return open_run_data(nib.Nifti1Image(values, np.eye(4), dtype=values.dtype))
+
+
+def regions_of(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = None) -> Regions:
+    """Regions of labels and mask of shape (x, y, z)."""
+    return find_regions(labels.ravel("F"), ids, None if mask is None else mask.ravel("F"))
 
 
 def flat(data: np.ndarray) -> np.ndarray:
@@ -46,7 +52,7 @@ def flat(data: np.ndarray) -> np.ndarray:
     return np.array([data[..., t].ravel(order="F") for t in range(data.shape[3])], np.float64)
 
 
-def collect(volumes: Volumes, size: int = 8) -> np.ndarray:
+def collect(volumes: RunData, size: int = 8) -> np.ndarray:
     return np.concatenate([volumes.scale(raw) for _, raw in volumes.blocks(size)])
 
 
@@ -71,15 +77,17 @@ def censored(*indices: int) -> np.ndarray:
     return keep
 
 
-def gathered(volumes: Volumes, voxels: np.ndarray, file: Path, **how) -> VoxelSeries:
-    return gather_voxels(*watch(volumes, voxels), file, **how)
+def gathered(volumes: RunData, voxels: np.ndarray, file: Path, **how) -> ElementSeries:
+    return gather_elements(*watch(volumes, voxels), file, **how)
 
 
 def cleaned_run(tmp_path: Path, data: np.ndarray, regions: list[Regions], **options):
     """The series of the regions' voxels and the volumes of what is left of them."""
-    union = np.unique(np.concatenate([one.voxels for one in regions]))
+    union = np.unique(np.concatenate([one.elements for one in regions]))
     series = gathered(image_of(data), union, tmp_path / "raw")
-    return series, clean_voxels(series, prepare(data.shape[3], **options), tmp_path / "cleaned")
+    return series, clean_elements(
+        series, prepare_cleaner(data.shape[3], **options), tmp_path / "cleaned"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
@@ -100,10 +108,10 @@ def test_series_of_every_kind_of_file_come_back_as_nibabel_reads_them(
     expected = np.zeros((N_VOLUMES, N_VOXELS))
     expected[:, voxels] = flat(nib.load(tmp_path / f"run{suffix}").get_fdata())[:, voxels]
 
-    series = gathered(open_volumes(tmp_path / f"run{suffix}"), voxels, tmp_path / "raw")
-    untouched = clean_voxels(series, prepare(N_VOLUMES), tmp_path / "cleaned")
+    series = gathered(open_run_data(tmp_path / f"run{suffix}"), voxels, tmp_path / "raw")
+    untouched = clean_elements(series, prepare_cleaner(N_VOLUMES), tmp_path / "cleaned")
     np.testing.assert_array_equal(collect(untouched), expected)
-    assert untouched.shape == SHAPE
+    assert untouched.space == VolumeGrid.of(SHAPE, np.eye(4))
     stored = N_VOLUMES * voxels.size * np.dtype(dtype).itemsize
     assert (tmp_path / "raw").stat().st_size == stored
 
@@ -160,7 +168,7 @@ def test_mean_and_sum_are_the_same_before_and_after_cleaning(tmp_path, statistic
     data = some_run().astype("f4")
     data[1, 2] = 0
     data[2, 2, 2, 9] = np.nan
-    regions = find_regions(some_labels(), IDS)
+    regions = regions_of(some_labels(), IDS)
     series, cleaned = cleaned_run(tmp_path, data, [regions], **options)
     voxels_first = reduce_covered(cleaned, series.seen, [regions], [statistic])
     labels_first = reduce_volumes(image_of(data), [regions], [statistic], uncovered="exclude")
@@ -168,14 +176,16 @@ def test_mean_and_sum_are_the_same_before_and_after_cleaning(tmp_path, statistic
     np.testing.assert_allclose(
         voxels_first.signals[0][statistic], expected, rtol=0, atol=1e-6 * np.abs(expected).max()
     )
-    np.testing.assert_array_equal(voxels_first.voxels_covered[0], labels_first.voxels_covered[0])
-    assert voxels_first.nonfinite_voxels == labels_first.nonfinite_voxels
+    np.testing.assert_array_equal(
+        voxels_first.elements_covered[0], labels_first.elements_covered[0]
+    )
+    assert voxels_first.nonfinite_elements == labels_first.nonfinite_elements
 
 
 def test_a_median_is_that_of_the_cleaned_voxels_and_not_the_cleaned_median(tmp_path):
     data, labels = some_run(), some_labels()
     options = {**BAND, "detrend": True, "confounds": some_confounds(), "standardize": "zscore"}
-    regions = find_regions(labels, IDS)
+    regions = regions_of(labels, IDS)
     series, cleaned = cleaned_run(tmp_path, data, [regions], **options)
     median = reduce_covered(cleaned, series.seen, [regions], ["median"]).signals[0]["median"]
     everything = clean(flat(data), **options)
@@ -194,11 +204,11 @@ def test_a_constant_voxel_counts_and_one_without_data_does_not(tmp_path):
     data[0, 0, 1] = 100 + wave
     data[0, 0, 3] = np.nan
     data[0, 0, 5] = 3.0
-    regions = find_regions(np.array([[[1, 1, 1, 1, 2, 3]]]), np.array([2, 1, 3]))
+    regions = regions_of(np.array([[[1, 1, 1, 1, 2, 3]]]), np.array([2, 1, 3]))
     series, cleaned = cleaned_run(tmp_path, data, [regions], confounds=np.ones(N_VOLUMES))
     statistics = ["mean", "minimum", "maximum", "median"]
     reduced = reduce_covered(cleaned, series.seen, [regions], statistics)
-    assert reduced.voxels_covered[0].tolist() == [0, 2, 1]
+    assert reduced.elements_covered[0].tolist() == [0, 2, 1]
     for name, expected in zip(statistics, [53.5, 7, 100, 53.5], strict=True):
         part = {"mean": 0.5, "minimum": 0, "maximum": 1, "median": 0.5}[name]
         values = reduced.signals[0][name]
@@ -232,14 +242,14 @@ def test_voxels_without_data_leave_no_trace_and_no_warning(tmp_path, standardize
 
 @pytest.mark.parametrize("block", [1, 3, 13, 100])
 def test_the_block_size_does_not_change_a_single_byte(tmp_path, block):
-    volumes, regions = image_of(some_run() / 3), find_regions(some_labels(), IDS)
-    cleaner = prepare(N_VOLUMES, detrend=True, confounds=some_confounds(), **BAND)
+    volumes, regions = image_of(some_run() / 3), regions_of(some_labels(), IDS)
+    cleaner = prepare_cleaner(N_VOLUMES, detrend=True, confounds=some_confounds(), **BAND)
     signals = []
     for size in (8, block):
         series = gathered(
-            volumes, regions.voxels, tmp_path / f"raw{size}", mean_image=True, block=size
+            volumes, regions.elements, tmp_path / f"raw{size}", mean_image=True, block=size
         )
-        cleaned = clean_voxels(series, cleaner, tmp_path / f"cleaned{size}")
+        cleaned = clean_elements(series, cleaner, tmp_path / f"cleaned{size}")
         reduced = reduce_covered(cleaned, series.seen, [regions], ["mean", "variance"], block=size)
         signals.append([*reduced.signals[0].values(), series.mean_image])
     for one, other in zip(*signals, strict=True):
@@ -255,15 +265,17 @@ def test_several_strategies_atlases_and_the_mean_image_take_one_reading_of_the_r
         passes.append(size)
         return plain.blocks(size)
 
-    volumes = dataclasses.replace(plain, _read=read)
+    volumes = dataclasses.replace(plain, read_blocks=read)
     atlases = [some_labels(seed) for seed in (1, 2)]
-    regions = [find_regions(labels, IDS) for labels in atlases]
-    union = np.unique(np.concatenate([one.voxels for one in regions]))
+    regions = [regions_of(labels, IDS) for labels in atlases]
+    union = np.unique(np.concatenate([one.elements for one in regions]))
     series = gathered(volumes, union, tmp_path / "raw", mean_image=True)
     whole = flat(data)
     good = np.isfinite(whole).all(axis=0) & (whole != 0).any(axis=0)
     for k, options in enumerate([{"detrend": True}, {"confounds": some_confounds(), **BAND}]):
-        cleaned = clean_voxels(series, prepare(N_VOLUMES, **options), tmp_path / f"cleaned{k}")
+        cleaned = clean_elements(
+            series, prepare_cleaner(N_VOLUMES, **options), tmp_path / f"cleaned{k}"
+        )
         reduced = reduce_covered(cleaned, series.seen, regions, ["maximum", "median"])
         expected = clean(whole, **options)
         for labels, by_statistic in zip(atlases, reduced.signals, strict=True):
@@ -274,13 +286,15 @@ def test_several_strategies_atlases_and_the_mean_image_take_one_reading_of_the_r
                         by_statistic[name][:, column], function(part, axis=1), rtol=1e-9, atol=1e-9
                     )
         np.testing.assert_allclose(
-            series.mean_image, np.where(np.isfinite(data), data, 0).mean(axis=3), rtol=1e-5
+            series.mean_image,
+            np.where(np.isfinite(data), data, 0).mean(axis=3).ravel("F"),
+            rtol=1e-5,
         )
     assert len(passes) == 1
 
 
 def test_no_voxel_at_all_is_no_special_case(tmp_path):
-    regions = find_regions(np.zeros(SHAPE, int), IDS)
+    regions = regions_of(np.zeros(SHAPE, int), IDS)
     series, cleaned = cleaned_run(tmp_path, some_run(), [regions], detrend=True, **BAND)
     reduced = reduce_covered(cleaned, series.seen, [regions], ["mean", "median"])
     assert reduced.signals[0]["median"].shape == (N_VOLUMES, 3)
@@ -293,7 +307,7 @@ def test_a_file_that_cannot_be_made_is_named(tmp_path):
         gathered(volumes, np.arange(9), tmp_path / "nowhere" / "raw")
     series = gathered(volumes, np.arange(9), tmp_path / "raw")
     with pytest.raises(OSError, match="nowhere/cleaned"):
-        clean_voxels(series, prepare(N_VOLUMES), tmp_path / "nowhere" / "cleaned")
+        clean_elements(series, prepare_cleaner(N_VOLUMES), tmp_path / "nowhere" / "cleaned")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
@@ -304,17 +318,17 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path):
     assert caught.value.errno == errno.ENOSPC
     series = gathered(volumes, np.arange(9), tmp_path / "raw")
     with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
-        clean_voxels(series, prepare(N_VOLUMES), Path("/dev/full"))
+        clean_elements(series, prepare_cleaner(N_VOLUMES), Path("/dev/full"))
 
 
 @pytest.mark.parametrize("spoiled", ["raw", "cleaned"])
 def test_a_file_that_became_shorter_is_named(tmp_path, spoiled):
-    regions = find_regions(some_labels(), IDS)
+    regions = regions_of(some_labels(), IDS)
     series, cleaned = cleaned_run(tmp_path, some_run(), [regions])
     content = (tmp_path / spoiled).read_bytes()
     (tmp_path / spoiled).write_bytes(content[:-3])
     if spoiled == "raw":
-        request = partial(clean_voxels, series, prepare(N_VOLUMES), tmp_path / "other")
+        request = partial(clean_elements, series, prepare_cleaner(N_VOLUMES), tmp_path / "other")
     else:
         request = partial(reduce_covered, cleaned, series.seen, [regions], ["mean"])
     with pytest.raises(OSError, match=f"{spoiled}: ends early"):
@@ -326,29 +340,30 @@ def test_a_damaged_run_is_named_and_not_the_file_of_series(tmp_path):
     content = (tmp_path / "run.nii.gz").read_bytes()
     (tmp_path / "run.nii.gz").write_bytes(content[: len(content) // 2])
     with pytest.raises(OSError, match=r"run\.nii\.gz: only \d+ of 60 volumes are whole"):
-        gathered(open_volumes(tmp_path / "run.nii.gz"), np.arange(9), tmp_path / "raw")
+        gathered(open_run_data(tmp_path / "run.nii.gz"), np.arange(9), tmp_path / "raw")
 
 
 def test_a_cleaner_of_another_length_is_refused(tmp_path):
     series = gathered(image_of(some_run()), np.array([2, 4]), tmp_path / "raw")
-    with pytest.raises(ValueError, match="60 volumes, but is to be cleaned as a run of 59"):
-        clean_voxels(series, prepare(59), tmp_path / "cleaned")
+    with pytest.raises(ValueError, match="60 volumes, but the cleaner is for a run of 59"):
+        clean_elements(series, prepare_cleaner(59), tmp_path / "cleaned")
 
 
 MEASURED = """
 import sys, numpy as np
 from pathlib import Path
-from bids_labelx.extraction.cleaner import prepare
+from bids_labelx.extraction.clean import prepare_cleaner
 from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.reduce import Regions
-from bids_labelx.extraction.stream import open_volumes
-from bids_labelx.extraction.voxels import clean_voxels, gather_voxels
+from bids_labelx.extraction.formats import open_run_data
+from bids_labelx.extraction.elements import clean_elements, gather_elements
 run, folder = sys.argv[1:]
-volumes = open_volumes(run)
-voxels = np.arange(volumes.n_voxels)
-series = gather_voxels(*watch(volumes, voxels), Path(folder) / "raw")
-cleaner = prepare(volumes.n_volumes, detrend=True, t_r=2, filter="butterworth", low_pass=0.1)
-cleaned = clean_voxels(series, cleaner, Path(folder) / "cleaned")
+volumes = open_run_data(run)
+voxels = np.arange(volumes.n_elements)
+series = gather_elements(*watch(volumes, voxels), Path(folder) / "raw")
+options = {"detrend": True, "t_r": 2, "filter": "butterworth", "low_pass": 0.1}
+cleaner = prepare_cleaner(volumes.n_volumes, **options)
+cleaned = clean_elements(series, cleaner, Path(folder) / "cleaned")
 reduce_covered(cleaned, series.seen, [Regions(voxels, voxels % 9, 9)], ["mean"])
 lines = Path("/proc/self/status").read_text().splitlines()
 print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
@@ -382,11 +397,11 @@ def test_peak_memory_of_a_process_does_not_grow_with_the_run(tmp_path):
 
 def test_memory_does_not_grow_with_the_number_of_voxels(tmp_path):
     data = np.random.default_rng(0).normal(100, 5, (32, 32, 16, 50)).astype("f4")
-    volumes, cleaner, peaks = image_of(data), prepare(50, detrend=True), []
+    volumes, cleaner, peaks = image_of(data), prepare_cleaner(50, detrend=True), []
     for n_voxels in (1000, 16000):
         series = gathered(volumes, np.arange(n_voxels), tmp_path / "raw")
         tracemalloc.start()
-        clean_voxels(series, cleaner, tmp_path / "cleaned")
+        clean_elements(series, cleaner, tmp_path / "cleaned")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     # The cleaned series of 15000 more voxels are 6 MB.

@@ -8,7 +8,12 @@ import pandas as pd
 import pytest
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.group.coverage import CoverageSums, checked_coverage, coverage_name, other_labels
+from bids_labelx.group.coverage_sums import (
+    CoverageSums,
+    checked_coverage,
+    coverage_name,
+    other_labels,
+)
 
 WriteRun = Callable[..., Path]
 

@@ -9,7 +9,7 @@ import pytest
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import write_tsv
-from bids_labelx.group.matrices import (
+from bids_labelx.group.mean_matrices import (
     SubjectMatrix,
     combination_of,
     matrix_name,
@@ -189,9 +189,10 @@ def test_broken_matrices_are_left_out_and_told(tmp_path: Path) -> None:
     assert mean.runs == 2
     expected = np.arctanh([matrix_of(0)[0, 1], matrix_of(2)[0, 1]]).mean()
     assert mean.mean[0, 1] == pytest.approx(expected, abs=1e-8)
-    ((file, problem),) = broken
+    ((file, failure),) = broken
     assert file.row == ("row 1",)
-    assert str(problem).startswith(f"sub-01: {tmp_path / '1.tsv'}: ")
+    assert failure.entities == {"sub": "01"}
+    assert failure.message.startswith(f"{tmp_path / '1.tsv'}: ")
 
 
 def test_there_is_no_mean_of_broken_matrices_alone(tmp_path: Path) -> None:

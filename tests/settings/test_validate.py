@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
-from bids_labelx import settings as settings_module
-from bids_labelx.errors import BadDataError, MissingInputError, UsageError
-from bids_labelx.extraction import reduce
-from bids_labelx.measures.connectivity import MEASURES
-from bids_labelx.settings import Settings, make_settings, read_options, to_toml
+from bids_labelx.errors import UsageError
+from bids_labelx.settings import Settings, make_settings
 
 NEEDED = {
     "bids_dir": "in",
@@ -50,6 +46,14 @@ def test_all_mistakes_are_listed_at_once() -> None:
     assert caught.value.exit_code == 64
 
 
+def test_all_wrong_words_of_one_option_are_listed() -> None:
+    wrong = {**NEEDED, "statistic": ["mode", "mean", "x"], "task_id": ["rest", "task-a/b", "c/d"]}
+    with pytest.raises(UsageError) as caught:
+        make_settings(wrong)
+    assert "--statistic 'mode', 'x': choose from mean" in str(caught.value)
+    assert "--task-id 'task-a/b', 'c/d': a label has letters" in str(caught.value)
+
+
 @pytest.mark.parametrize("value", ["nan", "-0.1", "two", "inf"])
 def test_a_coverage_that_is_no_share_is_refused(value: str) -> None:
     with pytest.raises(UsageError, match="from 0 to 1"):
@@ -82,32 +86,6 @@ def test_standardised_voxels_need_cleaned_ones() -> None:
     assert make_settings({**given, "clean_level": "voxel"}).standardize_voxels
 
 
-def test_the_choices_of_the_options_are_what_the_core_can_do() -> None:
-    """They stand twice, as settings must not load numpy for `--help`."""
-    assert settings_module.STATISTICS == reduce.STATISTICS
-    assert set(settings_module.CONNECTIVITY) == {*MEASURES, "none"}
-
-
-def test_settings_cannot_be_changed() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        make_settings(NEEDED).nprocs = 3  # type: ignore[misc]
-
-
-def test_settings_come_back_from_toml_the_same(tmp_path: Path) -> None:
-    options = {
-        **NEEDED,
-        "space": ["MNI152NLin6Asym"],
-        "atlas": ['odd "name", with\ttab.nii'],
-        "min_coverage": 0.25,
-        "statistic": ["mean", "variance"],
-        "work_dir": "w",
-        "stop_on_first_crash": True,
-    }
-    settings = make_settings(options)
-    (tmp_path / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
-    assert make_settings(read_options(tmp_path / "settings.toml")) == settings
-
-
 def test_every_setting_can_be_given_as_an_option() -> None:
     with pytest.raises(UsageError) as caught:
         make_settings({field.name: object() for field in dataclasses.fields(Settings)})
@@ -117,11 +95,3 @@ def test_every_setting_can_be_given_as_an_option() -> None:
 def test_an_unknown_key_in_a_file_is_named() -> None:
     with pytest.raises(UsageError, match="--smoothness: there is no such option"):
         make_settings({**NEEDED, "smoothness": 3})
-
-
-def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
-    (tmp_path / "bad.toml").write_text("a = = 1")
-    with pytest.raises(BadDataError, match=r"bad\.toml"):
-        read_options(tmp_path / "bad.toml")
-    with pytest.raises(MissingInputError, match=r"none\.toml"):
-        read_options(tmp_path / "none.toml")

@@ -1,0 +1,76 @@
+"""Environment variables and signal handlers for as long as the app runs."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from bids_labelx.errors import Stopped
+from bids_labelx.files import INVOCATION
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, and set them back at the end."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def invocation_variables() -> dict[str, str]:
+    """Environment variables of this invocation, in all of its processes.
+
+    ``BIDS_LABELX_INVOCATION`` is its machine and process, which its temporary files are named
+    after. nipype would ask a server for its newest version without ``NO_ET``, and names jobs of
+    clusters after ``LOGNAME``; where the user has set these, they stay.
+    """
+    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
+    return {
+        INVOCATION: f"{machine}.{os.getpid()}",
+        "NO_ET": os.environ.get("NO_ET", "1"),
+        "LOGNAME": os.environ.get("LOGNAME") or _login_name(),
+    }
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid{os.getuid()}"
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into `Stopped`."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's, and whoever runs this in another one has their own way.
+        yield
+        return
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop(number: int, _: object) -> None:
+        # A second signal is not to cut short what the first one brings about.
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)
+        raise Stopped(number)
+
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,124 @@
+"""Images opened for reading, each by the reader that is registered for its format."""
+
+from __future__ import annotations
+
+import glob
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
+
+from bids_labelx.extraction import nifti, sliced
+from bids_labelx.extraction.run_data import RunData, stack_volumes
+
+Image = str | os.PathLike[str] | SpatialImage
+
+_LOAD_ERRORS = (ImageFileError, HeaderDataError, EOFError, zlib.error)
+
+
+class Format(NamedTuple):
+    """A reader: which nibabel images it is for, and how it opens one with a name."""
+
+    recognises: Callable[[Any], bool]
+    open: Callable[[str, Any], RunData]
+
+
+# The first that recognises an image opens it. A format is a module and a line here.
+FORMATS = (
+    Format(nifti.is_nifti, nifti.open_nifti),
+    Format(sliced.is_on_grid, sliced.open_sliced),
+)
+
+
+def open_run_data(image: Image | Sequence[Image]) -> RunData:
+    """Open an image for reading volume by volume; reads headers only.
+
+    ``.nii.gz`` is decompressed once from beginning to end, ``.nii`` is memory-mapped a block at
+    a time, and any other format or array is sliced through nibabel. A nibabel image whose data
+    still lie in a file is read from that file.
+
+    Parameters
+    ----------
+    image
+        Path or nibabel image with 3 dimensions or 4, or more where only one of the further ones
+        is longer than 1. Or a list or tuple of images of one volume each, all on one grid, which
+        are the volumes of a run in the order given, with their scalings applied. Or a path with
+        wildcards of `glob`: the sorted list of the files that match, unless a file has that name.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read as an image or is shorter than its header says.
+    TypeError
+        If `image` is neither a path nor a nibabel image of a known format, or an image in a list
+        has several volumes.
+    ValueError
+        If the image is not 3D or 4D, is empty, or holds complex or colour values; if a list is
+        empty or its images are on different grids; if no file matches the wildcards.
+    """
+    if isinstance(image, (list, tuple)):
+        return stack_volumes([_open_image(one) for one in image])
+    if isinstance(image, (str, os.PathLike)) and glob.has_magic(pattern := os.fspath(image)):
+        path = Path(pattern).expanduser()
+        if not path.exists():
+            files = sorted(glob.glob(str(path)))  # noqa: PTH207, whose advice needs a relative path
+            if not files:
+                raise ValueError(f"no file is called, or matches the pattern, {pattern!r}")
+            return stack_volumes([_open_image(file) for file in files])
+    return _open_image(cast(Image, image))
+
+
+def read_map(image: Image) -> tuple[RunData, np.ndarray]:
+    """Read an image of a single volume: a mask, or labels.
+
+    Returns
+    -------
+    data : RunData
+        The image's description.
+    values : array of shape (n_elements,)
+        As stored where the image holds unscaled integers, so that they stay exact; float64
+        otherwise.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError
+        As from `open_run_data`, and a ValueError if there is more than one volume.
+    """
+    data = open_run_data(image)
+    if data.n_volumes != 1:
+        raise ValueError(f"{data.name}: expected a 3D image, found {data.n_volumes} volumes")
+    # To the end of the one block there is: only there is the checksum compared.
+    for _, raw in data.blocks(1):
+        values = data.scale(raw) if data.dtype.kind == "f" or data.scaled else np.array(raw)
+    return data, values[0]
+
+
+def _open_image(image: Image) -> RunData:
+    """Open one image; see `open_run_data`."""
+    if isinstance(image, (str, os.PathLike)):
+        name = os.fspath(image)
+        image = _load(name)
+    else:
+        name = getattr(image, "get_filename", lambda: None)() or "in-memory image"
+    for one in FORMATS:
+        if one.recognises(image):
+            return one.open(name, image)
+    raise TypeError(
+        f"{name}: expected a path or a nibabel image on a 3D grid, found {type(image).__name__}"
+    )
+
+
+def _load(name: str) -> Any:
+    """Read an image's header, with every kind of unreadable file turned into an OSError."""
+    try:
+        return nib.load(name)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: no such file") from None
+    except _LOAD_ERRORS as error:
+        raise OSError(f"{name}: cannot be read as an image ({error})") from error

@@ -1,0 +1,136 @@
+"""A run as a sequence of flat arrays of values in time, read in blocks.
+
+Memory depends on the number of elements and the block size only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bids_labelx.extraction.space import Space
+
+_BLOCK_ELEMENTS = 1 << 22
+
+Blocks = Iterator[tuple[int, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run, or anything else with one value per element and volume, as it is stored.
+
+    Attributes
+    ----------
+    name
+        The path, or ``in-memory image``; for messages.
+    space
+        The elements that each volume has a value of.
+    n_volumes
+        Number of volumes; 1 for a single map, such as a mask.
+    dtype
+        Data type of the stored values, with its byte order.
+    read_blocks
+        Gives what `blocks` does for a size.
+    slope, inter
+        ``value = slope * stored + inter``.
+    """
+
+    name: str
+    space: Space
+    n_volumes: int
+    dtype: np.dtype
+    read_blocks: Callable[[int], Blocks] = field(repr=False)
+    slope: float = 1.0
+    inter: float = 0.0
+
+    @property
+    def n_elements(self) -> int:
+        """Number of values in one volume."""
+        return self.space.n_elements
+
+    @property
+    def scaled(self) -> bool:
+        """Whether values differ from what is stored."""
+        return self.slope != 1.0 or self.inter != 0.0
+
+    def blocks(self, size: int | None = None) -> Blocks:
+        """Yield the volumes in their order, up to `size` at a time.
+
+        Parameters
+        ----------
+        size
+            Volumes in a block; the last block may hold fewer. Unless given, as many as make up
+            about 4 million values, which is 32 MB as float64.
+
+        Yields
+        ------
+        first : int
+            Index of the block's first volume.
+        raw : array of shape (n, n_elements), of the stored data type
+            Stored values, unscaled, in the order of the space. The array is valid until the next
+            block is asked for: its memory may then be used again. It may be read-only.
+
+        Raises
+        ------
+        ValueError
+            If `size` is below 1.
+        OSError
+            If the file ends early or its compressed data are damaged.
+        """
+        if size is None:
+            size = max(1, _BLOCK_ELEMENTS // self.n_elements)
+        if size < 1:
+            raise ValueError(f"a block holds at least 1 volume, got a size of {size}")
+        return self.read_blocks(size)
+
+    def scale(self, raw: np.ndarray) -> np.ndarray:
+        """Turn stored values into values: ``slope * raw + inter``, a new float64 array."""
+        values = raw.astype(np.float64)
+        if self.slope != 1.0:
+            values *= self.slope
+        if self.inter != 0.0:
+            values += self.inter
+        return values
+
+    def unscaled(self, **changes: Any) -> RunData:
+        """Give a copy with some attributes changed, whose stored values need no scaling."""
+        return replace(self, slope=1.0, inter=0.0, **changes)
+
+
+def stack_volumes(parts: Sequence[RunData]) -> RunData:
+    """Give images of one volume each, all in one space, as the volumes of one run."""
+    if not parts:
+        raise ValueError("expected an image or a list of 3D images, found an empty list")
+    first = parts[0]
+    for index, part in enumerate(parts):
+        if part.n_volumes != 1:
+            raise TypeError(
+                "Input data has incompatible dimensionality: Expected dimension is 4D and you "
+                "provided a list of 4D images (5D). Each image of a list is one volume, but "
+                f"image #{index} ({part.name}) has {part.n_volumes}."
+            )
+        if not first.space.same(part.space):
+            raise ValueError(
+                f"Field of view of image #{index} ({part.name}) is not that of image #0 "
+                f"({first.name}):\nimage #{index}: {part.space}\nimage #0: {first.space}"
+            )
+    dtype = np.result_type(*(np.float64 if part.scaled else part.dtype for part in parts))
+    name = first.name if len(parts) == 1 else f"{first.name} and {len(parts) - 1} more"
+    read = partial(_stacked_blocks, parts, dtype)
+    return first.unscaled(name=name, n_volumes=len(parts), dtype=dtype, read_blocks=read)
+
+
+def _stacked_blocks(parts: Sequence[RunData], dtype: np.dtype, size: int) -> Blocks:
+    """Blocks of a run whose volumes are images of their own, in a buffer that is used again."""
+    buffer = np.empty((min(size, len(parts)), parts[0].n_elements), dtype)
+    for first in range(0, len(parts), size):
+        block = buffer[: len(parts) - first]
+        for row, part in zip(block, parts[first : first + size], strict=True):
+            # Asked for to the end, a compressed file is checked to its end.
+            for _, raw in part.blocks(1):
+                row[:] = part.scale(raw[0]) if part.scaled else raw[0]
+        yield first, block

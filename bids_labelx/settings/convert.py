@@ -1,0 +1,116 @@
+"""Converters: what was typed or read from a file in, a checked value out, or a ValueError."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+
+
+def path(value: Any) -> Path:
+    """An absolute path."""
+    # Absolute, so that a node that works in another folder finds it; not resolved, so that
+    # messages and sidecars show the path that the user knows.
+    return Path(os.path.abspath(Path(str(value)).expanduser()))  # noqa: PTH100
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """One or several texts, each once."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(dict.fromkeys(str(item) for item in items))
+
+
+def each(convert: Callable[[str], T]) -> Callable[[Any], tuple[T, ...]]:
+    """One or several values, each once; the error lists all that are wrong."""
+
+    def convert_all(value: Any) -> tuple[T, ...]:
+        found, wrong, expected = [], [], ""
+        for word in words(value):
+            try:
+                found.append(convert(word))
+            except ValueError as error:
+                wrong.append(repr(word))
+                expected = str(error).removeprefix(repr(word))
+        if wrong:
+            raise ValueError(", ".join(wrong) + expected)
+        return tuple(dict.fromkeys(found))
+
+    return convert_all
+
+
+def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
+    """Labels of an entity, with or without ``key-`` before them."""
+
+    def convert(word: str) -> str:
+        label = word.removeprefix(f"{key}-")
+        if not re.fullmatch(r"[A-Za-z0-9+]+", label):
+            raise ValueError(f"{word!r}: a label has letters and digits only")
+        return label
+
+    return each(convert)
+
+
+def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
+    """One of the allowed words."""
+
+    def convert(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"{value!r}: choose from {', '.join(allowed)}")
+        return str(value)
+
+    return convert
+
+
+def number(expected: str, valid: Callable[[float], bool]) -> Callable[[Any], float]:
+    """A number for which `valid` holds."""
+
+    def convert(value: Any) -> float:
+        try:
+            found = float(value)
+        except ValueError:
+            found = float("nan")
+        if not valid(found):
+            raise ValueError(f"{value!r}: {expected} is expected")
+        return found
+
+    return convert
+
+
+def above_zero(what: str) -> Callable[[Any], float]:
+    """A finite number above 0."""
+    return number(f"{what} above 0", lambda found: 0 < found < float("inf"))
+
+
+def share(value: Any) -> float:
+    """A number from 0 to 1."""
+    return number("a number from 0 to 1", lambda found: 0 <= found <= 1)(value)
+
+
+def whole(minimum: int, expected: str = "") -> Callable[[Any], int]:
+    """A whole number from `minimum` on."""
+
+    def convert(value: Any) -> int:
+        try:
+            found = int(value)
+        except ValueError:
+            found = minimum - 1
+        if found < minimum:
+            expect = expected or f"a whole number from {minimum}"
+            raise ValueError(f"{value!r}: {expect} is expected")
+        return found
+
+    return convert
+
+
+def dummy_scans(value: Any) -> int | Literal["auto"]:
+    """A number of volumes or ``auto``."""
+    return "auto" if value == "auto" else whole(0, "a number of volumes or auto")(value)
+
+
+def mask(value: Any) -> str | Path:
+    """``brain``, ``none`` or the path of an image."""
+    return str(value) if value in ("brain", "none") else path(value)

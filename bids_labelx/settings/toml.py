@@ -1,0 +1,61 @@
+"""Settings out of and into TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.settings.entry import options_of
+from bids_labelx.settings.table import Settings
+
+
+def to_toml(settings: Settings) -> str:
+    """The settings as TOML, without those that are None."""
+    import tomli_w
+
+    values = {one.name: getattr(settings, one.name) for one in options_of(Settings)}
+    return tomli_w.dumps({name: _plain(v) for name, v in values.items() if v is not None})
+
+
+def changed_options(options: Mapping[str, Any]) -> dict[str, str]:
+    """Of options as `to_toml` writes them those that differ from the defaults, as one types them.
+
+    Those that decide only where and how the app runs are not among them.
+    """
+    changed = {}
+    for option in options_of(Settings):
+        value = options.get(option.name)
+        if option.invocation or value is None or value == _plain(option.default):
+            continue
+        words = value if isinstance(value, list) else [value]
+        as_word = {True: "yes", False: "no"}
+        changed[option.shown] = " ".join(
+            as_word[one] if isinstance(one, bool) else str(one) for one in words
+        )
+    return changed
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """Options out of a TOML file that `to_toml` wrote or a person did.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where there is no such file, or it is not TOML.
+    """
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingInputError(f"--config-file {path}: cannot be read ({error})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadDataError(f"--config-file {path}: not a TOML file ({error})") from None

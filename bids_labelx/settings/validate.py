@@ -1,0 +1,82 @@
+"""Options, as they come from the command line or a file, validated into settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bids_labelx.errors import UsageError
+from bids_labelx.settings.entry import options_of
+from bids_labelx.settings.table import Settings
+
+
+def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) -> Settings:
+    """Validate options into settings.
+
+    Parameters
+    ----------
+    options
+        Values by field name; those that are None count as not given.
+    problems
+        Mistakes found before (unknown options, say), to be listed with those found here.
+
+    Raises
+    ------
+    UsageError
+        With all mistakes at once, a line each.
+    """
+    found = list(problems)
+    values: dict[str, Any] = {}
+    known = {one.name: one for one in options_of(Settings)}
+    for name, value in options.items():
+        if value is None:
+            continue
+        if name not in known:
+            found.append(f"--{name.replace('_', '-')}: there is no such option")
+            continue
+        try:
+            values[name] = known[name].converted(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            found.append(f"{known[name].shown} {error}")
+    missing = [o.shown for o in known.values() if o.group is None and options.get(o.name) is None]
+    if missing:
+        found.append(
+            f"missing: {', '.join(missing)} "
+            "(bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options])"
+        )
+    found += _contradictions(values)
+    if found:
+        raise UsageError("\n".join(found))
+    return Settings(**values)
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with options that are right by themselves."""
+    found = []
+    if values.get("analysis_level") == "participant" and not (
+        values.get("atlas") or values.get("atlas_dataset") or values.get("reports_only")
+    ):
+        found.append(
+            "no atlas: give --atlas IMAGE, or --atlas-dataset DIR and perhaps --atlas NAME[:SEG]"
+        )
+    if values.get("analysis_level") == "group" and values.get("reports_only"):
+        found.append(
+            "--reports-only: is for the participant level; group reads nothing but outputs anyway"
+        )
+    if "bids_dir" in values and values.get("output_dir") == values["bids_dir"]:
+        found.append("OUTPUT_DIR is BIDS_DIR: choose a folder of its own for the output")
+    if "bids_database_dir" in values and values["bids_database_dir"] in (
+        values.get("bids_dir"),
+        values.get("output_dir"),
+    ):
+        found.append("--bids-database-dir is BIDS_DIR or OUTPUT_DIR: choose a folder of its own")
+    if values.get("standardize_voxels") and values.get("clean_level") != "voxel":
+        found.append("--standardize-voxels: voxels are denoised with --clean-level voxel only")
+    if len(values.get("connectivity", ())) > 1 and "none" in values["connectivity"]:
+        found.append("--connectivity: 'none' stands alone")
+    without = values.get("connectivity") == ("none",)
+    for name in ("exact_volumes", "concatenate"):
+        if without and values.get(name):
+            shown = "--" + name.replace("_", "-")
+            found.append(f"{shown}: makes matrices, but --connectivity is none")
+    return found

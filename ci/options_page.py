@@ -1,0 +1,44 @@
+"""The page of all options: ``python ci/options_page.py > docs/options.md``."""
+
+from __future__ import annotations
+
+from bids_labelx.app.options import grouped_options
+from bids_labelx.settings.entry import Option
+
+
+def options_page() -> str:
+    """The documentation's page of all options."""
+    lines = [
+        "# Options",
+        "",
+        "Made from the table of options in `bids_labelx/settings/table.py`. Each is accepted with",
+        "hyphens or underscores. `…` stands for several values. In a `settings.toml`, which",
+        "`--config-file` reads, they are called as here, with underscores and without the dashes.",
+    ]
+    for heading, options in grouped_options().items():
+        lines += ["", f"## {heading or 'arguments'}", "", "| option | level | |", "|---|---|---|"]
+        lines += [_row(one) for one in options]
+    changing = [f"`{o.shown}`" for rows in grouped_options().values() for o in rows if o.content]
+    lines += [
+        "",
+        "## Changed contents",
+        "",
+        "These change the contents of files and not their names: " + ", ".join(changing) + ".",
+        "An invocation that would change existing files is refused, with the settings that",
+        "differ; `--overwrite` replaces the files.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(one: Option) -> str:
+    names = one.names
+    if one.flag and one.default is None:
+        names.append(one.shown.replace("--", "--no-"))
+    if not one.flag and one.group is not None:
+        names[-1] += f" {one.placeholder}{'…' * one.many}"
+    cells = (", ".join(f"`{name}`" for name in names), one.level, one.description)
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    print(options_page(), end="")

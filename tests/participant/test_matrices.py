@@ -1,0 +1,74 @@
+"""Matrices of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_labelx.denoise import AppliedStrategy
+from bids_labelx.errors import BadDataError
+from bids_labelx.participant.matrices import connect_run
+from bids_labelx.participant.records import (
+    Denoised,
+    MatrixKey,
+    SeriesKey,
+    load_record,
+    save_record,
+)
+from bids_labelx.settings import ConnectivityOptions
+
+
+def denoised(signals: Mapping[SeriesKey, np.ndarray], kept: np.ndarray) -> Denoised:
+    applied = AppliedStrategy((), kept, int(kept.sum()), {}, None, pd.DataFrame())
+    return Denoised({key.strategy: applied for key in signals}, {}, signals, {})
+
+
+def test_matrices_are_made_of_every_series_and_survive_the_disk(tmp_path: Path) -> None:
+    series = np.random.default_rng(0).standard_normal((30, 4))
+    # A name of a strategy may hold what separates words elsewhere.
+    signals = {SeriesKey(0, "mean", "24P/GSR"): series, SeriesKey(1, "sum", "simple"): series}
+    matrices = connect_run(denoised(signals, np.ones(30, bool)), ConnectivityOptions())
+    save_record(tmp_path / "m.pkl", matrices)
+    back = load_record(tmp_path / "m.pkl", dict)
+    first = MatrixKey(0, "mean", "24P/GSR", "correlation")
+    assert set(back) == {first, MatrixKey(1, "sum", "simple", "correlation")}
+    np.testing.assert_allclose(back[first], np.corrcoef(series.T))
+
+
+def test_a_record_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
+    save_record(tmp_path / "m.pkl", [1, 2])
+    with pytest.raises(TypeError, match=r"m\.pkl: expected Denoised, found list"):
+        load_record(tmp_path / "m.pkl", Denoised)
+
+
+def test_too_few_volumes_for_a_matrix_are_an_error_that_names_the_strategy() -> None:
+    signals = {SeriesKey(0, "mean", "simple"): np.ones((2, 4))}
+    with pytest.raises(BadDataError, match=r"correlation after simple: .*at least 3"):
+        connect_run(denoised(signals, np.ones(2, bool)), ConnectivityOptions())
+
+
+def test_censored_volumes_count_in_no_matrix_whatever_stands_in_their_rows() -> None:
+    series = np.random.default_rng(0).standard_normal((30, 4))
+    kept = np.arange(30) % 3 > 0
+    expected = np.corrcoef(series[kept].T)
+    for rows in (np.nan, 1000.0):
+        series[~kept] = rows
+        found = connect_run(
+            denoised({SeriesKey(0, "mean", "a"): series}, kept), ConnectivityOptions()
+        )
+        np.testing.assert_allclose(found[MatrixKey(0, "mean", "a", "correlation")], expected)
+
+
+def test_matrices_of_the_first_volumes_are_those_of_as_many_kept() -> None:
+    series = np.random.default_rng(0).standard_normal((30, 4))
+    kept = np.arange(30) % 3 > 0
+    options = ConnectivityOptions(exact_volumes=(10, 25))
+    found = connect_run(denoised({SeriesKey(0, "mean", "a"): series}, kept), options)
+    assert {key.first for key in found} == {None, 10}
+    np.testing.assert_allclose(
+        found[MatrixKey(0, "mean", "a", "correlation", 10)], np.corrcoef(series[kept][:10].T)
+    )
