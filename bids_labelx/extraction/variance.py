@@ -172,7 +172,7 @@ def _components(series: np.ndarray) -> np.ndarray:
     as the run is long, however many voxels were chosen.
     """
     powers, vectors = linalg.eigh(series @ series.T)
-    independent = powers > powers[-1] * len(series) * _EPS
+    independent = powers > powers[-1] * max(series.shape) * _EPS
     vectors = vectors[:, independent][:, ::-1]
     peaks = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[np.newaxis], axis=0)
     return vectors * np.sign(peaks)
