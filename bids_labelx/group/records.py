@@ -1,4 +1,4 @@
-"""What the steps of the group level hand each other."""
+"""Records that the steps of the group level hand on."""
 
 from __future__ import annotations
 

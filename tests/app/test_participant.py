@@ -296,7 +296,7 @@ def test_a_mistake_in_our_own_code_fails_its_run_with_a_reason(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("bids_labelx.participant.denoise_run.clean_run", broken)
+    monkeypatch.setattr("bids_labelx.participant.denoise_run.denoise_signals", broken)
     assert run_participants(settings_for(tmp_path / "ds", atlas_dataset)) == 1
     assert "ZeroDivisionError: oh" in capsys.readouterr().err
 
