@@ -48,8 +48,9 @@ class Bar:
         found = self.value(sides[0], *sides[1:])  # type: ignore[arg-type]
         held = found <= self.limit if self.at_most else found >= self.limit
         words = "at most" if self.at_most else "at least"
-        text = self.what.format(f"{self.limit:.3g}")
-        return f"{words} {text}: {found:.3g}, {'held' if held else '**not held**'}"
+        # Three significant digits, without an exponent.
+        limit, value = (f"{float(f'{number:.3g}'):g}" for number in (self.limit, found))
+        return f"{words} {self.what.format(limit)}: {value}, {'held' if held else '**not held**'}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,16 +111,17 @@ def option(default: Any, convert: Callable[[Any], Any] | None = None, **entry: A
 
 
 def options_of(kind: type[Any]) -> list[Option]:
-    """The options that a dataclass declares: its own, then those of the classes it extends."""
+    """The options that a dataclass declares, group by group, its own before inherited ones."""
     types = typing.get_type_hints(kind)
-    order = [name for one in kind.__mro__ for name in inspect.get_annotations(one)]
-    fields = sorted(dataclasses.fields(kind), key=lambda field: order.index(field.name))
-    return [
+    found = [
         dataclasses.replace(
             field.metadata["option"],
             name=field.name,
             type=types[field.name],
             default=None if field.default is dataclasses.MISSING else field.default,
         )
-        for field in fields
+        for field in dataclasses.fields(kind)
     ]
+    found.sort(key=lambda one: one.name not in kind.__annotations__)
+    groups = list(dict.fromkeys(one.group for one in found))
+    return sorted(found, key=lambda one: groups.index(one.group))
