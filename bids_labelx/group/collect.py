@@ -20,7 +20,7 @@ from bids_labelx.group.coverage_sums import (
 )
 from bids_labelx.group.mean_matrices import AVERAGED, combination_of, matrix_name
 from bids_labelx.group.quality_rows import add_failure, add_failures, add_series
-from bids_labelx.group.records import MatrixFile, Row, RowKey
+from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.results import read_series, series_paths
 

@@ -18,7 +18,7 @@ import numpy as np
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.files import whole_file
 from bids_labelx.group.mean_matrices import SubjectMatrix, edges_name, relationship
-from bids_labelx.group.records import Row, RowKey, mean_fd
+from bids_labelx.group.rows import Row, RowKey, mean_fd
 
 # Rows of what is one value per participant, in one piece of the file.
 _ROWS = 1024

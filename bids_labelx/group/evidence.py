@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bids_labelx.group.records import Row
+from bids_labelx.group.rows import Row
 
 # The middle bar is about zero.
 HISTOGRAM = np.linspace(-1, 1, 42)

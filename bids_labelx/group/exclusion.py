@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bids_labelx.group.records import Row
+from bids_labelx.group.rows import Row
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.group.moments import Moments
-from bids_labelx.group.records import MatrixFile
+from bids_labelx.group.rows import MatrixFile
 from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z
 from bids_labelx.names import build_name, camel
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, Failure
-from bids_labelx.group.records import Row, RowKey
+from bids_labelx.group.rows import Row, RowKey
 from bids_labelx.measures.quality import qc_row
 from bids_labelx.outputs.results import Series
 

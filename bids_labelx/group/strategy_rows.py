@@ -10,7 +10,7 @@ import numpy as np
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
-from bids_labelx.group.records import Row, RowKey, mean_fd
+from bids_labelx.group.rows import Row, RowKey, mean_fd
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.results import RESULT_ENTITIES

@@ -12,7 +12,7 @@ import pandas as pd
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.group.coverage_sums import CoverageSums, coverage_name
 from bids_labelx.group.mean_matrices import MeanMatrix, matrix_name, matrix_sidecar
-from bids_labelx.group.records import Row
+from bids_labelx.group.rows import Row
 
 _MADE = (
     "group_atlas-*_coverage.tsv",

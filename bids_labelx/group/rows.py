@@ -1,4 +1,4 @@
-"""Records that the steps of the group level hand on."""
+"""Rows of the group level, and the matrix files behind them."""
 
 from __future__ import annotations
 
