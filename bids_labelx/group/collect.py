@@ -20,7 +20,7 @@ from bids_labelx.group.coverage_sums import (
 )
 from bids_labelx.group.mean_matrices import AVERAGED, combination_of, matrix_name
 from bids_labelx.group.quality_rows import add_failure, add_failures, add_series
-from bids_labelx.group.records import MatrixFile, Row, RowKey
+from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.results import read_series, series_paths
 
@@ -75,7 +75,7 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _ReadSeries:
     """A series that could be read."""
 
     participant: str
@@ -104,9 +104,9 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
     """
     collected = Collected()
     sums: _Sums = {}
-    taken: list[_Taken] = []
+    read: list[_ReadSeries] = []
     for participant in participants:
-        taken += _read_participant(output, participant, collected, sums)
+        read += _read_participant(output, participant, collected, sums)
         theirs = [one for one in failures if one.entities["sub"] == participant]
         add_failures(collected.rows, theirs)
         collected.failures.extend(theirs)
@@ -114,7 +114,7 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
     for atlas, by_layout in sorted(sums.items()):
         collected.atlases[atlas] = max(by_layout.values(), key=lambda one: one.runs)
     refused: set[Path] = set()
-    for one in taken:
+    for one in read:
         labels = collected.atlases[one.atlas]
         if one.sums is labels:
             _add_matrices(one, output, collected)
@@ -130,7 +130,7 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
 
 def _read_participant(
     output: Path, participant: str, collected: Collected, sums: _Sums
-) -> Iterator[_Taken]:
+) -> Iterator[_ReadSeries]:
     """The series that can be read; what cannot goes to the failures."""
     paths = series_paths(output, participant)
     if not paths:
@@ -155,7 +155,7 @@ def _read_participant(
             layouts[layout].add(one.labels, coverage)
             summed[labels] = layouts[layout]
         found = tuple(matrices.get(path, ()))
-        yield _Taken(participant, row, labels, atlas, summed[labels], found)
+        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found)
 
 
 def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
@@ -173,7 +173,7 @@ def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
     return found
 
 
-def _add_matrices(one: _Taken, output: Path, collected: Collected) -> None:
+def _add_matrices(one: _ReadSeries, output: Path, collected: Collected) -> None:
     for path in one.matrices:
         entities = combination_of(parse_name(path).entities)
         if entities["meas"] not in AVERAGED:

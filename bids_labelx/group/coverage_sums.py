@@ -1,4 +1,4 @@
-"""``group_atlas-…_coverage.tsv``: what became of each label of an atlas, over all runs."""
+"""``group_atlas-…_coverage.tsv``: coverage of each label of an atlas over all runs."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def _label(row: tuple[str, str] | None) -> str:
 
 
 def coverage_name(entities: Mapping[str, str]) -> str:
-    """The file's name, by the entities of the atlas; others are left out."""
+    """The file's name, by the entities of the atlas alone."""
     return "group_" + build_name(
         {key: entities[key] for key in ATLAS_ENTITIES if key in entities}, "coverage", ".tsv"
     )

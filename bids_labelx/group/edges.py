@@ -18,7 +18,7 @@ import numpy as np
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.files import whole_file
 from bids_labelx.group.mean_matrices import SubjectMatrix, edges_name, relationship
-from bids_labelx.group.records import Row, RowKey, mean_fd
+from bids_labelx.group.rows import Row, RowKey, mean_fd
 
 # Rows of what is one value per participant, in one piece of the file.
 _ROWS = 1024
@@ -35,7 +35,7 @@ def edges_file(
 ) -> Iterator[Callable[[SubjectMatrix], None]]:
     """Write the edges of one combination, a participant at a time; what is yielded adds one.
 
-    Datasets: ``z`` (n_participants, n_edges), Fisher z as float32, NaN for a lost edge;
+    Datasets: ``z`` (n_participants, n_edges), Fisher z as float32, NaN for an edge without value;
     ``region_1`` and ``region_2`` (n_edges,), the names of the regions, those of the matrix' upper
     triangle row by row; ``participant_id``, ``runs``, ``mean_fd`` (mm, mean over the runs, NaN
     where it is not known) and ``minutes_kept`` (all runs together), each (n_participants,).

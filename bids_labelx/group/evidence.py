@@ -1,4 +1,4 @@
-"""What a page needs to show of QC-FC, in a size that does not grow with edges or participants."""
+"""QC-FC summarised for a page, in a size that does not grow with edges or participants."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bids_labelx.group.records import Row
+from bids_labelx.group.rows import Row
 
 # The middle bar is about zero.
 HISTOGRAM = np.linspace(-1, 1, 42)
 MOST_BINS = 20
 # Quartiles of fewer edges say little.
 FEWEST_IN_BIN = 10
-# As many edges can be told apart as points.
+# More points than this overlap.
 MOST_POINTS = 500
 
 
@@ -57,11 +57,11 @@ class Evidence:
     row
         Its row in ``group_…_qcfc.tsv``.
     edges
-        How QC-FC is distributed, and how it goes with distance.
+        Distribution of QC-FC, and its dependence on distance.
     lost
-        Least, mean and most degrees of freedom that a run lost.
+        Lowest, mean and highest loss of degrees of freedom of a run.
     volumes
-        Mean number of volumes of a run, before any was left out.
+        Mean number of volumes of a run, censored ones included.
     """
 
     entities: Mapping[str, str]
@@ -72,7 +72,7 @@ class Evidence:
 
 
 def summarize_edges(r: np.ndarray, distances: np.ndarray) -> EdgeSummary:
-    """Sum up the edges of one combination.
+    """Summarise the edges of one combination.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def summarize_edges(r: np.ndarray, distances: np.ndarray) -> EdgeSummary:
 
 
 def chance_median(participants: int) -> float:
-    """Median ``|r|`` of two figures that have nothing to do with each other.
+    """Median ``|r|`` of two unrelated variables.
 
     ``t / sqrt(n - 2 + t^2)`` with t the 0.75 quantile of Student's t with n - 2 degrees of
     freedom, which ``r sqrt((n - 2) / (1 - r^2))`` follows where both are normal and independent.

@@ -1,16 +1,16 @@
-"""Which runs are too poor for the group: they keep their row, and enter no mean."""
+"""Group-level exclusion: excluded runs keep their row, and enter no mean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bids_labelx.group.records import Row
+from bids_labelx.group.rows import Row
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run has to meet, after a strategy; None or 0 asks for nothing.
+    """Limits that a run has to meet after a strategy; None or 0 sets none.
 
     Attributes
     ----------
@@ -19,7 +19,7 @@ class Limits:
     min_minutes
         Minutes kept, at least.
     min_coverage_share
-        Share of the atlas' labels that are not lost, at least.
+        Share of the atlas' labels that are not missing, at least.
     """
 
     max_mean_fd: float | None = None
@@ -28,7 +28,7 @@ class Limits:
 
 
 def reasons(row: Row, limits: Limits) -> list[str]:
-    """Why a run is excluded, in words; what is asked for and not known excludes, too."""
+    """Why a run is excluded; a limit on an unknown value excludes, too."""
     found = []
     fd, minutes = row["mean_fd"], row["minutes_kept"]
     if limits.max_mean_fd is not None and (fd is None or fd > limits.max_mean_fd):

@@ -13,7 +13,7 @@ import numpy as np
 
 from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.group.moments import Moments
-from bids_labelx.group.records import MatrixFile
+from bids_labelx.group.rows import MatrixFile
 from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z
 from bids_labelx.names import build_name, camel
 
@@ -69,7 +69,7 @@ class MeanMatrix:
     n
         The number of participants behind each edge; the same shape, whole numbers.
     runs, participants
-        How many there are, whichever regions they lost.
+        How many there are, whichever regions they lack.
     """
 
     mean: np.ndarray
@@ -114,7 +114,7 @@ def _named(combination: Mapping[str, str], end: str) -> str:
 
 
 def relationship(combination: Mapping[str, str]) -> str:
-    """What an edge is, in words."""
+    """The measure of an edge, as text."""
     measure, _, how = AVERAGED[combination["meas"]].partition(", ")
     return f"Fisher z of the {measure}{f' ({how})' if how else ''}"
 
@@ -281,7 +281,7 @@ def _broken(path: Path, found: str) -> BadDataError:
 def matrix_sidecar(
     combination: Mapping[str, str], statistic: str, mean: MeanMatrix
 ) -> dict[str, Any]:
-    """The JSON beside a group matrix; its sources are told by their common entities.
+    """The JSON beside a group matrix; it names its sources by their common entities.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Participants that the input has and the output lacks, as where a job never started."""
+"""Participants of the input without outputs, as where a job never started."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bids_labelx.outputs.results import participants_of
 
 
 def participants_without_output(dataset: Path, known: Collection[str]) -> list[str]:
-    """Participants with a BOLD image in the input that the output says nothing of, sorted.
+    """Participants with a BOLD image in the input and neither results nor failures, sorted.
 
-    The user may have left them out on purpose. Only names of files are looked at.
+    The user may have excluded them on purpose. Only names of files are looked at.
 
     Parameters
     ----------

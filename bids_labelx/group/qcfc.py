@@ -1,4 +1,4 @@
-"""QC-FC: how much of the connectivity over participants goes with their motion.
+"""QC-FC: how connectivity correlates with motion over participants.
 
 Ciric et al. (2017, doi:10.1016/j.neuroimage.2017.03.020) and Parkes et al. (2018,
 doi:10.1016/j.neuroimage.2017.12.073): the correlation over participants of each edge with their

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, Failure
-from bids_labelx.group.records import Row, RowKey
+from bids_labelx.group.rows import Row, RowKey
 from bids_labelx.measures.quality import qc_row
 from bids_labelx.outputs.results import Series
 
@@ -35,18 +35,18 @@ def add_series(rows: dict[RowKey, Row], one: Series) -> RowKey:
         Where the sidecar lacks a figure, or has something else in its place.
     """
     _check(one)
-    whose = _whose(one.run, one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"])
-    row = {**whose, **qc_row(one.sidecar, one.labels), "problem": None}
-    rows.setdefault(_key(whose), row)
-    return _key(whose)
+    entities = _row_entities(one.run, one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"])
+    row = {**entities, **qc_row(one.sidecar, one.labels), "problem": None}
+    rows.setdefault(_key(entities), row)
+    return _key(entities)
 
 
 def add_failures(rows: dict[RowKey, Row], failures: Iterable[Failure]) -> None:
     """Add failures to the rows of their atlases and strategies, which are made if need be."""
     for failure in failures:
         for atlas, strategy in product(failure.atlases, failure.strategies):
-            whose = _whose(failure.entities, atlas, strategy)
-            add_failure(rows.setdefault(_key(whose), whose), failure)
+            entities = _row_entities(failure.entities, atlas, strategy)
+            add_failure(rows.setdefault(_key(entities), entities), failure)
 
 
 def add_failure(row: Row, failure: Failure) -> None:
@@ -57,7 +57,7 @@ def add_failure(row: Row, failure: Failure) -> None:
 
 
 def quality_table(rows: Mapping[RowKey, Row]) -> pd.DataFrame:
-    """All rows, sorted, what is wrong last; counts are whole numbers or have no value."""
+    """All rows, sorted, exclusion and failure last; counts are whole numbers or have no value."""
     table = pd.DataFrame([rows[key] for key in sorted(rows)]).convert_dtypes()
     last = [column for column in ("excluded", "why", "problem") if column in table]
     return table[[*table.columns.drop(last), *last]]
@@ -91,11 +91,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _key(whose: Row) -> RowKey:
-    return tuple(map(str, whose.values()))
+def _key(entities: Row) -> RowKey:
+    return tuple(map(str, entities.values()))
 
 
-def _whose(run: Mapping[str, str], atlas: str, strategy: str) -> Row:
+def _row_entities(run: Mapping[str, str], atlas: str, strategy: str) -> Row:
     """The columns that tell rows apart."""
     rest = {key: value for key, value in run.items() if key not in ("sub", "ses")}
     return {

@@ -1,4 +1,4 @@
-"""``group_atlas-…_qcfc.tsv``: how well each strategy does over the participants."""
+"""``group_atlas-…_qcfc.tsv``: QC-FC, loss of degrees of freedom and modularity by strategy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
-from bids_labelx.group.records import Row, RowKey, mean_fd
+from bids_labelx.group.rows import Row, RowKey, mean_fd
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.results import RESULT_ENTITIES
 
 
 class StrategySums:
-    """What is summed up over the participants of one combination beside the mean.
+    """Running sums over the participants of one combination, beside the mean.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def modularity(mean: np.ndarray, networks: Sequence[str]) -> float | None:
     mean
         Mean Fisher z, shape (n_regions, n_regions); NaN and below 0 count as no edge.
     networks
-        Shape (n_regions,); a region without one is left out.
+        Shape (n_regions,); a region without one does not count.
 
     Returns
     -------

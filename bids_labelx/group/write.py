@@ -1,4 +1,4 @@
-"""Writing what the group level found, and taking away what an earlier start had."""
+"""Files of the group level: writing them, and removing those of an earlier invocation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.group.coverage_sums import CoverageSums, coverage_name
 from bids_labelx.group.mean_matrices import MeanMatrix, matrix_name, matrix_sidecar
-from bids_labelx.group.records import Row
+from bids_labelx.group.rows import Row
 
 _MADE = (
     "group_atlas-*_coverage.tsv",
@@ -79,14 +79,14 @@ def _table(values: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
 
 
 def remove_others(output: Path, written: Iterable[Path]) -> None:
-    """Take away the group's tables, matrices and figures that an earlier start made and this not.
+    """Remove the group's tables, matrices and figures that only an earlier invocation made.
 
     Parameters
     ----------
     output
         The output dataset.
     written
-        What this start made, within the output dataset; the JSON beside a table counts with it.
+        Files of this invocation, within the output dataset; the JSON beside a table counts, too.
     """
     kept = {path for one in written for path in (one, one.with_suffix(".json"))}
     for pattern in _MADE:

@@ -1,6 +1,6 @@
-"""How a run was made, remembered in the output dataset for its report.
+"""Provenance of a run, kept in the output dataset for its report.
 
-What changes from start to start stands here and not in the sidecars: the same input gives the same
+What changes between invocations stands here and not in the sidecars: the same input gives the same
 bytes there.
 """
 
@@ -42,7 +42,7 @@ class Provenance:
 def write_provenance(
     output: Path, entities: Mapping[str, str], seconds: Mapping[str, float | None]
 ) -> None:
-    """Write down that a run was made just now, by the command of this process.
+    """Record that a run was made just now, by the command of this process.
 
     Raises
     ------

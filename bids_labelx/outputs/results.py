@@ -57,7 +57,7 @@ class Series:
 
     @property
     def labels_figure(self) -> Path:
-        """The picture of the labels, within the output dataset."""
+        """The figure of the labels, within the output dataset."""
         return figure_path(self.labels_path, ".png")
 
     def matrices(self) -> list[Path]:
@@ -85,7 +85,7 @@ def series_paths(output: Path, participant: str) -> list[Path]:
 def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
     """The matrices of a participant over several runs, each with its sidecar, sorted.
 
-    Paths are within the output dataset. Those of the first volumes only are left out.
+    Paths are within the output dataset. Those of the first volumes only are not among them.
     """
     found = []
     for path in sorted((output / f"sub-{participant}").glob("**/func/*_relmat.json")):

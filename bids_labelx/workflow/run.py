@@ -63,7 +63,7 @@ def run_graph(
                 else nullcontext(arguments)
             ) as given,
         ):
-            # nipype collects garbage at every poll; what is there need not be gone through.
+            # nipype collects garbage at every poll; what exists by now need not be traversed.
             gc.freeze()
             runner = make_plugin(plugin, {**given, "status_callback": update})
             try:
@@ -91,14 +91,12 @@ def _outcome_of(plan: Plan, records: Path, planned: PlannedRun) -> Outcome:
         outcome = load_record(done, Outcome)
     else:
         outcome = Outcome((Failure(_why_unrecorded(records, planned)),))
-    run, names = planned.run, plan.strategy_names
     failures = (
-        Failure(
-            one.message,
-            run.entities,
-            one.strategies or names,
-            plan.atlas_names[run.space],
-            one.trace,
+        replace(
+            one,
+            entities=planned.run.entities,
+            strategies=one.strategies or plan.strategy_names,
+            atlases=plan.atlas_names[planned.run.space],
         )
         for one in outcome.failures
     )
@@ -106,7 +104,7 @@ def _outcome_of(plan: Plan, records: Path, planned: PlannedRun) -> Outcome:
 
 
 def _why_unrecorded(records: Path, planned: PlannedRun) -> str:
-    """Why a run has no record of its own, in words."""
+    """Why a run has no record of its own."""
     from bids_labelx.workflow.graph import atlas_records
 
     paths = [path for path in atlas_records(records, planned) if path.is_file()]

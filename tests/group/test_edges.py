@@ -11,7 +11,7 @@ import pytest
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.group.edges import edges_file
 from bids_labelx.group.mean_matrices import SubjectMatrix
-from bids_labelx.group.records import MatrixFile, Row, RowKey
+from bids_labelx.group.rows import MatrixFile, Row, RowKey
 
 COMBINATION = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
 NAMES = ["a", "ü", "c"]

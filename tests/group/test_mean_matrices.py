@@ -18,7 +18,7 @@ from bids_labelx.group.mean_matrices import (
     read_matrix,
 )
 from bids_labelx.group.moments import Moments
-from bids_labelx.group.records import MatrixFile
+from bids_labelx.group.rows import MatrixFile
 from bids_labelx.names import parse_name
 
 WriteRun = Callable[..., Path]

@@ -9,7 +9,7 @@ import pytest
 
 from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.group.quality_rows import add_failure, add_failures, add_series, quality_table
-from bids_labelx.group.records import Row, RowKey
+from bids_labelx.group.rows import Row, RowKey
 from bids_labelx.outputs.results import read_series
 
 WriteRun = Callable[..., Path]

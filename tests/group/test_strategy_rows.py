@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import centroids, distances_between
-from bids_labelx.group.records import MatrixFile
+from bids_labelx.group.rows import MatrixFile
 from bids_labelx.group.strategy_rows import StrategySums, modularity
 from bids_labelx.images import read_data
 

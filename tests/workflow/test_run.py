@@ -131,10 +131,10 @@ def test_a_node_that_is_killed_fails_its_run_and_no_other(
         add_run(tmp_path / "ds", f"sub-{sub}_task-rest")
     plain = denoise_run.denoise_signals
 
-    def killed(*arguments: Any, **options: Any) -> Any:
-        if "sub-02" in str(options["confounds"]):
+    def killed(extracted: Any, source: Any, *arguments: Any) -> Any:
+        if "sub-02" in str(source.confounds):
             os.kill(os.getpid(), signal.SIGKILL)
-        return plain(*arguments, **options)
+        return plain(extracted, source, *arguments)
 
     monkeypatch.setattr(denoise_run, "denoise_signals", killed)
     settings = settings_for(tmp_path / "ds", atlas_dataset)

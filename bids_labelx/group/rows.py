@@ -1,4 +1,4 @@
-"""What the steps of the group level hand each other."""
+"""Rows of the group level, and the matrix files behind them."""
 
 from __future__ import annotations
 
