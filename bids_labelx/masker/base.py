@@ -28,8 +28,8 @@ from bids_labelx.masker.inputs import (
     positional,
 )
 from bids_labelx.masker.run import (
-    Extracted,
     Recipe,
+    RunSignals,
     extract_run,
     file_token,
     lay_labels,
@@ -164,7 +164,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
             of nilearn give a vector.
         """
         self._check_fitted()
-        result = imgs if isinstance(imgs, Extracted) else self._run(imgs, confounds, sample_mask)
+        result = imgs if isinstance(imgs, RunSignals) else self._run(imgs, confounds, sample_mask)
         self._tell(result.messages, stacklevel=4)
         self._describe_columns(result.columns)
         return result.signals
@@ -263,12 +263,12 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         assert reduction.mean_image is not None
         return self._grid.to_volume(reduction.mean_image)
 
-    def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> Extracted:
+    def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> RunSignals:
         """Extract and clean one run, or take the result from the cache."""
         if self.verbose > 0:
             print(f"{type(self).__name__}: {open_run_data(imgs).name}")
         table = load_confounds(confounds)
-        extracted: Extracted = self._cached()(
+        extracted: RunSignals = self._cached()(
             imgs, file_token(imgs), table, sample_mask, self._recipe
         )
         if is_3d(imgs):

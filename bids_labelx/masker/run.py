@@ -110,7 +110,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Extracted:
+class RunSignals:
     """Signals of one run.
 
     Attributes
@@ -181,7 +181,7 @@ def extract_run(
     confounds: np.ndarray | None,
     sample_mask: Any,
     recipe: Recipe,
-) -> Extracted:
+) -> RunSignals:
     """Extract and clean the signals of one run.
 
     Parameters
@@ -235,7 +235,7 @@ def extract_run(
         signals[:, reduction.elements_covered[0] == 0] = np.nan
     if data.dtype == np.float32 and recipe.dtype is not None:
         signals = signals.astype(np.float32)
-    return Extracted(signals, columns, tuple(text for text in messages if text))
+    return RunSignals(signals, columns, tuple(text for text in messages if text))
 
 
 def file_token(image: Any) -> object:
