@@ -1,6 +1,6 @@
 """Whether two output folders are the same: same_outputs.py [--but-python] [--but-figures] A B.
 
-Every file has to be there in both with the same bytes. Logs and pages are left out, and of
+Every file has to be there in both with the same bytes. Logs and pages are ignored, and of
 ``dataset_description.json`` what says where it ran: the container and the absolute paths.
 ``--but-python`` also leaves the version of Python out of the sidecars, ``--but-figures`` the
 figures of the pages.

@@ -251,7 +251,7 @@ def prepare_cleaner(
     -----
     UserWarning
         If a column has no mean to express a percentage of; only one volume is kept, which can be
-        neither detrended nor standardised; a cut-off is left out; or the run is too short for
+        neither detrended nor standardised; a cut-off is missing; or the run is too short for
         any cosine.
 
     Notes

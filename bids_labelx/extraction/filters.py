@@ -96,7 +96,7 @@ def choose_filter(
             raise ValueError("the cosine filter needs high_pass, the lowest frequency to keep")
         if low_pass is not None:
             warnings.warn(
-                f"the cosine filter removes slow drifts only: low_pass={low_pass} is left out",
+                f"the cosine filter removes slow drifts only: low_pass={low_pass} is ignored",
                 stacklevel=4,
             )
             low_pass = None
@@ -118,7 +118,7 @@ def choose_filter(
     if low_pass is not None and low_pass >= nyquist:
         warnings.warn(
             f"low_pass={low_pass} is not below {sampling}: there is nothing above it to remove, "
-            "and it is left out",
+            "and it is ignored",
             stacklevel=4,
         )
         low_pass = None

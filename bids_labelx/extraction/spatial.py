@@ -161,7 +161,7 @@ def _smooth(sigmas: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _value_range(run: RunData) -> tuple[float, float]:
-    """Least and greatest value of all volumes and 0, NaN left out."""
+    """Least and greatest value of all volumes and 0, NaN ignored."""
     low = high = 0.0
     for _, raw in run.blocks():
         ends = np.array([np.fmin.reduce(raw, axis=None), np.fmax.reduce(raw, axis=None)])

@@ -108,7 +108,7 @@ def _checked_names(labels: Sequence[str], wanted: int) -> list[str]:
     if len(names) != wanted:
         raise ValueError(
             f"Mismatch between the number of names in 'labels' ({len(names)}) and regions in the "
-            f"label image ({wanted}), background left out."
+            f"label image ({wanted}), background excluded."
         )
     return names
 

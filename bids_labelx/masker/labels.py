@@ -62,9 +62,9 @@ class NiftiLabelsMasker(BaseMasker):
     lut : pandas.DataFrame or path, optional
         Table of labels with columns ``index`` and ``name``; in place of `labels`.
     lost_labels : {None, "nan"}, default=None
-        None: a label lost in resampling loses its column, with a warning, and one outside of the
-        mask has a column of zeros. ``"nan"``: every label of `lut`, or of the image, keeps its
-        column, which is NaN where it was lost.
+        None: a label missing after resampling has no column, with a warning, and one outside of
+        the mask has a column of zeros. ``"nan"``: every label of `lut`, or of the image, keeps its
+        column, which is NaN where it is missing.
     cmap : str or matplotlib colormap, optional
         Colours of the regions in the report.
     **kwargs

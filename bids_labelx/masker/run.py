@@ -164,7 +164,7 @@ def _check_space(name: str, own: Space, target: Space) -> None:
 
 
 def missing_message(recipe: Recipe, labelled: LabelledSpace) -> str:
-    """The warning for labels lost in resampling; empty where there are none."""
+    """The warning for labels missing after resampling; empty where there are none."""
     if not labelled.missing.size:
         return ""
     kept = "keep their column, without values" if recipe.lost_labels else "were removed"

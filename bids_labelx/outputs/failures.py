@@ -1,6 +1,6 @@
 """Failure records: what of a run could not be done, kept in the output dataset until it is.
 
-A file for each run, so that invocations side by side do not meet in one.
+A file for each run, so that concurrent invocations do not write to the same one.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ def test_a_filter_that_fits_comes_back_as_asked_for():
     ],
 )
 def test_a_low_pass_that_can_do_nothing_is_left_out_with_a_warning(options, expected):
-    with pytest.warns(UserWarning, match="low_pass=.* left out"):
+    with pytest.warns(UserWarning, match="low_pass=.* ignored"):
         assert choose_filter(t_r=2.0, **options) == expected
 
 
