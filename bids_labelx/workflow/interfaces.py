@@ -225,10 +225,6 @@ class _DeliverInput(_RecordedInput):
     connect_seconds = traits.Float(nohash=True)
 
 
-class _DeliverOutput(_RecordedOutput):
-    written = traits.List(traits.Str, desc="within the output dataset")
-
-
 class Deliver(_Recorded):
     """Files and figures of a run, into the output dataset.
 
@@ -236,7 +232,7 @@ class Deliver(_Recorded):
     """
 
     input_spec = _DeliverInput
-    output_spec = _DeliverOutput
+    output_spec = _RecordedOutput
     _always_run = True
 
     def _work(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002
@@ -247,9 +243,9 @@ class Deliver(_Recorded):
             load_record(self.inputs.matrices, dict),
         )
         start = time.monotonic()
-        written = write_run(self.inputs.delivery, results)
+        write_run(self.inputs.delivery, results)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
-        written += draw_run(self.inputs.delivery, results)
+        draw_run(self.inputs.delivery, results)
         seconds = {
             "resample_atlas": sum(self.inputs.atlas_seconds),
             "label_reduce": reduced if isdefined(reduced) else None,
@@ -261,4 +257,4 @@ class Deliver(_Recorded):
         notes = tuple(too_short(self.inputs.delivery, results.denoised))
         outcome = Outcome(results.denoised.failures, notes, seconds)
         save_record(Path(self.inputs.done_record), outcome)
-        return {"written": [str(path) for path in written]}
+        return {}
