@@ -63,13 +63,14 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
             for one in derivatives:
                 _check_somewhere(one, [run for run in runs if run.space == space])
             only_own = derivatives and not specs
-            shared[space] = [] if only_own else _find_shared(settings, specs, space)
+            where = (settings.atlas_dataset, space, settings.atlas_space)
+            shared[space] = [] if only_own else find_atlases(specs, *where)
         except SpaceError as error:
             if settings.space:
                 raise
             errors.append(error)
     if not shared:
-        raise errors[0] if len(errors) == 1 else SpaceError("\n".join(map(str, errors)))
+        raise SpaceError("\n".join(map(str, errors)))
     tables: _Tables = {}
     for atlas in {one.image: one for group in shared.values() for one in group}.values():
         _, _, table = read_atlas(
@@ -92,10 +93,6 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
         for space, group in shared.items()
     }
     return AtlasChoice(names, of_run, problems, labels)
-
-
-def _find_shared(settings: Settings, specs: Sequence[str], space: str) -> list[Atlas]:
-    return find_atlases(specs, settings.atlas_dataset, space, atlas_space=settings.atlas_space)
 
 
 def _check_somewhere(derivative: Derivative, runs: Sequence[Run]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bids_labelx.denoise.schema import EXPANSIONS
@@ -128,9 +128,8 @@ def _compcor(
         return Wanted([], [lacking])
     columns: list[str] = []
     lacking_masks = []
-    choose = _how_many(options)
     for mask in options["masks"]:
-        found = choose(_components(mask, metadata), metadata)
+        found = _strongest(_components(mask, metadata), options, metadata)
         columns += found
         lacking_masks += [] if found else [f"components of CompCor, {mask} (not in the JSON)"]
     return Wanted(columns, [c for c in columns if c not in there] + lacking_masks)
@@ -155,26 +154,18 @@ def _components(mask: str, metadata: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _how_many(
-    options: Mapping[str, Any],
-) -> Callable[[list[str], Mapping[str, Any]], list[str]]:
-    """How a mask's components are cut off: by number, by variance, or not."""
-    number, variance = options.get("components"), options.get("variance")
-    if variance is None:
-        return lambda names, _: names[:number]
-    return lambda names, metadata: _up_to_variance(names, variance, metadata)
-
-
-def _up_to_variance(
-    names: Sequence[str], variance: float, metadata: Mapping[str, Any]
+def _strongest(
+    names: list[str], options: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> list[str]:
-    """Components up to and with the one that reaches a share of the variance.
+    """The first components: so many, or up to and with the one that reaches a share of variance.
 
     All where none does, or the JSON does not say how much a component explains: fMRIPrep keeps no
     more than needed for 50 % unless it is told to return all.
     """
+    if "variance" not in options:
+        return names[: options.get("components")]
     for number, name in enumerate(names, 1):
         reached = metadata[name].get("CumulativeVarianceExplained", 0)
-        if reached >= variance - _ROUNDING:
-            return list(names[:number])
-    return list(names)
+        if reached >= options["variance"] - _ROUNDING:
+            return names[:number]
+    return names

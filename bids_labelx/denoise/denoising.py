@@ -54,11 +54,6 @@ class Denoising:
     fd_source: FdSource | None = None
     std_dvars: np.ndarray | None = None
 
-    @property
-    def dummy(self) -> np.ndarray:
-        """True for the dummy volumes at the beginning, shape (n_volumes,)."""
-        return self.rules["dummy"]
-
 
 class _Motion(NamedTuple):
     fd: np.ndarray | None

@@ -14,11 +14,7 @@ from bids_labelx._version import __version__
 from bids_labelx.files import write_json, write_text, write_tsv
 
 BIDS_VERSION = "1.11.1"
-
-
 CODE_URL = "https://github.com/bids-labelx/bids_labelx"
-
-
 BIDSIGNORE = "*.html\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\ngroup_*\n"
 
 

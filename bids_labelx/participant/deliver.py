@@ -47,7 +47,7 @@ class Delivery:
 
     def sources(self, i: int, *, with_confounds: bool) -> list[str]:
         """BIDS URIs of the files behind the results of the atlas at position `i`."""
-        run, mask, atlas = self.planned.run, self.planned.mask, self.planned.atlases[i]
+        run, mask, atlas = self.planned.run, self.planned.source.mask, self.planned.atlases[i]
         own = [run.bold] if mask is None else [run.bold, mask]
         if with_confounds and run.confounds is not None:
             own.append(run.confounds)
@@ -90,8 +90,9 @@ def dataset_links(dataset: Path, runs: Sequence[PlannedRun]) -> dict[str, Path]:
         for atlas in planned.atlases:
             if not atlas.root.is_relative_to(dataset):
                 links[_atlas_link(atlas)] = atlas.root
-        if planned.mask is not None and not planned.mask.is_relative_to(dataset):
-            links[_MASK_LINK] = planned.mask.parent
+        mask = planned.source.mask
+        if mask is not None and not mask.is_relative_to(dataset):
+            links[_MASK_LINK] = mask.parent
     return links
 
 
@@ -117,7 +118,7 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
                 applied,
                 statistic=statistic,
                 atlas=atlas.key,
-                t_r=delivery.planned.t_r,
+                t_r=delivery.planned.source.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
@@ -179,7 +180,8 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
 def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels inside the run's mask, shape (x, y, z), and their affine."""
     data, affine = read_data(labels)
-    inside = read_mask(planned.mask, planned.grid, resample=planned.resample_mask)
+    source = planned.source
+    inside = read_mask(source.mask, planned.grid, resample=source.resample_mask)
     return np.where(planned.grid.to_volume(inside), data, 0), affine
 
 

@@ -147,7 +147,7 @@ def _draw_spectrum(
     from bids_labelx.report.figures import save_figure
     from bids_labelx.report.run_figures import plot_spectrum
 
-    t_r = delivery.planned.t_r
+    t_r = delivery.planned.source.t_r
     if t_r is None:
         return
     before = results.extracted.signals[SignalKey(i, statistic)]
