@@ -286,17 +286,8 @@ def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
 def fetch_atlas(spec: str, space: str) -> list[Path]:
     """Download an atlas and its tables with TemplateFlow's client, into its local folder.
 
-    Parameters
-    ----------
-    spec
-        ``NAME`` or ``NAME:SEG``.
-    space
-        The template, such as ``MNI152NLin2009cAsym``.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Images of every resolution, and tables.
+    `spec` is ``NAME`` or ``NAME:SEG``, `space` the template, such as ``MNI152NLin2009cAsym``.
+    Gives the paths of the images of every resolution, and of the tables.
 
     Raises
     ------

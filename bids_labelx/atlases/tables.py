@@ -78,12 +78,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
     completed by the hemisphere, or else by the index (``insula_L``, ``PCcor_24``), and ``label``
     is kept unchanged. A name that repeats in ``name``, or in a table without a header, is refused.
 
-    Parameters
-    ----------
-    path
-        The table.
-    background
-        The index of the background, whose row is not read.
+    The row whose index is `background` is not read.
 
     Returns
     -------
@@ -129,14 +124,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
 
 
 def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Select labels by index or by exact name.
-
-    Parameters
-    ----------
-    table
-        A table of :func:`read_table`.
-    wanted
-        A whole number is an index if the table has it, else a name.
+    """Select labels by index or by exact name: a whole number is an index if the table has it.
 
     Returns
     -------

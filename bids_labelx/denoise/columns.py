@@ -42,16 +42,8 @@ def wanted_columns(
 ) -> Wanted:
     """The columns of a strategy's groups, each once, in the order of the groups.
 
-    Parameters
-    ----------
-    confounds
-        The strategy's groups and their options.
-    there
-        Columns of the table.
-    n_volumes, t_r
-        Length of the run, and repetition time in seconds, where it is known.
-    metadata
-        What the JSON beside the table says, by column.
+    `there` are the columns of the table, `metadata` is what the JSON beside it says by column, and
+    `t_r` the repetition time in seconds, where it is known.
     """
     columns: list[str] = []
     lacking: list[str] = []

@@ -85,19 +85,10 @@ def read_confounds_metadata(path: Path) -> dict[str, Any]:
 def column_values(
     table: pd.DataFrame, columns: Sequence[str], source: str, *, fill_first: bool = True
 ) -> np.ndarray:
-    """Columns as numbers.
+    """Columns as numbers; `source` is the table's path, for messages.
 
     A backward difference has no value at the first volume. Repeating the second row is what
-    nilearn does too, so that results compare.
-
-    Parameters
-    ----------
-    table, columns
-        The confounds, and which of them.
-    source
-        The table's path, for messages.
-    fill_first
-        Repeat the second row where the first has no value; otherwise it stays NaN.
+    nilearn does too, so that results compare; without `fill_first` it stays NaN.
 
     Returns
     -------
