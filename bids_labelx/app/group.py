@@ -1,7 +1,7 @@
 """The group level: reads what participants wrote, never computes it again.
 
-There is nothing to distribute in it, so it is no nipype graph. What it finds is put together in
-`bids_labelx.group`; here are the console, the exit code, the figures and the page.
+There is nothing to distribute in it, so it is no nipype graph. `bids_labelx.group` computes the
+tables; here are the console, the exit code, the figures and the page.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
 def _distances(
     output: Path, image: Path, combination: Combination, collected: Collected
 ) -> np.ndarray:
-    """Between the labels of a run, in mm; NaN for all where its image is broken, which is told."""
+    """Between the labels of a run, in mm; all NaN if its image is broken, which is a failure."""
     ids = combination.labels.ids
     read = _label_image(output, image, collected)
     if read is None:
@@ -202,7 +202,7 @@ def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
 def _label_image(
     output: Path, image: Path, collected: Collected
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The labels of a run and their affine; None where the image is broken, which is told."""
+    """The labels of a run and their affine; None where the image is broken, which is a failure."""
     try:
         return read_data(output / image)
     except LabelxError as error:

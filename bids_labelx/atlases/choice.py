@@ -61,7 +61,7 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     for space in sorted({run.space for run in runs}):
         try:
             for one in derivatives:
-                _check_somewhere(one, [run for run in runs if run.space == space])
+                _require_segmentation(one, [run for run in runs if run.space == space])
             only_own = derivatives and not specs
             where = (settings.atlas_dataset, space, settings.atlas_space)
             shared[space] = [] if only_own else find_atlases(specs, *where)
@@ -95,7 +95,7 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     return AtlasChoice(names, of_run, problems, labels)
 
 
-def _check_somewhere(derivative: Derivative, runs: Sequence[Run]) -> None:
+def _require_segmentation(derivative: Derivative, runs: Sequence[Run]) -> None:
     """Refuse a space if none of its runs has such a segmentation."""
     if not any(derivative.text in run.segmentations for run in runs):
         raise SpaceError(runs[0].missing[derivative.text])
@@ -149,7 +149,7 @@ def _count_labels(words: Sequence[str], tables: _Tables) -> dict[str, int]:
     if nowhere:
         problems.append(
             f"--labels: {', '.join(nowhere)} in none of the atlases ({', '.join(chosen)}); "
-            "a label goes by its index or its whole name"
+            "a label is given by its index or its exact name"
         )
     if empty:
         problems.append(f"--labels: none of them in {', '.join(empty)}; remove that atlas")

@@ -134,8 +134,8 @@ def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFr
         Those that no row matches, in their order.
     """
     numbers = {word: int(word) for word in wanted if re.fullmatch("[0-9]{1,18}", word)}
-    there = set(table["index"])
-    by_index = {word: number for word, number in numbers.items() if number in there}
+    indices = set(table["index"])
+    by_index = {word: number for word, number in numbers.items() if number in indices}
     by_name = [word for word in dict.fromkeys(wanted) if word not in by_index]
     kept = table["index"].isin(list(by_index.values())) | table["name"].isin(by_name)
     names = set(table["name"])
@@ -373,10 +373,10 @@ def _name_column(
     names, counts = texts[column], Counter(texts[column])
     if words[column] == "name":
         return column, names
-    told = names
+    completed = names
     for end in [*(c for c in words if words[c] in _HEMISPHERE_WORDS), index]:
         pairs = zip(names, texts[end], strict=True)
-        told = [f"{n}_{e}" if n and e and counts[n] > 1 else n for n, e in pairs]
-        if len(set(told)) == len(told):
+        completed = [f"{n}_{e}" if n and e and counts[n] > 1 else n for n, e in pairs]
+        if len(set(completed)) == len(completed):
             break
-    return column, told
+    return column, completed

@@ -82,7 +82,7 @@ def override(
 
 
 def _changed(strategy: Strategy, volumes: Mapping[str, Any], clean: Mapping[str, Any]) -> Strategy:
-    """The strategy with other settings, which its description owns up to."""
+    """The strategy with other settings, which are added to its description."""
     new = replace(strategy, volumes=volumes, clean=clean)
     before, after = _flat(strategy), _flat(new)
     different = [

@@ -1,7 +1,7 @@
-"""How a run was made, remembered in the output dataset for its report.
+"""How a run was made, recorded in the output dataset for its report.
 
-What changes from start to start stands here and not in the sidecars: the same input gives the same
-bytes there.
+What differs between invocations is recorded here and not in the sidecars: the same input gives the
+same bytes there.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.files import read_json
 from bids_labelx.names import build_name, parse_name
 
-# Entities that tell the results of one run apart.
+# Entities that distinguish the results of one run.
 ATLAS_ENTITIES = ("atlas", "seg", "scale")
 RESULT_ENTITIES = ("stat", "meas", "desc")
 
@@ -79,7 +79,7 @@ def series_paths(output: Path, participant: str) -> list[Path]:
 def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
     """The matrices of a participant over several runs, each with its sidecar, sorted.
 
-    Paths are within the output dataset. Those of the first volumes only are left out.
+    Paths are within the output dataset. Those of the first volumes only are excluded.
     """
     found = []
     for path in sorted((output / f"sub-{participant}").glob("**/func/*_relmat.json")):

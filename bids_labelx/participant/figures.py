@@ -1,4 +1,4 @@
-"""The figures of a run's report, drawn where all that they show is at hand."""
+"""The figures of a run's report, drawn while its results are in memory."""
 
 from __future__ import annotations
 

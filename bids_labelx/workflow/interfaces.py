@@ -1,7 +1,7 @@
-"""Thin nipype faces of `bids_labelx.participant.extract` and `bids_labelx.participant.deliver`.
+"""Thin nipype interfaces to the functions of `bids_labelx.participant`.
 
-An interface that fails leaves a record of why, so that whoever started the graph can tell, under
-every plugin, which run failed for which reason.
+An interface that fails leaves a record of why, so that the app can report, under every plugin,
+which run failed for which reason.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def run_graph(
                 else nullcontext(arguments)
             ) as given,
         ):
-            # nipype collects garbage at every poll; what is there need not be gone through.
+            # nipype collects garbage at every poll; objects that exist by now are exempt.
             gc.freeze()
             runner = plugin_class(plugin)(plugin_args={**given, "status_callback": update})
             try:
