@@ -133,4 +133,4 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """
     drawn = request.node.get_closest_marker("figures") is not None
     if not drawn and request.path.parent.name in ("app", "participant", "workflow"):
-        monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: [])
+        monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(vars(options), unknown)
     except LabelxError as error:
         if verbose:
-            show_traceback(error)
+            traceback.print_exception(error)
         print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
         return error.exit_code
     except Stopped as stop:
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("bids_labelx: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except Exception as error:
-        show_traceback(error) if verbose else None
+        if verbose:
+            traceback.print_exception(error)
         print(
             f"bids_labelx: internal error: {type(error).__name__}: {_indent(str(error))}\n"
             "This is a mistake in bids_labelx, not in your data. With -v it shows where.",
@@ -93,13 +95,6 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
     from bids_labelx.app.participant import run_participants
 
     return run_participants(settings)
-
-
-def show_traceback(error: BaseException) -> None:
-    """Print the traceback, for whoever asked for it with ``-v``."""
-    import traceback
-
-    traceback.print_exception(error)
 
 
 def _indent(message: str) -> str:

@@ -22,17 +22,8 @@ from bids_labelx.settings import make_settings
 def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
     """Simulate a dataset in `folder`, run participant and group level on it, say where to look.
 
-    Parameters
-    ----------
-    folder
-        Made if need be.
-    options
-        Options of the command line; those that are given win over the demo's own.
-
-    Returns
-    -------
-    int
-        The exit code of the level that ended worst.
+    Options of the command line win over the demo's own. Gives the exit code of the level that
+    ended worst.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     folder = folder.absolute()

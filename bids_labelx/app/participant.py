@@ -1,4 +1,4 @@
-"""The participant level: plan, run the graph, report, and tell the outcome of every run."""
+"""The participant level: plan, run the graph, report, and print the outcome of every run."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def _carry_out(
                 replace(one, message=f"{option}: {one.message}")
                 for one in concatenate_runs(settings, plan)
             ]
-        people = plan.participants | {one.entities["sub"] for one in plan.failures}
-        reports = _write_reports(settings, sorted(people))
+        participants = plan.participants | {one.entities["sub"] for one in plan.failures}
+        reports = _write_reports(settings, sorted(participants))
         seconds = time.monotonic() - started
         say(console, f"{counted(runs - failed, 'run')} done, {failed} failed, {seconds:.0f} s")
         for what, own in by_subject(failures).items():
@@ -124,11 +124,11 @@ def _record(
 
 
 def _announce(console: Console, settings: Settings, plan: Plan) -> None:
-    people = plan.participants | {one.entities["sub"] for one in plan.failures}
+    participants = plan.participants | {one.entities["sub"] for one in plan.failures}
     say(
         console,
         f"{counted(len(plan.runs) + len(plan.failures), 'run')} of "
-        f"{counted(len(people), 'participant')} · atlas {', '.join(plan.all_atlas_names)} · "
+        f"{counted(len(participants), 'participant')} · atlas {', '.join(plan.all_atlas_names)} · "
         f"denoise {', '.join(plan.strategy_names)}",
     )
     if plan.skipped:

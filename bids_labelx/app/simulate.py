@@ -55,14 +55,8 @@ class Demo:
 def simulate(folder: Path, *, seed: int = 0) -> Demo:
     """Simulate eight subjects, the first two with two sessions each, and an atlas of 12 regions.
 
-    The same seed gives the same bytes in every file.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when missing; ``simulated/``, ``atlas/`` and ``truth.tsv`` are written in it.
-    seed : int
-        A number from zero on.
+    ``simulated/``, ``atlas/`` and ``truth.tsv`` are written in `folder`, which is made when
+    missing. The same seed gives the same bytes in every file.
 
     Raises
     ------

@@ -61,8 +61,8 @@ def _selection(settings: Settings) -> str:
         name: getattr(settings, name)
         for name in ("session_label", "task_id", "run_id", "space", "res", "bids_filter_file")
     }
-    people = "_".join(f"sub-{label}" for label in settings.participant_label) or "all"
-    if len(people) <= 40 and not any(chosen.values()):
-        return people
-    digest = hashlib.sha256(repr((people, chosen)).encode()).hexdigest()[:12]
-    return f"{people[:40]}-{digest}"
+    participants = "_".join(f"sub-{label}" for label in settings.participant_label) or "all"
+    if len(participants) <= 40 and not any(chosen.values()):
+        return participants
+    digest = hashlib.sha256(repr((participants, chosen)).encode()).hexdigest()[:12]
+    return f"{participants[:40]}-{digest}"

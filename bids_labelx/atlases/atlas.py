@@ -58,14 +58,8 @@ def read_atlas(
 ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Read a label image with its table, and check them against each other.
 
-    Parameters
-    ----------
-    image, table_path
-        The files; without a table, labels are named ``label1``, … by their index.
-    background
-        Additional background value of the image, beside 0.
-    wanted
-        Labels by index or name; all unless given.
+    Without a table, labels are named ``label1``, … by their index. `background` is an additional
+    background value of the image, beside 0; `wanted` are labels by index or name, by default all.
 
     Returns
     -------

@@ -61,15 +61,16 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     for space in sorted({run.space for run in runs}):
         try:
             for one in derivatives:
-                _check_somewhere(one, [run for run in runs if run.space == space])
+                _require_segmentation(one, [run for run in runs if run.space == space])
             only_own = derivatives and not specs
-            shared[space] = [] if only_own else _find_shared(settings, specs, space)
+            where = (settings.atlas_dataset, space, settings.atlas_space)
+            shared[space] = [] if only_own else find_atlases(specs, *where)
         except SpaceError as error:
             if settings.space:
                 raise
             errors.append(error)
     if not shared:
-        raise errors[0] if len(errors) == 1 else SpaceError("\n".join(map(str, errors)))
+        raise SpaceError("\n".join(map(str, errors)))
     tables: _Tables = {}
     for atlas in {one.image: one for group in shared.values() for one in group}.values():
         _, _, table = read_atlas(
@@ -94,11 +95,7 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     return AtlasChoice(names, of_run, problems, labels)
 
 
-def _find_shared(settings: Settings, specs: Sequence[str], space: str) -> list[Atlas]:
-    return find_atlases(specs, settings.atlas_dataset, space, atlas_space=settings.atlas_space)
-
-
-def _check_somewhere(derivative: Derivative, runs: Sequence[Run]) -> None:
+def _require_segmentation(derivative: Derivative, runs: Sequence[Run]) -> None:
     """Refuse a space if none of its runs has such a segmentation."""
     if not any(derivative.text in run.segmentations for run in runs):
         raise SpaceError(runs[0].missing[derivative.text])
@@ -152,7 +149,7 @@ def _count_labels(words: Sequence[str], tables: _Tables) -> dict[str, int]:
     if nowhere:
         problems.append(
             f"--labels: {', '.join(nowhere)} in none of the atlases ({', '.join(chosen)}); "
-            "a label goes by its index or its whole name"
+            "a label is given by its index or its exact name"
         )
     if empty:
         problems.append(f"--labels: none of them in {', '.join(empty)}; remove that atlas")

@@ -24,7 +24,7 @@ _TABLES = (".csv", ".txt", ".nii.txt", ".lut", ".xml", ".label")
 
 
 def find_atlases(
-    specs: Sequence[str], dataset: Path | None, space: str, *, atlas_space: str | None = None
+    specs: Sequence[str], dataset: Path | None, space: str, atlas_space: str | None = None
 ) -> list[Atlas]:
     """The atlases that a user asked for, for runs in one space.
 
@@ -221,11 +221,11 @@ def _find_table(image: Path, root: Path | None = None) -> Path | None:
     name = parse_name(image)
     if "atlas" not in name.entities:
         return None
-    return inherited_table(image, root or image.parent, name, _entities_with_atlas)
 
+    def with_atlas(one: Name) -> dict[str, str | None]:
+        return {**one.entities, "atlas": one.entities.get("atlas")}
 
-def _entities_with_atlas(name: Name) -> dict[str, str | None]:
-    return {**name.entities, "atlas": name.entities.get("atlas")}
+    return inherited_table(image, root or image.parent, name, with_atlas)
 
 
 def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas]:
@@ -237,10 +237,8 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
         {
             path
             for folder in _SEARCHED
-            for path in [
-                *(dataset / folder).glob(pattern),
-                *(dataset / folder).glob(f"atlas-*/{pattern}"),
-            ]
+            for below in ("", "atlas-*/")
+            for path in (dataset / folder).glob(below + pattern)
             if re.search(r"_dseg\.nii(\.gz)?$", path.name)
         }
     )
@@ -288,17 +286,8 @@ def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
 def fetch_atlas(spec: str, space: str) -> list[Path]:
     """Download an atlas and its tables with TemplateFlow's client, into its local folder.
 
-    Parameters
-    ----------
-    spec
-        ``NAME`` or ``NAME:SEG``.
-    space
-        The template, such as ``MNI152NLin2009cAsym``.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Images of every resolution, and tables.
+    `spec` is ``NAME`` or ``NAME:SEG``, `space` the template, such as ``MNI152NLin2009cAsym``.
+    Gives the paths of the images of every resolution, and of the tables.
 
     Raises
     ------

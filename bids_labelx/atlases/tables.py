@@ -78,12 +78,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
     completed by the hemisphere, or else by the index (``insula_L``, ``PCcor_24``), and ``label``
     is kept unchanged. A name that repeats in ``name``, or in a table without a header, is refused.
 
-    Parameters
-    ----------
-    path
-        The table.
-    background
-        The index of the background, whose row is not read.
+    The row whose index is `background` is not read.
 
     Returns
     -------
@@ -129,14 +124,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
 
 
 def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Select labels by index or by exact name.
-
-    Parameters
-    ----------
-    table
-        A table of :func:`read_table`.
-    wanted
-        A whole number is an index if the table has it, else a name.
+    """Select labels by index or by exact name: a whole number is an index if the table has it.
 
     Returns
     -------
@@ -146,8 +134,8 @@ def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFr
         Those that no row matches, in their order.
     """
     numbers = {word: int(word) for word in wanted if re.fullmatch("[0-9]{1,18}", word)}
-    there = set(table["index"])
-    by_index = {word: number for word, number in numbers.items() if number in there}
+    indices = set(table["index"])
+    by_index = {word: number for word, number in numbers.items() if number in indices}
     by_name = [word for word in dict.fromkeys(wanted) if word not in by_index]
     kept = table["index"].isin(list(by_index.values())) | table["name"].isin(by_name)
     names = set(table["name"])
@@ -385,10 +373,10 @@ def _name_column(
     names, counts = texts[column], Counter(texts[column])
     if words[column] == "name":
         return column, names
-    told = names
+    completed = names
     for end in [*(c for c in words if words[c] in _HEMISPHERE_WORDS), index]:
         pairs = zip(names, texts[end], strict=True)
-        told = [f"{n}_{e}" if n and e and counts[n] > 1 else n for n, e in pairs]
-        if len(set(told)) == len(told):
+        completed = [f"{n}_{e}" if n and e and counts[n] > 1 else n for n, e in pairs]
+        if len(set(completed)) == len(completed):
             break
-    return column, told
+    return column, completed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bids_labelx.denoise.schema import EXPANSIONS
@@ -26,7 +26,7 @@ _ROUNDING = 1e-9
 
 
 class Wanted(NamedTuple):
-    """Columns to take, and what of a group is not there, in words."""
+    """Columns to take, and what a group lacks, in words."""
 
     columns: list[str]
     lacking: list[str]
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
 
 def wanted_columns(
     confounds: Mapping[str, Any],
-    there: Sequence[str],
+    available: Sequence[str],
     *,
     n_volumes: int,
     t_r: float | None,
@@ -42,81 +42,73 @@ def wanted_columns(
 ) -> Wanted:
     """The columns of a strategy's groups, each once, in the order of the groups.
 
-    Parameters
-    ----------
-    confounds
-        The strategy's groups and their options.
-    there
-        Columns of the table.
-    n_volumes, t_r
-        Length of the run, and repetition time in seconds, where it is known.
-    metadata
-        What the JSON beside the table says, by column.
+    `available` are the columns of the table, `metadata` is what the JSON beside it says by column,
+    and `t_r` the repetition time in seconds, where it is known.
     """
     columns: list[str] = []
     lacking: list[str] = []
     for group, option in confounds.items():
         if group == "high_pass":
-            found = _cosines(there, n_volumes, t_r)
+            found = _cosines(available, n_volumes, t_r)
         elif group == "compcor":
-            found = _compcor(option, there, metadata)
+            found = _compcor(option, available, metadata)
         elif group == "ica_aroma":
-            found = _aroma(option, there)
+            found = _aroma(option, available)
         elif group == "columns":
-            found = _patterns(option, there)
+            found = _patterns(option, available)
         else:
             names = [s + tail for s in _SERIES[group] for tail in EXPANSIONS[option]]
-            found = _named(names, there)
+            found = _named(names, available)
         columns += found.columns
         lacking += found.lacking
     return Wanted(list(dict.fromkeys(columns)), list(dict.fromkeys(lacking)))
 
 
-def motion_parameters(there: Sequence[str]) -> Wanted:
+def motion_parameters(available: Sequence[str]) -> Wanted:
     """The six motion parameters, translations first."""
-    return _named(_SERIES["motion"], there)
+    return _named(_SERIES["motion"], available)
 
 
-def non_steady_state(there: Sequence[str]) -> list[str]:
+def non_steady_state(available: Sequence[str]) -> list[str]:
     """The columns that mark a non-steady-state volume each."""
-    return _matching(_NON_STEADY_STATE, there)
+    return _matching(_NON_STEADY_STATE, available)
 
 
-def _matching(pattern: re.Pattern[str], there: Sequence[str]) -> list[str]:
-    return [column for column in there if pattern.fullmatch(column)]
+def _matching(pattern: re.Pattern[str], available: Sequence[str]) -> list[str]:
+    return [column for column in available if pattern.fullmatch(column)]
 
 
-def _named(names: Sequence[str], there: Sequence[str]) -> Wanted:
-    return Wanted(list(names), [name for name in names if name not in there])
+def _named(names: Sequence[str], available: Sequence[str]) -> Wanted:
+    return Wanted(list(names), [name for name in names if name not in available])
 
 
-def _cosines(there: Sequence[str], n_volumes: int, t_r: float | None) -> Wanted:
-    cosines = _matching(_COSINE, there)
+def _cosines(available: Sequence[str], n_volumes: int, t_r: float | None) -> Wanted:
+    cosines = _matching(_COSINE, available)
     too_short = t_r is not None and 2 * n_volumes * t_r < _COSINE_CUTOFF
     return Wanted(cosines, [] if cosines or too_short else ["cosine00"])
 
 
-def _aroma(option: str, there: Sequence[str]) -> Wanted:
+def _aroma(option: str, available: Sequence[str]) -> Wanted:
     if option == "full":  # the image has been denoised already
         return Wanted([], [])
-    columns = _matching(_AROMA, there)
+    columns = _matching(_AROMA, available)
     return Wanted(columns, [] if columns else ["aroma_motion_01"])
 
 
-def _patterns(patterns: Sequence[str], there: Sequence[str]) -> Wanted:
+def _patterns(patterns: Sequence[str], available: Sequence[str]) -> Wanted:
     """Columns by name, or by a regular expression for the whole name."""
     columns: list[str] = []
     lacking = []
     for pattern in patterns:
         # A name as it is comes first: that of an odd column may mean something else as a pattern.
-        found = [pattern] if pattern in there else _matching(re.compile(pattern), there)
+        found = [pattern] if pattern in available else _matching(re.compile(pattern), available)
         columns += found
         lacking += [] if found else [f"any that matches {pattern!r}"]
     return Wanted(columns, lacking)
 
 
 def _compcor(
-    options: Mapping[str, Any], there: Sequence[str], metadata: Mapping[str, Any]
+    options: Mapping[str, Any], available: Sequence[str], metadata: Mapping[str, Any]
 ) -> Wanted:
     """Components by mask.
 
@@ -128,12 +120,11 @@ def _compcor(
         return Wanted([], [lacking])
     columns: list[str] = []
     lacking_masks = []
-    choose = _how_many(options)
     for mask in options["masks"]:
-        found = choose(_components(mask, metadata), metadata)
+        found = _strongest(_components(mask, metadata), options, metadata)
         columns += found
         lacking_masks += [] if found else [f"components of CompCor, {mask} (not in the JSON)"]
-    return Wanted(columns, [c for c in columns if c not in there] + lacking_masks)
+    return Wanted(columns, [c for c in columns if c not in available] + lacking_masks)
 
 
 def _components(mask: str, metadata: Mapping[str, Any]) -> list[str]:
@@ -155,26 +146,18 @@ def _components(mask: str, metadata: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _how_many(
-    options: Mapping[str, Any],
-) -> Callable[[list[str], Mapping[str, Any]], list[str]]:
-    """How a mask's components are cut off: by number, by variance, or not."""
-    number, variance = options.get("components"), options.get("variance")
-    if variance is None:
-        return lambda names, _: names[:number]
-    return lambda names, metadata: _up_to_variance(names, variance, metadata)
-
-
-def _up_to_variance(
-    names: Sequence[str], variance: float, metadata: Mapping[str, Any]
+def _strongest(
+    names: list[str], options: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> list[str]:
-    """Components up to and with the one that reaches a share of the variance.
+    """The first components: so many, or up to and with the one that reaches a share of variance.
 
     All where none does, or the JSON does not say how much a component explains: fMRIPrep keeps no
-    more than needed for 50 % unless it is told to return all.
+    more than needed for 50 % unless it is asked to return all.
     """
+    if "variance" not in options:
+        return names[: options.get("components")]
     for number, name in enumerate(names, 1):
         reached = metadata[name].get("CumulativeVarianceExplained", 0)
-        if reached >= variance - _ROUNDING:
-            return list(names[:number])
-    return list(names)
+        if reached >= options["variance"] - _ROUNDING:
+            return names[:number]
+    return names

@@ -38,7 +38,7 @@ _OLD_NUMBERED = {
 
 
 def read_confounds_table(path: Path) -> pd.DataFrame:
-    """A confounds table; ``n/a`` becomes NaN, and names of fMRIPrep 1.0 and 1.1 today's.
+    """A confounds table, with NaN for ``n/a`` and today's names for those of fMRIPrep 1.0 and 1.1.
 
     Raises
     ------
@@ -50,9 +50,9 @@ def read_confounds_table(path: Path) -> pd.DataFrame:
         raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise BadDataError(f"{path}: cannot be read as a table ({error})") from None
-    there = set(table.columns)
+    available = set(table.columns)
     names = {old: _new_name(str(old)) for old in table.columns}
-    return table.rename(columns={o: new for o, new in names.items() if new not in there})
+    return table.rename(columns={o: new for o, new in names.items() if new not in available})
 
 
 def _new_name(name: str) -> str:
@@ -85,19 +85,10 @@ def read_confounds_metadata(path: Path) -> dict[str, Any]:
 def column_values(
     table: pd.DataFrame, columns: Sequence[str], source: str, *, fill_first: bool = True
 ) -> np.ndarray:
-    """Columns as numbers.
+    """Columns as numbers; `source` is the table's path, for messages.
 
     A backward difference has no value at the first volume. Repeating the second row is what
-    nilearn does too, so that results compare.
-
-    Parameters
-    ----------
-    table, columns
-        The confounds, and which of them.
-    source
-        The table's path, for messages.
-    fill_first
-        Repeat the second row where the first has no value; otherwise it stays NaN.
+    nilearn does too, so that results compare; without `fill_first` it stays NaN.
 
     Returns
     -------

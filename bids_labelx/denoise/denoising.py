@@ -54,11 +54,6 @@ class Denoising:
     fd_source: FdSource | None = None
     std_dvars: np.ndarray | None = None
 
-    @property
-    def dummy(self) -> np.ndarray:
-        """True for the dummy volumes at the beginning, shape (n_volumes,)."""
-        return self.rules["dummy"]
-
 
 class _Motion(NamedTuple):
     fd: np.ndarray | None
@@ -150,15 +145,15 @@ def _usable_table(
     )
 
 
-def _lacking_for_scrub(scrub: Mapping[str, Any] | None, there: list[str]) -> list[str]:
+def _lacking_for_scrub(scrub: Mapping[str, Any] | None, available: list[str]) -> list[str]:
     lacking: list[str] = []
     if scrub and "fd_threshold" in scrub:
-        parameters = motion_parameters(there).lacking
+        parameters = motion_parameters(available).lacking
         if "motion_filter" in scrub:
             lacking += parameters
-        elif _FD not in there and parameters:
+        elif _FD not in available and parameters:
             lacking.append(f"{_FD} (or, to compute it, {', '.join(parameters)})")
-    if scrub and "std_dvars_threshold" in scrub and _DVARS not in there:
+    if scrub and "std_dvars_threshold" in scrub and _DVARS not in available:
         lacking.append(_DVARS)
     return lacking
 
@@ -168,8 +163,8 @@ def _motion(
 ) -> _Motion:
     """Framewise displacement and DVARS, checked where volumes are censored by them."""
     scrub = scrub or {}
-    there = list(table.columns)
-    parameters, lacking = motion_parameters(there)
+    available = list(table.columns)
+    parameters, lacking = motion_parameters(available)
     by_fd, by_dvars = "fd_threshold" in scrub, "std_dvars_threshold" in scrub
     fd: np.ndarray | None = None
     fd_source: FdSource | None = None
@@ -179,12 +174,12 @@ def _motion(
         moved = column_values(table, parameters, source)
         fd = framewise_displacement(filter_motion(moved, t_r, scrub["motion_filter"]))
         fd_source = "filtered"
-    elif _FD in there:
+    elif _FD in available:
         fd, fd_source = _series(table, [_FD], source, used=by_fd)[:, 0], "table"
     elif not lacking:
         fd = framewise_displacement(_series(table, parameters, source, used=by_fd))
         fd_source = "computed"
-    dvars = _series(table, [_DVARS], source, used=by_dvars)[:, 0] if _DVARS in there else None
+    dvars = _series(table, [_DVARS], source, used=by_dvars)[:, 0] if _DVARS in available else None
     return _Motion(fd, fd_source, dvars)
 
 

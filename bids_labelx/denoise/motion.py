@@ -9,7 +9,7 @@ import numpy as np
 
 from bids_labelx.extraction.filters import butterworth
 
-# Rotations become the way of a point on a sphere of about the size of the brain's cortex (Power
+# Rotations count as the displacement of a point on a sphere of about the size of the cortex (Power
 # et al. 2012, doi:10.1016/j.neuroimage.2011.10.018).
 _HEAD_RADIUS = 50.0  # mm
 
@@ -37,8 +37,8 @@ def filter_motion(parameters: np.ndarray, t_r: float, options: Mapping[str, Any]
     """Take breathing out of motion parameters.
 
     It moves the image more than the head (Fair et al. 2020, doi:10.1016/j.neuroimage.2019.116400).
-    Both filters run forwards and backwards and shift no phase. What lies before the first volume
-    and behind the last is taken to be like these.
+    Both filters run forwards and backwards and shift no phase. The ends are padded with the first
+    and the last volume.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def filter_motion(parameters: np.ndarray, t_r: float, options: Mapping[str, Any]
     if options["type"] == "lp":
         return butterworth(parameters, t_r=t_r, low_pass=hertz[0], order=2, **padding)
 
-    from scipy.signal import filtfilt, iirnotch  # takes 0.3 s, which most starts can do without
+    from scipy.signal import filtfilt, iirnotch  # takes 0.3 s, which most invocations do not need
 
     centre, width = sum(hertz) / 2, hertz[1] - hertz[0]
     numerator, denominator = iirnotch(centre, centre / width, fs=1 / t_r)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from bids_labelx.denoise.schema import CLEAN, SCRUB, Rule, clean_problem
+from bids_labelx.denoise.schema import CLEAN, SCRUB, Rule, clean_problem, is_count
 from bids_labelx.denoise.strategies import Strategy, arguments_of_clean
 from bids_labelx.errors import UsageError
 
@@ -50,7 +50,7 @@ def override(
     }
     clean = clean or {}
     problems = _wrong_values(thresholds, SCRUB) + _wrong_values(arguments_of_clean(clean), CLEAN)
-    if dummy_scans is not None and dummy_scans != "auto" and not _is_count(dummy_scans):
+    if dummy_scans is not None and dummy_scans != "auto" and not is_count(dummy_scans):
         problems.append(f"{_option('dummy_scans')} {dummy_scans}: a whole number or auto")
     names = ", ".join(strategy.name for strategy in strategies)
     if thresholds and not any("scrub" in strategy.volumes for strategy in strategies):
@@ -82,7 +82,7 @@ def override(
 
 
 def _changed(strategy: Strategy, volumes: Mapping[str, Any], clean: Mapping[str, Any]) -> Strategy:
-    """The strategy with other settings, which its description owns up to."""
+    """The strategy with other settings, which are added to its description."""
     new = replace(strategy, volumes=volumes, clean=clean)
     before, after = _flat(strategy), _flat(new)
     different = [
@@ -136,10 +136,6 @@ def _wrong_values(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[
         elif isinstance(allowed, Rule) and not allowed.holds(value):
             problems.append(f"{_option(name)} {value}: allowed is {allowed.words}")
     return problems
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _option(name: str) -> str:

@@ -36,7 +36,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number from 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -62,8 +63,8 @@ COMPCOR_MASKS = ("combined", "WM", "CSF", "temporal")
 _TEXT = Rule(lambda value: isinstance(value, str) and bool(value.strip()), "a text")
 _YES_NO = Rule(lambda value: isinstance(value, bool), "true, false")
 _POSITIVE = Rule(lambda value: _is_number(value) and value > 0, "a number above 0")
-_COUNT = Rule(_is_count, "a whole number, 0 or more")
-_ONE_OR_MORE = Rule(lambda value: _is_count(value) and value > 0, "a whole number, 1 or more")
+_COUNT = Rule(is_count, "a whole number, 0 or more")
+_ONE_OR_MORE = Rule(lambda value: is_count(value) and value > 0, "a whole number, 1 or more")
 _SHARE = Rule(
     lambda value: _is_number(value) and 0 < value <= 1, "a share of the variance, above 0 to 1"
 )
@@ -110,7 +111,7 @@ SCHEMA: Schema = {
     },
     "volumes": {
         "non_steady_state": Rule(
-            lambda value: isinstance(value, bool) or _is_count(value),
+            lambda value: isinstance(value, bool) or is_count(value),
             "true, false, or how many volumes at the start",
         ),
         "scrub": SCRUB,

@@ -58,13 +58,9 @@ def collect_associated(files: Iterable[File], queries: Queries, root: Path) -> A
 
 
 def find_mask(image: File, associated: AssociatedFiles) -> tuple[Path | None, str]:
-    """The best match among the masks in the image's space; several runs may share it.
+    """The best match among the masks in the image's space, or why there is none.
 
-    Returns
-    -------
-    path : Path or None
-    problem : str
-        Why there is none.
+    Several runs may share it.
     """
     matching = matching_files(associated.masks, image)
     kept, removal = apply_conditions(matching, associated.queries.mask.conditions)
@@ -77,14 +73,7 @@ def find_mask(image: File, associated: AssociatedFiles) -> tuple[Path | None, st
 
 
 def find_confounds(image: File, associated: AssociatedFiles) -> tuple[Path | None, str]:
-    """The best match among the confounds tables that cannot be another run's.
-
-    Returns
-    -------
-    path : Path or None
-    problem : str
-        Why there is none.
-    """
+    """The best match among the confounds tables that cannot be another run's, or why none is."""
     matching = matching_files(associated.tables, image, same_grid=False)
     kept, removal = apply_conditions(matching, associated.queries.confounds.conditions)
     run = run_label(image)

@@ -72,8 +72,6 @@ def find_files(
 
     Parameters
     ----------
-    root
-        The dataset.
     wanted
         Participants, without ``sub-``; all of them by default.
     database_dir
@@ -136,7 +134,7 @@ def _name_pattern(filters: Sequence[Mapping[str, Sequence[str]]]) -> re.Pattern[
 
 
 def _scan(
-    root: Path, participants: Sequence[str], also: Sequence[str] = ()
+    root: Path, participants: Sequence[str], also: Sequence[str]
 ) -> tuple[list[str], _Times]:
     """The participants' files to index, and when their folders changed."""
     ignored = _IGNORED if SEGMENTATIONS in also else {*_IGNORED, _ANATOMY}

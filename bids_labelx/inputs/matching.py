@@ -153,21 +153,10 @@ def join_entities(entities: Mapping[str, str]) -> str:
 
 
 def possible_runs(groups: FileGroups, images: Iterable[File]) -> dict[Path, dict[Identity, str]]:
-    """The runs that each confounds table could belong to.
+    """By path, the runs that each confounds table could belong to: their labels by identity.
 
-    A run with exactly the table's entities goes before all others.
-
-    Parameters
-    ----------
-    groups
-        The tables.
-    images
-        All BOLD images of the dataset, chosen or not.
-
-    Returns
-    -------
-    dict
-        By path, the runs' labels by their identity.
+    A run with exactly the table's entities goes before all others. `images` are all BOLD images
+    of the dataset, chosen or not.
     """
     possible: dict[Path, dict[Identity, str]] = {}
     exact: dict[Path, dict[Identity, str]] = {}

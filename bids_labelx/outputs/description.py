@@ -14,11 +14,7 @@ from bids_labelx._version import __version__
 from bids_labelx.files import write_json, write_text, write_tsv
 
 BIDS_VERSION = "1.11.1"
-
-
 CODE_URL = "https://github.com/bids-labelx/bids_labelx"
-
-
 BIDSIGNORE = "*.html\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\ngroup_*\n"
 
 
@@ -32,18 +28,8 @@ def write_dataset_files(
 ) -> None:
     """Write what describes the output dataset as a whole.
 
-    What an earlier invocation has written is kept: links and descriptions are added to.
-
-    Parameters
-    ----------
-    output
-        The output dataset.
-    source, source_description
-        The input dataset and its ``dataset_description.json``.
-    links
-        Folders by the name that BIDS URIs call them by.
-    descriptions
-        What each ``desc-`` label did.
+    What an earlier invocation has written is kept: `links`, folders by the name that BIDS URIs
+    call them by, and `descriptions`, what each ``desc-`` label did, are added to.
     """
     path = output / "dataset_description.json"
     doi = source_description.get("DatasetDOI")

@@ -23,18 +23,9 @@ def record_failures(
     failures: Sequence[Failure],
     tried: Collection[str],
 ) -> None:
-    """Record a run's failures in place of those that it had before with the same strategies.
+    """Record a run's failures, or that there are none, in place of earlier ones.
 
-    Parameters
-    ----------
-    output
-        The output dataset.
-    entities
-        Those of the run.
-    failures
-        None where all went well.
-    tried
-        Names of the strategies of this invocation.
+    Those with other strategies than the names `tried` in this invocation stay.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +14,6 @@ from bids_labelx.files import write_bytes
 from bids_labelx.names import SPATIAL, build_name
 
 SOURCE_LINK = "preprocessed"
-
 
 COLUMN_DESCRIPTIONS = {
     "voxels_atlas": "Voxels with this label in the atlas image as it is stored",
@@ -27,26 +26,18 @@ COLUMN_DESCRIPTIONS = {
 }
 
 
-def folder_of(entities: Mapping[str, str]) -> Path:
-    """The folder of a run's outputs within the output dataset: ``sub-01/ses-a/func``."""
-    session = [f"ses-{entities['ses']}"] if "ses" in entities else []
-    return Path(f"sub-{entities['sub']}", *session, "func")
-
-
 def output_path(
     entities: Mapping[str, str], suffix: str, extension: str, **more: str | None
 ) -> Path:
-    """Where an output goes, within the output dataset.
+    """Where an output goes, within the output dataset: a name in ``sub-01/ses-a/func``.
 
-    Parameters
-    ----------
-    entities
-        Those of the source run, with those of the atlas where there is one.
-    more
-        ``stat``, ``meas``, ``desc``; None for what the name does not have.
+    `entities` are those of the source run, with those of the atlas where there is one; `more` are
+    ``stat``, ``meas`` and ``desc``, None for what the name does not have.
     """
     added = {key: value for key, value in more.items() if value is not None}
-    return folder_of(entities) / build_name({**entities, **added}, suffix, extension)
+    session = [f"ses-{entities['ses']}"] if "ses" in entities else []
+    name = build_name({**entities, **added}, suffix, extension)
+    return Path(f"sub-{entities['sub']}", *session, "func", name)
 
 
 def figure_path(path: Path, extension: str) -> Path:
@@ -92,13 +83,3 @@ def write_labels(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
 def bids_uri(link: str, root: Path, path: Path) -> str:
     """A BIDS URI to a file of a linked dataset: ``bids:preprocessed:sub-01/func/…``."""
     return f"bids:{link}:{quote(path.relative_to(root).as_posix())}"
-
-
-def first_twice(paths: Iterable[Path]) -> Path | None:
-    """The first path that comes a second time."""
-    seen: set[Path] = set()
-    for path in paths:
-        if path in seen:
-            return path
-        seen.add(path)
-    return None

@@ -1,7 +1,7 @@
-"""Provenance of a run, kept in the output dataset for its report.
+"""How a run was made, recorded in the output dataset for its report.
 
-What changes between invocations stands here and not in the sidecars: the same input gives the same
-bytes there.
+What differs between invocations is recorded here and not in the sidecars: the same input gives the
+same bytes there.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ import pandas as pd
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.files import read_json
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.paths import figure_path
 
-# Entities that tell the results of one run apart.
+# Entities that distinguish the results of one run.
 ATLAS_ENTITIES = ("atlas", "seg", "scale")
 RESULT_ENTITIES = ("stat", "meas", "desc")
 
@@ -54,11 +53,6 @@ class Series:
     def labels_path(self) -> Path:
         """The label table, within the output dataset."""
         return self.path.with_name(_dseg_name(self.entities))
-
-    @property
-    def labels_figure(self) -> Path:
-        """The figure of the labels, within the output dataset."""
-        return figure_path(self.labels_path, ".png")
 
     def matrices(self) -> list[Path]:
         """The matrices made of it, within the output dataset, sorted."""

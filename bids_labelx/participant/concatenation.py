@@ -20,7 +20,12 @@ from bids_labelx.names import build_name, grouping_entities
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
-from bids_labelx.participant.matrices import draw_matrix, matrix_path, write_matrix
+from bids_labelx.participant.matrices import (
+    draw_matrix,
+    matrix_path,
+    wanted_matrices,
+    write_matrix,
+)
 from bids_labelx.participant.plan import Plan
 from bids_labelx.report.text import counted, region_signals
 from bids_labelx.settings import Settings
@@ -31,10 +36,7 @@ LOGGER = logging.getLogger("bids_labelx")
 def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
     """Write the matrices over the concatenated runs of every participant of the plan.
 
-    Returns
-    -------
-    list of Failure
-        Those of the participants, which concern no single run.
+    Gives the failures of the participants, which concern no single run.
     """
     level = settings.concatenate
     assert level is not None
@@ -92,40 +94,34 @@ def _write_concatenated(
         raise BadDataError(f"{build_name(entities, 'relmat', '')}: {error}") from error
     own = {key: value for key, value in entities.items() if key not in ("stat", "desc")}
     statistic, label = first.sidecar["Statistic"], entities["desc"]
-    networks = first.labels["network"].tolist() if "network" in first.labels else None
-    numbers: list[int | None] = [None, *settings.exact_volumes]
-    for measure in settings.measures:
-        for number in numbers:
-            if number is not None and number > len(whole):
-                continue
-            rows = whole if number is None else first_volumes(whole, number)
-            path = matrix_path(own, statistic, label, measure, number)
-            try:
-                matrix = MEASURES[measure][0](rows)
-            except ValueError as error:
-                raise BadDataError(f"{path}: {error}") from error
-            write_matrix(
+    for measure, number in wanted_matrices(settings, len(whole)):
+        rows = whole if number is None else first_volumes(whole, number)
+        path = matrix_path(own, statistic, label, measure, number)
+        try:
+            matrix = MEASURES[measure][0](rows)
+        except ValueError as error:
+            raise BadDataError(f"{path}: {error}") from error
+        write_matrix(
+            settings.output_dir,
+            path,
+            matrix,
+            names,
+            measure=measure,
+            series=first.sidecar,
+            sources=[bids_uri("", Path(), one.path) for one in series],
+            nodes=bids_uri("", Path(), first.labels_path),
+            more=more if number is None else {**more, "NumberOfVolumesUsed": number},
+        )
+        if number is None:
+            draw_matrix(
                 settings.output_dir,
                 path,
                 matrix,
-                names,
+                first.labels,
                 measure=measure,
-                series=first.sidecar,
-                sources=[bids_uri("", Path(), one.path) for one in series],
-                nodes=bids_uri("", Path(), first.labels_path),
-                more=more if number is None else {**more, "NumberOfVolumesUsed": number},
+                what=f"{region_signals(statistic, first.sidecar['DenoisingStrategy'])}, "
+                f"{counted(len(series), 'run')}",
             )
-            if number is None:
-                draw_matrix(
-                    settings.output_dir,
-                    path,
-                    matrix,
-                    names,
-                    measure=measure,
-                    networks=networks,
-                    what=f"{region_signals(statistic, first.sidecar['DenoisingStrategy'])}, "
-                    f"{counted(len(series), 'run')}",
-                )
 
 
 def _kept_rows(one: Series, names: Sequence[str]) -> np.ndarray:

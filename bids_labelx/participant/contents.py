@@ -115,7 +115,7 @@ def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
     output, logs = settings.output_dir, settings.output_dir / "logs"
     with locked(output):
         _remove_leftovers(output, plan)
-        _remember(settings, made_with(settings, plan), plan)
+        _update_record(settings, content_signature(settings, plan), plan)
         write_dataset_files(
             output,
             source=settings.bids_dir,
@@ -138,7 +138,7 @@ def _descriptions(settings: Settings, strategies: Sequence[Strategy]) -> dict[st
     }
 
 
-def made_with(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
+def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
     """All that decides what stands in a file of a given name.
 
     Returns
@@ -215,7 +215,7 @@ def _shown(value: Any) -> str:
     return "not set" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _remember(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
+def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
     """Compare what the folder was made with, and add what is new."""
     path = settings.output_dir / "logs" / "contents.json"
     before = read_json(path) if path.is_file() else {}
@@ -227,12 +227,12 @@ def _remember(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
             "which replaces the results of the runs asked for"
         )
     if found:
-        there = participants_of(settings.output_dir)
-        left = [label for label in there if label not in plan.participants]
+        known = participants_of(settings.output_dir)
+        others = [label for label in known if label not in plan.participants]
         LOGGER.warning(
             "settings differ from those of earlier results: %s%s",
             "; ".join(found),
-            f"; participants that keep such results: {', '.join(left)}" if left else "",
+            f"; participants that keep such results: {', '.join(others)}" if others else "",
         )
     version, folder = before.get("bids_labelx", __version__), before.get("bids_dir")
     if version != __version__:

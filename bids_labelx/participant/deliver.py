@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +47,7 @@ class Delivery:
 
     def sources(self, i: int, *, with_confounds: bool) -> list[str]:
         """BIDS URIs of the files behind the results of the atlas at position `i`."""
-        run, mask, atlas = self.planned.run, self.planned.mask, self.planned.atlases[i]
+        run, mask, atlas = self.planned.run, self.planned.source.mask, self.planned.atlases[i]
         own = [run.bold] if mask is None else [run.bold, mask]
         if with_confounds and run.confounds is not None:
             own.append(run.confounds)
@@ -91,8 +90,9 @@ def dataset_links(dataset: Path, runs: Sequence[PlannedRun]) -> dict[str, Path]:
         for atlas in planned.atlases:
             if not atlas.root.is_relative_to(dataset):
                 links[_atlas_link(atlas)] = atlas.root
-        if planned.mask is not None and not planned.mask.is_relative_to(dataset):
-            links[_MASK_LINK] = planned.mask.parent
+        mask = planned.source.mask
+        if mask is not None and not mask.is_relative_to(dataset):
+            links[_MASK_LINK] = mask.parent
     return links
 
 
@@ -100,18 +100,12 @@ def _atlas_link(atlas: Atlas) -> str:
     return f"atlas-{atlas.entities['atlas']}"
 
 
-def write_run(delivery: Delivery, results: RunResults) -> list[Path]:
-    """Write all tables, sidecars and label images of a run.
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was written, within the output dataset.
-    """
-    written: list[Path] = []
+def write_run(delivery: Delivery, results: RunResults) -> None:
+    """Write all tables, sidecars and label images of a run."""
+    output = delivery.settings.output_dir
     for i, atlas in enumerate(delivery.planned.atlases):
         table = results.extracted.tables[i]
-        written += _write_dseg(delivery, i, results.labels[i], table)
+        _write_dseg(delivery, i, results.labels[i], table)
         names = table["name"].tolist()
         for statistic, strategy in done_strategies(delivery, results):
             path = series_path(delivery, atlas, statistic, strategy)
@@ -124,40 +118,32 @@ def write_run(delivery: Delivery, results: RunResults) -> list[Path]:
                 applied,
                 statistic=statistic,
                 atlas=atlas.key,
-                t_r=delivery.planned.t_r,
+                t_r=delivery.planned.source.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
             )
-            _write_pair(delivery.settings.output_dir, path, series, sidecar)
-            written.append(path)
-            source, nodes = (
-                bids_uri("", Path(), path),
-                bids_uri("", Path(), dseg_path(delivery, atlas)),
-            )
+            # The table last: where it is, its sidecar is too.
+            write_json(output / path.with_suffix(".json"), sidecar)
+            write_tsv(output / path, series)
             for measure, first in wanted_matrices(delivery.settings, applied.n_kept):
-                place = matrix_path(
-                    delivery.entities(atlas), statistic, strategy.label, measure, first
-                )
                 write_matrix(
-                    delivery.settings.output_dir,
-                    place,
+                    output,
+                    matrix_path(
+                        delivery.entities(atlas), statistic, strategy.label, measure, first
+                    ),
                     results.matrices[MatrixKey(*key, measure, first)],
                     names,
                     measure=measure,
                     series=sidecar,
-                    sources=[source],
-                    nodes=nodes,
+                    sources=[bids_uri("", Path(), path)],
+                    nodes=bids_uri("", Path(), dseg_path(delivery, atlas)),
                     more={} if first is None else {"NumberOfVolumesUsed": first},
                 )
-                written.append(place)
     for strategy in delivery.strategies:
         if strategy.name in results.denoised.applied:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
-            outliers = results.denoised.applied[strategy.name].outliers
-            write_tsv(delivery.settings.output_dir / path, outliers)
-            written.append(path)
-    return written
+            write_tsv(output / path, results.denoised.applied[strategy.name].outliers)
 
 
 def too_short(delivery: Delivery, denoised: Denoised) -> list[str]:
@@ -177,14 +163,8 @@ def done_strategies(delivery: Delivery, results: RunResults) -> Iterator[tuple[s
             yield statistic, strategy
 
 
-def _write_pair(output: Path, path: Path, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> None:
-    # The table last: where it is, its sidecar is too.
-    write_json(output / path.with_suffix(".json"), sidecar)
-    write_tsv(output / path, table, index=table.index.name is not None)
-
-
-def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
-    path = dseg_path(delivery, delivery.planned.atlases[i])
+def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> None:
+    path = delivery.settings.output_dir / dseg_path(delivery, delivery.planned.atlases[i])
     masked, affine = masked_labels(delivery.planned, labels)
     sidecar = dseg_sidecar(
         table,
@@ -192,16 +172,16 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
         resolution=_resolution(delivery.planned),
         min_coverage=delivery.settings.min_coverage,
     )
-    write_json(delivery.settings.output_dir / path.with_suffix(".json"), sidecar)
-    write_labels(delivery.settings.output_dir / path.with_suffix(".nii.gz"), masked, affine)
-    write_tsv(delivery.settings.output_dir / path, table)
-    return [path, path.with_suffix(".nii.gz")]
+    write_json(path.with_suffix(".json"), sidecar)
+    write_labels(path.with_suffix(".nii.gz"), masked, affine)
+    write_tsv(path, table)
 
 
 def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Labels inside the run's mask, shape (x, y, z), and their affine."""
     data, affine = read_data(labels)
-    inside = read_mask(planned.mask, planned.grid, resample=planned.resample_mask)
+    source = planned.source
+    inside = read_mask(source.mask, planned.grid, resample=source.resample_mask)
     return np.where(planned.grid.to_volume(inside), data, 0), affine
 
 

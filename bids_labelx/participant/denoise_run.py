@@ -82,11 +82,8 @@ def denoise_voxels(
     With `DenoisingOptions.standardize_voxels`, each denoised voxel is z-scored (n - 1) before it
     is reduced, but not after `none`. A strategy's own standardisation is of the region signals.
 
-    Parameters
-    ----------
-    scratch
-        A folder for the voxels' series, which the caller removes: the size of the labelled part
-        of the run as it is stored, and 8 bytes for each of its numbers.
+    `scratch` is a folder for the voxels' series, which the caller removes: the size of the
+    labelled part of the run as it is stored, and 8 bytes for each of its numbers.
 
     Raises
     ------

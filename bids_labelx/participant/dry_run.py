@@ -14,18 +14,13 @@ from bids_labelx.settings import Settings
 
 
 def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
-    """Each run with what it is read from and what would be written of it, then what would not be.
-
-    Parameters
-    ----------
-    settings, plan
-        What was asked for, and what it comes to.
-    """
+    """Each run with what it is read from and what would be written of it, then what would not."""
     count = 0
     for planned in plan.runs:
         run = planned.run
         yield run.name
-        yield _line("mask", _name(run, planned.mask) if planned.mask else "none: all voxels count")
+        mask = planned.source.mask
+        yield _line("mask", _name(run, mask) if mask else "none: all voxels count")
         missing = f"none: {run.missing.get('confounds', '')}"
         yield _line("confounds", _name(run, run.confounds) if run.confounds else missing)
         for atlas in planned.atlases:

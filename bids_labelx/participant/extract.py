@@ -122,8 +122,10 @@ def tables_with_coverage(
             min_coverage=options.min_coverage,
         )
         if (judged["status"] != OK).all():
+            counts_by_status = judged["status"].value_counts().items()
+            reasons = ", ".join(f"{n} {status}" for status, n in counts_by_status)
             raise BadDataError(
-                f"{source.bold}: no label of the atlas survives ({_counts(judged['status'])}); "
+                f"{source.bold}: no label of the atlas survives ({reasons}); "
                 "do atlas and run show the same part of the brain in the same space?"
             )
         after.append(judged)
@@ -164,7 +166,3 @@ def read_mask(path: Path | None, space: Space, *, resample: bool = False) -> np.
     if not inside.any():
         raise BadDataError(f"{path}: the mask is empty on the grid of the run")
     return inside
-
-
-def _counts(status: pd.Series) -> str:
-    return ", ".join(f"{n} {what}" for what, n in status.value_counts().items())

@@ -1,9 +1,8 @@
-"""The figures of a run's report, drawn where all that they show is at hand."""
+"""The figures of a run's report, drawn while its results are in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.names import camel
 from bids_labelx.outputs.paths import report_figure, run_figure
 from bids_labelx.participant.deliver import Delivery, done_strategies, masked_labels
-from bids_labelx.participant.matrices import draw_matrix, matrix_path
+from bids_labelx.participant.matrices import draw_matrix, matrix_path, networks_of
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.report.text import region_signals
 
@@ -27,45 +26,30 @@ _SCRUBBED_BY = {
 _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
 
-def draw_run(delivery: Delivery, results: RunResults) -> list[Path]:
-    """Draw the figures of a run, with tooltips where they help.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The figures, within the output dataset.
-    """
-    drawn = list(_draw_confounds(delivery, results))
+def draw_run(delivery: Delivery, results: RunResults) -> None:
+    """Draw the figures of a run, with tooltips where they help."""
+    _draw_confounds(delivery, results)
     for i, atlas in enumerate(delivery.planned.atlases):
-        drawn += _draw_labels(delivery, results, i, atlas)
+        _draw_labels(delivery, results, i, atlas)
         for statistic in delivery.settings.statistic:
-            drawn.append(_draw_carpet(delivery, results, i, statistic))
+            _draw_carpet(delivery, results, i, statistic)
         for statistic, strategy in done_strategies(delivery, results):
             if _changes(strategy):
-                drawn += _draw_spectrum(delivery, results, i, statistic, strategy)
-            table = results.extracted.tables[i]
-            drawn += [
+                _draw_spectrum(delivery, results, i, statistic, strategy)
+            for measure in delivery.settings.measures:
                 draw_matrix(
                     delivery.settings.output_dir,
                     matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
                     results.matrices[MatrixKey(i, statistic, strategy.name, measure)],
-                    table["name"].tolist(),
+                    results.extracted.tables[i],
                     measure=measure,
-                    networks=_networks(table),
                     what=region_signals(statistic, strategy.name),
                 )
-                for measure in delivery.settings.measures
-            ]
-    return drawn
 
 
 def _changes(strategy: Strategy) -> bool:
     """Whether a strategy does anything: before and after `none` is the same figure."""
     return strategy.name != "none"
-
-
-def _networks(table: pd.DataFrame) -> list[str] | None:
-    return table["network"].tolist() if "network" in table else None
 
 
 def region_texts(table: pd.DataFrame) -> list[str]:
@@ -83,7 +67,7 @@ def region_texts(table: pd.DataFrame) -> list[str]:
     return texts
 
 
-def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> Iterator[Path]:
+def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> None:
     """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
     from bids_labelx.report.brain import plot_label_values, plot_labels
     from bids_labelx.report.run_figures import plot_coverage
@@ -96,14 +80,12 @@ def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) 
     in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
     path = report_figure(entities, "dseg", ".png")
     save_with_tooltips(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
-    yield path
     path = report_figure(entities, "coveragemap", ".png")
     coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
     figure = plot_label_values(
         mean_image, masked, affine, coverage, measure="coverage", limits=(0, 1)
     )
     save_with_tooltips(figure, output / path, texts=in_order)
-    yield path
     path = report_figure(entities, "coverage", ".svg")
     figure = plot_coverage(
         table["coverage"].to_numpy(float),
@@ -112,10 +94,9 @@ def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) 
         threshold=delivery.settings.min_coverage,
     )
     save_with_tooltips(figure, output / path, texts=list(texts.values()))
-    yield path
 
 
-def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> Path:
+def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> None:
     from bids_labelx.report.run_figures import Cleaned, plot_carpet
     from bids_labelx.report.tooltips import save_with_tooltips
 
@@ -139,14 +120,13 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
             for one in done
             if _changes(one)
         ],
-        networks=_networks(table),
+        networks=networks_of(table),
         motion=motion,
         thresholds=thresholds,
     )
     entities = delivery.entities(delivery.planned.atlases[i])
     path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
     save_with_tooltips(figure, delivery.settings.output_dir / path, texts=region_texts(table))
-    return path
 
 
 def _motion(results: RunResults, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
@@ -162,12 +142,12 @@ def _motion(results: RunResults, strategies: Sequence[Strategy]) -> dict[str, np
 
 def _draw_spectrum(
     delivery: Delivery, results: RunResults, i: int, statistic: str, strategy: Strategy
-) -> Iterator[Path]:
+) -> None:
     """Power by frequency, before and after a strategy."""
     from bids_labelx.report.figures import save_figure
     from bids_labelx.report.run_figures import plot_spectrum
 
-    t_r = delivery.planned.t_r
+    t_r = delivery.planned.source.t_r
     if t_r is None:
         return
     before = results.extracted.signals[SignalKey(i, statistic)]
@@ -190,10 +170,9 @@ def _draw_spectrum(
         desc=strategy.label,
     )
     save_figure(figure, delivery.settings.output_dir / path)
-    yield path
 
 
-def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[Path]:
+def _draw_confounds(delivery: Delivery, results: RunResults) -> None:
     """Correlations between confounds, and the regressors of each strategy."""
     from bids_labelx.report.figures import plot_matrix, save_figure
     from bids_labelx.report.run_figures import correlate_confounds, plot_design
@@ -218,7 +197,6 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[Path]:
                 title=f"Regressors of {strategy.name}",
             )
             save_figure(figure, output / path)
-            yield path
     # Cosines are uncorrelated by construction, and many.
     taken = [name for _, names in columns for name in names if "cosine" not in name]
     shown = list(dict.fromkeys([*taken, *(name for name in _ALWAYS if name in table)]))
@@ -234,4 +212,3 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[Path]:
     )
     path = run_figure(run.entities, "confounds", ".svg")
     save_with_tooltips(figure, output / path, names=shown)
-    yield path

@@ -55,14 +55,8 @@ def matrix_path(
 ) -> Path:
     """The table of a matrix, within the output dataset.
 
-    Parameters
-    ----------
-    entities
-        Those of run and atlas.
-    statistic, label, measure
-        What was taken of the voxels, the strategy's ``desc-`` label, what was computed.
-    first
-        Of so many volumes only.
+    `entities` are those of run and atlas, `label` is the ``desc-`` of the strategy; `first` where
+    the matrix is of the first so many volumes only.
     """
     return output_path(
         entities,
@@ -93,25 +87,11 @@ def write_matrix(
 ) -> None:
     """Write a matrix, (n, n), with its sidecar.
 
-    Parameters
-    ----------
-    output, path
-        The output dataset, and the table within it.
-    matrix, names
-        The matrix and its regions.
-    measure
-        As in `bids_labelx.measures.connectivity.MEASURES`.
-    series
-        The sidecar of the time series behind it.
-    sources, nodes
-        BIDS URIs of the series, and of the label table.
-    more
-        What is other than in the sidecar of the series.
+    `series` is the sidecar of the time series behind it, and `more` what is other than in there;
+    `sources` and `nodes` are BIDS URIs of the series and of the label table.
     """
     sidecar = relmat_sidecar(MEASURES[measure][1], {**series, **more}, sources=sources)
-    regions = list(names)
-    table = pd.DataFrame(matrix, index=regions, columns=regions)
-    table.index.name = "name"
+    table = pd.DataFrame(matrix, index=pd.Index(names, name="name"), columns=list(names))
     # The table last: where it is, its sidecar is too.
     write_json(output / path.with_suffix(".json"), {**sidecar, "NodeFiles": nodes, **more})
     write_tsv(output / path, table, index=True)
@@ -121,16 +101,16 @@ def draw_matrix(
     output: Path,
     path: Path,
     matrix: np.ndarray,
-    names: Sequence[str],
+    labels: pd.DataFrame,
     *,
     measure: str,
-    networks: Sequence[str] | None,
     what: str,
-) -> Path:
-    """Draw a matrix of the series `what`; give the figure's path within the output dataset."""
+) -> None:
+    """Draw a matrix between the rows of a label table, made of the series `what`."""
     from bids_labelx.report.figures import matrix_order, plot_matrix
     from bids_labelx.report.tooltips import save_with_tooltips
 
+    names, networks = labels["name"].tolist(), networks_of(labels)
     shown = MEASURES[measure][1].partition(",")[0]
     figure = plot_matrix(
         matrix,
@@ -140,8 +120,11 @@ def draw_matrix(
         limits=(-1, 1) if "correlation" in measure else None,
         measure=shown,
     )
-    drawn = figure_path(path, ".svg")
     order = matrix_order(networks, len(names))
     ordered = names if order is None else [names[i] for i in order]
-    save_with_tooltips(figure, output / drawn, names=ordered)
-    return drawn
+    save_with_tooltips(figure, output / figure_path(path, ".svg"), names=ordered)
+
+
+def networks_of(labels: pd.DataFrame) -> list[str] | None:
+    """The network of each row of a label table, where it has that column."""
+    return labels["network"].tolist() if "network" in labels else None

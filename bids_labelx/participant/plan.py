@@ -19,7 +19,7 @@ from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
 from bids_labelx.names import grouping_entities
-from bids_labelx.outputs.paths import first_twice, output_path
+from bids_labelx.outputs.paths import output_path
 from bids_labelx.participant.records import RunSource
 from bids_labelx.settings import Settings
 
@@ -32,41 +32,22 @@ class PlannedRun:
     ----------
     run
         The run.
+    source
+        What its steps read.
     grid
         The first one like its own, which all runs on it share.
-    n_volumes, t_r
-        Of the image; the repetition time in seconds, None where nothing says it.
-    itemsize
-        Bytes of a voxel as it is stored.
+    n_volumes, itemsize
+        Volumes of the image, and bytes of a voxel as it is stored.
     atlases
         Those of its space, then its own.
-    mask
-        The image whose voxels above 0 count; None where all do.
-    resample_mask
-        Whether the mask may be on another grid than the run.
     """
 
     run: Run
+    source: RunSource
     grid: VolumeGrid
     n_volumes: int
-    t_r: float | None
     itemsize: int
     atlases: tuple[Atlas, ...]
-    mask: Path | None
-    resample_mask: bool = False
-
-    @property
-    def source(self) -> RunSource:
-        """What the steps of the run read."""
-        return RunSource(
-            self.run.bold,
-            self.mask,
-            self.resample_mask,
-            self.run.confounds,
-            self.run.missing.get("confounds", ""),
-            self.t_r,
-            self.run.desc,
-        )
 
     @property
     def key(self) -> str:
@@ -147,13 +128,15 @@ def make_plan(settings: Settings) -> Plan:
     choice = choose_atlases(settings, found)
     runs = [run for run in found if run.space in choice.names]
     skipped = tuple(run for run in found if run.space not in choice.names)
-    twice = first_twice(output_path(run.entities, "bold", "") for run in runs)
-    if twice is not None:
-        same = [r.name for r in runs if output_path(r.entities, "bold", "") == twice]
-        raise BadDataError(
-            "these runs would be written under the same name; move one of them away\n"
-            + "\n".join(same)
-        )
+    by_name: dict[Path, list[str]] = defaultdict(list)
+    for run in runs:
+        by_name[output_path(run.entities, "bold", "")].append(run.name)
+    for same in by_name.values():
+        if len(same) > 1:
+            raise BadDataError(
+                "these runs would be written under the same name; move one of them away\n"
+                + "\n".join(same)
+            )
     if settings.concatenate:
         _check_concatenation(settings.concatenate, runs)
     planned: list[PlannedRun] = []
@@ -206,14 +189,23 @@ def _plan_run(
         grids.append(grid)
         known = grid
     t_r = repetition_time(run, image.header)
-    itemsize = image.get_data_dtype().itemsize
     own = run.mask if mask == "brain" else None
     if own is not None:
         open_image(own)
     if isinstance(mask, Path):
         _check_mask_space(mask, run, grid)
-        return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, mask, resample_mask=True)
-    return PlannedRun(run, known, n_volumes, t_r, itemsize, atlases, own)
+        own = mask
+    source = RunSource(
+        run.bold,
+        own,
+        isinstance(mask, Path),
+        run.confounds,
+        run.missing.get("confounds", ""),
+        t_r,
+        run.desc,
+    )
+    itemsize = image.get_data_dtype().itemsize
+    return PlannedRun(run, source, known, n_volumes, itemsize, atlases)
 
 
 def _check_mask_space(mask: Path, run: Run, grid: VolumeGrid) -> None:

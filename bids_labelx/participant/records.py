@@ -1,4 +1,4 @@
-"""What the steps of a run hand each other, and how it is stored between them."""
+"""What the steps of a run pass to each other, and how it is stored between them."""
 
 from __future__ import annotations
 

@@ -48,21 +48,12 @@ from bids_labelx.workflow.memory import (
 def init_bids_labelx_wf(
     settings: Settings, plan: Plan, *, work_dir: Path, records: Path
 ) -> pe.Workflow:
-    """The graph of all runs.
-
-    Parameters
-    ----------
-    settings, plan
-        What to do.
-    work_dir
-        Where nodes work.
-    records
-        Where nodes record how their runs ended.
-    """
+    """The graph of all runs, whose nodes record in the folder `records` how these ended."""
     workflow = pe.Workflow(name="bids_labelx_wf", base_dir=str(work_dir))
     resampled: dict[str, pe.Workflow] = {}
     gathered: dict[tuple[str, ...], pe.Workflow] = {}
-    first = _first_node(settings)
+    # The node that reads the run takes the labels on its grid.
+    first = "clean_signal" if settings.clean_level == "voxel" else "label_reduce"
     for planned in plan.runs:
         names = tuple(_atlas_node(atlas, planned.grid) for atlas in planned.atlases)
         for name, atlas in zip(names, planned.atlases, strict=True):
@@ -153,7 +144,7 @@ def _init_run_wf(
             n_procs=settings.omp_nthreads,
         )
 
-    images = [str(path) for path in (run.bold, planned.mask) if path is not None]
+    images = [str(path) for path in (run.bold, planned.source.mask) if path is not None]
     tables = [str(run.confounds)] if run.confounds is not None else []
     extraction = {"source": planned.source, "extraction": settings.part(ExtractionOptions)}
     denoising = {
@@ -171,9 +162,8 @@ def _init_run_wf(
     else:
         reduce = node(LabelReduce, "label_reduce", **extraction, files=images)
         clean = node(CleanSignal, "clean_signal", **denoising, files=tables)
-        outputs = [("extracted", "extracted")]
-        workflow.connect([(reduce, clean, outputs)])
-        workflow.connect([(reduce, deliver, [("seconds", "reduce_seconds")])])
+        workflow.connect(reduce, "extracted", clean, "extracted")
+        workflow.connect(reduce, "seconds", deliver, "reduce_seconds")
     workflow.connect(
         [
             (clean, connect, [("denoised", "denoised")]),
@@ -213,8 +203,3 @@ def _memory(settings: Settings, plan: Plan, planned: PlannedRun) -> dict[str, fl
         ),
         "deliver": deliver_gb(voxels, series, labels, matrices),
     }
-
-
-def _first_node(settings: Settings) -> str:
-    """The node of a run that reads it: it takes the labels on the run's grid."""
-    return "clean_signal" if settings.clean_level == "voxel" else "label_reduce"

@@ -1,7 +1,7 @@
-"""Thin nipype faces of `bids_labelx.participant.extract` and `bids_labelx.participant.deliver`.
+"""Thin nipype interfaces to the functions of `bids_labelx.participant`.
 
-An interface that fails leaves a record of why, so that whoever started the graph can tell, under
-every plugin, which run failed for which reason.
+An interface that fails leaves a record of why, so that the app can report, under every plugin,
+which run failed for which reason.
 """
 
 from __future__ import annotations
@@ -225,10 +225,6 @@ class _DeliverInput(_RecordedInput):
     connect_seconds = traits.Float(nohash=True)
 
 
-class _DeliverOutput(_RecordedOutput):
-    written = traits.List(traits.Str, desc="within the output dataset")
-
-
 class Deliver(_Recorded):
     """Files and figures of a run, into the output dataset.
 
@@ -236,7 +232,7 @@ class Deliver(_Recorded):
     """
 
     input_spec = _DeliverInput
-    output_spec = _DeliverOutput
+    output_spec = _RecordedOutput
     _always_run = True
 
     def _work(self, folder: Path) -> dict[str, Any]:  # noqa: ARG002
@@ -247,9 +243,9 @@ class Deliver(_Recorded):
             load_record(self.inputs.matrices, dict),
         )
         start = time.monotonic()
-        written = write_run(self.inputs.delivery, results)
+        write_run(self.inputs.delivery, results)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
-        written += draw_run(self.inputs.delivery, results)
+        draw_run(self.inputs.delivery, results)
         seconds = {
             "resample_atlas": sum(self.inputs.atlas_seconds),
             "label_reduce": reduced if isdefined(reduced) else None,
@@ -261,4 +257,4 @@ class Deliver(_Recorded):
         notes = tuple(too_short(self.inputs.delivery, results.denoised))
         outcome = Outcome(results.denoised.failures, notes, seconds)
         save_record(Path(self.inputs.done_record), outcome)
-        return {"written": [str(path) for path in written]}
+        return {}

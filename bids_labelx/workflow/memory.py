@@ -29,20 +29,10 @@ def reduce_gb(
     smoothed: bool,
     voxels_cleaned: bool,
 ) -> float:
-    """For reading a run.
+    """For reading a run, whose voxels take `itemsize` bytes each, for so many `atlases`.
 
-    Parameters
-    ----------
-    grid_voxels
-        Voxels of a volume.
-    itemsize
-        Bytes of a voxel as it is stored.
-    atlases
-        How many.
-    series_numbers
-        Numbers in all series that come out of it.
-    smoothed, voxels_cleaned
-        Whether volumes are smoothed, and voxels cleaned before they are reduced.
+    `series_numbers` are those in all series that come out of it. Volumes may be `smoothed`, and
+    voxels cleaned before they are reduced.
     """
     per_voxel = 32 + 8 * itemsize + 24 * atlases + (32 if smoothed else 0)
     tiles = 0.1 if voxels_cleaned else 0.0
@@ -57,16 +47,9 @@ def clean_gb(series_numbers: int) -> float:
 def connect_gb(
     series_numbers: int, labels: Sequence[int], matrices: int, *, shrunk: bool
 ) -> float:
-    """For the matrices between regions.
+    """For so many `matrices` between the labels of each atlas; `labels` are their numbers.
 
-    Parameters
-    ----------
-    series_numbers
-        Numbers in all series.
-    labels, matrices
-        How many labels each atlas has, and how many matrices are made of each.
-    shrunk
-        Whether some of these come from scikit-learn's shrinkage.
+    `shrunk` if some of the matrices come from scikit-learn's shrinkage.
     """
     squares = sum(count * count for count in labels)
     libraries = _LIBRARIES if shrunk else 0.0

@@ -115,12 +115,8 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def make_plugin(name: str, plugin_args: dict[str, Any]) -> Any:
-    """Make the nipype plugin of this name; see `read_plugin` for the names."""
-    return _plugin_class(name)(plugin_args=plugin_args)
-
-
-def _plugin_class(name: str) -> Any:
+def plugin_class(name: str) -> Any:
+    """The class of the nipype plugin of this name; see `read_plugin` for the names."""
     if name == "MultiProc":
         return ProcessPerNode
     known = {one.removesuffix("Plugin") for one in dir(plugins) if one.endswith("Plugin")}
@@ -166,7 +162,7 @@ def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
         return ("MultiProc" if settings.nprocs > 1 else "Linear"), arguments
     try:
         plugin, arguments = _check_content(_parse(path))
-        _plugin_class(plugin)
+        plugin_class(plugin)
     except OSError as error:
         raise MissingInputError(
             f"--nipype-plugin-file {path}: cannot be read ({error.strerror})"

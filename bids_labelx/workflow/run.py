@@ -19,7 +19,7 @@ from bids_labelx.settings import Settings
 from bids_labelx.workflow.plugins import (
     IN_PROCESS,
     ProcessPerNode,
-    make_plugin,
+    plugin_class,
     read_plugin,
 )
 from bids_labelx.workflow.progress import show_progress
@@ -65,7 +65,7 @@ def run_graph(
         ):
             # nipype collects garbage at every poll; what exists by now need not be traversed.
             gc.freeze()
-            runner = make_plugin(plugin, {**given, "status_callback": update})
+            runner = plugin_class(plugin)(plugin_args={**given, "status_callback": update})
             try:
                 workflow.run(plugin=runner)
             except Exception as error:
@@ -91,15 +91,16 @@ def _outcome_of(plan: Plan, records: Path, planned: PlannedRun) -> Outcome:
         outcome = load_record(done, Outcome)
     else:
         outcome = Outcome((Failure(_why_unrecorded(records, planned)),))
-    failures = (
+    run, names = planned.run, plan.strategy_names
+    failures = [
         replace(
             one,
-            entities=planned.run.entities,
-            strategies=one.strategies or plan.strategy_names,
-            atlases=plan.atlas_names[planned.run.space],
+            entities=run.entities,
+            strategies=one.strategies or names,
+            atlases=plan.atlas_names[run.space],
         )
         for one in outcome.failures
-    )
+    ]
     return replace(outcome, failures=tuple(failures))
 
 

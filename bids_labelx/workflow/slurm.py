@@ -16,12 +16,8 @@ from bids_labelx.errors import Stopped
 def slurm_arguments(workflow: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give the plugin's arguments; where the app is stopped meanwhile, its jobs are cancelled.
 
-    Parameters
-    ----------
-    workflow
-        Each job requests the memory and the processors of its node, unless the plugin file does.
-    arguments
-        ``plugin_args`` of the plugin file.
+    Each job requests the memory and the processors of its node, unless `arguments`, the
+    ``plugin_args`` of the plugin file, do.
     """
     given = str(arguments.get("sbatch_args", ""))
     _request_resources(workflow, given)

@@ -33,7 +33,7 @@ def test_none_takes_nothing_and_needs_no_table() -> None:
     assert chosen.columns == ()
     assert chosen.regressors.shape == (7, 0)
     assert chosen.kept.all()
-    assert not chosen.dummy.any()
+    assert not chosen.rules["dummy"].any()
 
 
 def test_simple_takes_24_motion_parameters_wm_csf_and_cosines(table: pd.DataFrame) -> None:
@@ -48,7 +48,7 @@ def test_dummy_volumes_are_left_out_and_are_no_regressors(table: pd.DataFrame) -
     table["non_steady_state_outlier01"] = np.eye(len(table))[1]
     chosen = select(SIMPLE, table, len(table), source="x.tsv")
     assert np.flatnonzero(~chosen.kept).tolist() == [0, 1]
-    assert np.flatnonzero(chosen.dummy).tolist() == [0, 1]
+    assert np.flatnonzero(chosen.rules["dummy"]).tolist() == [0, 1]
     assert not [c for c in chosen.columns if "non_steady" in c]
 
 

@@ -17,7 +17,6 @@ from bids_labelx.outputs.description import write_dataset_files
 from bids_labelx.outputs.paths import (
     bids_uri,
     figure_path,
-    first_twice,
     outliers_path,
     output_path,
     write_labels,
@@ -152,9 +151,3 @@ def test_a_second_start_adds_links_and_descriptions(tmp_path: Path) -> None:
     assert content["GeneratedBy"][0]["Name"] == "bids_labelx"
     table = pd.read_csv(tmp_path / "out" / "descriptions.tsv", sep="\t")
     assert table["desc_id"].tolist() == ["desc-raw", "desc-simple"]
-
-
-def test_the_first_path_that_comes_twice_is_found() -> None:
-    a, b = Path("a"), Path("b")
-    assert first_twice([a, b]) is None
-    assert first_twice([a, b, b, a]) == b

@@ -25,7 +25,7 @@ def test_a_run_is_planned_with_what_its_header_says(
 ) -> None:
     add_run(tmp_path / "ds", sidecar=False)
     (planned,) = make_plan(settings_for(tmp_path / "ds", atlas_dataset)).runs
-    assert (planned.n_volumes, planned.t_r, planned.grid.shape) == (40, 2.0, (6, 5, 4))
+    assert (planned.n_volumes, planned.source.t_r, planned.grid.shape) == (40, 2.0, (6, 5, 4))
 
 
 def test_runs_on_one_grid_share_it_and_others_do_not(
