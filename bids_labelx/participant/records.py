@@ -167,9 +167,11 @@ Record = TypeVar("Record")
 
 
 def save_record(path: Path, record: object) -> str:
-    """Store a record for the steps that follow; give the path as text."""
-    with path.open("wb") as stream:
+    """Store a record, whole or not at all, for the steps that follow; give the path as text."""
+    unfinished = path.with_name(f"{path.name}.part")
+    with unfinished.open("wb") as stream:
         pickle.dump(record, stream, protocol=pickle.HIGHEST_PROTOCOL)
+    unfinished.replace(path)
     return str(path)
 
 

@@ -75,7 +75,7 @@ class _Recorded(SimpleInterface):
 class _ResampleInput(_RecordedInput):
     image = File(exists=True, mandatory=True)
     table = File(exists=True)
-    grid = traits.Any(mandatory=True, desc="Grid")
+    grid = traits.Any(mandatory=True, desc="VolumeGrid")
     options = traits.Any(mandatory=True, desc="LabelOptions")
 
 
