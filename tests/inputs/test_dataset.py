@@ -243,7 +243,7 @@ TREES = {
     "pybids_synthetic": "pybids_synthetic/derivatives/fmriprep",
     "atlas-4S": "atlas-4S",
 }
-EXPECTED = Path(__file__).parents[1] / "data" / "expected"
+EXPECTED = Path(__file__).parent / "data" / "expected"
 
 
 def listed(runs: list[Run]) -> str:
