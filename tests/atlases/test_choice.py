@@ -254,7 +254,7 @@ def test_a_mask_of_another_space_or_of_none_is_refused(
         (failure,) = plan.failures
         assert words in failure.message
     plan = make_plan(settings_for(tmp_path / "ds", atlas_dataset=atlas_dataset, mask=same))
-    assert plan.runs[0].mask == same
+    assert plan.runs[0].source.mask == same
 
 
 def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
