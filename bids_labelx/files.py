@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from bids_labelx.errors import BadDataError, CannotWriteError, MissingInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # How files begin that are not yet whole, followed by the invocation that they are of, which every
 # process of it finds in this variable.

@@ -309,6 +309,11 @@ def test_the_command_line_starts_without_heavy_imports() -> None:
     assert not loaded & {"numpy", "nibabel", "pandas", "nipype", "bids", "sklearn", "matplotlib"}
 
 
+def test_a_dataset_is_queried_without_the_libraries_for_numbers() -> None:
+    loaded = loaded_by("import bids_labelx.inputs.dataset")
+    assert not loaded & {"numpy", "nibabel", "pandas", "nipype", "scipy"}
+
+
 def test_the_whole_package_runs_without_loading_nilearn() -> None:
     names = [path.removesuffix(".py").replace("/", ".") for path, _ in modules(PACKAGE)]
     code = [f"import bids_labelx.{name}" for name in names if not name.endswith("__")]
