@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(vars(options), unknown)
     except LabelxError as error:
         if verbose:
-            traceback.print_exception(error)
+            sys.excepthook(type(error), error, error.__traceback__)
         print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
         return error.exit_code
     except Stopped as stop:
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except Exception as error:
         if verbose:
-            traceback.print_exception(error)
+            sys.excepthook(type(error), error, error.__traceback__)
         print(
             f"bids_labelx: internal error: {type(error).__name__}: {_indent(str(error))}\n"
             "This is a mistake in bids_labelx, not in your data. With -v it shows where.",
