@@ -112,12 +112,11 @@ def option(default: Any, convert: Callable[[Any], Any] | None = None, **entry: A
 
 def options_of(kind: type[Any]) -> list[Option]:
     """The options that a dataclass declares, group by group, its own before inherited ones."""
-    types = typing.get_type_hints(kind)
     found = [
         dataclasses.replace(
             field.metadata["option"],
             name=field.name,
-            type=types[field.name],
+            type=field.type,
             default=None if field.default is dataclasses.MISSING else field.default,
         )
         for field in dataclasses.fields(kind)

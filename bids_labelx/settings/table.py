@@ -1,8 +1,7 @@
 """The table of options: each setting of the app is one entry, and everything else follows."""
 
 # ruff: noqa: RUF009 - what is called makes dataclass fields
-from __future__ import annotations
-
+# Annotations are evaluated here: the types of options are read from them.
 import os
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
