@@ -115,11 +115,13 @@ def code(text: str) -> Callable[[], Measured]:
 def command(*arguments: object) -> Callable[[], Measured]:
     """Time a command from start to end, its children included."""
     words = [sys.executable, *map(str, arguments)]
+    # With bytecode, as an installed package has it.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
     def measure() -> Measured:
         with tempfile.TemporaryFile() as log:
             start = time.perf_counter()
-            process = subprocess.Popen(words, stdout=log, stderr=log)
+            process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
             _, status, usage = os.wait4(process.pid, 0)
             taken = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)

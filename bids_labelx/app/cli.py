@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from bids_labelx.app.options import Commands, build_parser, hyphenate
@@ -74,6 +73,8 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         print(descriptor_text(), end="")
         return ExitCode.DONE
     if commands.demo is not None:
+        from pathlib import Path
+
         from bids_labelx.app.demo import run_demo
 
         return run_demo(Path(commands.demo), options)
@@ -84,6 +85,8 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
             print("\n".join(map(str, fetch_atlas(commands.fetch_atlas, space))))
         return ExitCode.DONE
     if commands.config_file is not None:
+        from pathlib import Path
+
         given = {name: value for name, value in options.items() if value is not None}
         options = {**read_options(Path(commands.config_file)), **given}
     settings = make_settings(options, problems)

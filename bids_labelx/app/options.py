@@ -1,5 +1,7 @@
 """The options and their parser, both made from the entries of dataclasses."""
 
+from __future__ import annotations
+
 import argparse
 import re
 from collections.abc import Sequence

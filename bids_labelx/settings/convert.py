@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 
 
 def path(value: Any) -> Path:
     """An absolute path."""
+    from pathlib import Path
+
     # Absolute, so that a node that works in another folder finds it; not resolved, so that
     # messages and sidecars show the path that the user knows.
     return Path(os.path.abspath(Path(str(value)).expanduser()))  # noqa: PTH100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bids_labelx.settings import convert as converters
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, repr=False, eq=False)
 class Option:
     """One option: parser, settings file, descriptor and documentation are made from it."""
 
@@ -35,9 +35,9 @@ class Option:
     unset: str = ""
     # The action of `argparse`, where it does not follow from the type.
     action: str = ""
-    # Those of the field.
+    # Those of the field; the type as its annotation says it.
     name: str = ""
-    type: Any = None
+    type: str = ""
     default: Any = None
 
     @property
@@ -53,21 +53,21 @@ class Option:
     @property
     def many(self) -> bool:
         """Whether it takes several values."""
-        return typing.get_origin(self.type) is tuple
+        return self.type.startswith("tuple[")
 
     @property
     def flag(self) -> bool:
         """Whether it takes no value."""
-        return self._types == {bool} or bool(self.action)
+        return self._types == {"bool"} or bool(self.action)
 
     @property
     def number(self) -> bool:
         """Whether its values are numbers and nothing else."""
-        return self._types <= {int, float}
+        return self._types <= {"int", "float"}
 
     @property
-    def _types(self) -> set[Any]:
-        return set(typing.get_args(self.type) or [self.type]) - {type(None), ...}
+    def _types(self) -> set[str]:
+        return set(re.findall(r"\w+", self.type)) - {"tuple", "None"}
 
     @property
     def placeholder(self) -> str:
@@ -112,15 +112,15 @@ def option(default: Any, convert: Callable[[Any], Any] | None = None, **entry: A
 
 def options_of(kind: type[Any]) -> list[Option]:
     """The options that a dataclass declares, group by group, its own before inherited ones."""
-    found = [
-        dataclasses.replace(
-            field.metadata["option"],
-            name=field.name,
-            type=field.type,
-            default=None if field.default is dataclasses.MISSING else field.default,
-        )
-        for field in dataclasses.fields(kind)
-    ]
+    found = [_named(field) for field in dataclasses.fields(kind)]
     found.sort(key=lambda one: one.name not in kind.__annotations__)
     groups = list(dict.fromkeys(one.group for one in found))
     return sorted(found, key=lambda one: groups.index(one.group))
+
+
+def _named(field: dataclasses.Field[Any]) -> Option:
+    # Completed in place: a field is the same in every class that inherits it.
+    entry: Option = field.metadata["option"]
+    entry.name, entry.type = field.name, str(field.type)
+    entry.default = None if field.default is dataclasses.MISSING else field.default
+    return entry

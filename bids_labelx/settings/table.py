@@ -1,15 +1,18 @@
 """The table of options: each setting of the app is one entry, and everything else follows."""
 
 # ruff: noqa: RUF009 - what is called makes dataclass fields
-# Annotations are evaluated here: the types of options are read from them.
+from __future__ import annotations
+
 import os
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bids_labelx.settings import convert
 from bids_labelx.settings.entry import option, options_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
 CONNECTIVITY = ("correlation", "partial-correlation", "covariance", "precision", "none")

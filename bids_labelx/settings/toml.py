@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.settings.entry import options_of
 from bids_labelx.settings.table import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def to_toml(settings: Settings) -> str:
@@ -38,8 +41,8 @@ def changed_options(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     return list(value) if isinstance(value, tuple) else value
 
 
