@@ -25,10 +25,18 @@ class AppliedStrategy:
         removed from the image before, and what a band-pass filter takes.
     effective_degrees_of_freedom
         See `bids_labelx.extraction.freedom.effective_degrees_of_freedom`.
+    low_pass, high_pass
+        Cut-offs in Hz of what was filtered, by a filter or by cosine regressors; None without.
+    mean_removed
+        Whether the signals were left without their mean.
+    steps
+        What cleaning did but standardising, in words and in order.
     motion
         The figures of `bids_labelx.measures.quality.motion_summary`.
     fd_source
         Where framewise displacement is from; None where it is not known.
+    warnings
+        What was warned of while the run was cleaned.
     outliers
         A row per volume: kept or not, framewise displacement, DVARS, and by which rules not.
     """
@@ -37,9 +45,14 @@ class AppliedStrategy:
     kept: np.ndarray
     degrees_of_freedom: int
     effective_degrees_of_freedom: float
+    low_pass: float | None
+    high_pass: float | None
+    mean_removed: bool
+    steps: tuple[str, ...]
     motion: Mapping[str, Any]
     fd_source: str | None
     outliers: pd.DataFrame
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_kept(self) -> int:

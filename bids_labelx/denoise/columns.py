@@ -85,6 +85,11 @@ def split_motion(column: str) -> tuple[str, str] | None:
     return None
 
 
+def cosine_cutoff(columns: Sequence[str]) -> float | None:
+    """The frequency in Hz that fMRIPrep's cosines among the columns are a high-pass of."""
+    return 1 / _COSINE_CUTOFF if _matching(_COSINE, columns) else None
+
+
 def non_steady_state(available: Sequence[str]) -> list[str]:
     """The columns that mark a non-steady-state volume each."""
     return _matching(_NON_STEADY_STATE, available)
