@@ -17,8 +17,7 @@ _COSINE = re.compile(r"cosine\d+")
 _AROMA = re.compile(r"aroma_motion_\d+")
 _NON_STEADY_STATE = re.compile(r"non_steady_state_outlier\d+")
 
-# fMRIPrep's cosines make a high-pass filter with this cut-off, in seconds: a run of N volumes has
-# floor(2 N TR / cut-off) of them, none when it is shorter than half the cut-off.
+# fMRIPrep's cosines make a high-pass filter with this cut-off, in seconds.
 _COSINE_CUTOFF = 128.0
 
 # A cumulated share that is the threshold itself must not be missed by a rounding error.
@@ -82,9 +81,19 @@ def _named(names: Sequence[str], available: Sequence[str]) -> Wanted:
     return Wanted(list(names), [name for name in names if name not in available])
 
 
+def cosine_count(n_volumes: int, t_r: float) -> int:
+    """How many cosines fMRIPrep has for so many volumes, those before the steady state left out.
+
+    That is what nipype's `cosine_filter` makes of them: floor(2 N TR / 128 s) functions, of which
+    the last is the constant and not written. Below 128 s there are none.
+    """
+    return max(int(2 * n_volumes * (1 / _COSINE_CUTOFF) * t_r), 1) - 1
+
+
 def _cosines(available: Sequence[str], n_volumes: int, t_r: float | None) -> Wanted:
     cosines = _matching(_COSINE, available)
-    too_short = t_r is not None and 2 * n_volumes * t_r < _COSINE_CUTOFF
+    steady = n_volumes - len(non_steady_state(available))
+    too_short = t_r is not None and cosine_count(steady, t_r) == 0
     return Wanted(cosines, [] if cosines or too_short else ["cosine00"])
 
 
