@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ class AppliedStrategy:
         Where framewise displacement is from; None where it is not known.
     outliers
         A row per volume: kept or not, framewise displacement, DVARS, and by which rules not.
+    by_entry
+        The columns that each entry of the strategy's list of columns took.
     """
 
     columns: tuple[str, ...]
@@ -36,6 +38,7 @@ class AppliedStrategy:
     motion: Mapping[str, Any]
     fd_source: str | None
     outliers: pd.DataFrame
+    by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def n_kept(self) -> int:

@@ -24,6 +24,13 @@ _COSINE_CUTOFF = 128.0
 _ROUNDING = 1e-9
 
 
+# What makes a text in a list of columns a regular expression and no name.
+_SPECIAL = re.compile(r"[\\^$*+?{}\[\]|().]")
+
+# An entry of a list of columns: a text, or a table of name or pattern, and whether it is required.
+Entry = str | Mapping[str, Any]
+
+
 class Wanted(NamedTuple):
     """Columns to take, and what a group lacks, in words."""
 
@@ -54,7 +61,7 @@ def wanted_columns(
         elif group == "ica_aroma":
             found = _aroma(option, available)
         elif group == "columns":
-            found = _patterns(option, available)
+            found = _listed(option, available)
         else:
             names = [s + tail for s in _SERIES[group] for tail in EXPANSIONS[option]]
             found = _named(names, available)
@@ -104,16 +111,47 @@ def _aroma(option: str, available: Sequence[str]) -> Wanted:
     return Wanted(columns, [] if columns else ["aroma_motion_01"])
 
 
-def _patterns(patterns: Sequence[str], available: Sequence[str]) -> Wanted:
-    """Columns by name, or by a regular expression for the whole name."""
+def columns_by_entry(
+    confounds: Mapping[str, Any], available: Sequence[str]
+) -> dict[str, list[str]]:
+    """What each entry of a strategy's list of columns takes, by its text; perhaps nothing."""
+    entries: Sequence[Entry] = confounds.get("columns", ())
+    return {_text(entry): _matches(entry, available) for entry in entries}
+
+
+def _listed(entries: Sequence[Entry], available: Sequence[str]) -> Wanted:
+    """Columns by name, or by a regular expression for the whole name.
+
+    A name has to be there unless the entry says otherwise. A regular expression need not match:
+    of a participant who did not move, fMRIPrep writes no motion outliers.
+    """
     columns: list[str] = []
     lacking = []
-    for pattern in patterns:
-        # A name as it is comes first: that of an odd column may mean something else as a pattern.
-        found = [pattern] if pattern in available else _matching(re.compile(pattern), available)
+    for entry in entries:
+        found = _matches(entry, available)
         columns += found
-        lacking += [] if found else [f"any that matches {pattern!r}"]
+        stated = None if isinstance(entry, str) else entry.get("required")
+        if not found and (_is_name(entry) if stated is None else stated):
+            text = _text(entry)
+            lacking.append(text if _is_name(entry) else f"any that matches {text!r}")
     return Wanted(columns, lacking)
+
+
+def _text(entry: Entry) -> str:
+    return entry if isinstance(entry, str) else str(entry.get("name") or entry["pattern"])
+
+
+def _is_name(entry: Entry) -> bool:
+    return not _SPECIAL.search(entry) if isinstance(entry, str) else "name" in entry
+
+
+def _matches(entry: Entry, available: Sequence[str]) -> list[str]:
+    text = _text(entry)
+    # A name as it is comes first: that of an odd column may mean something else as a pattern.
+    by_name = _is_name(entry) or (isinstance(entry, str) and text in available)
+    if by_name:
+        return [text] if text in available else []
+    return _matching(re.compile(text), available)
 
 
 def _compcor(

@@ -9,7 +9,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bids_labelx.denoise.columns import motion_parameters, non_steady_state, wanted_columns
+from bids_labelx.denoise.columns import (
+    columns_by_entry,
+    motion_parameters,
+    non_steady_state,
+    wanted_columns,
+)
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.denoise.motion import filter_motion, framewise_displacement, short_segments
 from bids_labelx.denoise.strategies import Strategy
@@ -44,6 +49,8 @@ class Denoising:
         ones.
     std_dvars
         Standardised DVARS of the table, shape (n_volumes,), NaN first; None where it has none.
+    by_entry
+        The columns that each entry of the strategy's list of columns took.
     """
 
     columns: tuple[str, ...]
@@ -53,6 +60,7 @@ class Denoising:
     framewise_displacement: np.ndarray | None = None
     fd_source: FdSource | None = None
     std_dvars: np.ndarray | None = None
+    by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 class _Motion(NamedTuple):
@@ -126,7 +134,8 @@ def select(
     kept = ~np.any(list(rules.values()), axis=0)
     if not kept.any():
         raise BadDataError(_nothing_left(strategy, rules, source))
-    return Denoising(tuple(wanted.columns), regressors, kept, rules, *motion)
+    by_entry = columns_by_entry(strategy.confounds, list(table.columns))
+    return Denoising(tuple(wanted.columns), regressors, kept, rules, *motion, by_entry)
 
 
 def _usable_table(

@@ -73,6 +73,7 @@ def timeseries_sidecar(
         "DenoisingStrategy": strategy.name,
         "DenoisingDescription": strategy.description,
         "ConfoundRegressors": list(applied.columns),
+        **({"ConfoundEntries": dict(applied.by_entry)} if applied.by_entry else {}),
         "SampleMask": applied.kept.tolist(),
         "NumberOfVolumes": len(applied.kept),
         "NumberOfVolumesKept": applied.n_kept,

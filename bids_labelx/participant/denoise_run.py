@@ -169,6 +169,7 @@ def _prepare_all(
             motion_summary(motion, fd_threshold),
             denoising.fd_source,
             _outliers(denoising, motion),
+            denoising.by_entry,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))
