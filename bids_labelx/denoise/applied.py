@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class AppliedStrategy:
         What was warned of while the run was cleaned.
     outliers
         A row per volume: kept or not, framewise displacement, DVARS, and by which rules not.
+    by_entry
+        The columns that each entry of the strategy's list of columns took.
     """
 
     columns: tuple[str, ...]
@@ -53,6 +55,7 @@ class AppliedStrategy:
     fd_source: str | None
     outliers: pd.DataFrame
     warnings: tuple[str, ...] = ()
+    by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def n_kept(self) -> int:

@@ -83,6 +83,7 @@ def timeseries_sidecar(
         "Steps": _steps(settings, strategy, applied, statistic),
         "Warnings": list(applied.warnings),
         "ConfoundRegressors": list(applied.columns),
+        **({"ConfoundEntries": dict(applied.by_entry)} if applied.by_entry else {}),
         "SampleMask": applied.kept.tolist(),
         "NumberOfVolumes": len(applied.kept),
         "NumberOfVolumesKept": applied.n_kept,

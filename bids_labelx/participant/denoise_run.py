@@ -184,6 +184,7 @@ def _prepare_all(
             denoising.fd_source,
             _outliers(denoising, motion),
             tuple(caught),
+            denoising.by_entry,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))

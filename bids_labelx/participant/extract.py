@@ -17,6 +17,7 @@ from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
+from bids_labelx.files import read_tsv
 from bids_labelx.images import read_data
 from bids_labelx.measures.quality import OK, coverage_table
 from bids_labelx.participant.records import AtlasOnGrid, Extracted, RunSource, SignalKey
@@ -45,7 +46,7 @@ def resample_atlas(
 
 def read_grid_table(path: Path) -> pd.DataFrame:
     """A label table as `resample_atlas` wrote it."""
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = read_tsv(path)
     for column in ("index", "voxels_atlas", "voxels_grid"):
         table[column] = table[column].astype(np.int64)
     return table
