@@ -81,7 +81,7 @@ def run_group(settings: Settings) -> int:
     coverage = write_coverage(output, collected.atlases)
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
-    made = _write_matrices(output, collected)
+    made = _write_matrices(output, collected, settings)
     missing = _draw_missing(output, collected)
     table = quality_table(collected.rows)
     write_tsv(output / _QC, table)
@@ -133,7 +133,7 @@ class _Made:
     figures: list[tuple[str, FigureFile]] = field(default_factory=list)
 
 
-def _write_matrices(output: Path, collected: Collected) -> _Made:
+def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _Made:
     """Write and draw the means, one after the other; what is broken goes to the failures."""
     made = _Made()
     for combination in _in_order(collected.combinations.values()):
@@ -141,7 +141,7 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
         if len(names) == 1:
             continue  # One region is connected with nothing.
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
-        sums = StrategySums(collected.rows, len(names))
+        sums = StrategySums(collected.rows, len(names), settings.qcfc_motion)
         count = len({one.participant for one in files})
         with edges_file(output, entities, names, collected.rows, count) as add_edges:
             mean, broken = mean_matrix(output, files, names, [sums.add, add_edges])
@@ -150,7 +150,7 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
             add_failure(collected.rows[file.row], failure)
         if mean is not None:
             r, networks = sums.correlations.r(), combination.labels.networks
-            made.files += write_mean_matrix(output, entities, names, mean, r)
+            made.files += write_mean_matrix(output, entities, names, mean, r, settings.qcfc_motion)
             made.files.append(Path(edges_name(entities)))
             distances = _distances(output, sums.label_image(), combination, collected)
             evidence = sums.evidence(entities, mean, networks, distances)

@@ -18,7 +18,7 @@ import numpy as np
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.files import whole_file
 from bids_labelx.group.mean_matrices import SubjectMatrix, edges_name, relationship
-from bids_labelx.group.rows import Row, RowKey, mean_fd
+from bids_labelx.group.rows import Row, RowKey, mean_motion
 
 # Rows of what is one value per participant, in one piece of the file.
 _ROWS = 1024
@@ -87,7 +87,7 @@ def edges_file(
                     own = [rows[one.row] for one in subject.files]
                     minutes = [row["minutes_kept"] for row in own]
                     known = None not in minutes
-                    fd = mean_fd(own)
+                    fd = mean_motion(own, "fd")
                     for name, value in (
                         ("z", subject.z[above]),
                         ("participant_id", f"sub-{subject.participant}"),

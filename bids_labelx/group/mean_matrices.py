@@ -13,7 +13,7 @@ import numpy as np
 
 from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.group.moments import Moments
-from bids_labelx.group.rows import MatrixFile
+from bids_labelx.group.rows import MOTION, MatrixFile
 from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z
 from bids_labelx.names import build_name, camel
 
@@ -279,7 +279,7 @@ def _broken(path: Path, found: str) -> BadDataError:
 
 
 def matrix_sidecar(
-    combination: Mapping[str, str], statistic: str, mean: MeanMatrix
+    combination: Mapping[str, str], statistic: str, mean: MeanMatrix, motion: str = "fd"
 ) -> dict[str, Any]:
     """The JSON beside a group matrix; it names its sources by their common entities.
 
@@ -289,12 +289,15 @@ def matrix_sidecar(
         Those of its name; see `matrix_name`.
     mean
         What it is of.
+    motion
+        What QC-FC is with: a key of `rows.MOTION`.
     """
+    column, moved = MOTION[motion]
     z = relationship(combination)
     what = {
         "mean": f"{z}, mean over participants",
         "std": f"{z}, standard deviation over participants (n - 1)",
-        "qcfc": f"Pearson correlation over participants of the {z} and mean FD (QC-FC)",
+        "qcfc": f"Pearson correlation over participants of the {z} and {moved} (QC-FC)",
         "n": f"Number of participants behind each edge of the mean {z}",
     }
     return {
@@ -306,5 +309,6 @@ def matrix_sidecar(
         "RunsOfAParticipant": "averaged first, in Fisher z",
         "NumberOfRuns": mean.runs,
         "NumberOfParticipants": mean.participants,
+        **({"MotionMeasure": f"{column} of group_qc.tsv"} if statistic == "qcfc" else {}),
         "SourceEntities": dict(combination),
     }

@@ -21,6 +21,9 @@ _NUMBERS_OR_NONE = (
     "MaxFramewiseDisplacement",
     "FramewiseDisplacementThreshold",
     "ShareFramewiseDisplacementAbove",
+    "MeanFilteredFramewiseDisplacement",
+    "ShareFilteredFramewiseDisplacementAbove",
+    "MeanRMSDisplacement",
     "MeanStdDVARS",
     "MeanTemporalSNR",
 )

@@ -10,7 +10,7 @@ import numpy as np
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
-from bids_labelx.group.rows import Row, RowKey, mean_fd
+from bids_labelx.group.rows import MOTION, Row, RowKey, mean_motion
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.results import RESULT_ENTITIES
@@ -25,28 +25,31 @@ class StrategySums:
         Those of the quality table.
     n_regions
         Of each matrix.
+    motion
+        What QC-FC is with: a key of `rows.MOTION`.
     """
 
-    def __init__(self, rows: Mapping[RowKey, Row], n_regions: int) -> None:
+    def __init__(self, rows: Mapping[RowKey, Row], n_regions: int, motion: str = "fd") -> None:
         self.correlations = Correlations(n_regions)
         self.participants = 0
         self._rows = rows
+        self._motion = motion
         self._lost: list[int] = []
         self._volumes = 0
         self._first: Path | None = None
         self._strategy: str | None = None
 
     def add(self, subject: SubjectMatrix) -> None:
-        """Add a participant; one without a mean FD counts for the degrees of freedom alone."""
+        """Add a participant; one of unknown motion counts for the degrees of freedom alone."""
         rows = [self._rows[file.row] for file in subject.files]
         self._lost += [row["volumes"] - row["degrees_of_freedom"] for row in rows]
         self._volumes += sum(row["volumes"] for row in rows)
         self._first = self._first or subject.files[0].path
         self._strategy = rows[0]["strategy"]
-        fd = mean_fd(rows)
-        if fd is not None:
+        moved = mean_motion(rows, self._motion)
+        if moved is not None:
             self.participants += 1
-            self.correlations.add(subject.z, fd)
+            self.correlations.add(subject.z, moved)
 
     def label_image(self) -> Path:
         """The label image of the first run that was added, within the output dataset."""
@@ -97,6 +100,7 @@ class StrategySums:
             **{key: value for key, value in entities.items() if key != "atlas"},
             "strategy": self._strategy,
             "participants": self.participants,
+            "motion": MOTION[self._motion][0],
             "median_abs_qcfc": found and found.median_abs,
             "share_significant": found and found.share_significant,
             "distance_dependence": found and found.distance_dependence,

@@ -46,8 +46,11 @@ def write_mean_matrix(
     names: Sequence[str],
     mean: MeanMatrix,
     qcfc: np.ndarray,
+    motion: str = "fd",
 ) -> list[Path]:
     """Write mean, standard deviation, number of participants and QC-FC, each with its JSON.
+
+    `motion` is what QC-FC is with, a key of `rows.MOTION`.
 
     Returns
     -------
@@ -58,7 +61,8 @@ def write_mean_matrix(
     tables = {"mean": mean.mean, "std": mean.std, "n": mean.n, "qcfc": qcfc}
     for statistic, values in tables.items():
         path = output / f"{matrix_name(combination, statistic)}.tsv"
-        write_json(path.with_suffix(".json"), matrix_sidecar(combination, statistic, mean))
+        sidecar = matrix_sidecar(combination, statistic, mean, motion)
+        write_json(path.with_suffix(".json"), sidecar)
         write_tsv(path, _table(values, names), index=True)
         written.append(path.relative_to(output))
     return written

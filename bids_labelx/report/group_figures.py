@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bids_labelx.group.evidence import HISTOGRAM, EdgeSummary, Evidence, chance_median
+from bids_labelx.group.rows import motion_words
 from bids_labelx.report.brain import PALETTE
 from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.report.text import two_decimals
@@ -130,7 +131,8 @@ def plot_qcfc(evidence: Sequence[Evidence]) -> Figure:
             note = "no QC-FC"
         _name(own, one.row["strategy"], len(evidence), note)
     axes[0].set_ylim(0, 1.05 * highest if highest else 1)
-    figure.supxlabel("QC-FC: r of an edge and mean FD, over participants", fontsize=9)
+    moved = motion_words(evidence[0].row["motion"])
+    figure.supxlabel(f"QC-FC: r of an edge and {moved}, over participants", fontsize=9)
     figure.supylabel("% of edges", fontsize=9)
     _legend(figure, next((own for own in axes if own.patches), axes[0]))
     return figure

@@ -14,6 +14,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
+from bids_labelx.group.rows import motion_words
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
@@ -191,12 +192,14 @@ def _matrices(content: GroupContent) -> Section:
 
 
 def _strategies(output: Path, content: GroupContent) -> Section:
+    moved = motion_words(content.evidence[0].row["motion"]) if content.evidence else "motion"
     text = (
         "Motion biases connectivity. QC-FC is the correlation, over participants, of an edge with "
-        "mean FD: a strategy that removes motion artifacts has QC-FC near 0 that does not depend "
-        "on the distance between the regions (Ciric et al., 2017; Parkes et al., 2018), at the "
-        "cost of degrees of freedom. No single measure shows which strategy is best: one that "
-        "also removes signal lowers QC-FC as well."
+        f"{moved}, which is over all volumes and without a motion filter, so that it "
+        "is the same for all strategies. A strategy that removes motion artifacts has QC-FC near "
+        "0 that does not depend on the distance between the regions (Ciric et al., 2017; Parkes "
+        "et al., 2018), at the cost of degrees of freedom. No single measure shows which strategy "
+        "is best: one that also removes signal lowers QC-FC as well."
     )
     groups = groupby(content.evidence, key=lambda one: all_but_strategy(one.entities))
     parts = [_strategies_part(output, entities, list(own)) for entities, own in groups]

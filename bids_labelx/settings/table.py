@@ -31,6 +31,7 @@ _atlas = partial(option, group="atlas")
 _signal = partial(option, group="signal")
 _override = partial(_signal, None, unset="the strategy's")
 _exclusion = partial(option, group="group-level exclusion", level="group")
+_group = partial(option, group="group matrices", level="group")
 _connectivity = partial(option, group="connectivity")
 _running = partial(option, group="running", invocation=True)
 
@@ -256,13 +257,20 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         None,
         convert.above_zero("a displacement in mm"),
         metavar="MM",
-        help="exclude runs with a higher mean framewise displacement",
+        help="exclude runs with a higher mean framewise displacement, of all volumes and without "
+        "a motion filter",
     )
     min_coverage_share: float = _exclusion(
         0.0,
         convert.share,
         metavar="SHARE",
         help="exclude runs in which a smaller share of an atlas' labels has a signal",
+    )
+    qcfc_motion: str = _group(
+        "fd",
+        choices=("fd", "rmsd"),
+        help="correlate edges for QC-FC with mean framewise displacement or with the mean of the "
+        "confounds' column rmsd; over all volumes, without a motion filter",
     )
 
     concatenate: str | None = _connectivity(

@@ -28,6 +28,7 @@ def evidence(strategy: str, n_regions: int = 12, **row: Any) -> Evidence:
     usual = {
         "strategy": strategy,
         "participants": 20,
+        "motion": "mean_fd",
         "median_abs_qcfc": 0.25,
         "distance_dependence": -0.1,
         "modularity": 0.3,
@@ -38,7 +39,7 @@ def evidence(strategy: str, n_regions: int = 12, **row: Any) -> Evidence:
 
 def without_edges(strategy: str) -> Evidence:
     nothing = np.full((3, 3), np.nan)
-    row = {"strategy": strategy, "participants": 2, "median_abs_qcfc": None}
+    row = {"strategy": strategy, "participants": 2, "motion": "mean_fd", "median_abs_qcfc": None}
     row |= {"distance_dependence": None, "modularity": None}
     return Evidence({}, row, summarize_edges(nothing, nothing), (0, 0.0, 0), 100.0)
 

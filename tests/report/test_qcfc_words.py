@@ -19,6 +19,7 @@ def table(
     n = len(strategies)
     usual = {
         "participants": [30, 30, 30],
+        "motion": ["mean_fd"] * 3,
         "median_abs_qcfc": [0.40, 0.30, 0.20],
         "share_significant": [0.5, 0.25, 0.0],
         "distance_dependence": [-0.3, 0.2, 0.05],
@@ -103,6 +104,15 @@ def test_fewer_than_four_participants_have_no_qcfc(most: int) -> None:
     )
     # What needs no QC-FC is still said, and nothing else.
     assert [text.split()[0] for text in found[1:]] == ["Mean", "Modularity"]
+
+
+def test_motion_is_called_by_its_name() -> None:
+    other = ["mean_rmsd"] * 3
+    uneven = qcfc_in_words(table(motion=other, participants=[9, 9, 8]))
+    assert "with a mean RMSD (none" in uneven[0]
+    assert "correlated with mean RMSD after" in says("Edges significantly", motion=other)
+    without = qcfc_in_words(table(motion=other, median_abs_qcfc=[NAN] * 3))
+    assert without[0].endswith("all have the same mean RMSD.")
 
 
 def test_enough_participants_without_any_r_are_not_called_too_few() -> None:
