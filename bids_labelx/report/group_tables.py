@@ -47,7 +47,8 @@ _STRATEGY_COLUMNS = {
     "share_significant": "share significant (FDR)",
     "distance_dependence": "rho with distance",
     "mean_dof_lost": "loss of degrees of freedom",
-    "modularity": "modularity",
+    "modularity": "modularity (positive edges)",
+    "signed_modularity": "signed modularity",
 }
 
 

@@ -55,8 +55,9 @@ def qcfc_in_words(table: pd.DataFrame) -> list[str]:
     else:
         found.append(_no_qcfc(counts, moved))
     found.append(_cost(_known(table, "mean_dof_lost"), _known(table, "volumes")))
-    found.append(_modularity(_known(table, "modularity"), comparable))
-    return found
+    return found + _modularities(
+        _known(table, "modularity"), _known(table, "signed_modularity"), comparable
+    )
 
 
 def _known(table: pd.DataFrame, column: str) -> dict[str, float]:
@@ -180,10 +181,26 @@ def _cost(lost: Mapping[str, float], volumes: Mapping[str, float]) -> str:
     return f"Mean loss of degrees of freedom per run: {enumerated(texts)}."
 
 
-def _modularity(values: Mapping[str, float], comparable: bool) -> str:
-    if not values:
-        return "There is no modularity: it needs networks in the label table and positive edges."
+def _modularities(
+    positive: Mapping[str, float], signed: Mapping[str, float], comparable: bool
+) -> list[str]:
+    if not positive:
+        return ["There is no modularity: it needs networks in the label table and positive edges."]
     what = "Modularity of the mean matrix, with the networks of the label table,"
+    return [
+        _modularity(f"{what} of positive edges only,", positive, comparable),
+        _modularity(
+            "Signed modularity (Rubinov & Sporns, 2011), which counts negative edges too,",
+            signed,
+            comparable,
+        ),
+        "Both rise where a strategy shifts all correlations down, as regression of the global "
+        "signal does, though networks are no better separated: do not compare strategies with and "
+        "without it by modularity.",
+    ]
+
+
+def _modularity(what: str, values: Mapping[str, float], comparable: bool) -> str:
     if not comparable or len(values) == 1 or _NO_STRATEGY not in values:
         return f"{what} is {_by_strategy(values)}."
     before = values[_NO_STRATEGY]
