@@ -26,6 +26,7 @@ _NUMBERS_OR_NONE = (
     "MeanRMSDisplacement",
     "MeanStdDVARS",
     "MeanTemporalSNR",
+    "EffectiveDegreesOfFreedom",
 )
 
 

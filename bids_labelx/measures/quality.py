@@ -185,6 +185,7 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
         "mean_rmsd": sidecar.get("MeanRMSDisplacement"),
         "mean_std_dvars": sidecar.get("MeanStdDVARS"),
         "degrees_of_freedom": sidecar["DegreesOfFreedom"],
+        "effective_degrees_of_freedom": sidecar.get("EffectiveDegreesOfFreedom"),
         "labels": len(labels),
         "labels_lost": int((labels["status"] != OK).sum()),
         "min_coverage": float(coverage.min()),

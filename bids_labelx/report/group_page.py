@@ -65,6 +65,12 @@ class GroupContent:
         What the group level found broken or missing.
     absent
         Participants of the input without outputs.
+    averaged
+        What the matrices of a participant are averaged over, in words.
+    run_weights
+        How these are weighted, in words.
+    notes
+        What a user has to know of the means.
     not_averaged
         Measures that have no mean.
     files
@@ -81,6 +87,9 @@ class GroupContent:
     participants: Sequence[tuple[str, str, str]]
     problems: Sequence[Failure]
     absent: Sequence[str]
+    averaged: str
+    run_weights: str
+    notes: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
 
@@ -141,6 +150,8 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
             f"{excluded:,} of {rows}: {by}" if by else "none: no limits are set",
         ),
         ("Failed or broken", f"{failed:,} of {rows}"),
+        ("Averaged in a participant over", content.averaged),
+        ("Run weights", content.run_weights),
     ]
     if content.absent:
         facts.append(("Without outputs", ", ".join(f"sub-{one}" for one in content.absent)))
@@ -177,17 +188,21 @@ def _quality(output: Path, content: GroupContent) -> Section:
 
 def _matrices(content: GroupContent) -> Section:
     text = (
-        "Fisher's z of the correlations, averaged over participants edge by edge; the runs of one "
-        "are averaged first. Runs in which a region is missing do not contribute to its edges: "
-        "the files with stat-n have the number of participants of each edge. Excluded runs are in "
-        "no mean. Covariance and precision are not averaged."
+        "Fisher's z of the correlations, averaged over participants edge by edge, each of whom "
+        f"counts equally. The matrices of one are averaged first, over {content.averaged}; their "
+        f"weights: {content.run_weights}. Runs in which a region is missing do not contribute to "
+        "its edges: the files with stat-n have the number of participants of each edge. A "
+        "correlation of ±1 has no finite z and is in no mean, and neither are excluded runs. "
+        "Covariance and precision are not averaged."
     )
     atlases = list(dict.fromkeys(atlas for atlas, _ in content.matrices))
     parts = [
         Part(atlas, figures=tuple(figure for own, figure in content.matrices if own == atlas))
         for atlas in atlases
     ]
-    first = Part(text=(text if parts else "There is no mean matrix.",))
+    first = Part(
+        text=(text if parts else "There is no mean matrix.",), points=tuple(content.notes)
+    )
     return Section("matrices", "Mean matrices", (first, *parts))
 
 

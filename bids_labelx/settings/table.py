@@ -266,6 +266,19 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         metavar="SHARE",
         help="exclude runs in which a smaller share of an atlas' labels has a signal",
     )
+    average_over: tuple[str, ...] = _group(
+        ("run",),
+        choices=("run", "session", "dir", "none"),
+        metavar="WHAT",
+        help="what the matrices of a participant are averaged over (echo, acq and all else never "
+        "are, and have matrices of their own)",
+    )
+    run_weights: str = _group(
+        "dof",
+        choices=("dof", "equal"),
+        help="weight the matrices that are averaged in a participant by effective degrees of "
+        "freedom, or equally",
+    )
     qcfc_motion: str = _group(
         "fd",
         choices=("fd", "rmsd"),
@@ -332,6 +345,11 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     def part(self, kind: type[Part]) -> Part:
         """The options that one step goes by, and nothing else: what a node's hash depends on."""
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
+
+    @property
+    def averaged_over(self) -> tuple[str, ...]:
+        """What a participant's matrices are averaged over, each once; empty for ``none``."""
+        return tuple(dict.fromkeys(one for one in self.average_over if one != "none"))
 
     @property
     def clean(self) -> dict[str, Any]:
