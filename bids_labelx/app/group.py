@@ -103,7 +103,7 @@ def run_group(settings: Settings) -> int:
         problems=[one.within(output) for one in collected.problems],
         absent=absent,
         averaged=_averaged(settings, collected),
-        run_weights=RUN_WEIGHTS[settings.run_weights],
+        run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
         notes=notes,
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
@@ -140,6 +140,8 @@ class _Made:
     evidence: list[Evidence] = field(default_factory=list)
     figures: list[tuple[str, FigureFile]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    # As the files call them, each once.
+    weights: dict[str, None] = field(default_factory=dict)
 
 
 def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _Made:
@@ -168,6 +170,7 @@ def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _
             evidence = sums.evidence(entities, mean, networks, distances)
             made.evidence.append(evidence)
             made.notes += _notes(mean, names)
+            made.weights[how.weights_in_words] = None
             strategy = evidence.row["strategy"]
             figure = draw_mean_matrix(output, entities, mean, names, networks, strategy)
             made.figures.append((atlas_of(entities), figure))

@@ -72,11 +72,16 @@ class Averaging:
         """The weight of a matrix."""
         return self.weights[file.row] if self.weights else 1.0
 
+    @property
+    def weights_in_words(self) -> str:
+        """What the weights are, as files and the page call it."""
+        return RUN_WEIGHTS["dof" if self.weights else "equal"]
+
     def sidecar(self) -> dict[str, Any]:
         """What the files of a combination say of it."""
         return {
             "AveragedOver": list(self.over),
-            "RunWeights": RUN_WEIGHTS["dof" if self.weights else "equal"],
+            "RunWeights": self.weights_in_words,
             **({"RunWeightsNote": self.note} if self.note else {}),
         }
 

@@ -150,7 +150,7 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
             f"{excluded:,} of {rows}: {by}" if by else "none: no limits are set",
         ),
         ("Failed or broken", f"{failed:,} of {rows}"),
-        ("Averaged in a participant over", content.averaged),
+        ("Averaged within participants over", content.averaged),
         ("Run weights", content.run_weights),
     ]
     if content.absent:

@@ -278,6 +278,7 @@ def test_what_was_averaged_and_what_could_not_be_is_in_sidecar_terminal_and_page
     perfect = "1 correlation of ±1 in 1 pair of regions, such as two and five"
     told = capsys.readouterr().err
     page = (output / "group.html").read_text()
+    assert "their weights: equal." in page
     for text in (note, perfect, "run and session"):
         assert text in told
         assert text in page
