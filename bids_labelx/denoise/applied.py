@@ -34,11 +34,12 @@ class AppliedStrategy:
     motion
         The figures of `bids_labelx.measures.quality.motion_summary`.
     fd_source
-        Where framewise displacement is from; None where it is not known.
+        Where framewise displacement, not filtered, is from; None where it is not known.
+    outliers
+        A row per volume: kept or not, framewise displacement (filtered as well, where that
+        censors), RMSD, DVARS, and by which rules not.
     warnings
         What was warned of while the run was cleaned.
-    outliers
-        A row per volume: kept or not, framewise displacement, DVARS, and by which rules not.
     by_entry
         The columns that each entry of the strategy's list of columns took.
     """

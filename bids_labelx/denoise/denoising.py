@@ -27,7 +27,7 @@ from bids_labelx.denoise.motion import (
 from bids_labelx.denoise.strategies import Strategy
 from bids_labelx.errors import BadDataError
 
-FdSource = Literal["table", "computed", "filtered"]
+FdSource = Literal["table", "computed"]
 
 _FD, _DVARS = "framewise_displacement", "std_dvars"
 _AROMA_IMAGE = "smoothAROMAnonaggr"
@@ -53,10 +53,13 @@ class Denoising:
         Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars`` and
         ``short_segment`` a bool array of shape (n_volumes,). A volume may fall under several.
     framewise_displacement
-        In mm, shape (n_volumes,), NaN first; None where it cannot be known.
+        In mm, shape (n_volumes,), NaN first; None where it cannot be known. The same for every
+        strategy: a motion filter does not change it.
     fd_source
-        Where it is from: the ``table``; ``computed`` from motion parameters; or from ``filtered``
-        ones.
+        Where it is from: the ``table``, or ``computed`` from motion parameters.
+    filtered_fd
+        Framewise displacement of the filtered motion parameters, by which a strategy with a motion
+        filter censors; the same shape and unit. None for other strategies.
     std_dvars
         Standardised DVARS of the table, shape (n_volumes,), NaN first; None where it has none.
     by_entry
@@ -70,6 +73,7 @@ class Denoising:
     rules: Mapping[str, np.ndarray] = field(default_factory=dict)
     framewise_displacement: np.ndarray | None = None
     fd_source: FdSource | None = None
+    filtered_fd: np.ndarray | None = None
     std_dvars: np.ndarray | None = None
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -77,6 +81,7 @@ class Denoising:
 class _Motion(NamedTuple):
     fd: np.ndarray | None
     fd_source: FdSource | None
+    filtered_fd: np.ndarray | None
     std_dvars: np.ndarray | None
 
 
@@ -232,17 +237,20 @@ def _motion(
     by_fd, by_dvars = "fd_threshold" in scrub, "std_dvars_threshold" in scrub
     fd: np.ndarray | None = None
     fd_source: FdSource | None = None
+    filtered: np.ndarray | None = None
     if by_fd and "motion_filter" in scrub:
         options = scrub["motion_filter"]
-        fd = framewise_displacement(_filtered_motion(table, parameters, t_r, options, source))
-        fd_source = "filtered"
-    elif _FD in available:
+        filtered = framewise_displacement(
+            _filtered_motion(table, parameters, t_r, options, source)
+        )
+        by_fd = False  # the unfiltered one is only reported
+    if _FD in available:
         fd, fd_source = _series(table, [_FD], source, used=by_fd)[:, 0], "table"
     elif not lacking:
         fd = framewise_displacement(_series(table, parameters, source, used=by_fd))
         fd_source = "computed"
     dvars = _series(table, [_DVARS], source, used=by_dvars)[:, 0] if _DVARS in available else None
-    return _Motion(fd, fd_source, dvars)
+    return _Motion(fd, fd_source, filtered, dvars)
 
 
 def _series(table: pd.DataFrame, columns: list[str], source: str, *, used: bool) -> np.ndarray:
@@ -258,7 +266,8 @@ def _rules(
     """Which volumes each rule censors."""
     scrub = volumes.get("scrub", {})
     nothing = np.zeros(len(table), bool)
-    fd = _over(motion.fd, scrub.get("fd_threshold"), nothing)
+    by = motion.fd if motion.filtered_fd is None else motion.filtered_fd
+    fd = _over(by, scrub.get("fd_threshold"), nothing)
     dvars = _over(motion.std_dvars, scrub.get("std_dvars_threshold"), nothing)
     # Volumes out for another reason count as kept here, as they do for nilearn.
     short = short_segments(fd | dvars, scrub.get("min_segment", _MIN_SEGMENT))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_labelx.errors import Failure, LabelxError
+from bids_labelx.group.averaging import combination_of
 from bids_labelx.group.coverage_sums import (
     CoverageSums,
     Layout,
@@ -18,7 +19,7 @@ from bids_labelx.group.coverage_sums import (
     layout_of,
     other_labels,
 )
-from bids_labelx.group.mean_matrices import AVERAGED, combination_of, matrix_name
+from bids_labelx.group.mean_matrices import AVERAGED, matrix_name
 from bids_labelx.group.quality_rows import add_failure, add_failures, add_series
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.names import build_name, parse_name
@@ -32,7 +33,7 @@ class Combination:
     Attributes
     ----------
     entities
-        What they have in common; see `mean_matrices.combination_of`.
+        What they have in common; see `averaging.combination_of`.
     labels
         The label tables behind them.
     files
@@ -90,7 +91,12 @@ class _ReadSeries:
 _Sums = dict[str, dict[Layout, CoverageSums]]
 
 
-def collect(output: Path, participants: Sequence[str], failures: Sequence[Failure]) -> Collected:
+def collect(
+    output: Path,
+    participants: Sequence[str],
+    failures: Sequence[Failure],
+    over: Sequence[str] = ("run",),
+) -> Collected:
     """Go through the participants once.
 
     Parameters
@@ -101,6 +107,8 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
         Labels without ``sub-``, in the order in which all is summed up.
     failures
         What the participant level could not do.
+    over
+        What a participant's matrices are averaged over: keys of `averaging.AVERAGE_OVER`.
     """
     collected = Collected()
     sums: _Sums = {}
@@ -117,7 +125,7 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
     for one in read:
         labels = collected.atlases[one.atlas]
         if one.sums is labels:
-            _add_matrices(one, output, collected)
+            _add_matrices(one, output, collected, over)
             continue
         text = other_labels(output / one.labels, one.sums, labels)
         failure = Failure(text, {"sub": one.participant})
@@ -173,9 +181,11 @@ def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
     return found
 
 
-def _add_matrices(one: _ReadSeries, output: Path, collected: Collected) -> None:
+def _add_matrices(
+    one: _ReadSeries, output: Path, collected: Collected, over: Sequence[str]
+) -> None:
     for path in one.matrices:
-        entities = combination_of(parse_name(path).entities)
+        entities = combination_of(parse_name(path).entities, over)
         if entities["meas"] not in AVERAGED:
             collected.not_averaged.add(entities["meas"])
             continue

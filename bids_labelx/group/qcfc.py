@@ -2,7 +2,9 @@
 
 Ciric et al. (2017, doi:10.1016/j.neuroimage.2017.03.020) and Parkes et al. (2018,
 doi:10.1016/j.neuroimage.2017.12.073): the correlation over participants of each edge with their
-mean framewise displacement, and its dependence on the distance between the two regions.
+motion, and its dependence on the distance between the two regions. Motion is one figure of a run
+that no strategy changes (see `rows.MOTION`): with figures of their own, strategies could not be
+compared.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Correlations:
         self._x, self._y, self._xx, self._yy, self._xy = (np.zeros(shape) for _ in range(5))
 
     def add(self, z: np.ndarray, figure: float) -> None:
-        """Add a participant: Fisher z, NaN where there is none, and mean FD in mm."""
+        """Add a participant: Fisher z, NaN where there is none, and motion in mm."""
         known = np.isfinite(z)
         self.n += known
         count = np.maximum(self.n, 1)

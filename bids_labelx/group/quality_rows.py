@@ -21,8 +21,12 @@ _NUMBERS_OR_NONE = (
     "MaxFramewiseDisplacement",
     "FramewiseDisplacementThreshold",
     "ShareFramewiseDisplacementAbove",
+    "MeanFilteredFramewiseDisplacement",
+    "ShareFilteredFramewiseDisplacementAbove",
+    "MeanRMSDisplacement",
     "MeanStdDVARS",
     "MeanTemporalSNR",
+    "EffectiveDegreesOfFreedom",
 )
 
 

@@ -63,18 +63,34 @@ FD_THRESHOLD = 0.5  # mm, as of Power et al. (2012, doi:10.1016/j.neuroimage.201
 def motion_summary(
     confounds: pd.DataFrame | None, fd_threshold: float = FD_THRESHOLD
 ) -> dict[str, float | None]:
-    """Mean and maximum framewise displacement (mm) and mean standardised DVARS of a run.
+    """How much the head moved in a run: the figures of its sidecars.
 
-    Also the share of volumes with a framewise displacement above `fd_threshold`, and that.
-    Over all volumes that have a value (the first has none); None where the table lacks the column.
+    Over all volumes that have a value (the first has none), censored ones included; None where
+    the table lacks the column.
+
+    Parameters
+    ----------
+    confounds
+        A row per volume: ``framewise_displacement`` (mm; Power et al., 2012), which no motion
+        filter has changed, ``framewise_displacement_filtered`` where a strategy filters motion
+        parameters, ``rmsd`` (mm; Jenkinson et al., 2002) and ``std_dvars``.
+    fd_threshold
+        In mm; the shares are of the volumes above it.
     """
     fd = _numbers(confounds, "framewise_displacement")
+    filtered = _numbers(confounds, "framewise_displacement_filtered")
+    rmsd = _numbers(confounds, "rmsd")
     dvars = _numbers(confounds, "std_dvars")
     return {
         "MeanFramewiseDisplacement": float(fd.mean()) if fd.size else None,
         "MaxFramewiseDisplacement": float(fd.max()) if fd.size else None,
         "FramewiseDisplacementThreshold": fd_threshold if fd.size else None,
         "ShareFramewiseDisplacementAbove": float((fd > fd_threshold).mean()) if fd.size else None,
+        "MeanFilteredFramewiseDisplacement": float(filtered.mean()) if filtered.size else None,
+        "ShareFilteredFramewiseDisplacementAbove": (
+            float((filtered > fd_threshold).mean()) if filtered.size else None
+        ),
+        "MeanRMSDisplacement": float(rmsd.mean()) if rmsd.size else None,
         "MeanStdDVARS": float(dvars.mean()) if dvars.size else None,
     }
 
@@ -164,8 +180,12 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
         "max_fd": sidecar.get("MaxFramewiseDisplacement"),
         "fd_threshold": sidecar.get("FramewiseDisplacementThreshold"),
         "share_fd_above": sidecar.get("ShareFramewiseDisplacementAbove"),
+        "mean_filtered_fd": sidecar.get("MeanFilteredFramewiseDisplacement"),
+        "share_filtered_fd_above": sidecar.get("ShareFilteredFramewiseDisplacementAbove"),
+        "mean_rmsd": sidecar.get("MeanRMSDisplacement"),
         "mean_std_dvars": sidecar.get("MeanStdDVARS"),
         "degrees_of_freedom": sidecar["DegreesOfFreedom"],
+        "effective_degrees_of_freedom": sidecar.get("EffectiveDegreesOfFreedom"),
         "labels": len(labels),
         "labels_lost": int((labels["status"] != OK).sum()),
         "min_coverage": float(coverage.min()),

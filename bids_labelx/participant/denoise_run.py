@@ -294,13 +294,15 @@ def _prepare(
 
 
 def _motion(chosen: Denoising, table: pd.DataFrame | None) -> pd.DataFrame:
-    """Framewise displacement and standardised DVARS, a row per volume, as far as they are known.
+    """Framewise displacement, RMSD and standardised DVARS, a row per volume, where known.
 
     What the strategy went by comes before what stands in the table.
     """
     n_volumes = len(chosen.kept)
     own = {
         "framewise_displacement": chosen.framewise_displacement,
+        "framewise_displacement_filtered": chosen.filtered_fd,
+        "rmsd": None,
         "std_dvars": chosen.std_dvars,
     }
     columns: dict[str, Any] = {}

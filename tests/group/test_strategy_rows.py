@@ -64,7 +64,7 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm(tmp_path: Path) -
     image, affine = read_data(tmp_path / sums.label_image())
     distances = distances_between(centroids(image, affine, np.array(list(places))))
     row = sums.row(
-        {"atlas": "A", "desc": "x"}, MeanMatrix(empty, empty, empty, 10, 7), None, distances
+        {"atlas": "A", "desc": "x"}, MeanMatrix(empty, empty, empty, 10, 7, empty), None, distances
     )
     pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
     r = [np.corrcoef([m[i, j] for m in z], fd)[0, 1] for i, j in pairs]

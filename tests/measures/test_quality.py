@@ -59,7 +59,25 @@ def test_motion_is_summed_up_over_the_volumes_that_have_values() -> None:
     assert summary["MeanFramewiseDisplacement"] == pytest.approx(0.3)
     assert summary["MaxFramewiseDisplacement"] == pytest.approx(0.5)
     assert summary["MeanStdDVARS"] is None
+    assert summary["MeanFilteredFramewiseDisplacement"] is None
+    assert summary["MeanRMSDisplacement"] is None
     assert set(motion_summary(None).values()) == {None}
+
+
+def test_filtered_displacement_and_rmsd_have_figures_of_their_own() -> None:
+    table = pd.DataFrame(
+        {
+            "framewise_displacement": [np.nan, 0.9, 0.9],
+            "framewise_displacement_filtered": [np.nan, 0.1, 0.6],
+            "rmsd": [np.nan, 0.02, 0.04],
+        }
+    )
+    summary = motion_summary(table, 0.5)
+    assert summary["MeanFramewiseDisplacement"] == pytest.approx(0.9)
+    assert summary["ShareFramewiseDisplacementAbove"] == 1
+    assert summary["MeanFilteredFramewiseDisplacement"] == pytest.approx(0.35)
+    assert summary["ShareFilteredFramewiseDisplacementAbove"] == 0.5
+    assert summary["MeanRMSDisplacement"] == pytest.approx(0.03)
 
 
 @pytest.mark.parametrize(("threshold", "share"), [(0.05, 1.0), (0.1, 2 / 3), (0.5, 0.0)])
