@@ -30,7 +30,10 @@ from bids_labelx.errors import BadDataError, MissingInputError
 BACKGROUND = 0
 
 # Columns that the app computes; of its own tables, they are not read.
-COMPUTED = ("voxels_atlas", "voxels_grid", "voxels_covered", "coverage", "status")
+COMPUTED = (
+    *("voxels_atlas", "voxels_in_view", "voxels_grid", "voxels_covered"),
+    *("coverage", "status"),
+)
 
 # The place of a row in the file ("line 3"), and its cells by column; each has index and name.
 _Row = tuple[str, dict[str, str]]

@@ -112,7 +112,7 @@ def checked_coverage(labels: pd.DataFrame, path: Path) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n_labels,), shares from 0 to 1; 0 for a label without a voxel on the run's grid.
+        Shape (n_labels,), shares from 0 to 1; 0 for a label that is absent from the image.
 
     Raises
     ------

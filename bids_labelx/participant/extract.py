@@ -28,25 +28,32 @@ def resample_atlas(
 ) -> None:
     """Resample an atlas to a grid: all of it, or the labels that are asked for.
 
-    Writes the labels (.nii, not masked), and the label table with ``voxels_atlas`` and
-    ``voxels_grid``.
+    Writes the labels (.nii, not masked), and the label table with ``voxels_atlas``,
+    ``voxels_in_view`` (those whose centre is inside the grid) and ``voxels_grid``.
     """
     labels, own_affine, labels_table = read_atlas(
         image, table, background=options.background_label, wanted=options.labels
     )
     own = VolumeGrid.of(labels.shape, own_affine)
-    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     ids = labels_table["index"].to_numpy()
-    present, counts = np.unique(labels, return_counts=True)
-    on_grid = pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy()
+    centres = nib.affines.apply_affine(own_affine, np.argwhere(labels))
+    in_view = _count(labels[labels != 0][grid.contains(centres)], ids)
+    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     nib.save(nib.Nifti1Image(labels, grid.affine, dtype=np.int64), to.labels)
-    labels_table.assign(voxels_grid=on_grid).to_csv(to.table, sep="\t", index=False)
+    counted = labels_table.assign(voxels_in_view=in_view, voxels_grid=_count(labels, ids))
+    counted.to_csv(to.table, sep="\t", index=False)
+
+
+def _count(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """How often each of the ids occurs among the labels."""
+    present, counts = np.unique(labels, return_counts=True)
+    return pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy(np.int64)
 
 
 def read_grid_table(path: Path) -> pd.DataFrame:
     """A label table as `resample_atlas` wrote it."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    for column in ("index", "voxels_atlas", "voxels_grid"):
+    for column in ("index", "voxels_atlas", "voxels_in_view", "voxels_grid"):
         table[column] = table[column].astype(np.int64)
     return table
 

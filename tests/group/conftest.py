@@ -44,7 +44,8 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         n = len(atlas)
         voxels = np.full(n, 10) if covered is None else np.array(covered)
         # -1: not a voxel on the grid.
-        counted = atlas.assign(voxels_atlas=10, voxels_grid=np.where(voxels < 0, 0, 10))
+        on_grid = np.where(voxels < 0, 0, 10)
+        counted = atlas.assign(voxels_atlas=10, voxels_in_view=on_grid, voxels_grid=on_grid)
         voxels = np.maximum(voxels, 0)
         labels = coverage_table(
             counted, voxels_in_mask=voxels, voxels_covered=voxels, min_coverage=0.5
