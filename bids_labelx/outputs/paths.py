@@ -20,7 +20,8 @@ COLUMN_DESCRIPTIONS = {
     "voxels_in_view": "Voxels of voxels_atlas whose centre is inside the grid of the run",
     "voxels_grid": "Voxels with this label on the grid of the run",
     "voxels_covered": "Voxels on the grid that are inside the brain mask and whose series is "
-    "finite and not all zero",
+    "finite and has data: its stored values are not all the same zero, within half a step of the "
+    "image's scaling",
     "coverage": "Share of the label's volume in the atlas that has data in this run: the share "
     "in view times the share of that which is covered, (voxels_in_view / voxels_atlas) * "
     "(voxels_covered / voxels_grid); n/a for a label that is absent from the atlas image",
