@@ -21,7 +21,7 @@ from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits, count_excluded, mark_excluded
 from bids_labelx.group.mean_matrices import edges_name, mean_matrix
 from bids_labelx.group.missing import participants_without_output
-from bids_labelx.group.qcfc import centroids, distances_between
+from bids_labelx.group.qcfc import distances_between, mean_points
 from bids_labelx.group.quality_rows import add_failure, quality_table
 from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.group.write import (
@@ -152,7 +152,8 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
             r, networks = sums.correlations.r(), combination.labels.networks
             made.files += write_mean_matrix(output, entities, names, mean, r)
             made.files.append(Path(edges_name(entities)))
-            distances = _distances(output, sums.label_image(), combination, collected)
+            points = mean_points(combination.centroids[file.path] for file in files)
+            distances = distances_between(points)
             evidence = sums.evidence(entities, mean, networks, distances)
             made.evidence.append(evidence)
             strategy = evidence.row["strategy"]
@@ -170,17 +171,6 @@ def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
         return build_name(all_but_strategy(one.entities), "", ""), one.entities.get("desc", "")
 
     return sorted(combinations, key=key)
-
-
-def _distances(
-    output: Path, image: Path, combination: Combination, collected: Collected
-) -> np.ndarray:
-    """Between the labels of a run, in mm; NaN for all where its image is broken, a failure."""
-    ids = combination.labels.ids
-    read = _label_image(output, image, collected)
-    if read is None:
-        return np.full((len(ids), len(ids)), np.nan)
-    return distances_between(centroids(*read, np.array(ids)))
 
 
 def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:

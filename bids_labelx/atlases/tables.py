@@ -32,7 +32,7 @@ BACKGROUND = 0
 # Columns that the app computes; of its own tables, they are not read.
 COMPUTED = (
     *("voxels_atlas", "voxels_in_view", "voxels_grid", "voxels_covered"),
-    *("coverage", "status"),
+    *("centroid_x", "centroid_y", "centroid_z", "coverage", "status"),
 )
 
 # The place of a row in the file ("line 3"), and its cells by column; each has index and name.

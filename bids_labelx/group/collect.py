@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.group.coverage_sums import (
     CoverageSums,
     Layout,
+    checked_centroids,
     checked_coverage,
     coverage_name,
     layout_of,
@@ -37,11 +40,14 @@ class Combination:
         The label tables behind them.
     files
         In the order of participants and paths.
+    centroids
+        Of the labels of each file's run, by its path; shape (n_regions, 3), mm.
     """
 
     entities: Mapping[str, str]
     labels: CoverageSums
     files: list[MatrixFile]
+    centroids: dict[Path, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ class _ReadSeries:
     atlas: str
     sums: CoverageSums
     matrices: tuple[Path, ...]
+    centroids: np.ndarray
 
 
 # By atlas: tables with the same rows are summed up together.
@@ -105,8 +112,9 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
     collected = Collected()
     sums: _Sums = {}
     read: list[_ReadSeries] = []
+    known: dict[bytes, np.ndarray] = {}
     for participant in participants:
-        read += _read_participant(output, participant, collected, sums)
+        read += _read_participant(output, participant, collected, sums, known)
         theirs = [one for one in failures if one.entities["sub"] == participant]
         add_failures(collected.rows, theirs)
         collected.failures.extend(theirs)
@@ -129,7 +137,11 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
 
 
 def _read_participant(
-    output: Path, participant: str, collected: Collected, sums: _Sums
+    output: Path,
+    participant: str,
+    collected: Collected,
+    sums: _Sums,
+    known: dict[bytes, np.ndarray],
 ) -> Iterator[_ReadSeries]:
     """The series that can be read; what cannot goes to the failures."""
     paths = series_paths(output, participant)
@@ -142,6 +154,7 @@ def _read_participant(
         try:
             one = read_series(output, path)
             coverage = checked_coverage(one.labels, output / one.labels_path)
+            points = checked_centroids(one.labels, output / one.labels_path)
             row = add_series(collected.rows, one)
         except LabelxError as error:
             collected.failures.append(Failure.of(error, entities={"sub": participant}))
@@ -155,7 +168,9 @@ def _read_participant(
             layouts[layout].add(one.labels, coverage)
             summed[labels] = layouts[layout]
         found = tuple(matrices.get(path, ()))
-        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found)
+        # The runs of an atlas in a template share one array.
+        points = known.setdefault(points.tobytes(), points)
+        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found, points)
 
 
 def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
@@ -183,6 +198,7 @@ def _add_matrices(one: _ReadSeries, output: Path, collected: Collected) -> None:
         combination = collected.combinations.setdefault(name, Combination(entities, one.sums, []))
         if combination.entities == entities:
             combination.files.append(MatrixFile(one.participant, path, one.row))
+            combination.centroids[path] = one.centroids
             continue
         # simple of the median, and another strategy of the name simpleMedian.
         text = f"{output / path}: {name} is the mean of others already; rename its strategy"

@@ -15,7 +15,9 @@ from bids_labelx.names import SPATIAL, build_name
 
 SOURCE_LINK = "preprocessed"
 
+_CENTROID = "Centre of mass of the label in the atlas image as it is stored, in mm along "
 COLUMN_DESCRIPTIONS = {
+    **{f"centroid_{axis}": f"{_CENTROID}{axis} of its space" for axis in "xyz"},
     "voxels_atlas": "Voxels with this label in the atlas image as it is stored",
     "voxels_in_view": "Voxels of voxels_atlas whose centre is inside the grid of the run",
     "voxels_grid": "Voxels with this label on the grid of the run",
