@@ -29,7 +29,10 @@ from bids_labelx.files import decoded, split_table, table_columns
 BACKGROUND = 0
 
 # Columns that the app computes; of its own tables, they are not read.
-COMPUTED = ("voxels_atlas", "voxels_grid", "voxels_covered", "coverage", "status")
+COMPUTED = (
+    *("voxels_atlas", "voxels_in_view", "voxels_grid", "voxels_covered"),
+    *("centroid_x", "centroid_y", "centroid_z", "coverage", "status"),
+)
 
 # The place of a row in the file ("line 3"), and its cells by column; each has index and name.
 _Row = tuple[str, dict[str, str]]

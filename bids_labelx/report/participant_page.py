@@ -200,8 +200,8 @@ def _label_figures(one: Series) -> list[FigureFile]:
             report_figure(entities, "coveragemap", ".png").as_posix(),
             f"Slices of the mean BOLD image with each label of {atlas} in the colour of its "
             "coverage",
-            f"Coverage of {atlas}: share of a label's voxels that are inside the mask and have a "
-            "signal",
+            f"Coverage of {atlas}: share of a label's volume in the atlas that is in view, inside "
+            "the mask, and has data",
         ),
         FigureFile(
             report_figure(entities, "coverage", ".svg").as_posix(),

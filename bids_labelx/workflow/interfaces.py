@@ -81,7 +81,7 @@ class _ResampleInput(_RecordedInput):
 
 class _ResampleOutput(_RecordedOutput):
     labels = File(desc="labels on the grid, not masked")
-    table = File(desc="label table with voxels_atlas and voxels_grid")
+    table = File(desc="label table with voxels_atlas, voxels_in_view and voxels_grid")
 
 
 class ResampleAtlas(_Recorded):
