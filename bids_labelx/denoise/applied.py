@@ -21,7 +21,10 @@ class AppliedStrategy:
     kept : bool array of shape (n_volumes,)
         The sample mask.
     degrees_of_freedom
-        Volumes kept less the independent regressors and what a band-pass filter takes.
+        The nominal count: volumes kept less the independent regressors, components that were
+        removed from the image before, and what a band-pass filter takes.
+    effective_degrees_of_freedom
+        See `bids_labelx.extraction.freedom.effective_degrees_of_freedom`.
     motion
         The figures of `bids_labelx.measures.quality.motion_summary`.
     fd_source
@@ -34,6 +37,7 @@ class AppliedStrategy:
     columns: tuple[str, ...]
     kept: np.ndarray
     degrees_of_freedom: int
+    effective_degrees_of_freedom: float
     motion: Mapping[str, Any]
     fd_source: str | None
     outliers: pd.DataFrame

@@ -9,9 +9,20 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bids_labelx.denoise.columns import motion_parameters, non_steady_state, wanted_columns
-from bids_labelx.denoise.confounds import column_values
-from bids_labelx.denoise.motion import filter_motion, framewise_displacement, short_segments
+from bids_labelx.denoise.columns import (
+    motion_parameters,
+    non_steady_state,
+    removed_components,
+    split_motion,
+    wanted_columns,
+)
+from bids_labelx.denoise.confounds import FirstRow, column_values, fill_first_row
+from bids_labelx.denoise.motion import (
+    expand,
+    filter_motion,
+    framewise_displacement,
+    short_segments,
+)
 from bids_labelx.denoise.strategies import Strategy
 from bids_labelx.errors import BadDataError
 
@@ -32,6 +43,9 @@ class Denoising:
         Names of the regressors.
     regressors
         Shape (n_volumes, n_columns), in the table's units.
+    removed
+        The components that were taken out of the image before, shape (n_volumes, n_components),
+        as far as the table has them.
     kept
         The sample mask, shape (n_volumes,), True for the volumes that stay.
     rules
@@ -51,6 +65,7 @@ class Denoising:
 
     columns: tuple[str, ...]
     regressors: np.ndarray
+    removed: np.ndarray
     kept: np.ndarray
     rules: Mapping[str, np.ndarray] = field(default_factory=dict)
     framewise_displacement: np.ndarray | None = None
@@ -122,8 +137,18 @@ def select(
             f"{source}: --denoise {strategy.name} needs columns that are missing: "
             f"{', '.join(lacking)}; choose a strategy without them (--list-denoise) or add them"
         )
-    regressors = column_values(table, wanted.columns, source)
+    first_row = strategy.confounds.get("first_row", "next")
+    regressors = column_values(table, wanted.columns, source, first_row=first_row)
+    removed = column_values(
+        table, removed_components(strategy.confounds, list(table.columns)), source
+    )
+    columns = wanted.columns
     try:
+        if "motion_filter" in strategy.confounds:
+            options = strategy.confounds["motion_filter"]
+            columns = _filter_regressors(
+                columns, regressors, table, t_r, options, first_row, source
+            )
         motion = _motion(table, scrub, t_r, source)
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
@@ -131,7 +156,7 @@ def select(
     kept = ~np.any(list(rules.values()), axis=0)
     if not kept.any():
         raise BadDataError(_nothing_left(strategy, rules, source))
-    return Denoising(tuple(wanted.columns), regressors, kept, rules, *motion)
+    return Denoising(tuple(columns), regressors, removed, kept, rules, *motion)
 
 
 def _usable_table(
@@ -163,6 +188,40 @@ def _lacking_for_scrub(scrub: Mapping[str, Any] | None, available: list[str]) ->
     return lacking
 
 
+def _filter_regressors(
+    columns: list[str],
+    regressors: np.ndarray,
+    table: pd.DataFrame,
+    t_r: float | None,
+    options: Mapping[str, Any],
+    first_row: FirstRow,
+    source: str,
+) -> list[str]:
+    """Put filtered motion and its expansions in place of what the table has; gives the names."""
+    parameters = motion_parameters(list(table.columns)).columns
+    filtered = _filtered_motion(table, parameters, t_r, options, source)
+    names = []
+    for i, column in enumerate(columns):
+        motion = split_motion(column)
+        names.append(column if motion is None else f"{column}_filtered")
+        if motion is not None:
+            series = filtered[:, [parameters.index(motion[0])]]
+            regressors[:, [i]] = fill_first_row(expand(series, motion[1]), first_row)
+    return names
+
+
+def _filtered_motion(
+    table: pd.DataFrame,
+    parameters: list[str],
+    t_r: float | None,
+    options: Mapping[str, Any],
+    source: str,
+) -> np.ndarray:
+    if t_r is None:
+        raise ValueError("motion_filter needs the repetition time, which nothing says")
+    return filter_motion(column_values(table, parameters, source), t_r, options)
+
+
 def _motion(
     table: pd.DataFrame, scrub: Mapping[str, Any] | None, t_r: float | None, source: str
 ) -> _Motion:
@@ -175,10 +234,10 @@ def _motion(
     fd_source: FdSource | None = None
     filtered: np.ndarray | None = None
     if by_fd and "motion_filter" in scrub:
-        if t_r is None:
-            raise ValueError("motion_filter needs the repetition time, which nothing says")
-        moved = column_values(table, parameters, source)
-        filtered = framewise_displacement(filter_motion(moved, t_r, scrub["motion_filter"]))
+        options = scrub["motion_filter"]
+        filtered = framewise_displacement(
+            _filtered_motion(table, parameters, t_r, options, source)
+        )
         by_fd = False  # the unfiltered one is only reported
     if _FD in available:
         fd, fd_source = _series(table, [_FD], source, used=by_fd)[:, 0], "table"
@@ -192,7 +251,7 @@ def _motion(
 def _series(table: pd.DataFrame, columns: list[str], source: str, *, used: bool) -> np.ndarray:
     """Columns as numbers; what only goes into reports may have gaps."""
     if used:
-        return column_values(table, columns, source, fill_first=False)
+        return column_values(table, columns, source, first_row="keep")
     return table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float)
 
 

@@ -77,6 +77,7 @@ def timeseries_sidecar(
         "NumberOfVolumes": len(applied.kept),
         "NumberOfVolumesKept": applied.n_kept,
         "DegreesOfFreedom": applied.degrees_of_freedom,
+        "EffectiveDegreesOfFreedom": applied.effective_degrees_of_freedom,
         **applied.motion,
         "MeanTemporalSNR": temporal_snr,
         "FramewiseDisplacementSource": applied.fd_source,
@@ -101,7 +102,14 @@ def relmat_sidecar(
     measure: str, series: Mapping[str, Any], *, sources: Sequence[str]
 ) -> dict[str, Any]:
     """For a matrix. `series` is the sidecar of the time series behind it."""
-    kept = ("Statistic", "Atlas", "DenoisingStrategy", "NumberOfVolumesKept", "DegreesOfFreedom")
+    kept = (
+        "Statistic",
+        "Atlas",
+        "DenoisingStrategy",
+        "NumberOfVolumesKept",
+        "DegreesOfFreedom",
+        "EffectiveDegreesOfFreedom",
+    )
     return {
         "RelationshipMeasure": measure,
         "Weighted": True,

@@ -22,6 +22,7 @@ from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
 from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
+from bids_labelx.extraction.freedom import effective_degrees_of_freedom
 from bids_labelx.extraction.reduce import Reduction
 from bids_labelx.extraction.space import voxel_grid
 from bids_labelx.extraction.spatial import smooth_volumes
@@ -155,7 +156,7 @@ def _prepare_all(
                 image_desc=source.desc,
             )
             _check_minutes(strategy, denoising, origin, source.t_r, options.min_minutes)
-            cleaner = _prepare(strategy, denoising, origin, source.t_r, options)
+            cleaner, effective = _prepare(strategy, denoising, origin, source.t_r, options)
         except LabelxError as error:
             failures.append(Failure.of(error, strategies=(strategy.name,)))
             continue
@@ -165,7 +166,8 @@ def _prepare_all(
         applied[strategy.name] = AppliedStrategy(
             tuple(denoising.columns),
             denoising.kept,
-            cleaner.degrees_of_freedom,
+            cleaner.degrees_of_freedom - denoising.removed.shape[1],
+            effective,
             motion_summary(motion, fd_threshold),
             denoising.fd_source,
             _outliers(denoising, motion),
@@ -212,11 +214,10 @@ def _prepare(
     source: str,
     t_r: float | None,
     options: DenoisingOptions,
-) -> Cleaner:
-    """The strategy as it is applied to this run.
+) -> tuple[Cleaner, float]:
+    """The strategy as it is applied to this run, and the effective degrees of freedom it leaves.
 
-    One degree of freedom goes with the mean, so two have to be left: with one, what remains of a
-    signal beside its mean is rounding error, which would correlate like signal.
+    Two have to be left: with one, all signals are multiples of each other.
     """
     try:
         cleaner = prepare_cleaner(
@@ -224,8 +225,9 @@ def _prepare(
             confounds=chosen.regressors if chosen.columns else None,
             sample_mask=chosen.kept,
             t_r=t_r,
+            dummy=int(np.argmin(np.append(chosen.rules["dummy"], False))),
             censored="interpolate" if options.censor_output == "interpolate" else "drop",
-            **strategy.clean,
+            **strategy.cleaning,
         )
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from error
@@ -234,14 +236,19 @@ def _prepare(
             f"--denoise {strategy.name} asks for percent signal change, which voxels that are "
             "z-scored by --standardize-voxels have none of; leave one out"
         )
-    if cleaner.degrees_of_freedom < 2:
+    effective = round(effective_degrees_of_freedom(cleaner, removed=chosen.removed), 3)
+    # Two volumes to which nothing was done are as they are.
+    least = 2 if strategy.cleaning or chosen.columns else 1
+    if effective < least:
         kept = int(chosen.kept.sum())
-        takers = "independent regressors" if cleaner.band_pass is None else "regressors and filter"
+        takers = "regressors" if cleaner.band_pass is None else "regressors and filter"
         raise BadDataError(
-            f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
-            f"kept, {kept - cleaner.degrees_of_freedom} taken by {takers}, one by the mean"
+            f"{source}: --denoise {strategy.name} leaves no degree of freedom to correlate: of "
+            f"{kept} volumes kept, {takers} leave {effective:.3g} (effective, without the mean), "
+            f"at least {least} are needed; choose a strategy with fewer regressors or without a "
+            "filter for this run"
         )
-    return cleaner
+    return cleaner, effective
 
 
 def _motion(chosen: Denoising, table: pd.DataFrame | None) -> pd.DataFrame:

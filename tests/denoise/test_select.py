@@ -127,6 +127,8 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
             share = 0.15 * (i + 1)
             metadata[name] = {"Method": "aCompCor", "Mask": mask, "Retained": True}
             metadata[name]["CumulativeVarianceExplained"] = share
+    for name in ("aroma_orth_motion_01", "aroma_orth_motion_12"):
+        table[name] = rng.standard_normal(len(table))
     quiet = {"framewise_displacement": 0.1, "std_dvars": 1.0}
     return table.assign(**quiet), metadata
 
@@ -137,6 +139,7 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
         ("none", 0),
         ("simple", 1 + 24 + 2),
         ("simple+gsr", 1 + 24 + 2 + 1),
+        ("scrubbing", 1 + 24 + 8),
         ("scrubbing.2", 1 + 24 + 8),
         ("scrubbing.2+gsr", 1 + 24 + 8 + 1),
         ("scrubbing.5", 1 + 24 + 8),
@@ -148,7 +151,9 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
         ("36P", 36),
         ("36P+scrubbing", 36),
         ("acompcor", 1 + 12 + 10),
-        ("acompcor+gsr", 1 + 12 + 10 + 1),
+        ("acompcor_gsr", 1 + 12 + 10 + 1),
+        ("aroma", 2 + 2),
+        ("aroma_gsr", 3 + 2),
         ("gsr_only", 1),
     ],
 )
