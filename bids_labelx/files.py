@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
 # How files begin that are not yet whole, followed by the invocation that they are of, which every
 # process of it finds in this variable.
 TEMPORARY, INVOCATION = ".tmp-", "BIDS_LABELX_INVOCATION"
+
+# What stands for a missing number, besides BIDS' own ``n/a``.
+NO_VALUE = frozenset(("n/a", "", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"))
+
+# A row of a table: the number of its line in the file, and its cells.
+TableRow = tuple[int, list[str]]
 
 
 @contextmanager
@@ -102,3 +111,151 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadDataError(f"{path}: a JSON object is expected, found {type(content).__name__}")
     return content
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with Unix line endings and without a byte order mark.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
+    return decoded(path, content)
+
+
+def decoded(path: Path, content: bytes) -> str:
+    """The text of the file `path`, whose bytes are `content`; see `read_text`."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in content:
+        raise BadDataError(f"{path}: not a text file in UTF-8 (it has zero bytes); save it as one")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = len(re.findall(rb"\r\n?|\n", content[: error.start])) + 1
+        raise BadDataError(
+            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}), perhaps Latin-1 "
+            "or another encoding of Windows; save the file as UTF-8"
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def split_table(text: str, delimiter: str = "\t") -> list[TableRow]:
+    """The rows of a table, the first one, a header as a rule, too: each with as many cells.
+
+    A reader that does not count takes rows with a cell too many for rows with a name in front,
+    and each column for its neighbour.
+
+    Parameters
+    ----------
+    text
+        With Unix line endings. Blank lines are skipped.
+    delimiter
+        Between cells; a blank stands for any number of blanks.
+
+    Raises
+    ------
+    ValueError
+        Where a row has more or fewer cells than the first; its row and line are named.
+    """
+    if delimiter in ("\t", " "):
+        # BIDS' tables have no quotes around cells with tabs or line breaks, as there are none.
+        lines = enumerate(text.split("\n"), 1)
+        found = [(n, line) for n, line in lines if line.strip()]
+        parts = None if delimiter == " " else delimiter
+        rows = [(n, [_unquoted(cell) for cell in line.split(parts)]) for n, line in found]
+    else:
+        stream = io.StringIO(text)
+        reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
+        try:
+            rows = [(reader.line_num, cells) for cells in reader if "".join(cells).strip()]
+        except csv.Error as error:
+            raise ValueError(f"line {reader.line_num}: {error}") from None
+    n_columns = len(rows[0][1]) if rows else 0
+    for number, (line_number, cells) in enumerate(rows):
+        if len(cells) < n_columns or any(cells[n_columns:]):
+            raise ValueError(
+                f"line {line_number}: {len(cells)} fields where the header has {n_columns} (row "
+                f"{number}); each column needs a heading, and each row a field for it"
+            )
+        # Delimiters at a line's end, after which is nothing.
+        del cells[n_columns:]
+    return rows
+
+
+def _unquoted(cell: str) -> str:
+    """A cell without quotes, which BIDS does not allow and fMRIPrep's tables have."""
+    if '"' not in cell:
+        return cell
+    inner = cell.strip()[1:-1]
+    quoted = cell.strip() == f'"{inner}"' and '"' not in inner.replace('""', "")
+    return inner.replace('""', '"') if quoted else cell
+
+
+def table_columns(rows: list[TableRow]) -> list[tuple[int, str]]:
+    """The columns of a table with a header: position and heading.
+
+    Columns without a heading, mostly row numbers, are left out.
+
+    Raises
+    ------
+    ValueError
+        Where two columns have one heading.
+    """
+    headings = [cell.strip() for cell in rows[0][1]]
+    for heading, count in Counter(headings).items():
+        if heading and count > 1:
+            raise ValueError(f"{count} columns are called {heading}; name them apart")
+    return [(position, heading) for position, heading in enumerate(headings) if heading]
+
+
+def read_tsv(path: Path, *, numbers: bool = False, delimiter: str = "\t") -> pd.DataFrame:
+    """Read a table with a header, as text or as numbers.
+
+    Parameters
+    ----------
+    path
+        The table.
+    numbers
+        Whether columns that hold nothing but numbers and ``n/a`` become numbers and NaN; in
+        others ``n/a`` becomes NaN, too. Without it every cell is text as it stands.
+    delimiter
+        Between cells; see `split_table`.
+
+    Raises
+    ------
+    MissingInputError
+        Where it cannot be read.
+    BadDataError
+        Where it is empty, a row has more or fewer fields than the header, or two columns have one
+        heading.
+    """
+    import pandas as pd
+
+    text = read_text(path)
+    try:
+        rows = split_table(text, delimiter)
+        if not rows:
+            raise ValueError("an empty file; a table with a header is expected")
+        columns = table_columns(rows)
+    except ValueError as error:
+        raise BadDataError(f"{path}: cannot be read as a table ({error})") from None
+    cells = {heading: [row[at] for _, row in rows[1:]] for at, heading in columns}
+    index = pd.RangeIndex(len(rows) - 1)
+    if not numbers:
+        return pd.DataFrame(cells, index=index, dtype=str)
+    return pd.DataFrame({name: as_numbers(texts) for name, texts in cells.items()}, index=index)
+
+
+def as_numbers(texts: list[str]) -> pd.Series:
+    """Texts as numbers, NaN for ``n/a``; where some text is neither, the texts themselves."""
+    import pandas as pd
+
+    known = [None if text.strip() in NO_VALUE else text for text in texts]
+    try:
+        return pd.to_numeric(pd.Series(known, dtype=object)).astype(float)
+    except ValueError:
+        return pd.Series(known, dtype=object)

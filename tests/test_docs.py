@@ -54,7 +54,7 @@ def test_the_strategy_on_the_page_is_one(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(example[1], encoding="utf-8")
     (strategy,) = read_strategies([str(tmp_path / "mine.toml")])
     assert strategy.name == "mine"
-    assert strategy.confounds["columns"] == ["rmsd", r"^motion_outlier\d+$"]
+    assert strategy.confounds["columns"][:2] == ["rmsd", r"^motion_outlier\d+$"]
     assert strategy.clean["low_pass"] == pytest.approx(0.08)
 
 
@@ -78,7 +78,9 @@ def _written(folder: Path) -> dict[str, set[str]]:
     )
     strategies = read_strategies([str(folder / "all.toml")])
     labels = coverage_table(
-        pd.DataFrame({"index": [1, 2], "name": ["a", "b"], "voxels_atlas": 9, "voxels_grid": 9}),
+        pd.DataFrame(
+            {"index": [1, 2], "name": ["a", "b"], "voxels_atlas": 9, "voxels_grid": 9}
+        ).assign(voxels_in_view=9),
         voxels_in_mask=np.array([9, 9]),
         voxels_covered=np.array([9, 9]),
         min_coverage=0.5,

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 
 from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
 from bids_labelx.app.simulate import Demo, simulate
 from bids_labelx.errors import CannotWriteError
+from bids_labelx.files import read_tsv
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.results import participants_of, read_series, series_paths
 from bids_labelx.settings import make_settings
@@ -66,7 +66,7 @@ def _qcfc(output: Path) -> dict[str, float]:
     """Median absolute QC-FC of the mean signals' correlations, by strategy."""
     found: dict[str, float] = {}
     for path in output.glob("group_*_qcfc.tsv"):
-        table = pd.read_csv(path, sep="\t").dropna(subset="median_abs_qcfc")
+        table = read_tsv(path, numbers=True).dropna(subset="median_abs_qcfc")
         of = table[(table["stat"] == "mean") & (table["meas"] == "correlation")]
         found |= dict(zip(of["strategy"], of["median_abs_qcfc"], strict=True))
     return found
@@ -77,7 +77,8 @@ def truth_error(demo: Demo, output: Path) -> dict[str, float]:
 
     The matrices are averaged over all runs first, as all of them have the same truth.
     """
-    truth = pd.read_csv(demo.truth, sep="\t", index_col=0)
+    truth = read_tsv(demo.truth, numbers=True)
+    truth = truth.set_index(truth.columns[0])
     matrices: dict[str, list[np.ndarray]] = {}
     for participant in participants_of(output):
         for path in series_paths(output, participant):
@@ -85,7 +86,7 @@ def truth_error(demo: Demo, output: Path) -> dict[str, float]:
             for matrix in one.matrices():
                 if parse_name(matrix).entities["meas"] != "correlation":
                     continue
-                values = pd.read_csv(output / matrix, sep="\t", index_col=0)
+                values = read_tsv(output / matrix, numbers=True).set_index("name")
                 aligned = values.loc[truth.index, truth.columns].to_numpy(float)
                 matrices.setdefault(one.sidecar["DenoisingStrategy"], []).append(aligned)
     edges = np.triu_indices(len(truth), k=1)

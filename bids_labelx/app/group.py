@@ -22,7 +22,7 @@ from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits, count_excluded, mark_excluded
 from bids_labelx.group.mean_matrices import MeanMatrix, edges_name, mean_matrix, perfect_pairs
 from bids_labelx.group.missing import participants_without_output
-from bids_labelx.group.qcfc import centroids, distances_between
+from bids_labelx.group.qcfc import distances_between, mean_points
 from bids_labelx.group.quality_rows import add_failure, quality_table
 from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.group.write import (
@@ -166,7 +166,8 @@ def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _
             r, networks = sums.correlations.r(), combination.labels.networks
             made.files += write_mean_matrix(output, entities, names, mean, r, settings.qcfc_motion)
             made.files.append(Path(edges_name(entities)))
-            distances = _distances(output, sums.label_image(), combination, collected)
+            points = mean_points(combination.centroids[file.path] for file in files)
+            distances = distances_between(points)
             evidence = sums.evidence(entities, mean, networks, distances)
             made.evidence.append(evidence)
             made.notes += _notes(mean, names)
@@ -200,17 +201,6 @@ def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
         return build_name(all_but_strategy(one.entities), "", ""), one.entities.get("desc", "")
 
     return sorted(combinations, key=key)
-
-
-def _distances(
-    output: Path, image: Path, combination: Combination, collected: Collected
-) -> np.ndarray:
-    """Between the labels of a run, in mm; NaN for all where its image is broken, a failure."""
-    ids = combination.labels.ids
-    read = _label_image(output, image, collected)
-    if read is None:
-        return np.full((len(ids), len(ids)), np.nan)
-    return distances_between(centroids(*read, np.array(ids)))
 
 
 def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:

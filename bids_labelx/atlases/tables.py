@@ -14,8 +14,6 @@ The format is recognised by the content, never by the extension. Supported are
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,11 +24,15 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.files import decoded, split_table, table_columns
 
 BACKGROUND = 0
 
 # Columns that the app computes; of its own tables, they are not read.
-COMPUTED = ("voxels_atlas", "voxels_grid", "voxels_covered", "coverage", "status")
+COMPUTED = (
+    *("voxels_atlas", "voxels_in_view", "voxels_grid", "voxels_covered"),
+    *("centroid_x", "centroid_y", "centroid_z", "coverage", "status"),
+)
 
 # The place of a row in the file ("line 3"), and its cells by column; each has index and name.
 _Row = tuple[str, dict[str, str]]
@@ -97,14 +99,14 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
         is no whole number, an index or name is not unique, or a row has no name.
     """
     try:
-        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"{path}: there is no such table") from None
     except OSError as error:
         raise BadDataError(f"{path}: cannot be read as a table ({error})") from None
-    if re.match(rb"\s*(<\?xml|<!--|<atlas[\s>])", content):
+    if re.match(rb"(\xef\xbb\xbf)?\s*(<\?xml|<!--|<atlas[\s>])", content):
         return _checked(path, _xml_rows(path, content), background)
-    text = _decoded(path, content)
+    text = decoded(path, content)
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise BadDataError(f"{path}: an empty file; a table of labels is expected")
@@ -140,21 +142,6 @@ def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFr
     kept = table["index"].isin(list(by_index.values())) | table["name"].isin(by_name)
     names = set(table["name"])
     return table[kept].reset_index(drop=True), [word for word in by_name if word not in names]
-
-
-def _decoded(path: Path, content: bytes) -> str:
-    """The text of a file, with Unix line endings."""
-    if b"\0" in content:
-        raise BadDataError(f"{path}: not a text file in UTF-8 (it has zero bytes); save it as one")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = len(re.findall(rb"\r\n?|\n", content[: error.start])) + 1
-        raise BadDataError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}), perhaps Latin-1 "
-            "or another encoding of Windows; save the file as UTF-8"
-        ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _short(text: str, most: int = 60) -> str:
@@ -286,33 +273,14 @@ def _delimiter(line: str) -> str | None:
 def _column_rows(path: Path, text: str, delimiter: str, background: int) -> list[_Row]:
     """The rows of a table with a header."""
     tabs = delimiter == "\t"
-    reader = csv.reader(
-        io.StringIO(text),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
-        skipinitialspace=not tabs,
-        strict=True,
-    )
     try:
-        read = [(f"line {reader.line_num}", cells) for cells in reader]
-    except csv.Error as error:
-        raise BadDataError(f"{path}, line {reader.line_num}: {error}") from None
-    lines = [(where, cells) for where, cells in read if "".join(cells).strip()]
-    if tabs:
-        lines = [(where, [_unquoted(cell) for cell in cells]) for where, cells in lines]
-    header = [cell.strip() for cell in lines[0][1]]
-    for column, count in Counter(header).items():
-        if column and count > 1:
-            raise BadDataError(f"{path}: {count} columns are called {column}; name them apart")
-    rows = []
-    for where, cells in lines[1:]:
-        if len(cells) < len(header) or any(cells[len(header) :]):
-            raise BadDataError(
-                f"{path}, {where}: {len(cells)} fields where the header has {len(header)}"
-            )
-        # Columns without a heading, mostly row numbers, are not read.
-        rows.append((where, {c: cell for c, cell in zip(header, cells, strict=False) if c}))
-    words = {column: _word(column) for column in header if column}
+        lines = split_table(text, delimiter)
+        columns = table_columns(lines)
+    except ValueError as error:
+        raise BadDataError(f"{path}, {error}") from None
+    header = [heading for _, heading in columns]
+    rows = [(f"line {n}", {c: cells[at] for at, c in columns}) for n, cells in lines[1:]]
+    words = {column: _word(column) for column in header}
     if tabs and "index" in words and "name" in words:
         return rows
     index = _index_column(path, rows, words)
@@ -325,13 +293,6 @@ def _column_rows(path: Path, text: str, delimiter: str, background: int) -> list
         (where, {"index": cells[index], "name": name, **{new[c]: cells[c] for c in others}})
         for (where, cells), name in zip(labels, names, strict=True)
     ]
-
-
-def _unquoted(cell: str) -> str:
-    """A field of a TSV without quotes, which BIDS does not allow and fMRIPrep's tables have."""
-    inner = cell.strip()[1:-1]
-    quoted = cell.strip() == f'"{inner}"' and '"' not in inner.replace('""', "")
-    return inner.replace('""', '"') if quoted else cell
 
 
 def _index_column(path: Path, rows: Sequence[_Row], words: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,12 @@ class AppliedStrategy:
         removed from the image before, and what a band-pass filter takes.
     effective_degrees_of_freedom
         See `bids_labelx.extraction.freedom.effective_degrees_of_freedom`.
+    low_pass, high_pass
+        Cut-offs in Hz of what was filtered, by a filter or by cosine regressors; None without.
+    mean_removed
+        Whether the signals were left without their mean.
+    steps
+        What cleaning did but standardising, in words and in order.
     motion
         The figures of `bids_labelx.measures.quality.motion_summary`.
     fd_source
@@ -32,15 +38,25 @@ class AppliedStrategy:
     outliers
         A row per volume: kept or not, framewise displacement (filtered as well, where that
         censors), RMSD, DVARS, and by which rules not.
+    warnings
+        What was warned of while the run was cleaned.
+    by_entry
+        The columns that each entry of the strategy's list of columns took.
     """
 
     columns: tuple[str, ...]
     kept: np.ndarray
     degrees_of_freedom: int
     effective_degrees_of_freedom: float
+    low_pass: float | None
+    high_pass: float | None
+    mean_removed: bool
+    steps: tuple[str, ...]
     motion: Mapping[str, Any]
     fd_source: str | None
     outliers: pd.DataFrame
+    warnings: tuple[str, ...] = ()
+    by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def n_kept(self) -> int:

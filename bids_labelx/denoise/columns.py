@@ -17,12 +17,18 @@ _COSINE = re.compile(r"cosine\d+")
 _AROMA = re.compile(r"aroma_motion_\d+")
 _NON_STEADY_STATE = re.compile(r"non_steady_state_outlier\d+")
 
-# fMRIPrep's cosines make a high-pass filter with this cut-off, in seconds: a run of N volumes has
-# floor(2 N TR / cut-off) of them, none when it is shorter than half the cut-off.
+# fMRIPrep's cosines make a high-pass filter with this cut-off, in seconds.
 _COSINE_CUTOFF = 128.0
 
 # A cumulated share that is the threshold itself must not be missed by a rounding error.
 _ROUNDING = 1e-9
+
+
+# What makes a text in a list of columns a regular expression and no name.
+_SPECIAL = re.compile(r"[\\^$*+?{}\[\]|().]")
+
+# An entry of a list of columns: a text, or a table of name or pattern, and whether it is required.
+Entry = str | Mapping[str, Any]
 
 
 class Wanted(NamedTuple):
@@ -57,7 +63,7 @@ def wanted_columns(
         elif group == "ica_aroma":
             found = _aroma(option, available)
         elif group == "columns":
-            found = _patterns(option, available)
+            found = _listed(option, available)
         else:
             names = [s + tail for s in _SERIES[group] for tail in EXPANSIONS[option]]
             found = _named(names, available)
@@ -85,6 +91,11 @@ def split_motion(column: str) -> tuple[str, str] | None:
     return None
 
 
+def cosine_cutoff(columns: Sequence[str]) -> float | None:
+    """The frequency in Hz that fMRIPrep's cosines among the columns are a high-pass of."""
+    return 1 / _COSINE_CUTOFF if _matching(_COSINE, columns) else None
+
+
 def non_steady_state(available: Sequence[str]) -> list[str]:
     """The columns that mark a non-steady-state volume each."""
     return _matching(_NON_STEADY_STATE, available)
@@ -98,9 +109,19 @@ def _named(names: Sequence[str], available: Sequence[str]) -> Wanted:
     return Wanted(list(names), [name for name in names if name not in available])
 
 
+def cosine_count(n_volumes: int, t_r: float) -> int:
+    """How many cosines fMRIPrep has for so many volumes, those before the steady state left out.
+
+    That is what nipype's `cosine_filter` makes of them: floor(2 N TR / 128 s) functions, of which
+    the last is the constant and not written. Below 128 s there are none.
+    """
+    return max(int(2 * n_volumes * (1 / _COSINE_CUTOFF) * t_r), 1) - 1
+
+
 def _cosines(available: Sequence[str], n_volumes: int, t_r: float | None) -> Wanted:
     cosines = _matching(_COSINE, available)
-    too_short = t_r is not None and 2 * n_volumes * t_r < _COSINE_CUTOFF
+    steady = n_volumes - len(non_steady_state(available))
+    too_short = t_r is not None and cosine_count(steady, t_r) == 0
     return Wanted(cosines, [] if cosines or too_short else ["cosine00"])
 
 
@@ -111,16 +132,47 @@ def _aroma(option: str, available: Sequence[str]) -> Wanted:
     return Wanted(columns, [] if columns else ["aroma_motion_01"])
 
 
-def _patterns(patterns: Sequence[str], available: Sequence[str]) -> Wanted:
-    """Columns by name, or by a regular expression for the whole name."""
+def columns_by_entry(
+    confounds: Mapping[str, Any], available: Sequence[str]
+) -> dict[str, list[str]]:
+    """What each entry of a strategy's list of columns takes, by its text; perhaps nothing."""
+    entries: Sequence[Entry] = confounds.get("columns", ())
+    return {_text(entry): _matches(entry, available) for entry in entries}
+
+
+def _listed(entries: Sequence[Entry], available: Sequence[str]) -> Wanted:
+    """Columns by name, or by a regular expression for the whole name.
+
+    A name has to be there unless the entry says otherwise. A regular expression need not match:
+    of a participant who did not move, fMRIPrep writes no motion outliers.
+    """
     columns: list[str] = []
     lacking = []
-    for pattern in patterns:
-        # A name as it is comes first: that of an odd column may mean something else as a pattern.
-        found = [pattern] if pattern in available else _matching(re.compile(pattern), available)
+    for entry in entries:
+        found = _matches(entry, available)
         columns += found
-        lacking += [] if found else [f"any that matches {pattern!r}"]
+        stated = None if isinstance(entry, str) else entry.get("required")
+        if not found and (_is_name(entry) if stated is None else stated):
+            text = _text(entry)
+            lacking.append(text if _is_name(entry) else f"any that matches {text!r}")
     return Wanted(columns, lacking)
+
+
+def _text(entry: Entry) -> str:
+    return entry if isinstance(entry, str) else str(entry.get("name") or entry["pattern"])
+
+
+def _is_name(entry: Entry) -> bool:
+    return not _SPECIAL.search(entry) if isinstance(entry, str) else "name" in entry
+
+
+def _matches(entry: Entry, available: Sequence[str]) -> list[str]:
+    text = _text(entry)
+    # A name as it is comes first: that of an odd column may mean something else as a pattern.
+    by_name = _is_name(entry) or (isinstance(entry, str) and text in available)
+    if by_name:
+        return [text] if text in available else []
+    return _matching(re.compile(text), available)
 
 
 def _compcor(

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.errors import BadDataError
+from bids_labelx.files import read_tsv
 
 # fMRIPrep 1.0 and 1.1 wrote names in CamelCase; these have an equivalent from 1.2 on.
 _OLD_NAMES = {
@@ -44,12 +45,7 @@ def read_confounds_table(path: Path) -> pd.DataFrame:
     ------
     MissingInputError, BadDataError
     """
-    try:
-        table = pd.read_csv(path, sep="\t", na_values=["n/a"], encoding="utf-8")
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise BadDataError(f"{path}: cannot be read as a table ({error})") from None
+    table = read_tsv(path, numbers=True)
     available = set(table.columns)
     names = {old: _new_name(str(old)) for old in table.columns}
     return table.rename(columns={o: new for o, new in names.items() if new not in available})

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.denoise.columns import (
+    columns_by_entry,
     motion_parameters,
     non_steady_state,
     removed_components,
@@ -61,6 +62,8 @@ class Denoising:
         filter censors; the same shape and unit. None for other strategies.
     std_dvars
         Standardised DVARS of the table, shape (n_volumes,), NaN first; None where it has none.
+    by_entry
+        The columns that each entry of the strategy's list of columns took.
     """
 
     columns: tuple[str, ...]
@@ -72,6 +75,7 @@ class Denoising:
     fd_source: FdSource | None = None
     filtered_fd: np.ndarray | None = None
     std_dvars: np.ndarray | None = None
+    by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 class _Motion(NamedTuple):
@@ -156,7 +160,8 @@ def select(
     kept = ~np.any(list(rules.values()), axis=0)
     if not kept.any():
         raise BadDataError(_nothing_left(strategy, rules, source))
-    return Denoising(tuple(columns), regressors, removed, kept, rules, *motion)
+    by_entry = columns_by_entry(strategy.confounds, list(table.columns))
+    return Denoising(tuple(columns), regressors, removed, kept, rules, *motion, by_entry)
 
 
 def _usable_table(

@@ -52,6 +52,18 @@ def _is_pattern(value: Any) -> bool:
         return False
 
 
+def _is_entry(value: Any) -> bool:
+    """Whether it is an entry of a list of columns; see `bids_labelx.denoise.columns`."""
+    if not isinstance(value, dict):
+        return _is_pattern(value)
+    required, named = value.get("required", True), {"name", "pattern"} & value.keys()
+    if value.keys() - {"name", "pattern", "required"} or not isinstance(required, bool):
+        return False
+    if named == {"name"}:
+        return isinstance(value["name"], str) and bool(value["name"])
+    return named == {"pattern"} and _is_pattern(value["pattern"])
+
+
 def _list_of(holds: Callable[[Any], bool], words: str) -> Rule:
     return Rule(
         lambda value: isinstance(value, list) and bool(value) and all(map(holds, value)), words
@@ -120,7 +132,11 @@ SCHEMA: Schema = {
             "variance": _SHARE,
         },
         "ica_aroma": _one_of("basic", "full"),
-        "columns": _list_of(_is_pattern, "a list of column names and regular expressions"),
+        "columns": _list_of(
+            _is_entry,
+            "a list of column names, regular expressions, and tables of name or pattern, and "
+            "required (true or false)",
+        ),
     },
     "volumes": {
         "non_steady_state": Rule(

@@ -43,7 +43,8 @@ from bids_labelx.extraction.standardize import (
 Censored = Literal["drop", "interpolate"]
 
 BandPass = Callable[[np.ndarray], np.ndarray]
-Fill = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+# `interpolate_censored` with all but the columns.
+Fill = partial[tuple[np.ndarray, np.ndarray]]
 
 
 def clean(signals: np.ndarray, **options: Any) -> np.ndarray:
@@ -110,6 +111,13 @@ class Cleaner:
     standardize: str | None
     mean_removed: bool
     dimensions: int
+
+    @property
+    def cutoffs(self) -> tuple[float | None, float | None]:
+        """Low-pass and high-pass in Hz, None where there is none."""
+        return (
+            (None, None) if self.filter is None else (self.filter.low_pass, self.filter.high_pass)
+        )
 
     @property
     def degrees_of_freedom(self) -> int:

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.group.averaging import combination_of
 from bids_labelx.group.coverage_sums import (
     CoverageSums,
     Layout,
+    checked_centroids,
     checked_coverage,
     coverage_name,
     layout_of,
@@ -38,11 +41,14 @@ class Combination:
         The label tables behind them.
     files
         In the order of participants and paths.
+    centroids
+        Of the labels of each file's run, by its path; shape (n_regions, 3), mm.
     """
 
     entities: Mapping[str, str]
     labels: CoverageSums
     files: list[MatrixFile]
+    centroids: dict[Path, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class _ReadSeries:
     atlas: str
     sums: CoverageSums
     matrices: tuple[Path, ...]
+    centroids: np.ndarray
 
 
 # By atlas: tables with the same rows are summed up together.
@@ -113,8 +120,9 @@ def collect(
     collected = Collected()
     sums: _Sums = {}
     read: list[_ReadSeries] = []
+    known: dict[bytes, np.ndarray] = {}
     for participant in participants:
-        read += _read_participant(output, participant, collected, sums)
+        read += _read_participant(output, participant, collected, sums, known)
         theirs = [one for one in failures if one.entities["sub"] == participant]
         add_failures(collected.rows, theirs)
         collected.failures.extend(theirs)
@@ -137,7 +145,11 @@ def collect(
 
 
 def _read_participant(
-    output: Path, participant: str, collected: Collected, sums: _Sums
+    output: Path,
+    participant: str,
+    collected: Collected,
+    sums: _Sums,
+    known: dict[bytes, np.ndarray],
 ) -> Iterator[_ReadSeries]:
     """The series that can be read; what cannot goes to the failures."""
     paths = series_paths(output, participant)
@@ -150,6 +162,7 @@ def _read_participant(
         try:
             one = read_series(output, path)
             coverage = checked_coverage(one.labels, output / one.labels_path)
+            points = checked_centroids(one.labels, output / one.labels_path)
             row = add_series(collected.rows, one)
         except LabelxError as error:
             collected.failures.append(Failure.of(error, entities={"sub": participant}))
@@ -163,7 +176,9 @@ def _read_participant(
             layouts[layout].add(one.labels, coverage)
             summed[labels] = layouts[layout]
         found = tuple(matrices.get(path, ()))
-        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found)
+        # The runs of an atlas in a template share one array.
+        points = known.setdefault(points.tobytes(), points)
+        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found, points)
 
 
 def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
@@ -193,6 +208,7 @@ def _add_matrices(
         combination = collected.combinations.setdefault(name, Combination(entities, one.sums, []))
         if combination.entities == entities:
             combination.files.append(MatrixFile(one.participant, path, one.row))
+            combination.centroids[path] = one.centroids
             continue
         # simple of the median, and another strategy of the name simpleMedian.
         text = f"{output / path}: {name} is the mean of others already; rename its strategy"

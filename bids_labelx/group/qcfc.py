@@ -9,6 +9,7 @@ compared.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,36 +115,23 @@ def summarize(r: np.ndarray, n: np.ndarray, distances: np.ndarray) -> QcFc | Non
     return QcFc(float(np.median(np.abs(r[above]))), float((adjusted < _ALPHA).mean()), rho)
 
 
-def centroids(labels: np.ndarray, affine: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Centres of mass of labels in world coordinates; both hemispheres of a label are one.
-
-    Parameters
-    ----------
-    labels
-        Whole numbers, shape (x, y, z).
-    affine
-        From voxels to mm, shape (4, 4).
-    ids
-        Shape (n_regions,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_regions, 3), mm; NaN for a label without a voxel.
-    """
-    found = np.full((len(ids), 3), np.nan)
-    places = np.argwhere(labels != 0)
-    values = labels[tuple(places.T)]
-    present, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    sums = np.stack([np.bincount(inverse, places[:, axis]) for axis in range(3)], axis=1)
-    where = {int(label): row for row, label in enumerate(present)}
-    for i, label in enumerate(ids):
-        if int(label) in where:
-            row = where[int(label)]
-            found[i] = affine[:3, :3] @ (sums[row] / counts[row]) + affine[:3, 3]
-    return found
-
-
 def distances_between(points: np.ndarray) -> np.ndarray:
     """Euclidean distances between points (n, 3), shape (n, n), in their unit."""
     return np.asarray(np.linalg.norm(points[:, None] - points[None], axis=-1))
+
+
+def mean_points(sets: Iterable[np.ndarray]) -> np.ndarray:
+    """The mean of sets of points (n, 3), by point; of equal sets it is exactly these.
+
+    A point that is NaN in a set does not count there; the mean is NaN where it is in all of them.
+    """
+    mean: np.ndarray | None = None
+    for points in sets:
+        if mean is None:
+            mean, count = np.zeros_like(points), np.zeros_like(points)
+        known = np.isfinite(points)
+        count += known
+        update_mean(mean, np.where(known, points, mean), np.maximum(count, 1))
+    if mean is None:
+        raise ValueError("there is no set of points")
+    return np.where(count > 0, mean, np.nan)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +11,6 @@ from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
 from bids_labelx.group.rows import MOTION, Row, RowKey, mean_motion
 from bids_labelx.measures.quality import NETWORKLESS
-from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.results import RESULT_ENTITIES
 
 
 class StrategySums:
@@ -36,7 +33,6 @@ class StrategySums:
         self._motion = motion
         self._lost: list[int] = []
         self._volumes = 0
-        self._first: Path | None = None
         self._strategy: str | None = None
 
     def add(self, subject: SubjectMatrix) -> None:
@@ -44,19 +40,11 @@ class StrategySums:
         rows = [self._rows[file.row] for file in subject.files]
         self._lost += [row["volumes"] - row["degrees_of_freedom"] for row in rows]
         self._volumes += sum(row["volumes"] for row in rows)
-        self._first = self._first or subject.files[0].path
         self._strategy = rows[0]["strategy"]
         moved = mean_motion(rows, self._motion)
         if moved is not None:
             self.participants += 1
             self.correlations.add(subject.z, moved)
-
-    def label_image(self) -> Path:
-        """The label image of the first run that was added, within the output dataset."""
-        assert self._first is not None
-        entities = parse_name(self._first).entities
-        kept = {k: v for k, v in entities.items() if k not in RESULT_ENTITIES}
-        return self._first.with_name(build_name(kept, "dseg", ".nii.gz"))
 
     def evidence(
         self,

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
+from bids_labelx.errors import LabelxError
 from bids_labelx.extraction.formats import Image, open_run_data, read_map
 from bids_labelx.extraction.resample import exact_labels
 from bids_labelx.extraction.space import Space
+from bids_labelx.files import NO_VALUE, read_text, read_tsv, split_table, table_columns
 
 
 def load_labels_img(image: Image, background: int) -> tuple[np.ndarray, Space]:
@@ -118,13 +120,13 @@ def _read_lut(lut: pd.DataFrame | str | os.PathLike[str], background: int) -> pd
         table, where = lut, "'lut'"
     else:
         where = os.fspath(lut)
-        separator = "," if Path(where).suffix == ".csv" else "\t"
-        table = pd.read_csv(where, sep=separator, keep_default_na=False)
+        table = _read_lut_file(Path(where))
     lacking = {"index", "name"} - set(table.columns)
     if lacking:
         raise ValueError(f"{where}: no column {' nor '.join(sorted(lacking))}")
-    table = table[table["index"] != background]
-    index = exact_labels(pd.to_numeric(table["index"]).to_numpy(), where)
+    values = pd.to_numeric(table["index"])
+    table, values = table[values != background], values[values != background]
+    index = exact_labels(values.to_numpy(), where)
     if len(set(index.tolist())) != len(index):
         raise ValueError(f"{where}: a label stands in more than one row")
     table = table.assign(index=index, name=table["name"].astype(str))
@@ -132,16 +134,25 @@ def _read_lut(lut: pd.DataFrame | str | os.PathLike[str], background: int) -> pd
     return table.sort_values("index", ignore_index=True)
 
 
+def _read_lut_file(path: Path) -> pd.DataFrame:
+    try:
+        return read_tsv(path, delimiter="," if path.suffix == ".csv" else "\t")
+    except LabelxError as error:
+        raise ValueError(str(error)) from None
+
+
 def load_confounds(confounds: Any) -> np.ndarray | None:
     """Confounds (n_volumes, n_confounds) from a path, a table, an array, or a list of these.
 
-    The columns of a list are joined. A file is a table with tabs, commas or semicolons, with or
-    without a header.
+    The columns of a list are joined. A file is a table with tabs, commas, semicolons or blanks,
+    with or without a header, such as SPM's ``rp_*.txt`` and FSL's ``.par``. Lines that begin with
+    ``#`` and columns without a heading, mostly row numbers, are not read.
 
     Raises
     ------
     ValueError
-        Where they are not numbers, or the parts of a list differ in length.
+        Where they are not numbers, a row of a file has more or fewer fields than the first, or
+        the parts of a list differ in length.
     """
     if confounds is None:
         return None
@@ -160,16 +171,48 @@ def _read_table(confounds: Any) -> np.ndarray:
     where = "confounds"
     if isinstance(confounds, (str, os.PathLike)):
         where = os.fspath(confounds)
-        separator = "\t" if where.lower().endswith(".tsv") else None
-        # Read without a header first: then a header shows as text in the first row.
-        confounds = pd.read_csv(where, sep=separator, header=None, dtype=str, engine="python")
-        if pd.to_numeric(confounds.iloc[0], errors="coerce").isna().all():
-            confounds = confounds.iloc[1:]
-        confounds = confounds.replace("n/a", np.nan)
+        confounds = _read_confounds_file(Path(where))
     try:
         return np.asarray(confounds, dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"{where}: confounds are numbers ({error})") from error
+
+
+def _read_confounds_file(path: Path) -> list[list[str]]:
+    """The cells of a file, without its header, ``nan`` for what has no value."""
+    try:
+        lines = read_text(path).split("\n")
+        # As blank lines, so that the others keep their number.
+        text = "\n".join("" if line.lstrip().startswith("#") else line for line in lines)
+        rows = split_table(text, _delimiter(path, text))
+        if not rows:
+            raise ValueError("an empty file; a row per volume is expected")
+        columns = [(at, "") for at in range(len(rows[0][1]))]
+        if not any(_is_number(cell) for cell in rows[0][1]):
+            columns, rows = table_columns(rows), rows[1:]
+    except LabelxError as error:
+        raise ValueError(str(error)) from None
+    except ValueError as error:
+        raise ValueError(f"{path}: confounds cannot be read as a table ({error})") from None
+    cells = [[row[at].strip() for at, _ in columns] for _, row in rows]
+    return [["nan" if cell in NO_VALUE else cell for cell in row] for row in cells]
+
+
+def _delimiter(path: Path, text: str) -> str:
+    """What is between the cells: what its first line has, blanks where it has nothing else."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    return next((one for one in "\t;," if one in first.strip()), " ")
+
+
+def _is_number(text: str) -> bool:
+    """Whether a cell is a number or says that there is none, and so no heading."""
+    try:
+        float(text)
+    except ValueError:
+        return text.strip() in NO_VALUE - {""}
+    return True
 
 
 def one_per_run(what: str, values: Any, n_runs: int) -> Sequence[Any]:
@@ -242,7 +285,7 @@ def _is_confounds(value: Any) -> bool:
     if isinstance(value, (os.PathLike, pd.DataFrame)):
         return True
     if isinstance(value, str):
-        return Path(value).suffix.lower() in (".csv", ".tsv", ".txt")
+        return Path(value).suffix.lower() in (".csv", ".tsv", ".txt", ".par", ".1d")
     if isinstance(value, np.ndarray):
         return value.ndim == 2
     if isinstance(value, (list, tuple)):

@@ -26,27 +26,39 @@ def coverage_table(
     Parameters
     ----------
     table
-        One row per label, with ``voxels_atlas`` (in the atlas as stored) and ``voxels_grid`` (on
-        the run's grid).
+        One row per label, with ``voxels_atlas`` (in the atlas as stored), ``voxels_in_view``
+        (those of them whose centre is inside the run's grid) and ``voxels_grid`` (on that grid).
     voxels_in_mask, voxels_covered
         Voxels inside the brain mask, and those of them with a usable series. Shape (n_labels,).
     min_coverage
-        A label with a smaller share of its voxels on the grid covered is missing.
+        A label with a smaller coverage is missing.
 
     Returns
     -------
     pandas.DataFrame
-        The same rows with ``voxels_covered``, ``coverage`` (NaN for a label without voxels on the
-        grid) and ``status``: ``ok``, ``absent-from-image``, ``lost-in-resampling``,
-        ``outside-mask`` or ``low-coverage``. Every status but ``ok`` means a missing label.
+        The same rows with ``voxels_covered``, ``coverage`` and ``status``: ``ok``,
+        ``absent-from-image``, ``lost-in-resampling``, ``outside-mask`` or ``low-coverage``. Every
+        status but ``ok`` means a missing label.
+
+    Notes
+    -----
+    Coverage is the share of the label's volume in the atlas that has data: the share that is in
+    view, counted in voxels of the atlas, times the share of that which is covered, counted in
+    voxels of the run. It is 0 for a label without a voxel on the grid, and NaN for one that is
+    absent from the image. Both shares are of one grid each, so that a label that gains or loses
+    voxels by resampling, and is covered wholly, has a coverage of 1.
     """
-    on_grid = table["voxels_grid"].to_numpy()
+    in_atlas, on_grid = (table[name].to_numpy() for name in ("voxels_atlas", "voxels_grid"))
+    # One division, so that a half is a half.
     coverage = np.divide(
-        voxels_covered, on_grid, out=np.full(len(table), np.nan), where=on_grid > 0
+        table["voxels_in_view"].to_numpy() * voxels_covered,
+        in_atlas * np.maximum(on_grid, 1),
+        out=np.full(len(table), np.nan),
+        where=in_atlas > 0,
     )
     status = np.select(
         [
-            table["voxels_atlas"].to_numpy() == 0,
+            in_atlas == 0,
             on_grid == 0,
             voxels_in_mask == 0,
             (voxels_covered == 0) | (coverage < min_coverage),
@@ -170,7 +182,7 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
     """
     kept, t_r = sidecar["NumberOfVolumesKept"], sidecar.get("RepetitionTime")
     known = t_r is not None
-    # A label without a voxel on the grid has no coverage in the table, and none in truth.
+    # A label that is absent from the image has no coverage in the table.
     coverage = pd.to_numeric(labels["coverage"], errors="coerce").fillna(0)
     return {
         "volumes": sidecar["NumberOfVolumes"],

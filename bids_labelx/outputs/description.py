@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx._version import __version__
-from bids_labelx.files import write_json, write_text, write_tsv
+from bids_labelx.files import read_tsv, write_json, write_text, write_tsv
 
 BIDS_VERSION = "1.11.1"
 CODE_URL = "https://github.com/bids-labelx/bids_labelx"
@@ -76,7 +76,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _write_descriptions(path: Path, descriptions: Mapping[str, str]) -> None:
     known: dict[str, str] = {}
     if path.is_file():
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        table = read_tsv(path)
         known = dict(zip(table["desc_id"], table["description"], strict=True))
     rows = sorted({**known, **{f"desc-{k}": text for k, text in descriptions.items()}}.items())
     write_tsv(path, pd.DataFrame(rows, columns=["desc_id", "description"]))

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, LabelxError
-from bids_labelx.files import read_json
+from bids_labelx.files import read_json, read_tsv
 from bids_labelx.names import build_name, parse_name
 
 # Entities that distinguish the results of one run.
@@ -109,11 +109,7 @@ def read_series(output: Path, path: Path) -> Series:
             "run the participant level again"
         )
     labels_path = output / path.with_name(_dseg_name(entities))
-    try:
-        labels = pd.read_csv(labels_path, sep="\t", dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise BadDataError(f"{labels_path}: cannot be read as a table ({error})") from None
-    return Series(output, path, entities, sidecar, labels)
+    return Series(output, path, entities, sidecar, read_tsv(labels_path))
 
 
 def _dseg_name(entities: Mapping[str, str]) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bids_labelx.errors import BadDataError, Failure, LabelxError
+from bids_labelx.files import read_tsv
 from bids_labelx.measures.connectivity import MEASURES, concatenate, first_volumes
 from bids_labelx.names import build_name, grouping_entities
 from bids_labelx.outputs.failures import read_failures
@@ -130,10 +130,10 @@ def _write_concatenated(
 def _kept_rows(one: Series, names: Sequence[str]) -> np.ndarray:
     """The volumes kept of a time series, shape (n_kept, n_regions)."""
     path = one.output / one.path
+    table = read_tsv(path, numbers=True)
     try:
-        table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
         values = table.to_numpy(float)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise BadDataError(f"{path}: cannot be read as a table of numbers ({error})") from None
     mask = np.array(one.sidecar["SampleMask"], dtype=bool)
     if list(table) != list(names) or len(table) not in (len(mask), int(mask.sum())):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ from bids_labelx.denoise import (
     AppliedStrategy,
     Denoising,
     Strategy,
+    cleaning_steps,
     read_confounds_metadata,
     read_confounds_table,
     select,
 )
+from bids_labelx.denoise.columns import cosine_cutoff
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
@@ -62,11 +66,12 @@ def denoise_signals(
     """
     n_volumes = len(next(iter(extracted.signals.values())))
     cleaners, applied, failures = _prepare_all(source, strategies, n_volumes, options)
-    signals = {
-        SeriesKey(*key, name): _in_rows(_clean_known(series, cleaner), cleaner, options)
-        for name, cleaner in cleaners.items()
-        for key, series in extracted.signals.items()
-    }
+    signals = {}
+    for name, cleaner in cleaners.items():
+        with _warnings_of(applied, name):
+            for key, series in extracted.signals.items():
+                cleaned = _clean_known(series, cleaner)
+                signals[SeriesKey(*key, name)] = _in_rows(cleaned, cleaner, options)
     return Denoised(applied, failures, signals, _temporal_snr(applied, extracted.signals))
 
 
@@ -110,7 +115,7 @@ def denoise_voxels(
     original: Reduction | None = None
     cleaned: dict[SeriesKey, np.ndarray] = {}
     for name, cleaner in cleaners.items():
-        with errors_naming(source.bold):
+        with errors_naming(source.bold), _warnings_of(applied, name):
             # One strategy after the other into the same file: the folder stays small.
             unit = options.standardize_voxels and name != "none"
             of_voxel = replace(cleaner, standardize="zscore_sample" if unit else None)
@@ -118,13 +123,14 @@ def denoise_voxels(
             reduced = reduce_covered(kept, seen, regions, extraction.statistic)
             if cleaner.standardize and not unit and original is None:
                 original = raw
-        for key, signals in present_signals(reduced.signals, tables).items():
-            if original is not None:
-                signals = cleaner.standardized(signals, original.signals[key.atlas][key.statistic])
-            elif cleaner.standardize:
-                # Z-scored voxels are themselves what standardising starts from.
-                signals = cleaner.standardized(signals, _in_all_volumes(signals, cleaner))
-            cleaned[SeriesKey(*key, name)] = _in_rows(signals, cleaner, options)
+            for key, signals in present_signals(reduced.signals, tables).items():
+                if original is not None:
+                    before_any = original.signals[key.atlas][key.statistic]
+                    signals = cleaner.standardized(signals, before_any)
+                elif cleaner.standardize:
+                    # Z-scored voxels are themselves what standardising starts from.
+                    signals = cleaner.standardized(signals, _in_all_volumes(signals, cleaner))
+                cleaned[SeriesKey(*key, name)] = _in_rows(signals, cleaner, options)
     snr = _temporal_snr(applied, extracted.signals)
     return extracted, Denoised(applied, failures, cleaned, snr)
 
@@ -145,6 +151,7 @@ def _prepare_all(
     applied: dict[str, AppliedStrategy] = {}
     failures: list[Failure] = []
     for strategy in strategies:
+        caught: list[str] = []
         try:
             denoising = select(
                 strategy,
@@ -156,7 +163,8 @@ def _prepare_all(
                 image_desc=source.desc,
             )
             _check_minutes(strategy, denoising, origin, source.t_r, options.min_minutes)
-            cleaner, effective = _prepare(strategy, denoising, origin, source.t_r, options)
+            with _recorded(caught):
+                cleaner, effective = _prepare(strategy, denoising, origin, source.t_r, options)
         except LabelxError as error:
             failures.append(Failure.of(error, strategies=(strategy.name,)))
             continue
@@ -168,13 +176,47 @@ def _prepare_all(
             denoising.kept,
             cleaner.degrees_of_freedom - denoising.removed.shape[1],
             effective,
+            cleaner.cutoffs[0],
+            _high_pass(cleaner, denoising.columns),
+            cleaner.mean_removed or cleaner.standardize is not None,
+            tuple(cleaning_steps(cleaner, denoising)),
             motion_summary(motion, fd_threshold),
             denoising.fd_source,
             _outliers(denoising, motion),
+            tuple(caught),
+            denoising.by_entry,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))
     return cleaners, applied, tuple(failures)
+
+
+@contextmanager
+def _recorded(messages: list[str]) -> Iterator[None]:
+    """Add the warnings of the block, each once; those that are not for users go their way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for one in caught:
+        if one.category is not UserWarning:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif str(one.message) not in messages:
+            messages.append(str(one.message))
+
+
+@contextmanager
+def _warnings_of(applied: dict[str, AppliedStrategy], name: str) -> Iterator[None]:
+    """Keep the warnings of the block with what a strategy did."""
+    messages = list(applied[name].warnings)
+    with _recorded(messages):
+        yield
+    applied[name] = replace(applied[name], warnings=tuple(messages))
+
+
+def _high_pass(cleaner: Cleaner, columns: Sequence[str]) -> float | None:
+    """The highest cut-off below which frequencies were removed, in Hz, by whatever did it."""
+    cutoffs = [cleaner.cutoffs[1], cosine_cutoff(columns)]
+    return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
 
 
 def _temporal_snr(

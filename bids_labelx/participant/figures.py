@@ -63,7 +63,7 @@ def region_texts(table: pd.DataFrame) -> list[str]:
         if "network" in table and row["network"] not in NETWORKLESS:
             parts.append(row["network"])
         share = row["coverage"]
-        parts.append("no voxel" if pd.isna(share) else f"coverage {share:.2f}")
+        parts.append("not in the image" if pd.isna(share) else f"coverage {share:.2f}")
         if row["status"] != OK:
             parts.append(str(row["status"]))
         texts.append(" · ".join(parts))

@@ -61,7 +61,7 @@ class ExtractionOptions:
         0.5,
         convert.share,
         metavar="SHARE",
-        help="labels with a smaller share of their voxels covered are n/a",
+        help="labels with a smaller share of their volume in the atlas covered are n/a",
         content=True,
     )
     statistic: tuple[str, ...] = _signal(

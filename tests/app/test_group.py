@@ -338,17 +338,19 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 + 4 + 2 + 1 + 5
 
 
-def test_a_broken_label_image_leaves_distances_out_and_is_named(
+def test_a_broken_centroid_leaves_its_run_out_and_is_named(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = next(settings.output_dir.glob("sub-01/**/*_dseg.nii.gz"))
-    broken.write_bytes(b"half")
+    broken = next(settings.output_dir.glob("sub-01/**/*_dseg.tsv"))
+    table = pd.read_csv(broken, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[1, "centroid_y"] = "-6.O"
+    table.to_csv(broken, sep="\t", index=False)
     assert run_group(settings) == 1
-    assert capsys.readouterr().err.count(f"missing or broken: sub-01: {broken}: ") == 1
+    text = f"missing or broken: sub-01: {broken}: centroid_y '-6.O' of label two, a number in mm"
+    assert text in capsys.readouterr().err
     table = pd.read_csv(settings.output_dir / "group_atlas-Slabs_qcfc.tsv", sep="\t")
-    assert table["distance_dependence"].isna().all()
-    assert table["participants"].tolist() == [2] * 4
-    # Two participants have no QC-FC, and their networks a modularity.
+    assert table["participants"].tolist() == [1] * 4
+    # One participant has no QC-FC, and its networks a modularity.
     assert table["median_abs_qcfc"].isna().all()
     assert table["modularity"].notna().any()
 

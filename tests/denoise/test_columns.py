@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bids_labelx.denoise import read_confounds_metadata, read_confounds_table
-from bids_labelx.denoise.columns import Wanted, wanted_columns
+from bids_labelx.denoise.columns import Wanted, columns_by_entry, wanted_columns
 
 
 def wanted(
@@ -103,9 +103,9 @@ def test_names_and_patterns_match_whole_names_and_each_column_once() -> None:
     assert found.columns == ["csf", "cosine00", "cosine01", "odd(name"]
 
 
-def test_every_pattern_without_a_column_is_lacking() -> None:
+def test_a_name_without_a_column_is_lacking_and_a_pattern_is_not() -> None:
     found = wanted({"columns": ["csf", "foo.*", "cosine"]}, ["csf", "cosine00"])
-    assert found.lacking == ["any that matches 'foo.*'", "any that matches 'cosine'"]
+    assert found == (["csf"], ["cosine"])
 
 
 def test_ica_aroma_takes_its_columns_or_leaves_them_to_the_image() -> None:
@@ -113,3 +113,27 @@ def test_ica_aroma_takes_its_columns_or_leaves_them_to_the_image() -> None:
     assert wanted({"ica_aroma": "basic"}, there).columns == there[:2]
     assert wanted({"ica_aroma": "full"}, there) == Wanted([], [])
     assert wanted({"ica_aroma": "basic"}, ["csf"]).lacking == ["aroma_motion_01"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "columns", "lacking"),
+    [
+        ("rmsd", [], ["rmsd"]),
+        (r"^motion_outlier\d+$", [], []),
+        ({"pattern": "rmsd"}, [], []),
+        ({"pattern": "rmsd", "required": True}, [], ["any that matches 'rmsd'"]),
+        ({"pattern": "c.f", "required": True}, ["csf", "c.f"], []),
+        ({"name": "c.f"}, ["c.f"], []),
+        ("c.f", ["c.f"], []),
+        ({"name": "a.b"}, [], ["a.b"]),
+        ({"name": "a.b", "required": False}, [], []),
+        ({"name": "csf", "required": False}, ["csf"], []),
+    ],
+)
+def test_a_missing_column_is_an_error_where_the_entry_or_its_kind_says_so(
+    entry: Any, columns: list[str], lacking: list[str]
+) -> None:
+    there = ["csf", "c.f", "trans_x"]
+    assert wanted({"columns": [entry]}, there) == (columns, lacking)
+    (taken,) = columns_by_entry({"columns": [entry]}, there).values()
+    assert taken == columns

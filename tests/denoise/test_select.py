@@ -83,10 +83,10 @@ def test_cosines_may_only_be_missing_where_the_run_is_too_short_for_any(
     table: pd.DataFrame,
 ) -> None:
     bare = table.drop(columns="cosine00")
-    # 40 volumes of 1.5 s are shorter than half of the 128 s cut-off; of 2 s they are not.
-    assert "cosine00" not in select(SIMPLE, bare, 40, source="x", t_r=1.5).columns
+    # 39 steady volumes of 3.2 s are shorter than the 128 s cut-off; of 3.3 s they are not.
+    assert "cosine00" not in select(SIMPLE, bare, 40, source="x", t_r=3.2).columns
     with pytest.raises(BadDataError, match="cosine00"):
-        select(SIMPLE, bare, 40, source="x", t_r=2.0)
+        select(SIMPLE, bare, 40, source="x", t_r=3.3)
     with pytest.raises(BadDataError, match="cosine00"):
         select(SIMPLE, bare, 40, source="x", t_r=None)
 

@@ -197,6 +197,10 @@ def changed(old: str, new: str) -> str:
         ('"notch"', '"nocth"', 'line 23: volumes.scrub.motion_filter.type is "nocth"; allowed: n'),
         ("= 18.5", "= 9", "line 23: volumes.scrub.motion_filter has band_stop_min 12 not below"),
         ('"rmsd"', '"(rmsd"', "line 10: confounds.columns is "),
+        ('"rmsd"', '{ name = "a", pattern = "b" }', "line 10: confounds.columns is "),
+        ('"rmsd"', "{ required = true }", "line 10: confounds.columns is "),
+        ('"rmsd"', '{ name = "a", required = 1 }', "line 10: confounds.columns is "),
+        ('"rmsd"', '{ pattern = "(a" }', "line 10: confounds.columns is "),
         ("order = 2", "orders = 2", "line 31: clean.butterworth.orders is unknown; allowed here:"),
         ("{ order = 2 }", "2", "line 31: clean.butterworth is 2; allowed: a table of order"),
         ("= 0.1\n", "= 0.001\n", "line 25: clean: high_pass 0.01 is not below low_pass 0.001"),
@@ -309,3 +313,48 @@ def test_strategies_whose_outputs_would_have_the_same_name_are_refused(
 def test_the_same_preset_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="desc-simple"):
         read_strategies(["simple", "none", "simple"])
+
+
+def test_a_butterworth_filter_has_the_defaults_of_strategies_and_what_a_file_says(
+    write: Write,
+) -> None:
+    path = write('[clean]\nfilter = "butterworth"\nlow_pass = 0.1', "plain.toml")
+    (plain,) = read_strategies([path])
+    assert plain.cleaning == {
+        "filter": "butterworth",
+        "low_pass": 0.1,
+        "interpolation": "linear",
+        "extrapolate": False,
+        "butterworth": {"order": 2, "padtype": "constant", "padlen": "run"},
+    }
+    options = 'interpolation = "spline"\ncensored_ends = "hold"\nstandardize_confounds = false'
+    padding = 'butterworth = { order = 5, padtype = "none", padlen = 0 }'
+    text = f'[clean]\nfilter = "butterworth"\nlow_pass = 0.1\n{options}\n{padding}'
+    (mine,) = read_strategies([write(text, "mine.toml")])
+    assert mine.cleaning == {
+        "filter": "butterworth",
+        "low_pass": 0.1,
+        "interpolation": "spline",
+        "extrapolate": "hold",
+        "standardize_confounds": False,
+        "butterworth": {"order": 5, "padtype": None, "padlen": 0},
+    }
+    (cosine,) = read_strategies([write('[clean]\nfilter = "cosine"\nhigh_pass = 0.01', "c.toml")])
+    assert cosine.cleaning == {"filter": "cosine", "high_pass": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[clean]\ninterpolation = "spline"', "interpolation with filter none"),
+        ('[clean]\ncensored_ends = "hold"', "censored_ends with filter none"),
+        ('[clean]\nbutterworth.padlen = "all"', "a number of volumes, or run"),
+        ('[clean]\nbutterworth.padtype = "zero"', "allowed: odd, even, constant, none"),
+        ('[confounds]\nfirst_row = "mean"', "allowed: next, zero"),
+        ("[confounds.motion_filter]\ntype = 'lp'\nband_stop_min = 12", "of no use without motion"),
+        ("[confounds]\nmotion = 'full'\nmotion_filter.type = 'lp'", "needs band_stop_min"),
+    ],
+)
+def test_what_cleaning_cannot_do_is_refused(write: Write, text: str, message: str) -> None:
+    with pytest.raises(BadDataError, match=message):
+        read_strategies([write(text, "wrong.toml")])

@@ -19,14 +19,15 @@ def test_every_status_has_its_own_reason() -> None:
         {
             "index": range(1, 8),
             "name": list("abcdefg"),
-            "voxels_atlas": [0, 5, 9, 10, 10, 10, 10],
-            "voxels_grid": [0, 0, 4, 10, 10, 10, 10],
+            "voxels_atlas": [0, 5, 9, 10, 10, 10, 40],
+            "voxels_in_view": [0, 5, 9, 10, 10, 10, 10],
+            "voxels_grid": [0, 0, 4, 10, 20, 10, 10],
         }
     )
     found = coverage_table(
         table,
-        voxels_in_mask=np.array([0, 0, 0, 4, 6, 10, 3]),
-        voxels_covered=np.array([0, 0, 0, 4, 5, 10, 0]),
+        voxels_in_mask=np.array([0, 0, 0, 4, 11, 10, 10]),
+        voxels_covered=np.array([0, 0, 0, 4, 10, 10, 9]),
         min_coverage=0.5,
     )
     assert found["status"].tolist() == [
@@ -38,12 +39,13 @@ def test_every_status_has_its_own_reason() -> None:
         "ok",
         "low-coverage",
     ]
-    np.testing.assert_array_equal(found["coverage"], [np.nan, np.nan, 0, 0.4, 0.5, 1, 0])
+    np.testing.assert_array_equal(found["coverage"], [np.nan, 0, 0, 0.4, 0.5, 1, 0.225])
     assert found["name"].tolist() == list("abcdefg")
 
 
 def test_a_label_without_a_covered_voxel_is_lost_whatever_the_threshold() -> None:
-    table = pd.DataFrame({"voxels_atlas": [3, 3], "voxels_grid": [3, 3]})
+    columns = ("voxels_atlas", "voxels_in_view", "voxels_grid")
+    table = pd.DataFrame({name: [3, 3] for name in columns})
     found = coverage_table(
         table,
         voxels_in_mask=np.array([3, 3]),

@@ -21,9 +21,9 @@ def write_run(root: Path, entities: Mapping[str, str], r: np.ndarray, dof: float
     """The files of one run that the group level reads."""
     names = [f"r{i}" for i in range(len(r))]
     labels = pd.DataFrame({"index": range(1, len(r) + 1), "name": names})
-    write_tsv(
-        root / output_path(entities, "dseg", ".tsv"), labels.assign(coverage=1.0, status="ok")
-    )
+    labels = labels.assign(coverage=1.0, status="ok", centroid_y=0.0, centroid_z=0.0)
+    labels["centroid_x"] = labels["index"] * 4.0
+    write_tsv(root / output_path(entities, "dseg", ".tsv"), labels)
     of = {"stat": "mean", "desc": "simple"}
     sidecar = {
         "RepetitionTime": 2.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bct
 import numpy as np
 import pytest
 
@@ -39,8 +40,7 @@ def test_signed_modularity_is_that_of_sums_over_pairs(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_signed_modularity_is_that_of_bctpy(seed: int) -> None:
-    """Checked against bctpy 0.6.1, whose qtype is ``sta``."""
-    bct = pytest.importorskip("bct", reason="bctpy is not installed")
+    """Its qtype of that paper is ``sta``."""
     w, networks = random_network(seed)
     _, q = bct.modularity_und_sign(w, np.array([int(one) for one in networks]), qtype="sta")
     assert signed_modularity(w, networks) == pytest.approx(q, abs=1e-12)
