@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,15 @@ import pandas as pd
 
 from bids_labelx.errors import BadDataError, MissingInputError
 
+LOGGER = logging.getLogger("bids_labelx")
+
 BACKGROUND = 0
+
+# Names that tables have for what is no region, in lower case.
+_NO_REGION = (
+    r"back ?ground|unknown|undefined|unlabel|unassigned|no(t|n| )?.?label|clear label|outside|"
+    r"exterior|medial.?wall|^(none|null|n/?a|empty|zero|void|bg|[^a-z]*)$"
+)
 
 # Columns that the app computes; of its own tables, they are not read.
 COMPUTED = (
@@ -187,6 +196,12 @@ def _checked(path: Path, rows: Sequence[_Row], background: int) -> pd.DataFrame:
     for where, cells in rows:
         index, name = _whole(path, where, cells["index"]), cells["name"].strip()
         if index == background:
+            if name and not re.search(_NO_REGION, name.lower()):
+                LOGGER.warning(
+                    "%s, %s: index %d is background, so its row %r is left out; if that is a "
+                    "region, renumber it in image and table",
+                    *(path, where, index, name),
+                )
             continue
         if not name:
             raise BadDataError(f"{path}, {where}: a row without a name (index {index})")
