@@ -145,7 +145,7 @@ def make_plan(settings: Settings) -> Plan:
     grids: list[VolumeGrid] = []
     for run in runs:
         try:
-            planned.append(_plan_run(run, choice, grids, settings.mask))
+            planned.append(_plan_run(run, choice, grids, settings))
         except LabelxError as error:
             atlases = choice.names[run.space]
             failure = Failure.of(error, entities=run.entities, strategies=names, atlases=atlases)
@@ -168,8 +168,9 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
 
 
 def _plan_run(
-    run: Run, choice: AtlasChoice, grids: list[VolumeGrid], mask: str | Path
+    run: Run, choice: AtlasChoice, grids: list[VolumeGrid], settings: Settings
 ) -> PlannedRun:
+    mask = settings.mask
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
         if what in run.missing:
@@ -188,7 +189,7 @@ def _plan_run(
     if known is None:
         grids.append(grid)
         known = grid
-    t_r = repetition_time(run, image.header)
+    t_r = repetition_time(run, image.header, settings.repetition_time)
     own = run.mask if mask == "brain" else None
     if own is not None:
         open_image(own)
