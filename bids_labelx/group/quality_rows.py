@@ -28,6 +28,12 @@ _NUMBERS_OR_NONE = (
     "MeanTemporalSNR",
     "EffectiveDegreesOfFreedom",
 )
+# What `qc_row` gives, which a table has columns for where every run failed, too.
+FIGURES = (
+    *("volumes", "volumes_kept", "minutes_kept", "mean_fd", "max_fd", "fd_threshold"),
+    *("share_fd_above", "mean_std_dvars", "degrees_of_freedom", "labels", "labels_lost"),
+    *("min_coverage", "mean_tsnr"),
+)
 
 
 def add_series(rows: dict[RowKey, Row], one: Series) -> RowKey:
@@ -63,6 +69,7 @@ def add_failure(row: Row, failure: Failure) -> None:
 def quality_table(rows: Mapping[RowKey, Row]) -> pd.DataFrame:
     """All rows, sorted, exclusion and failure last; counts are whole numbers or have no value."""
     table = pd.DataFrame([rows[key] for key in sorted(rows)]).convert_dtypes()
+    table = table.assign(**{name: float("nan") for name in FIGURES if name not in table})
     last = [column for column in ("excluded", "why", "problem") if column in table]
     return table[[*table.columns.drop(last), *last]]
 

@@ -8,6 +8,7 @@ reads some of them (subject, session, datatype) from the whole absolute path, so
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +48,12 @@ from bids_labelx.inputs.segmentations import (
 from bids_labelx.names import sort_entities
 from bids_labelx.settings import Settings
 
+LOGGER = logging.getLogger("bids_labelx")
+
 NATIVE = "native"
+
+# Repetition times in seconds beyond which a number is a mistake, mostly of milliseconds.
+_SHORTEST, _LONGEST = 0.1, 20.0
 
 
 @dataclass(frozen=True)
@@ -244,17 +250,17 @@ def _problem(image: File, root: Path) -> str:
     return missing_reason(image.path, root) or ""
 
 
-def repetition_time(run: Run, header: Any) -> float | None:
-    """The repetition time in seconds: the sidecar's, else the header's with its unit.
+def repetition_time(run: Run, header: Any, given: float | None = None) -> float | None:
+    """The repetition time in seconds: `given`, else the sidecar's, else the header's in its unit.
 
-    None where neither has it, and where the sidecar has ``VolumeTiming``, which BIDS has for
+    None where nothing says it, and where the sidecar has ``VolumeTiming``, which BIDS has for
     volumes at uneven intervals.
 
     Raises
     ------
     BadDataError
-        Where the two differ by more than 1 ms, the sidecar's is not a positive number, or the
-        sidecar has both RepetitionTime and VolumeTiming.
+        Where the two differ by more than 1 ms, the sidecar's is not a positive number, one that is
+        used is beyond 0.1 to 20 s, or the sidecar has both RepetitionTime and VolumeTiming.
     """
     stated = run.metadata.get("RepetitionTime")
     if run.metadata.get("VolumeTiming") is not None:
@@ -264,6 +270,15 @@ def repetition_time(run: Run, header: Any) -> float | None:
                 "allows one; take out the one that is wrong"
             )
         return None
+    if given is not None:
+        if isinstance(stated, (int, float)) and abs(given - stated) > 1e-3:
+            LOGGER.warning(
+                "%s: --repetition-time %g s is used, the sidecar says %g s",
+                run.name,
+                given,
+                stated,
+            )
+        return given
     if stated is not None and (not isinstance(stated, (int, float)) or not stated > 0):
         raise BadDataError(
             f"{run.name}: RepetitionTime in the sidecar is {stated!r}, a positive number of "
@@ -274,10 +289,20 @@ def repetition_time(run: Run, header: Any) -> float | None:
     scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(unit)
     read = float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else 0.0
     if stated is None:
-        return read if read > 0 else None
+        return _plausible(read, f"{run.name}: the image's header") if read > 0 else None
     if read > 0 and abs(read - stated) > 1e-3:
         raise BadDataError(
             f"{run.name}: the sidecar says RepetitionTime {stated} s, the image's header "
             f"{read:g} s; correct the one that is wrong"
         )
-    return float(stated)
+    return _plausible(float(stated), f"{run.name}: the sidecar")
+
+
+def _plausible(seconds: float, where: str) -> float:
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise BadDataError(
+            f"{where} says RepetitionTime {seconds:g} s, of BOLD runs {_SHORTEST:g} to "
+            f"{_LONGEST:g} s are expected; correct it (perhaps it is in milliseconds), or give "
+            "--repetition-time"
+        )
+    return seconds

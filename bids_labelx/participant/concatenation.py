@@ -27,6 +27,7 @@ from bids_labelx.participant.matrices import (
     write_matrix,
 )
 from bids_labelx.participant.plan import Plan
+from bids_labelx.participant.run_order import in_order
 from bids_labelx.report.text import counted, region_signals
 from bids_labelx.settings import Settings
 
@@ -67,6 +68,8 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
 def _write_concatenated(
     settings: Settings, entities: Mapping[str, str], series: Sequence[Series]
 ) -> None:
+    name = build_name(entities, "relmat", "")
+    series, order = in_order(series, settings.bids_dir)
     first = series[0]
     for one in series[1:]:
         if one.labels["name"].tolist() != first.labels["name"].tolist():
@@ -83,18 +86,28 @@ def _write_concatenated(
             for key in ("DegreesOfFreedom", "EffectiveDegreesOfFreedom")
         },
         "NumberOfRuns": len(series),
+        "RunOrder": order,
         "MissingRuns": _missing(settings, series),
     }
     if more["MissingRuns"]:
         LOGGER.warning(
             "%s: concatenated without %s, which failed",
-            build_name(entities, "relmat", ""),
+            name,
             ", ".join(more["MissingRuns"]),
+        )
+    periods = [one.sidecar["RepetitionTime"] for one in series]
+    if len(set(periods)) > 1:
+        more["RepetitionTimes"] = periods
+        LOGGER.warning(
+            "%s: the runs have different repetition times (%s s); each volume counts the same, so "
+            "that a minute of a run with a short one counts more",
+            name,
+            ", ".join("unknown" if one is None else f"{one:g}" for one in periods),
         )
     try:
         whole = concatenate(kept)
     except ValueError as error:
-        raise BadDataError(f"{build_name(entities, 'relmat', '')}: {error}") from error
+        raise BadDataError(f"{name}: {error}") from error
     own = {key: value for key, value in entities.items() if key not in ("stat", "desc")}
     statistic, label = first.sidecar["Statistic"], entities["desc"]
     for measure, number in wanted_matrices(settings, len(whole)):

@@ -126,31 +126,50 @@ def make_plan(settings: Settings) -> Plan:
         open_image(settings.mask)
     found = find_runs(settings)
     choice = choose_atlases(settings, found)
-    runs = [run for run in found if run.space in choice.names]
+    chosen = [run for run in found if run.space in choice.names]
     skipped = tuple(run for run in found if run.space not in choice.names)
-    by_name: dict[Path, list[str]] = defaultdict(list)
-    for run in runs:
-        by_name[output_path(run.entities, "bold", "")].append(run.name)
-    for same in by_name.values():
-        if len(same) > 1:
-            raise BadDataError(
-                "these runs would be written under the same name; move one of them away\n"
-                + "\n".join(same)
-            )
+    runs, doubled = _without_doubled(chosen)
     if settings.concatenate:
         _check_concatenation(settings.concatenate, runs)
     planned: list[PlannedRun] = []
-    failures: list[Failure] = []
     names = tuple(strategy.name for strategy in strategies)
+    failures = [
+        Failure(text, run.entities, names, choice.names[run.space]) for run, text in doubled
+    ]
     grids: list[VolumeGrid] = []
     for run in runs:
         try:
-            planned.append(_plan_run(run, choice, grids, settings.mask))
+            planned.append(_plan_run(run, choice, grids, settings))
         except LabelxError as error:
             atlases = choice.names[run.space]
             failure = Failure.of(error, entities=run.entities, strategies=names, atlases=atlases)
             failures.append(failure)
     return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
+
+
+def _without_doubled(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, str]]]:
+    """The runs whose outputs have a name of their own, and the others, each once, with the reason.
+
+    Raises
+    ------
+    BadDataError
+        Where different images would have one name, which is for the filters to mend.
+    """
+    by_name: dict[Path, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_name[output_path(run.entities, "bold", "")].append(run)
+    doubled = [same for same in by_name.values() if len(same) > 1]
+    texts = [
+        "these runs would be written under the same name; move one of them away\n"
+        + "\n".join(run.name for run in same)
+        for same in doubled
+    ]
+    for same, text in zip(doubled, texts, strict=True):
+        # An image that is there packed and unpacked concerns its own run alone.
+        if len({run.name.removesuffix(".gz") for run in same}) > 1:
+            raise BadDataError(text)
+    single = [same[0] for same in by_name.values() if len(same) == 1]
+    return single, [(same[0], text) for same, text in zip(doubled, texts, strict=True)]
 
 
 def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
@@ -168,8 +187,9 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
 
 
 def _plan_run(
-    run: Run, choice: AtlasChoice, grids: list[VolumeGrid], mask: str | Path
+    run: Run, choice: AtlasChoice, grids: list[VolumeGrid], settings: Settings
 ) -> PlannedRun:
+    mask = settings.mask
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
         if what in run.missing:
@@ -188,7 +208,7 @@ def _plan_run(
     if known is None:
         grids.append(grid)
         known = grid
-    t_r = repetition_time(run, image.header)
+    t_r = repetition_time(run, image.header, settings.repetition_time)
     own = run.mask if mask == "brain" else None
     if own is not None:
         open_image(own)

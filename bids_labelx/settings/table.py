@@ -211,6 +211,14 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         help="voxels inside the run's brain mask, all voxels, or those inside this image",
         content=True,
     )
+    repetition_time: float | None = _signal(
+        None,
+        convert.above_zero("a number of seconds"),
+        metavar="SECONDS",
+        help="repetition time of all runs, whatever sidecars and headers say",
+        unset="the sidecar's, else the header's",
+        content=True,
+    )
     clean_level: str = _signal(
         "region",
         choices=("region", "voxel"),

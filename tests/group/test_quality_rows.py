@@ -51,6 +51,18 @@ def test_what_failed_has_a_row_and_its_lines_are_one(write_run: WriteRun, tmp_pa
     assert table["volumes"].isna().tolist() == [True, False]
 
 
+def test_where_every_run_failed_the_columns_are_those_of_runs_that_did_not(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    done: dict[RowKey, Row] = {}
+    failed: dict[RowKey, Row] = {}
+    add(done, tmp_path / "out", write_run())
+    add_failures(failed, [Failure("no", {"sub": "01", "task": "rest"}, ("simple",), ("Small",))])
+    table = quality_table(failed)
+    assert list(table) == list(quality_table(done))
+    assert table["minutes_kept"].isna().tolist() == [True]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

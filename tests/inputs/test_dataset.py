@@ -205,6 +205,38 @@ def test_repetition_time_is_the_sidecars_else_the_headers_in_its_unit(
     assert found == (None if wanted is None else pytest.approx(wanted))
 
 
+@pytest.mark.parametrize("value", [0.0999, 20.01, 2000, 1e-9, float("inf"), float("nan")])
+@pytest.mark.parametrize("metadata", [True, False])
+def test_a_repetition_time_that_no_bold_run_has_is_refused_unless_it_is_given(
+    value: float, metadata: bool
+) -> None:
+    run = run_with({"RepetitionTime": value} if metadata else {})
+    header = header_with(0 if metadata or not value < np.inf else value, "sec")
+    if not metadata and not value < np.inf:
+        assert repetition_time(run, header) is None
+        return
+    with pytest.raises(BadDataError, match=r"positive number|0\.1 to 20 s .* --repetition-time"):
+        repetition_time(run, header)
+    assert repetition_time(run, header, 30.0) == 30
+
+
+@pytest.mark.parametrize("value", [0.1, 20])
+def test_the_ends_of_what_is_expected_are_expected(value: float) -> None:
+    assert repetition_time(run_with({"RepetitionTime": value}), header_with(0, "sec")) == value
+    header = header_with(value * 1e3, "msec")
+    assert repetition_time(run_with({}), header) == pytest.approx(value)
+
+
+def test_what_is_given_wins_and_what_it_wins_against_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = run_with({"RepetitionTime": 2.0})
+    assert repetition_time(run, header_with(2.5, "sec"), 1.5) == 1.5
+    assert "--repetition-time 1.5 s is used, the sidecar says 2 s" in caplog.text
+    uneven = run_with({"VolumeTiming": [0, 2, 9]})
+    assert repetition_time(uneven, header_with(2.0, "sec"), 1.5) is None
+
+
 def test_volumes_with_a_timing_of_their_own_have_no_repetition_time() -> None:
     assert repetition_time(run_with({"VolumeTiming": [0, 2, 9]}), header_with(2.0, "sec")) is None
 

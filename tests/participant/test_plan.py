@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,29 @@ def test_no_space_with_an_atlas_is_an_error(
         make_plan(settings_for(tmp_path / "ds", atlas_dataset))
 
 
-def test_two_runs_that_would_write_one_name_stop_the_app(
+def test_two_images_that_would_write_one_name_stop_the_app(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:
     bold = add_run(tmp_path / "ds")
+    bold.with_name(bold.name.replace("preproc", "optcom")).write_bytes(bold.read_bytes())
+    (tmp_path / "f.json").write_text('{"bold": {"desc": ["preproc", "optcom"]}}')
+    settings = settings_for(tmp_path / "ds", atlas_dataset, bids_filter_file=tmp_path / "f.json")
+    with pytest.raises(BadDataError, match=r"same name(.|\n)*-optcom_(.|\n)*-preproc_"):
+        make_plan(settings)
+
+
+def test_an_image_that_is_there_packed_and_unpacked_fails_its_own_run(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds", "sub-02_task-rest")
+    bold = add_run(tmp_path / "ds")
     bold.with_name(bold.name.removesuffix(".gz")).write_bytes(bold.read_bytes())
-    with pytest.raises(BadDataError, match=r"same name(.|\n)*bold\.nii\n(.|\n)*bold\.nii\.gz"):
-        make_plan(settings_for(tmp_path / "ds", atlas_dataset))
+    plan = make_plan(settings_for(tmp_path / "ds", atlas_dataset))
+    assert plan.participants == {"02"}
+    (failure,) = plan.failures
+    assert failure.entities["sub"] == "01"
+    assert failure.strategies == ("simple",)
+    assert re.search(r"same name(.|\n)*bold\.nii\n(.|\n)*bold\.nii\.gz", failure.message)
 
 
 def test_extra_dimensions_of_length_one_are_as_good_as_none(
