@@ -67,7 +67,7 @@ class Evidence:
     entities: Mapping[str, str]
     row: Row
     edges: EdgeSummary
-    lost: tuple[int, float, int]
+    lost: tuple[float, float, float]
     volumes: float
 
 

@@ -31,14 +31,14 @@ class StrategySums:
         self.participants = 0
         self._rows = rows
         self._motion = motion
-        self._lost: list[int] = []
+        self._lost: list[float] = []
         self._volumes = 0
         self._strategy: str | None = None
 
     def add(self, subject: SubjectMatrix) -> None:
         """Add a participant; one of unknown motion counts for the degrees of freedom alone."""
         rows = [self._rows[file.row] for file in subject.files]
-        self._lost += [row["volumes"] - row["degrees_of_freedom"] for row in rows]
+        self._lost += [row["volumes"] - _left(row) for row in rows]
         self._volumes += sum(row["volumes"] for row in rows)
         self._strategy = rows[0]["strategy"]
         moved = mean_motion(rows, self._motion)
@@ -168,3 +168,9 @@ def _excess(weights: np.ndarray, same: np.ndarray) -> float:
     total = strength.sum()
     expected = np.outer(strength, strength) / total if total else 0.0
     return float(((weights - expected) * same).sum())
+
+
+def _left(row: Row) -> float:
+    """The effective degrees of freedom of a run, the nominal ones where it has no others."""
+    effective = row["effective_degrees_of_freedom"]
+    return float(row["degrees_of_freedom"] if effective is None else effective)

@@ -44,7 +44,8 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm() -> None:
                 "strategy": "the one",
                 "mean_fd": value,
                 "volumes": 100,
-                "degrees_of_freedom": 60 + i,
+                "degrees_of_freedom": 10,
+                "effective_degrees_of_freedom": 60.5 + i,
             }
         files = tuple(MatrixFile(str(i), path, (str(i), str(k))) for k in range(len(own)))
         matrix = rng.normal(0, 1, (4, 4))
@@ -64,7 +65,7 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm() -> None:
     mm = [float(np.linalg.norm(points[i] - points[j])) for i, j in pairs]
     assert row["median_abs_qcfc"] == pytest.approx(np.median(np.abs(r)))
     assert row["distance_dependence"] == pytest.approx(spearmanr(r, mm).statistic)
-    lost = [40 - i for i in range(7) for _ in range(1 + i % 2)]
+    lost = [39.5 - i for i in range(7) for _ in range(1 + i % 2)]
     assert row["mean_dof_lost"] == pytest.approx(sum(lost) / len(lost))
     assert (row["participants"], row["modularity"], row["desc"]) == (7, None, "x")
     assert row["strategy"] == "the one"

@@ -86,6 +86,7 @@ def of_participants(demo: Path, desc: str) -> tuple[np.ndarray, np.ndarray, list
     """
     z: dict[str, list[np.ndarray]] = {}
     fd: dict[str, list[float]] = {}
+    weights: dict[str, list[float]] = {}
     lost = []
     for sub in (f"{i:02d}" for i in range(1, 9)):
         for series in series_paths(demo / "bids_labelx", sub):
@@ -97,8 +98,10 @@ def of_participants(demo: Path, desc: str) -> tuple[np.ndarray, np.ndarray, list
                 values = pd.read_csv(table_of, sep="\t")["framewise_displacement"]
                 fd.setdefault(sub, []).append(values.mean())
                 sidecar = read_series(demo / "bids_labelx", series).sidecar
-                lost.append(sidecar["NumberOfVolumes"] - sidecar["DegreesOfFreedom"])
-    means = np.array([np.mean(runs, axis=0) for runs in z.values()])
+                left = sidecar["EffectiveDegreesOfFreedom"]
+                weights.setdefault(sub, []).append(left)
+                lost.append(sidecar["NumberOfVolumes"] - left)
+    means = np.array([np.average(z[sub], axis=0, weights=weights[sub]) for sub in z])
     return means, np.array([np.mean(runs) for runs in fd.values()]), lost
 
 
