@@ -166,7 +166,11 @@ def split_table(text: str, delimiter: str = "\t") -> list[TableRow]:
         lines = enumerate(text.split("\n"), 1)
         found = [(n, line) for n, line in lines if line.strip()]
         parts = None if delimiter == " " else delimiter
-        rows = [(n, [_unquoted(cell) for cell in line.split(parts)]) for n, line in found]
+        rows = [
+            (n, [_unquoted(cell) for cell in cells] if '"' in line else cells)
+            for n, line in found
+            for cells in [line.split(parts)]
+        ]
     else:
         stream = io.StringIO(text)
         reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -254,8 +258,15 @@ def as_numbers(texts: list[str]) -> pd.Series:
     """Texts as numbers, NaN for ``n/a``; where some text is neither, the texts themselves."""
     import pandas as pd
 
-    known = [None if text.strip() in NO_VALUE else text for text in texts]
+    known: list[str | None] = list(texts)
     try:
-        return pd.to_numeric(pd.Series(known, dtype=object)).astype(float)
+        try:
+            values = list(map(float, texts))
+        except ValueError:
+            known = [None if text.strip() in NO_VALUE else text for text in texts]
+            values = [float("nan") if text is None else float(text) for text in known]
     except ValueError:
         return pd.Series(known, dtype=object)
+    # Python takes 1_0 for a number, a table does not.
+    whole = "_" not in "".join(texts)
+    return pd.Series(values, dtype=float) if whole else pd.Series(known, dtype=object)

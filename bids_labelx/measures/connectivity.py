@@ -164,17 +164,27 @@ def concatenate(series: Sequence[np.ndarray]) -> np.ndarray:
     return whole
 
 
-def first_volumes(series: np.ndarray, n: int) -> np.ndarray:
-    """The first `n` rows of a series, a view.
+def choose_volumes(n_kept: int, n: int, seed: Sequence[int] | None = None) -> np.ndarray:
+    """Positions of `n` of the volumes kept, ascending: the first, or drawn without replacement.
+
+    Parameters
+    ----------
+    n_kept, n
+        How many there are, and how many of them to take.
+    seed
+        What a draw is made by: the same numbers draw the same volumes, and fewer of them are among
+        more. None takes the first.
 
     Raises
     ------
     ValueError
         Where there are fewer, or `n` is below 1.
     """
-    if not 1 <= n <= len(series):
-        raise ValueError(f"the first {n} volumes are asked for, there are {len(series)}")
-    return series[:n]
+    if not 1 <= n <= n_kept:
+        raise ValueError(f"{n} volumes are asked for, there are {n_kept}")
+    if seed is None:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).permutation(n_kept)[:n])
 
 
 def fisher_z(matrix: np.ndarray) -> np.ndarray:

@@ -15,13 +15,15 @@ import numpy as np
 
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.files import read_tsv
-from bids_labelx.measures.connectivity import MEASURES, concatenate, first_volumes
+from bids_labelx.measures.connectivity import MEASURES, concatenate
 from bids_labelx.names import build_name, grouping_entities
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
 from bids_labelx.participant.matrices import (
     draw_matrix,
+    exact_rows,
+    exact_sidecar,
     matrix_path,
     wanted_matrices,
     write_matrix,
@@ -111,10 +113,11 @@ def _write_concatenated(
     own = {key: value for key, value in entities.items() if key not in ("stat", "desc")}
     statistic, label = first.sidecar["Statistic"], entities["desc"]
     for measure, number in wanted_matrices(settings, len(whole)):
-        rows = whole if number is None else first_volumes(whole, number)
-        path = matrix_path(own, statistic, label, measure, number)
+        rows = exact_rows(settings, len(whole), number, entities)
+        chosen = settings.exact_volumes_from
+        path = matrix_path(own, statistic, label, measure, number, chosen)
         try:
-            matrix = MEASURES[measure][0](rows)
+            matrix = MEASURES[measure][0](whole if rows is None else whole[rows])
         except ValueError as error:
             raise BadDataError(f"{path}: {error}") from error
         write_matrix(
@@ -126,7 +129,7 @@ def _write_concatenated(
             series=first.sidecar,
             sources=[bids_uri("", Path(), one.path) for one in series],
             nodes=bids_uri("", Path(), first.labels_path),
-            more=more if number is None else {**more, "NumberOfVolumesUsed": number},
+            more={**more, **exact_sidecar(settings, rows)},
         )
         if number is None:
             draw_matrix(

@@ -29,7 +29,7 @@ from bids_labelx.names import parse_name
 from bids_labelx.outputs.description import write_dataset_files
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.participant.deliver import dataset_links
-from bids_labelx.participant.matrices import matrix_label
+from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
 from bids_labelx.settings import Settings, content_settings, to_toml
 
@@ -131,10 +131,10 @@ def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
 def _descriptions(settings: Settings, strategies: Sequence[Strategy]) -> dict[str, str]:
     """What each ``desc-`` label of the outputs did."""
     return {
-        matrix_label(one.label, first): one.description
-        + ("" if first is None else f"; of the volumes kept, the first {first}")
+        matrix_label(one.label, number, settings.exact_volumes_from): one.description
+        + ("" if number is None else f"; of the volumes kept, {exact_words(settings, number)}")
         for one in strategies
-        for first in (None, *settings.exact_volumes)
+        for number in (None, *settings.exact_volumes)
     }
 
 
@@ -149,6 +149,8 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
     """
     description = settings.bids_dir / "dataset_description.json"
     plain = content_settings(settings)
+    if settings.exact_volumes_from != "random":
+        del plain["random_seed"]
     if isinstance(settings.mask, Path):
         plain["mask"] = f"{settings.mask.name}, {_digest(settings.mask)}"
     made = {

@@ -25,7 +25,14 @@ from bids_labelx.outputs.paths import (
 )
 from bids_labelx.outputs.sidecars import dseg_sidecar, timeseries_sidecar
 from bids_labelx.participant.extract import read_mask
-from bids_labelx.participant.matrices import matrix_path, wanted_matrices, write_matrix
+from bids_labelx.participant.matrices import (
+    exact_rows,
+    exact_sidecar,
+    exact_words,
+    matrix_path,
+    wanted_matrices,
+    write_matrix,
+)
 from bids_labelx.participant.plan import PlannedRun
 from bids_labelx.participant.records import Denoised, MatrixKey, RunResults, SeriesKey
 from bids_labelx.settings import Settings
@@ -67,13 +74,25 @@ def planned_paths(delivery: Delivery) -> list[Path]:
         for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
             paths.append(series_path(delivery, atlas, statistic, strategy))
             paths += [
-                matrix_path(delivery.entities(atlas), statistic, strategy.label, measure, first)
-                for measure, first in wanted_matrices(
+                _matrix_path(delivery, atlas, statistic, strategy, measure, number)
+                for measure, number in wanted_matrices(
                     delivery.settings, delivery.planned.n_volumes
                 )
             ]
     entities = delivery.planned.run.entities
     return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
+
+
+def _matrix_path(
+    delivery: Delivery,
+    atlas: Atlas,
+    statistic: str,
+    strategy: Strategy,
+    measure: str,
+    number: int | None,
+) -> Path:
+    entities, chosen = delivery.entities(atlas), delivery.settings.exact_volumes_from
+    return matrix_path(entities, statistic, strategy.label, measure, number, chosen)
 
 
 def _uri(path: Path, dataset: Path, link: str, root: Path) -> str:
@@ -126,19 +145,20 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
             # The table last: where it is, its sidecar is too.
             write_json(output / path.with_suffix(".json"), sidecar)
             write_tsv(output / path, series)
-            for measure, first in wanted_matrices(delivery.settings, applied.n_kept):
+            for measure, number in wanted_matrices(delivery.settings, applied.n_kept):
+                rows = exact_rows(
+                    delivery.settings, applied.n_kept, number, delivery.planned.run.entities
+                )
                 write_matrix(
                     output,
-                    matrix_path(
-                        delivery.entities(atlas), statistic, strategy.label, measure, first
-                    ),
-                    results.matrices[MatrixKey(*key, measure, first)],
+                    _matrix_path(delivery, atlas, statistic, strategy, measure, number),
+                    results.matrices[MatrixKey(*key, measure, number)],
                     names,
                     measure=measure,
                     series=sidecar,
                     sources=[bids_uri("", Path(), path)],
                     nodes=bids_uri("", Path(), dseg_path(delivery, atlas)),
-                    more={} if first is None else {"NumberOfVolumesUsed": first},
+                    more=exact_sidecar(delivery.settings, rows),
                 )
     for strategy in delivery.strategies:
         if strategy.name in results.denoised.applied:
@@ -154,7 +174,7 @@ def notes(delivery: Delivery, denoised: Denoised) -> list[str]:
         for text in applied.warnings
     ]
     return warned + [
-        f"{name} keeps {one.n_kept} volumes: no matrix of the first {n}"
+        f"{name} keeps {one.n_kept} volumes: no matrix of {exact_words(delivery.settings, n)}"
         for name, one in denoised.applied.items()
         for n in delivery.settings.exact_volumes
         if n > one.n_kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -12,16 +13,24 @@ import pandas as pd
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import write_json, write_tsv
-from bids_labelx.measures.connectivity import MEASURES, first_volumes
-from bids_labelx.names import camel
+from bids_labelx.measures.connectivity import MEASURES, choose_volumes
+from bids_labelx.names import SPATIAL, build_name, camel
 from bids_labelx.outputs.paths import figure_path, output_path
+from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
 from bids_labelx.outputs.sidecars import relmat_sidecar
 from bids_labelx.participant.records import Denoised, MatrixKey
 from bids_labelx.settings import ConnectivityOptions
 
+# In what the results of a run differ that are of the same volumes.
+_NOT_OF_THE_RUN = (*SPATIAL, *ATLAS_ENTITIES, *RESULT_ENTITIES)
 
-def connect_run(denoised: Denoised, options: ConnectivityOptions) -> dict[MatrixKey, np.ndarray]:
-    """The matrices of a run, (n_labels, n_labels), of the volumes kept and of the first of them.
+
+def connect_run(
+    denoised: Denoised, options: ConnectivityOptions, run: Mapping[str, str]
+) -> dict[MatrixKey, np.ndarray]:
+    """The matrices of a run, (n_labels, n_labels), of the volumes kept and of some of them.
+
+    `run` are the run's entities, by which volumes are drawn.
 
     Raises
     ------
@@ -32,7 +41,8 @@ def connect_run(denoised: Denoised, options: ConnectivityOptions) -> dict[Matrix
     for key in denoised.signals:
         series = denoised.kept_signals(key)
         for measure, first in wanted_matrices(options, len(series)):
-            part = series if first is None else first_volumes(series, first)
+            rows = exact_rows(options, len(series), first, run)
+            part = series if rows is None else series[rows]
             try:
                 matrices[MatrixKey(*key, measure, first)] = MEASURES[measure][0](part)
             except ValueError as error:
@@ -41,9 +51,44 @@ def connect_run(denoised: Denoised, options: ConnectivityOptions) -> dict[Matrix
 
 
 def wanted_matrices(options: ConnectivityOptions, kept: int) -> list[tuple[str, int | None]]:
-    """Measures, each of all volumes kept and of the first so many, where there are as many."""
+    """Measures, each of all volumes kept and of exactly so many, where there are as many."""
     numbers = [None, *(n for n in options.exact_volumes if n <= kept)]
     return list(product(options.measures, numbers))
+
+
+def exact_rows(
+    options: ConnectivityOptions, n_kept: int, number: int | None, run: Mapping[str, str]
+) -> np.ndarray | None:
+    """Positions among the volumes kept of those for a matrix of exactly so many; None for all.
+
+    Drawn ones are the same for every space, atlas, statistic and measure, and others for each run.
+    """
+    if number is None:
+        return None
+    if options.exact_volumes_from == "first":
+        return choose_volumes(n_kept, number)
+    name = build_name({k: v for k, v in run.items() if k not in _NOT_OF_THE_RUN}, "bold", "")
+    own = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+    return choose_volumes(n_kept, number, (options.random_seed, own))
+
+
+def exact_sidecar(options: ConnectivityOptions, rows: np.ndarray | None) -> dict[str, Any]:
+    """What the sidecar of a matrix of exactly so many volumes has besides; see `exact_rows`."""
+    if rows is None:
+        return {}
+    drawn = options.exact_volumes_from == "random"
+    return {
+        "NumberOfVolumesUsed": len(rows),
+        "VolumeSelection": options.exact_volumes_from,
+        **({"RandomSeed": options.random_seed} if drawn else {}),
+        "VolumesUsed": rows.tolist(),
+    }
+
+
+def exact_words(options: ConnectivityOptions, number: int) -> str:
+    """Which volumes of those kept are taken, in words."""
+    drawn = options.exact_volumes_from == "random"
+    return f"{number} drawn at random" if drawn else f"the first {number}"
 
 
 def matrix_path(
@@ -51,12 +96,13 @@ def matrix_path(
     statistic: str,
     label: str,
     measure: str,
-    first: int | None = None,
+    number: int | None = None,
+    chosen: str = "first",
 ) -> Path:
     """The table of a matrix, within the output dataset.
 
-    `entities` are those of run and atlas, `label` is the ``desc-`` of the strategy; `first` where
-    the matrix is of the first so many volumes only.
+    `entities` are those of run and atlas, `label` is the ``desc-`` of the strategy; `number`
+    and `chosen` as in `matrix_label`.
     """
     return output_path(
         entities,
@@ -64,13 +110,16 @@ def matrix_path(
         ".tsv",
         stat=camel(statistic),
         meas=camel(measure),
-        desc=matrix_label(label, first),
+        desc=matrix_label(label, number, chosen),
     )
 
 
-def matrix_label(label: str, first: int | None) -> str:
-    """The ``desc-`` label of a matrix of all volumes kept, or of the first so many."""
-    return label if first is None else f"{label}First{first}"
+def matrix_label(label: str, number: int | None, chosen: str = "first") -> str:
+    """The ``desc-`` label of a matrix of all volumes kept, or of exactly so many.
+
+    `chosen` says of which, as `ConnectivityOptions.exact_volumes_from`.
+    """
+    return label if number is None else f"{label}{chosen.capitalize()}{number}"
 
 
 def write_matrix(

@@ -31,7 +31,7 @@ class SeriesKey(NamedTuple):
 
 
 class MatrixKey(NamedTuple):
-    """A connectivity matrix; `first` where it is of the first so many volumes kept."""
+    """A connectivity matrix; `first` where it is of exactly so many volumes kept."""
 
     atlas: int
     statistic: str

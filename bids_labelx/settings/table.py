@@ -116,7 +116,19 @@ class ConnectivityOptions:
         (),
         convert.each(convert.whole(3)),
         metavar="N",
-        help="also matrices of the first N volumes kept, for runs with at least as many",
+        help="also matrices of N of the volumes kept, for runs with at least as many",
+    )
+    exact_volumes_from: str = _connectivity(
+        "first",
+        choices=("first", "random"),
+        help="--exact-volumes takes the first N, or draws N, others for each run",
+    )
+    random_seed: int = _connectivity(
+        0,
+        convert.whole(0),
+        metavar="SEED",
+        help="what --exact-volumes-from random draws by",
+        content=True,
     )
 
     @property

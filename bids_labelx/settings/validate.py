@@ -74,6 +74,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         found.append("--standardize-voxels: voxels are denoised with --clean-level voxel only")
     if len(values.get("connectivity", ())) > 1 and "none" in values["connectivity"]:
         found.append("--connectivity: 'none' stands alone")
+    drawn = values.get("exact_volumes_from") == "random"
+    if drawn and not values.get("exact_volumes"):
+        found.append("--exact-volumes-from: says which volumes --exact-volumes takes; give it too")
+    if values.get("random_seed") and not drawn:
+        found.append("--random-seed: is for --exact-volumes-from random only")
     without = values.get("connectivity") == ("none",)
     for name in ("exact_volumes", "concatenate"):
         if without and values.get(name):

@@ -152,7 +152,8 @@ def _init_run_wf(
         "strategies": plan.strategies,
         "denoising": settings.part(DenoisingOptions),
     }
-    connect = node(Connect, "connectivity", options=settings.part(ConnectivityOptions))
+    matrices = settings.part(ConnectivityOptions)
+    connect = node(Connect, "connectivity", options=matrices, run=dict(planned.run.entities))
     delivery = Delivery(settings, planned, plan.strategies)
     deliver = node(Deliver, "deliver", delivery=delivery, done_record=done)
     workflow = pe.Workflow(name=f"{planned.key}_wf")

@@ -194,6 +194,7 @@ class CleanVoxels(_Recorded):
 class _ConnectInput(_RecordedInput):
     denoised = File(exists=True, mandatory=True)
     options = traits.Any(mandatory=True, desc="ConnectivityOptions")
+    run = traits.Any(mandatory=True, desc="dict of the run's entities")
 
 
 class _ConnectOutput(_RecordedOutput):
@@ -208,7 +209,7 @@ class Connect(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:
         denoised = load_record(self.inputs.denoised, Denoised)
-        matrices = connect_run(denoised, self.inputs.options)
+        matrices = connect_run(denoised, self.inputs.options, self.inputs.run)
         return {"matrices": save_record(folder / "matrices.pkl", matrices)}
 
 

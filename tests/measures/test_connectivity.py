@@ -14,10 +14,10 @@ from sklearn.covariance import EmpiricalCovariance
 
 from bids_labelx.measures.connectivity import (
     MEASURES,
+    choose_volumes,
     concatenate,
     correlation,
     covariance,
-    first_volumes,
     fisher_z,
     mean_fisher_z,
     partial_correlation,
@@ -420,13 +420,27 @@ def test_runs_that_do_not_fit_are_refused(runs: list[np.ndarray], message: str) 
 @pytest.mark.parametrize("n", [1, 9, 10])
 def test_the_first_volumes_are_the_first_rows(n: int) -> None:
     series = mixed_signals(10, 3)
-    np.testing.assert_array_equal(first_volumes(series, n), [series[i] for i in range(n)])
+    rows = choose_volumes(len(series), n)
+    np.testing.assert_array_equal(series[rows], [series[i] for i in range(n)])
+
+
+@pytest.mark.parametrize("n", [1, 9, 10])
+def test_drawn_volumes_are_different_ones_in_their_order_and_the_same_by_the_same_seed(
+    n: int,
+) -> None:
+    rows = choose_volumes(10, n, (3, 4)).tolist()
+    assert rows == sorted(set(rows))
+    assert len(rows) == n
+    assert set(rows) <= set(range(10))
+    assert rows == choose_volumes(10, n, (3, 4)).tolist()
+    assert set(rows) >= set(choose_volumes(10, max(n - 1, 1), (3, 4)).tolist())
 
 
 @pytest.mark.parametrize("n", [11, 0, -1])
-def test_volumes_that_are_not_there_are_refused(n: int) -> None:
-    with pytest.raises(ValueError, match=f"first {n} volumes are asked for, there are 10"):
-        first_volumes(mixed_signals(10, 3), n)
+@pytest.mark.parametrize("seed", [None, (1,)])
+def test_volumes_that_are_not_there_are_refused(n: int, seed: tuple[int] | None) -> None:
+    with pytest.raises(ValueError, match=f"{n} volumes are asked for, there are 10"):
+        choose_volumes(10, n, seed)
 
 
 def test_fisher_z_is_half_the_logarithm_of_the_odds() -> None:

@@ -20,7 +20,8 @@ from tiny import SHAPE
 from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import CannotWriteError, UsageError
 from bids_labelx.participant import contents
-from bids_labelx.participant.contents import locked
+from bids_labelx.participant.contents import content_signature, differences, locked
+from bids_labelx.participant.plan import make_plan
 from bids_labelx.settings import Settings, make_settings, read_options
 
 AddRun = Callable[..., Path]
@@ -72,6 +73,18 @@ def test_other_settings_are_refused_with_what_differs(
     with pytest.raises(UsageError, match=rf"other settings(.|\n)*{said}(.|\n)*--overwrite"):
         run_participants(with_(settings, **change))
     assert files(settings.output_dir) == before
+
+
+def test_a_seed_is_a_difference_between_draws_and_between_nothing_else(
+    settings: Settings,
+) -> None:
+    first = with_(settings, exact_volumes=(10,), exact_volumes_from="random", random_seed=1)
+    plan = make_plan(first)
+    drawn = content_signature(first, plan)
+    other = content_signature(with_(first, random_seed=2), plan)
+    assert differences(drawn, other) == ["--random-seed was 1, is 2"]
+    without = content_signature(with_(first, exact_volumes_from="first", random_seed=0), plan)
+    assert differences(drawn, without) == differences(without, other) == []
 
 
 def test_a_strategy_changed_on_the_command_line_is_another(settings: Settings) -> None:

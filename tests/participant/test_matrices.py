@@ -11,7 +11,7 @@ import pytest
 
 from bids_labelx.denoise import AppliedStrategy
 from bids_labelx.errors import BadDataError
-from bids_labelx.participant.matrices import connect_run
+from bids_labelx.participant.matrices import connect_run, exact_rows, exact_sidecar
 from bids_labelx.participant.records import (
     Denoised,
     MatrixKey,
@@ -33,7 +33,7 @@ def test_matrices_are_made_of_every_series_and_survive_the_disk(tmp_path: Path) 
     series = np.random.default_rng(0).standard_normal((30, 4))
     # A name of a strategy may hold what separates words elsewhere.
     signals = {SeriesKey(0, "mean", "24P/GSR"): series, SeriesKey(1, "sum", "simple"): series}
-    matrices = connect_run(denoised(signals, np.ones(30, bool)), ConnectivityOptions())
+    matrices = connect_run(denoised(signals, np.ones(30, bool)), ConnectivityOptions(), {})
     save_record(tmp_path / "m.pkl", matrices)
     back = load_record(tmp_path / "m.pkl", dict)
     first = MatrixKey(0, "mean", "24P/GSR", "correlation")
@@ -50,7 +50,7 @@ def test_a_record_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
 def test_too_few_volumes_for_a_matrix_are_an_error_that_names_the_strategy() -> None:
     signals = {SeriesKey(0, "mean", "simple"): np.ones((2, 4))}
     with pytest.raises(BadDataError, match=r"correlation after simple: .*at least 3"):
-        connect_run(denoised(signals, np.ones(2, bool)), ConnectivityOptions())
+        connect_run(denoised(signals, np.ones(2, bool)), ConnectivityOptions(), {})
 
 
 def test_censored_volumes_count_in_no_matrix_whatever_stands_in_their_rows() -> None:
@@ -60,7 +60,7 @@ def test_censored_volumes_count_in_no_matrix_whatever_stands_in_their_rows() -> 
     for rows in (np.nan, 1000.0):
         series[~kept] = rows
         found = connect_run(
-            denoised({SeriesKey(0, "mean", "a"): series}, kept), ConnectivityOptions()
+            denoised({SeriesKey(0, "mean", "a"): series}, kept), ConnectivityOptions(), {}
         )
         np.testing.assert_allclose(found[MatrixKey(0, "mean", "a", "correlation")], expected)
 
@@ -69,8 +69,23 @@ def test_matrices_of_the_first_volumes_are_those_of_as_many_kept() -> None:
     series = np.random.default_rng(0).standard_normal((30, 4))
     kept = np.arange(30) % 3 > 0
     options = ConnectivityOptions(exact_volumes=(10, 25))
-    found = connect_run(denoised({SeriesKey(0, "mean", "a"): series}, kept), options)
+    found = connect_run(denoised({SeriesKey(0, "mean", "a"): series}, kept), options, {})
     assert {key.first for key in found} == {None, 10}
     np.testing.assert_allclose(
         found[MatrixKey(0, "mean", "a", "correlation", 10)], np.corrcoef(series[kept][:10].T)
     )
+
+
+def test_one_draw_serves_every_space_and_atlas_of_a_run_and_no_other_run() -> None:
+    options = ConnectivityOptions(exact_volumes=(10,), exact_volumes_from="random", random_seed=5)
+
+    def drawn(**entities: str) -> list[int]:
+        rows = exact_rows(options, 100, 10, {"sub": "01", **entities})
+        assert rows is not None
+        assert exact_sidecar(options, rows)["VolumesUsed"] == rows.tolist()
+        return rows.tolist()
+
+    assert drawn(task="a", space="T1w") == drawn(task="a", space="MNI", res="2", atlas="B")
+    assert drawn(task="a") != drawn(task="b")
+    assert exact_rows(options, 100, None, {}) is None
+    assert exact_sidecar(options, None) == {}

@@ -48,6 +48,11 @@ def test_the_papers_behind_a_strategy_are_cited_and_no_others(name: str, cited: 
         ),
         ({"labels": ("5", "nine")}, "Of these, the labels 5 and nine were used."),
         ({"exact_volumes": (100, 200)}, "Matrices of the first 100 and 200 kept volumes"),
+        (
+            {"exact_volumes": (100,), "exact_volumes_from": "random", "random_seed": 7},
+            "Matrices of 100 kept volumes, drawn at random for each run without replacement "
+            "(seed 7), were",
+        ),
         ({"concatenate": "runs"}, "over all runs of a session, each run was z-scored"),
         ({"concatenate": "sessions"}, "over all runs of a participant"),
         ({"smoothing_fwhm": 6.0}, "smoothed with a Gaussian kernel of 6 mm FWHM"),

@@ -86,6 +86,17 @@ def test_standardised_voxels_need_cleaned_ones() -> None:
     assert make_settings({**given, "clean_level": "voxel"}).standardize_voxels
 
 
+def test_draws_need_volumes_to_draw_and_a_seed_needs_draws() -> None:
+    given = {"bids_dir": "/in", "output_dir": "/out", "analysis_level": "participant"}
+    given = {**given, "atlas": ["a.nii"], "random_seed": "4"}
+    with pytest.raises(UsageError, match="--random-seed: is for --exact-volumes-from random"):
+        make_settings(given)
+    given["exact_volumes_from"] = "random"
+    with pytest.raises(UsageError, match=r"--exact-volumes-from: .* give it too"):
+        make_settings(given)
+    assert make_settings({**given, "exact_volumes": ["20"]}).random_seed == 4
+
+
 def test_every_setting_can_be_given_as_an_option() -> None:
     with pytest.raises(UsageError) as caught:
         make_settings({field.name: object() for field in dataclasses.fields(Settings)})
