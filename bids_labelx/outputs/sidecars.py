@@ -27,7 +27,12 @@ def software_versions() -> dict[str, str]:
 
 
 def dseg_sidecar(
-    table: pd.DataFrame, *, sources: Sequence[str], resolution: str | None, min_coverage: float
+    table: pd.DataFrame,
+    *,
+    sources: Sequence[str],
+    resolution: str | None,
+    min_coverage: float,
+    label_resampling: str,
 ) -> dict[str, Any]:
     """For the label image and its table, which share their name and so their sidecar."""
     described = {
@@ -38,6 +43,7 @@ def dseg_sidecar(
     return {
         "Description": "Labels on the grid of the run, inside its brain mask",
         "Sources": list(sources),
+        "LabelResampling": label_resampling,
         "MinCoverage": min_coverage,
         **({"Resolution": resolution} if resolution else {}),
         **described,

@@ -15,6 +15,7 @@ from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.resample import majority_labels
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
 from bids_labelx.images import read_data
@@ -41,7 +42,10 @@ def resample_atlas(
     centres = nib.affines.apply_affine(own_affine, np.argwhere(labels))
     in_view = _count(labels[labels != 0][grid.contains(centres)], ids)
     places = dict(zip(CENTROIDS, centroids(labels, own_affine, ids).T, strict=True))
-    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
+    if options.label_resampling == "majority" and not grid.same(own):
+        labels = majority_labels(labels, own_affine, grid.shape, grid.affine)
+    else:
+        labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     nib.save(nib.Nifti1Image(labels, grid.affine, dtype=np.int64), to.labels)
     counted = labels_table.assign(voxels_in_view=in_view, voxels_grid=_count(labels, ids))
     counted.assign(**places).to_csv(to.table, sep="\t", index=False, na_rep="n/a")

@@ -50,6 +50,13 @@ class LabelOptions:
     background_label: int = _atlas(
         0, convert.whole(0), metavar="INDEX", help="additional background value", content=True
     )
+    label_resampling: str = _atlas(
+        "nearest",
+        choices=("nearest", "majority"),
+        help="nearest: the label at the centre of each voxel of the run, as in nilearn; majority: "
+        "the one that fills most of it",
+        content=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
