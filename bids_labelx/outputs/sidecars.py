@@ -87,6 +87,7 @@ def timeseries_sidecar(
         "MeanTemporalSNR": temporal_snr,
         "FramewiseDisplacementSource": applied.fd_source,
         "SmoothingFWHM": settings.smoothing_fwhm,
+        "SmoothingInsideMask": settings.smooth_inside_mask,
         "CleanLevel": settings.clean_level,
         "StandardizeVoxels": settings.standardize_voxels and strategy.name != "none",
         "CensorOutput": settings.censor_output,

@@ -79,11 +79,16 @@ def reduce_run(
         label of an atlas survives.
     """
     with errors_naming(source.bold):
-        volumes, regions, before = open_run(source, atlases)
+        volumes, inside, regions, before = open_run(source, atlases)
         if options.smoothing_fwhm:
             # Coverage is judged on the volumes before they are smoothed.
             reduced = reduce_smoothed(
-                volumes, options.smoothing_fwhm, regions, options.statistic, mean_image=True
+                volumes,
+                options.smoothing_fwhm,
+                regions,
+                options.statistic,
+                inside=inside if options.smooth_inside_mask else None,
+                mean_image=True,
             )
         else:
             reduced = reduce_volumes(
@@ -106,8 +111,8 @@ def errors_naming(bold: Path) -> Iterator[None]:
 
 def open_run(
     source: RunSource, atlases: Sequence[AtlasOnGrid]
-) -> tuple[RunData, list[Regions], list[pd.DataFrame]]:
-    """The run's volumes, and the regions inside its mask and the table of each atlas."""
+) -> tuple[RunData, np.ndarray, list[Regions], list[pd.DataFrame]]:
+    """The run's volumes, its mask, and the regions inside it and the table of each atlas."""
     volumes = open_run_data(source.bold)
     inside = read_mask(source.mask, volumes.space, resample=source.resample_mask)
     before = [read_grid_table(atlas.table) for atlas in atlases]
@@ -117,7 +122,7 @@ def open_run(
         )
         for atlas, table in zip(atlases, before, strict=True)
     ]
-    return volumes, regions, before
+    return volumes, inside, regions, before
 
 
 def tables_with_coverage(

@@ -84,6 +84,12 @@ class ExtractionOptions:
         unset="no smoothing",
         content=True,
     )
+    smooth_inside_mask: bool = _signal(
+        False,
+        help="with --smoothing-fwhm: smooth with voxels inside the mask alone, normalised; unless "
+        "given, voxels outside are mixed in, as in nilearn",
+        content=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
