@@ -141,6 +141,8 @@ def reduce_smoothed(
     fwhm: float,
     regions: Sequence[Regions],
     statistics: Sequence[str],
+    *,
+    inside: np.ndarray | None = None,
     **how: Any,
 ) -> Reduction:
     """Smooth every volume and reduce it over the voxels that are covered in the run itself.
@@ -153,6 +155,8 @@ def reduce_smoothed(
         The run, on a voxel grid.
     fwhm
         Full width at half maximum in mm; see `smooth_volumes`.
+    inside
+        A mask to stay inside of; see `smooth_volumes`.
     regions, statistics, **how
         As for `reduce_covered`.
     """
@@ -160,8 +164,8 @@ def reduce_smoothed(
     # Most runs turn out to have data everywhere.
     everywhere = np.ones_like(seen.finite)
     assumed_covered = Coverage(seen.elements, everywhere, everywhere)
-    smoothed = smooth_volumes(watched, fwhm)
+    smoothed = smooth_volumes(watched, fwhm, inside)
     reduced = reduce_covered(smoothed, assumed_covered, regions, statistics, **how)
     if seen.covered.all():
         return reduced
-    return reduce_covered(smooth_volumes(run, fwhm), seen, regions, statistics, **how)
+    return reduce_covered(smooth_volumes(run, fwhm, inside), seen, regions, statistics, **how)

@@ -9,6 +9,8 @@ import numpy as np
 import scipy
 from scipy import linalg, ndimage
 
+_SAME = 1e-3  # of voxel sizes, as a share of each other
+
 # Older versions warn at every call with a diagonal that its meaning changed in 2016.
 _SCIPY_WARNS = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 16)
 
@@ -74,19 +76,80 @@ def resample_labels(
     ValueError
         If `labels` are not 3D or one of the affines cannot be inverted.
     """
+    matrix, offset = target_to_source(affine, target_affine)
+    image, lookup = _coded(labels, background)
+    return lookup[interpolate(image, matrix, offset, shape, order=0)]
+
+
+def majority_labels(
+    labels: np.ndarray,
+    affine: np.ndarray,
+    shape: tuple[int, int, int],
+    target_affine: np.ndarray,
+    *,
+    background: int = 0,
+) -> np.ndarray:
+    """Resample a label image to a grid: each voxel gets the label that fills most of it.
+
+    A voxel is sampled at points, the same number to either side of its centre along each axis, at
+    least two for each voxel of the label image that it spans. Where labels have equally many
+    points, the smaller and the larger one take turns from voxel to voxel. Neither favours a side,
+    as the nearest neighbour of a point midway between two voxels does.
+
+    Parameters, result and errors are those of `resample_labels`, but that points beyond the outer
+    faces of `labels` are background.
+    """
+    matrix, offset = target_to_source(affine, target_affine)
+    image, lookup = _coded(labels, background)
+    # Points have the label of an outermost voxel up to its outer face, not only to its centre.
+    image, offset = np.pad(image, 1), offset + 1
+    full = np.diag(matrix) if matrix.ndim == 1 else matrix
+    # Even numbers: no point is on the centre, where ties are.
+    across = np.abs(full).sum(axis=0)
+    points = np.maximum(2, 2 * np.ceil(across - _SAME).astype(int))
+    first = full @ ((1 - points) / (2 * points)) + offset
+    resampled = np.empty(shape, image.dtype)
+    for z in range(shape[2]):
+        # A plane at a time, as there are up to a hundred points in a voxel.
+        fine = (shape[0] * points[0], shape[1] * points[1], points[2])
+        step = matrix / points
+        start = first + full[:, 2] * z
+        sampled = interpolate(image, step, start, fine, order=0)
+        split = sampled.reshape(shape[0], points[0], shape[1], points[1], points[2])
+        rows = np.moveaxis(split, 2, 1).reshape(shape[0] * shape[1], -1)
+        turn = np.add.outer(np.arange(shape[0]), np.arange(shape[1]) + z).ravel() % 2
+        resampled[:, :, z] = _most_frequent(rows, turn == 1).reshape(shape[:2])
+    return lookup[resampled]
+
+
+def _coded(labels: np.ndarray, background: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as consecutive codes from 1, and the label of each code; 0 is the background.
+
+    SciPy computes in float64, which not every int64 fits into.
+    """
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels are integers, found an array of type {labels.dtype}")
     if labels.ndim != 3:
         raise ValueError(f"labels are a 3D array, found the shape {labels.shape}")
-    matrix, offset = target_to_source(affine, target_affine)
-
-    # SciPy computes in float64, which not every int64 fits into, so consecutive codes are
-    # resampled in place of the labels. Code 0 is kept for the background.
     values, codes = np.unique(labels, return_inverse=True)
     image = (codes + 1).astype(np.int32).reshape(labels.shape)
-    resampled = interpolate(image, matrix, offset, shape, order=0)
-    lookup = np.concatenate([np.array([background], values.dtype), values])
-    return lookup[resampled]
+    return image, np.concatenate([np.array([background], values.dtype), values])
+
+
+def _most_frequent(rows: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """The most frequent value of each row; of several, the largest or the smallest."""
+    rows = np.sort(rows, axis=1)
+    found = rows[:, 0].copy()
+    mixed = np.flatnonzero(found != rows[:, -1])
+    rows, largest = rows[mixed], largest[mixed]
+    best, run = np.ones(mixed.size, int), np.ones(mixed.size, int)
+    winner = rows[:, 0].copy()
+    for column in range(1, rows.shape[1]):
+        run = np.where(rows[:, column] == rows[:, column - 1], run + 1, 1)
+        better = np.where(largest, run >= best, run > best)
+        winner[better], best[better] = rows[better, column], run[better]
+    found[mixed] = winner
+    return found
 
 
 def target_to_source(

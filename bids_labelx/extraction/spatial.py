@@ -25,7 +25,9 @@ _VolumeFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def smooth_volumes(
-    run: RunData, fwhm: float | Sequence[float | None] | np.ndarray | None
+    run: RunData,
+    fwhm: float | Sequence[float | None] | np.ndarray | None,
+    inside: np.ndarray | None = None,
 ) -> RunData:
     """Smooth every volume with a Gaussian.
 
@@ -39,6 +41,10 @@ def smooth_volumes(
     fwhm
         Full width at half maximum in mm: one for all axes of the grid or one for each. None and
         0 stand for no smoothing.
+    inside : bool array of shape (n_elements,), optional
+        A mask to stay inside of: a voxel in it is the mean of the voxels in it, weighted by the
+        kernel, and one outside is 0. That is the smoothed product of volume and mask, divided by
+        the smoothed mask. Unless given, voxels everywhere count.
 
     Returns
     -------
@@ -56,7 +62,11 @@ def smooth_volumes(
     sigmas = _sigmas(grid.affine, fwhm)
     if not sigmas.any():
         return run
-    return _transformed(run, grid, partial(_smooth, sigmas), grid)
+    if inside is None:
+        return _transformed(run, grid, partial(_smooth, sigmas), grid)
+    mask = grid.to_volume(np.asarray(inside, dtype=bool))
+    weights = _smooth(sigmas, mask.astype(np.float64, order="F"))
+    return _transformed(run, grid, partial(_smooth_inside, sigmas, mask, weights), grid)
 
 
 def resample_volumes(
@@ -158,6 +168,17 @@ def _smooth(sigmas: np.ndarray, values: np.ndarray) -> np.ndarray:
                 work, sigma, axis=axis, output=work, mode="reflect", truncate=4.0
             )
     return values
+
+
+def _smooth_inside(
+    sigmas: np.ndarray, mask: np.ndarray, weights: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """Smooth the part of a volume inside a mask, whose smoothed mask is `weights`, in place."""
+    values[~mask] = 0.0
+    smooth = _smooth(sigmas, values)
+    np.divide(smooth, weights, out=smooth, where=mask)
+    smooth[~mask] = 0.0
+    return smooth
 
 
 def _value_range(run: RunData) -> tuple[float, float]:

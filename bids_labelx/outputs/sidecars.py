@@ -28,7 +28,12 @@ def software_versions() -> dict[str, str]:
 
 
 def dseg_sidecar(
-    table: pd.DataFrame, *, sources: Sequence[str], resolution: str | None, min_coverage: float
+    table: pd.DataFrame,
+    *,
+    sources: Sequence[str],
+    resolution: str | None,
+    min_coverage: float,
+    label_resampling: str,
 ) -> dict[str, Any]:
     """For the label image and its table, which share their name and so their sidecar."""
     described = {
@@ -39,6 +44,7 @@ def dseg_sidecar(
     return {
         "Description": "Labels on the grid of the run, inside its brain mask",
         "Sources": list(sources),
+        "LabelResampling": label_resampling,
         "MinCoverage": min_coverage,
         **({"Resolution": resolution} if resolution else {}),
         **described,
@@ -93,6 +99,7 @@ def timeseries_sidecar(
         "MeanTemporalSNR": temporal_snr,
         "FramewiseDisplacementSource": applied.fd_source,
         "SmoothingFWHM": settings.smoothing_fwhm,
+        "SmoothingInsideMask": settings.smooth_inside_mask,
         "CleanLevel": settings.clean_level,
         "StandardizeVoxels": settings.standardize_voxels and strategy.name != "none",
         "CensorOutput": settings.censor_output,

@@ -196,6 +196,7 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
         sources=delivery.sources(i, with_confounds=False),
         resolution=_resolution(delivery.planned),
         min_coverage=delivery.settings.min_coverage,
+        label_resampling=delivery.settings.label_resampling,
     )
     write_json(path.with_suffix(".json"), sidecar)
     write_labels(path.with_suffix(".nii.gz"), masked, affine)

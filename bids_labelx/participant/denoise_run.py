@@ -98,12 +98,13 @@ def denoise_voxels(
         disk is full.
     """
     with errors_naming(source.bold):
-        volumes, regions, before = open_run(source, atlases)
+        volumes, inside, regions, before = open_run(source, atlases)
     cleaners, applied, failures = _prepare_all(source, strategies, volumes.n_volumes, options)
     with errors_naming(source.bold):
         watched, seen = watch(volumes, union(regions))
         if extraction.smoothing_fwhm:
-            watched = smooth_volumes(watched, extraction.smoothing_fwhm)
+            within = inside if extraction.smooth_inside_mask else None
+            watched = smooth_volumes(watched, extraction.smoothing_fwhm, within)
         series = gather_elements(watched, seen, scratch / "voxels", mean_image=True)
     covered = [covered_regions(one, seen) for one in regions]
     counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]

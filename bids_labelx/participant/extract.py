@@ -15,6 +15,7 @@ from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.resample import majority_labels
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
 from bids_labelx.files import read_tsv
@@ -42,7 +43,10 @@ def resample_atlas(
     centres = nib.affines.apply_affine(own_affine, np.argwhere(labels))
     in_view = _count(labels[labels != 0][grid.contains(centres)], ids)
     places = dict(zip(CENTROIDS, centroids(labels, own_affine, ids).T, strict=True))
-    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
+    if options.label_resampling == "majority" and not grid.same(own):
+        labels = majority_labels(labels, own_affine, grid.shape, grid.affine)
+    else:
+        labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     nib.save(nib.Nifti1Image(labels, grid.affine, dtype=np.int64), to.labels)
     counted = labels_table.assign(voxels_in_view=in_view, voxels_grid=_count(labels, ids))
     counted.assign(**places).to_csv(to.table, sep="\t", index=False, na_rep="n/a")
@@ -76,11 +80,16 @@ def reduce_run(
         label of an atlas survives.
     """
     with errors_naming(source.bold):
-        volumes, regions, before = open_run(source, atlases)
+        volumes, inside, regions, before = open_run(source, atlases)
         if options.smoothing_fwhm:
             # Coverage is judged on the volumes before they are smoothed.
             reduced = reduce_smoothed(
-                volumes, options.smoothing_fwhm, regions, options.statistic, mean_image=True
+                volumes,
+                options.smoothing_fwhm,
+                regions,
+                options.statistic,
+                inside=inside if options.smooth_inside_mask else None,
+                mean_image=True,
             )
         else:
             reduced = reduce_volumes(
@@ -103,8 +112,8 @@ def errors_naming(bold: Path) -> Iterator[None]:
 
 def open_run(
     source: RunSource, atlases: Sequence[AtlasOnGrid]
-) -> tuple[RunData, list[Regions], list[pd.DataFrame]]:
-    """The run's volumes, and the regions inside its mask and the table of each atlas."""
+) -> tuple[RunData, np.ndarray, list[Regions], list[pd.DataFrame]]:
+    """The run's volumes, its mask, and the regions inside it and the table of each atlas."""
     volumes = open_run_data(source.bold)
     inside = read_mask(source.mask, volumes.space, resample=source.resample_mask)
     before = [read_grid_table(atlas.table) for atlas in atlases]
@@ -114,7 +123,7 @@ def open_run(
         )
         for atlas, table in zip(atlases, before, strict=True)
     ]
-    return volumes, regions, before
+    return volumes, inside, regions, before
 
 
 def tables_with_coverage(

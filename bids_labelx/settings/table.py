@@ -51,6 +51,13 @@ class LabelOptions:
     background_label: int = _atlas(
         0, convert.whole(0), metavar="INDEX", help="additional background value", content=True
     )
+    label_resampling: str = _atlas(
+        "nearest",
+        choices=("nearest", "majority"),
+        help="nearest: the label at the centre of each voxel of the run, as in nilearn; majority: "
+        "the one that fills most of it",
+        content=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +83,12 @@ class ExtractionOptions:
         metavar="MM",
         help="smooth volumes with a Gaussian of this full width at half maximum",
         unset="no smoothing",
+        content=True,
+    )
+    smooth_inside_mask: bool = _signal(
+        False,
+        help="with --smoothing-fwhm: smooth with voxels inside the mask alone, normalised; unless "
+        "given, voxels outside are mixed in, as in nilearn",
         content=True,
     )
 

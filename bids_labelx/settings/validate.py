@@ -72,6 +72,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         found.append("--bids-database-dir is BIDS_DIR or OUTPUT_DIR: choose a folder of its own")
     if values.get("standardize_voxels") and values.get("clean_level") != "voxel":
         found.append("--standardize-voxels: voxels are denoised with --clean-level voxel only")
+    if values.get("smooth_inside_mask"):
+        if values.get("smoothing_fwhm") is None:
+            found.append("--smooth-inside-mask: smooths nothing without --smoothing-fwhm")
+        if values.get("mask") == "none":
+            found.append("--smooth-inside-mask: there is no mask, as --mask is none")
     if len(values.get("connectivity", ())) > 1 and "none" in values["connectivity"]:
         found.append("--connectivity: 'none' stands alone")
     drawn = values.get("exact_volumes_from") == "random"

@@ -43,6 +43,24 @@ def test_on_a_coarser_grid_every_voxel_has_the_label_at_its_centre(
     assert table["voxels_grid"].tolist() == [int((found == i).sum()) for i in table["index"]]
 
 
+def test_by_majority_a_voxel_has_the_label_of_most_of_it(
+    tmp_path: Path, write_image: WriteImage
+) -> None:
+    fine = np.zeros((6, 6, 6), np.int16)
+    fine[:3], fine[3:] = 1, 2
+    fine[2, 2:4, 2:4] = 2
+    image = write_image(tmp_path / "a.nii", fine, np.eye(4))
+    coarse = np.diag([2.0, 2, 2, 1])
+    coarse[:3, 3] = 0.5
+    to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
+    options = LabelOptions(label_resampling="majority")
+    resample_atlas(image, None, VolumeGrid.of((3, 3, 3), coarse), options, to)
+    assert np.asarray(nib.load(tmp_path / "l.nii").dataobj)[1, 1, 1] == 2
+    assert read_grid_table(tmp_path / "l.tsv")["voxels_grid"].sum() == 27
+    resample_atlas(image, None, VolumeGrid.of(fine.shape, np.eye(4)), options, to)
+    np.testing.assert_array_equal(nib.load(tmp_path / "l.nii").dataobj, fine)
+
+
 def test_a_run_becomes_means_over_covered_voxels_in_the_tables_order(
     tmp_path: Path,
     write_image: WriteImage,
