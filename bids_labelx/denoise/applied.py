@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bids_labelx.extraction.clean import Cleaner
+from bids_labelx.extraction.freedom import effective_degrees_of_freedom
+
 
 @dataclass(frozen=True)
 class AppliedStrategy:
@@ -42,6 +45,8 @@ class AppliedStrategy:
         What was warned of while the run was cleaned.
     by_entry
         The columns that each entry of the strategy's list of columns took.
+    cleaner, removed
+        What cleaned the run, and the components that were removed from the image before.
     """
 
     columns: tuple[str, ...]
@@ -57,8 +62,25 @@ class AppliedStrategy:
     outliers: pd.DataFrame
     warnings: tuple[str, ...] = ()
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
+    cleaner: Cleaner | None = None
+    removed: np.ndarray | None = None
 
     @property
     def n_kept(self) -> int:
         """Number of volumes kept."""
         return int(self.kept.sum())
+
+    def degrees_of_freedom_of(self, rows: np.ndarray) -> dict[str, Any]:
+        """The degrees of freedom of some of the volumes kept, by their names in sidecars.
+
+        Parameters
+        ----------
+        rows : array of indices
+            Which of the volumes kept.
+        """
+        assert self.cleaner is not None
+        effective = effective_degrees_of_freedom(self.cleaner, removed=self.removed, rows=rows)
+        return {
+            "DegreesOfFreedom": round(self.degrees_of_freedom * len(rows) / self.n_kept),
+            "EffectiveDegreesOfFreedom": round(effective, 3),
+        }

@@ -129,7 +129,7 @@ def _write_concatenated(
             series=first.sidecar,
             sources=[bids_uri("", Path(), one.path) for one in series],
             nodes=bids_uri("", Path(), first.labels_path),
-            more={**more, **exact_sidecar(settings, rows)},
+            more={**more, **_share(more, rows, len(whole)), **exact_sidecar(settings, rows)},
         )
         if number is None:
             draw_matrix(
@@ -141,6 +141,17 @@ def _write_concatenated(
                 what=f"{region_signals(statistic, first.sidecar['DenoisingStrategy'])}, "
                 f"{counted(len(series), 'run')}",
             )
+
+
+def _share(more: Mapping[str, Any], rows: np.ndarray | None, n_volumes: int) -> dict[str, float]:
+    """The degrees of freedom of some of the volumes, in proportion: the operators are gone."""
+    if rows is None:
+        return {}
+    share = len(rows) / n_volumes
+    return {
+        "DegreesOfFreedom": round(more["DegreesOfFreedom"] * share),
+        "EffectiveDegreesOfFreedom": round(more["EffectiveDegreesOfFreedom"] * share, 3),
+    }
 
 
 def _kept_rows(one: Series, names: Sequence[str]) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,7 @@ def _atlas_link(atlas: Atlas) -> str:
 def write_run(delivery: Delivery, results: RunResults) -> None:
     """Write all tables, sidecars and label images of a run."""
     output = delivery.settings.output_dir
+    exact = _exact_parts(delivery, results.denoised)
     for i, atlas in enumerate(delivery.planned.atlases):
         table = results.extracted.tables[i]
         _write_dseg(delivery, i, results.labels[i], table)
@@ -146,9 +148,6 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
             write_json(output / path.with_suffix(".json"), sidecar)
             write_tsv(output / path, series)
             for measure, number in wanted_matrices(delivery.settings, applied.n_kept):
-                rows = exact_rows(
-                    delivery.settings, applied.n_kept, number, delivery.planned.run.entities
-                )
                 write_matrix(
                     output,
                     _matrix_path(delivery, atlas, statistic, strategy, measure, number),
@@ -158,12 +157,26 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
                     series=sidecar,
                     sources=[bids_uri("", Path(), path)],
                     nodes=bids_uri("", Path(), dseg_path(delivery, atlas)),
-                    more=exact_sidecar(delivery.settings, rows),
+                    more=exact[strategy.name, number],
                 )
     for strategy in delivery.strategies:
         if strategy.name in results.denoised.applied:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
             write_tsv(output / path, results.denoised.applied[strategy.name].outliers)
+
+
+def _exact_parts(
+    delivery: Delivery, denoised: Denoised
+) -> dict[tuple[str, int | None], dict[str, Any]]:
+    """What the sidecars of a strategy's matrices have besides, by the number of volumes."""
+    settings, run = delivery.settings, delivery.planned.run.entities
+    found: dict[tuple[str, int | None], dict[str, Any]] = {}
+    for name, applied in denoised.applied.items():
+        for number in dict.fromkeys(n for _, n in wanted_matrices(settings, applied.n_kept)):
+            rows = exact_rows(settings, applied.n_kept, number, run)
+            left = {} if rows is None else applied.degrees_of_freedom_of(rows)
+            found[name, number] = {**exact_sidecar(settings, rows), **left}
+    return found
 
 
 def notes(delivery: Delivery, denoised: Denoised) -> list[str]:

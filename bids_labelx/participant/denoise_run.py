@@ -186,6 +186,8 @@ def _prepare_all(
             _outliers(denoising, motion),
             tuple(caught),
             denoising.by_entry,
+            cleaner,
+            denoising.removed,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))

@@ -114,7 +114,18 @@ def test_matrices_of_the_first_volumes_are_of_those_and_only_where_there_are_as_
     values = pd.read_csv(series, sep="\t", na_values=["n/a"]).to_numpy()
     (path,) = func.glob("*_desc-simpleFirst20_relmat.tsv")
     np.testing.assert_allclose(read_matrix(path), np.corrcoef(values[:20].T), atol=1e-6)
-    assert json.loads(path.with_suffix(".json").read_text())["NumberOfVolumesUsed"] == 20
+    sidecar = json.loads(path.with_suffix(".json").read_text())
+    assert sidecar["NumberOfVolumesUsed"] == 20
+    of_series = json.loads(series.with_suffix(".json").read_text())
+    (confounds,) = dataset.rglob("sub-01_ses-a_task-nback_*confounds_timeseries.tsv")
+    table = pd.read_csv(confounds, sep="\t", na_values="n/a")[of_series["ConfoundRegressors"]]
+    kept = table.to_numpy()[of_series["SampleMask"]]
+    kept -= kept.mean(axis=0)
+    operator = (np.eye(39) - kept @ np.linalg.pinv(kept))[:20]
+    eigenvalues = np.linalg.svd(operator - operator.mean(axis=0), compute_uv=False) ** 2
+    left = eigenvalues.sum() ** 2 / (eigenvalues**2).sum()
+    assert sidecar["EffectiveDegreesOfFreedom"] == pytest.approx(left, abs=1e-3)
+    assert sidecar["DegreesOfFreedom"] == round(of_series["DegreesOfFreedom"] * 20 / 39)
     assert not list(func.glob("*First40*"))
     descriptions = (settings.output_dir / "descriptions.tsv").read_text()
     assert "desc-simpleFirst20" in descriptions
