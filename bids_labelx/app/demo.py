@@ -38,6 +38,8 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
         "output_dir": output,
         "atlas_dataset": demo.atlas_dataset,
         "denoise": ["none", "simple", "scrubbing.5"],
+        # Two of the participants have sessions, and all count as one group.
+        "average_over": ["run", "session"],
         **{name: value for name, value in options.items() if value is not None},
     }
     codes = [

@@ -15,13 +15,14 @@ from rich.console import Console
 
 from bids_labelx.errors import Failure, LabelxError, MissingInputError, NoRunsError, exit_code
 from bids_labelx.files import write_tsv
+from bids_labelx.group.averaging import RUN_WEIGHTS, averaging, separated
 from bids_labelx.group.collect import Collected, Combination, collect
 from bids_labelx.group.edges import edges_file
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits, count_excluded, mark_excluded
-from bids_labelx.group.mean_matrices import edges_name, mean_matrix
+from bids_labelx.group.mean_matrices import MeanMatrix, edges_name, mean_matrix, perfect_pairs
 from bids_labelx.group.missing import participants_without_output
-from bids_labelx.group.qcfc import centroids, distances_between
+from bids_labelx.group.qcfc import distances_between, mean_points
 from bids_labelx.group.quality_rows import add_failure, quality_table
 from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.group.write import (
@@ -43,7 +44,7 @@ from bids_labelx.report.group_figure_files import (
 )
 from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.pages import FigureFile
-from bids_labelx.report.text import counted
+from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
 
 _QC = Path("group_qc.tsv")
@@ -72,7 +73,7 @@ def run_group(settings: Settings) -> int:
     failures = read_failures(output)
     known = {*participants_of(output), *(one.entities["sub"] for one in failures)}
     wanted = sorted(set(settings.participant_label) or known)
-    collected = collect(output, wanted, failures)
+    collected = collect(output, wanted, failures, settings.averaged_over)
     if not collected.rows:
         details = "".join(f"\n{_line(one)}" for one in collected.problems)
         raise NoRunsError(
@@ -81,11 +82,12 @@ def run_group(settings: Settings) -> int:
     coverage = write_coverage(output, collected.atlases)
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
-    made = _write_matrices(output, collected)
+    made = _write_matrices(output, collected, settings)
     missing = _draw_missing(output, collected)
     table = quality_table(collected.rows)
     write_tsv(output / _QC, table)
     files = [_QC, *coverage, *made.files]
+    notes = list(dict.fromkeys(made.notes))
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
@@ -100,6 +102,9 @@ def run_group(settings: Settings) -> int:
         participants=_statuses(output, wanted, collected, absent),
         problems=[one.within(output) for one in collected.problems],
         absent=absent,
+        averaged=_averaged(settings, collected),
+        run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
+        notes=notes,
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
     )
@@ -112,6 +117,9 @@ def run_group(settings: Settings) -> int:
         f"\nreport: {output / 'group.html'}",
         markup=False,
     )
+    console.print(f"averaged over: {content.averaged}", markup=False)
+    for note in notes:
+        console.print(f"note: {note}", markup=False)
     if absent:
         names = ", ".join(f"sub-{one}" for one in absent)
         console.print(f"in the input and not in the output: {names}", markup=False)
@@ -131,9 +139,12 @@ class _Made:
     files: list[Path] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     figures: list[tuple[str, FigureFile]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    # As the files call them, each once.
+    weights: dict[str, None] = field(default_factory=dict)
 
 
-def _write_matrices(output: Path, collected: Collected) -> _Made:
+def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _Made:
     """Write and draw the means, one after the other; what is broken goes to the failures."""
     made = _Made()
     for combination in _in_order(collected.combinations.values()):
@@ -141,26 +152,46 @@ def _write_matrices(output: Path, collected: Collected) -> _Made:
         if len(names) == 1:
             continue  # One region is connected with nothing.
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
-        sums = StrategySums(collected.rows, len(names))
+        sums = StrategySums(collected.rows, len(names), settings.qcfc_motion)
+        if not files:
+            continue
         count = len({one.participant for one in files})
-        with edges_file(output, entities, names, collected.rows, count) as add_edges:
-            mean, broken = mean_matrix(output, files, names, [sums.add, add_edges])
+        how = averaging(files, collected.rows, settings.averaged_over, settings.run_weights)
+        with edges_file(output, entities, names, collected.rows, count, how) as add_edges:
+            mean, broken = mean_matrix(output, files, names, [sums.add, add_edges], how)
         for file, failure in broken:
             collected.failures.append(failure)
             add_failure(collected.rows[file.row], failure)
         if mean is not None:
             r, networks = sums.correlations.r(), combination.labels.networks
-            made.files += write_mean_matrix(output, entities, names, mean, r)
+            made.files += write_mean_matrix(output, entities, names, mean, r, settings.qcfc_motion)
             made.files.append(Path(edges_name(entities)))
-            distances = _distances(output, sums.label_image(), combination, collected)
+            points = mean_points(combination.centroids[file.path] for file in files)
+            distances = distances_between(points)
             evidence = sums.evidence(entities, mean, networks, distances)
             made.evidence.append(evidence)
+            made.notes += _notes(mean, names)
+            made.weights[how.weights_in_words] = None
             strategy = evidence.row["strategy"]
             figure = draw_mean_matrix(output, entities, mean, names, networks, strategy)
             made.figures.append((atlas_of(entities), figure))
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
     return made
+
+
+def _notes(mean: MeanMatrix, names: Sequence[str]) -> list[str]:
+    """What a user has to know of a mean."""
+    notes = [mean.averaging.note] if mean.averaging.note else []
+    pairs = perfect_pairs(mean.perfect, names)
+    if pairs:
+        first = " and ".join(pairs[0])
+        notes.append(
+            f"{counted(int(np.triu(mean.perfect).sum()), 'correlation')} of ±1 in "
+            f"{counted(len(pairs), 'pair')} of regions, such as {first}, n/a in the means: are "
+            "regions identical?"
+        )
+    return notes
 
 
 def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
@@ -170,17 +201,6 @@ def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
         return build_name(all_but_strategy(one.entities), "", ""), one.entities.get("desc", "")
 
     return sorted(combinations, key=key)
-
-
-def _distances(
-    output: Path, image: Path, combination: Combination, collected: Collected
-) -> np.ndarray:
-    """Between the labels of a run, in mm; NaN for all where its image is broken, a failure."""
-    ids = combination.labels.ids
-    read = _label_image(output, image, collected)
-    if read is None:
-        return np.full((len(ids), len(ids)), np.nan)
-    return distances_between(centroids(*read, np.array(ids)))
 
 
 def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
@@ -210,6 +230,13 @@ def _label_image(
         if failure not in collected.failures:
             collected.failures.append(failure)
         return None
+
+
+def _averaged(settings: Settings, collected: Collected) -> str:
+    """What the matrices of a participant are averaged over, and by what they are separate."""
+    over = enumerated(settings.averaged_over or ("nothing",))
+    apart = separated([one.entities for one in collected.combinations.values()])
+    return f"{over}; separate matrices by {enumerated(apart)}" if apart else over
 
 
 def _statuses(

@@ -6,6 +6,7 @@ never by position, and a mismatch is an error.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.resample import exact_labels
 from bids_labelx.images import open_image, read_data
 from bids_labelx.names import sort_entities
+
+LOGGER = logging.getLogger("bids_labelx")
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,16 @@ def read_atlas(
         table = _checked_table(table_path, background)
         unknown = np.setdiff1d(present, table["index"].to_numpy(np.int64))
         if unknown.size:
+            counted_from_0 = np.isin(present - 1, [*table["index"], background]).all()
+            advice = (
+                "each of its labels less one has a row: if the table counts from 0 and the image "
+                "from 1, add 1 to every index of the table"
+                if counted_from_0 and background == BACKGROUND
+                else "add a row for each"
+            )
             raise BadDataError(
                 f"{table_path}: the image {image.name} has labels that the table lacks: "
-                f"{_list_values(unknown)}; add a row for each"
+                f"{_list_values(unknown)}; {advice}"
             )
     else:
         table = pd.DataFrame({"index": present, "name": [f"label{i}" for i in present]})
@@ -121,7 +131,7 @@ def _list_values(values: np.ndarray, most: int = 20) -> str:
 
 
 def read_label_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read a label image as integers.
+    """Read a label image as integers; values that are not finite count as background.
 
     Returns
     -------
@@ -131,7 +141,7 @@ def read_label_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     BadDataError
-        Where the image is not 3D, or a value is fractional, negative or not finite.
+        Where the image is not 3D, or a value is fractional or negative.
     """
     shape = open_image(path).shape
     if set(shape[3:]) - {1}:
@@ -140,6 +150,12 @@ def read_label_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
             "atlases (a map per volume) are not labels"
         )
     data, affine = read_data(path)
+    finite = np.isfinite(data)
+    if not finite.all():
+        LOGGER.warning(
+            "%s: NaN or infinite in %d voxels, taken as background", path, (~finite).sum()
+        )
+        data = np.where(finite, data, BACKGROUND)
     try:
         labels = exact_labels(data, str(path))
     except ValueError as error:

@@ -14,6 +14,7 @@ The format is recognised by the content, never by the extension. Supported are
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,21 @@ import pandas as pd
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.files import decoded, split_table, table_columns
 
+LOGGER = logging.getLogger("bids_labelx")
+
 BACKGROUND = 0
 
+# Names that tables have for what is no region, in lower case.
+_NO_REGION = (
+    r"back ?ground|unknown|undefined|unlabel|unassigned|no(t|n| )?.?label|clear label|outside|"
+    r"exterior|medial.?wall|^(none|null|n/?a|empty|zero|void|bg|[^a-z]*)$"
+)
+
 # Columns that the app computes; of its own tables, they are not read.
-COMPUTED = ("voxels_atlas", "voxels_grid", "voxels_covered", "coverage", "status")
+COMPUTED = (
+    *("voxels_atlas", "voxels_in_view", "voxels_grid", "voxels_covered"),
+    *("centroid_x", "centroid_y", "centroid_z", "coverage", "status"),
+)
 
 # The place of a row in the file ("line 3"), and its cells by column; each has index and name.
 _Row = tuple[str, dict[str, str]]
@@ -168,6 +180,12 @@ def _checked(path: Path, rows: Sequence[_Row], background: int) -> pd.DataFrame:
     for where, cells in rows:
         index, name = _whole(path, where, cells["index"]), cells["name"].strip()
         if index == background:
+            if name and not re.search(_NO_REGION, name.lower()):
+                LOGGER.warning(
+                    "%s, %s: index %d is background, so its row %r is left out; if that is a "
+                    "region, renumber it in image and table",
+                    *(path, where, index, name),
+                )
             continue
         if not name:
             raise BadDataError(f"{path}, {where}: a row without a name (index {index})")

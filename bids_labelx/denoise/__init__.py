@@ -9,6 +9,7 @@ from bids_labelx.denoise.applied import AppliedStrategy
 from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.denoising import Denoising, select
 from bids_labelx.denoise.overrides import override
+from bids_labelx.denoise.steps import cleaning_steps
 from bids_labelx.denoise.strategies import (
     Strategy,
     describe_presets,
@@ -20,6 +21,7 @@ __all__ = [
     "AppliedStrategy",
     "Denoising",
     "Strategy",
+    "cleaning_steps",
     "describe_presets",
     "override",
     "preset_names",

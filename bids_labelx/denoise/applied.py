@@ -21,13 +21,25 @@ class AppliedStrategy:
     kept : bool array of shape (n_volumes,)
         The sample mask.
     degrees_of_freedom
-        Volumes kept less the independent regressors and what a band-pass filter takes.
+        The nominal count: volumes kept less the independent regressors, components that were
+        removed from the image before, and what a band-pass filter takes.
+    effective_degrees_of_freedom
+        See `bids_labelx.extraction.freedom.effective_degrees_of_freedom`.
+    low_pass, high_pass
+        Cut-offs in Hz of what was filtered, by a filter or by cosine regressors; None without.
+    mean_removed
+        Whether the signals were left without their mean.
+    steps
+        What cleaning did but standardising, in words and in order.
     motion
         The figures of `bids_labelx.measures.quality.motion_summary`.
     fd_source
-        Where framewise displacement is from; None where it is not known.
+        Where framewise displacement, not filtered, is from; None where it is not known.
     outliers
-        A row per volume: kept or not, framewise displacement, DVARS, and by which rules not.
+        A row per volume: kept or not, framewise displacement (filtered as well, where that
+        censors), RMSD, DVARS, and by which rules not.
+    warnings
+        What was warned of while the run was cleaned.
     by_entry
         The columns that each entry of the strategy's list of columns took.
     """
@@ -35,9 +47,15 @@ class AppliedStrategy:
     columns: tuple[str, ...]
     kept: np.ndarray
     degrees_of_freedom: int
+    effective_degrees_of_freedom: float
+    low_pass: float | None
+    high_pass: float | None
+    mean_removed: bool
+    steps: tuple[str, ...]
     motion: Mapping[str, Any]
     fd_source: str | None
     outliers: pd.DataFrame
+    warnings: tuple[str, ...] = ()
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property

@@ -54,6 +54,8 @@ def wanted_columns(
     columns: list[str] = []
     lacking: list[str] = []
     for group, option in confounds.items():
+        if group in ("first_row", "motion_filter"):
+            continue
         if group == "high_pass":
             found = _cosines(available, n_volumes, t_r)
         elif group == "compcor":
@@ -73,6 +75,25 @@ def wanted_columns(
 def motion_parameters(available: Sequence[str]) -> Wanted:
     """The six motion parameters, translations first."""
     return _named(_SERIES["motion"], available)
+
+
+def removed_components(confounds: Mapping[str, Any], available: Sequence[str]) -> list[str]:
+    """The columns of the components that were taken out of the image that a strategy is for."""
+    return _matching(_AROMA, available) if confounds.get("ica_aroma") == "full" else []
+
+
+def split_motion(column: str) -> tuple[str, str] | None:
+    """A motion regressor's parameter and expansion, or None where it is another regressor."""
+    for parameter in _SERIES["motion"]:
+        tail = column.removeprefix(parameter)
+        if tail != column and tail in EXPANSIONS["full"]:
+            return parameter, tail
+    return None
+
+
+def cosine_cutoff(columns: Sequence[str]) -> float | None:
+    """The frequency in Hz that fMRIPrep's cosines among the columns are a high-pass of."""
+    return 1 / _COSINE_CUTOFF if _matching(_COSINE, columns) else None
 
 
 def non_steady_state(available: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -78,13 +78,15 @@ def read_confounds_metadata(path: Path) -> dict[str, Any]:
     return content
 
 
+FirstRow = Literal["next", "zero", "keep"]
+
+
 def column_values(
-    table: pd.DataFrame, columns: Sequence[str], source: str, *, fill_first: bool = True
+    table: pd.DataFrame, columns: Sequence[str], source: str, *, first_row: FirstRow = "next"
 ) -> np.ndarray:
     """Columns as numbers; `source` is the table's path, for messages.
 
-    A backward difference has no value at the first volume. Repeating the second row is what
-    nilearn does too, so that results compare; without `fill_first` it stays NaN.
+    A backward difference has no value at the first volume; `fill_first_row` says what it gets.
 
     Returns
     -------
@@ -109,6 +111,16 @@ def column_values(
             f"{source}: column {columns[column]}, row {row + 1} (of {len(table)}) is {found}, "
             "a number is expected"
         )
-    if fill_first and len(numbers) > 1:
-        numbers[0, first] = numbers[1, first]
+    return fill_first_row(numbers, first_row) if len(numbers) > 1 else numbers
+
+
+def fill_first_row(numbers: np.ndarray, first_row: FirstRow) -> np.ndarray:
+    """Give what is NaN in the first row a value, in place.
+
+    ``next`` is that of the second row, as nilearn has it, ``zero`` is 0, as XCP-D has it; ``keep``
+    leaves NaN.
+    """
+    if first_row != "keep":
+        unknown = np.isnan(numbers[0])
+        numbers[0, unknown] = numbers[1, unknown] if first_row == "next" else 0.0
     return numbers

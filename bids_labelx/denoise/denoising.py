@@ -13,14 +13,21 @@ from bids_labelx.denoise.columns import (
     columns_by_entry,
     motion_parameters,
     non_steady_state,
+    removed_components,
+    split_motion,
     wanted_columns,
 )
-from bids_labelx.denoise.confounds import column_values
-from bids_labelx.denoise.motion import filter_motion, framewise_displacement, short_segments
+from bids_labelx.denoise.confounds import FirstRow, column_values, fill_first_row
+from bids_labelx.denoise.motion import (
+    expand,
+    filter_motion,
+    framewise_displacement,
+    short_segments,
+)
 from bids_labelx.denoise.strategies import Strategy
 from bids_labelx.errors import BadDataError
 
-FdSource = Literal["table", "computed", "filtered"]
+FdSource = Literal["table", "computed"]
 
 _FD, _DVARS = "framewise_displacement", "std_dvars"
 _AROMA_IMAGE = "smoothAROMAnonaggr"
@@ -37,16 +44,22 @@ class Denoising:
         Names of the regressors.
     regressors
         Shape (n_volumes, n_columns), in the table's units.
+    removed
+        The components that were taken out of the image before, shape (n_volumes, n_components),
+        as far as the table has them.
     kept
         The sample mask, shape (n_volumes,), True for the volumes that stay.
     rules
         Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars`` and
         ``short_segment`` a bool array of shape (n_volumes,). A volume may fall under several.
     framewise_displacement
-        In mm, shape (n_volumes,), NaN first; None where it cannot be known.
+        In mm, shape (n_volumes,), NaN first; None where it cannot be known. The same for every
+        strategy: a motion filter does not change it.
     fd_source
-        Where it is from: the ``table``; ``computed`` from motion parameters; or from ``filtered``
-        ones.
+        Where it is from: the ``table``, or ``computed`` from motion parameters.
+    filtered_fd
+        Framewise displacement of the filtered motion parameters, by which a strategy with a motion
+        filter censors; the same shape and unit. None for other strategies.
     std_dvars
         Standardised DVARS of the table, shape (n_volumes,), NaN first; None where it has none.
     by_entry
@@ -55,10 +68,12 @@ class Denoising:
 
     columns: tuple[str, ...]
     regressors: np.ndarray
+    removed: np.ndarray
     kept: np.ndarray
     rules: Mapping[str, np.ndarray] = field(default_factory=dict)
     framewise_displacement: np.ndarray | None = None
     fd_source: FdSource | None = None
+    filtered_fd: np.ndarray | None = None
     std_dvars: np.ndarray | None = None
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -66,6 +81,7 @@ class Denoising:
 class _Motion(NamedTuple):
     fd: np.ndarray | None
     fd_source: FdSource | None
+    filtered_fd: np.ndarray | None
     std_dvars: np.ndarray | None
 
 
@@ -125,8 +141,18 @@ def select(
             f"{source}: --denoise {strategy.name} needs columns that are missing: "
             f"{', '.join(lacking)}; choose a strategy without them (--list-denoise) or add them"
         )
-    regressors = column_values(table, wanted.columns, source)
+    first_row = strategy.confounds.get("first_row", "next")
+    regressors = column_values(table, wanted.columns, source, first_row=first_row)
+    removed = column_values(
+        table, removed_components(strategy.confounds, list(table.columns)), source
+    )
+    columns = wanted.columns
     try:
+        if "motion_filter" in strategy.confounds:
+            options = strategy.confounds["motion_filter"]
+            columns = _filter_regressors(
+                columns, regressors, table, t_r, options, first_row, source
+            )
         motion = _motion(table, scrub, t_r, source)
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
@@ -135,7 +161,7 @@ def select(
     if not kept.any():
         raise BadDataError(_nothing_left(strategy, rules, source))
     by_entry = columns_by_entry(strategy.confounds, list(table.columns))
-    return Denoising(tuple(wanted.columns), regressors, kept, rules, *motion, by_entry)
+    return Denoising(tuple(columns), regressors, removed, kept, rules, *motion, by_entry)
 
 
 def _usable_table(
@@ -167,6 +193,40 @@ def _lacking_for_scrub(scrub: Mapping[str, Any] | None, available: list[str]) ->
     return lacking
 
 
+def _filter_regressors(
+    columns: list[str],
+    regressors: np.ndarray,
+    table: pd.DataFrame,
+    t_r: float | None,
+    options: Mapping[str, Any],
+    first_row: FirstRow,
+    source: str,
+) -> list[str]:
+    """Put filtered motion and its expansions in place of what the table has; gives the names."""
+    parameters = motion_parameters(list(table.columns)).columns
+    filtered = _filtered_motion(table, parameters, t_r, options, source)
+    names = []
+    for i, column in enumerate(columns):
+        motion = split_motion(column)
+        names.append(column if motion is None else f"{column}_filtered")
+        if motion is not None:
+            series = filtered[:, [parameters.index(motion[0])]]
+            regressors[:, [i]] = fill_first_row(expand(series, motion[1]), first_row)
+    return names
+
+
+def _filtered_motion(
+    table: pd.DataFrame,
+    parameters: list[str],
+    t_r: float | None,
+    options: Mapping[str, Any],
+    source: str,
+) -> np.ndarray:
+    if t_r is None:
+        raise ValueError("motion_filter needs the repetition time, which nothing says")
+    return filter_motion(column_values(table, parameters, source), t_r, options)
+
+
 def _motion(
     table: pd.DataFrame, scrub: Mapping[str, Any] | None, t_r: float | None, source: str
 ) -> _Motion:
@@ -177,25 +237,26 @@ def _motion(
     by_fd, by_dvars = "fd_threshold" in scrub, "std_dvars_threshold" in scrub
     fd: np.ndarray | None = None
     fd_source: FdSource | None = None
+    filtered: np.ndarray | None = None
     if by_fd and "motion_filter" in scrub:
-        if t_r is None:
-            raise ValueError("motion_filter needs the repetition time, which nothing says")
-        moved = column_values(table, parameters, source)
-        fd = framewise_displacement(filter_motion(moved, t_r, scrub["motion_filter"]))
-        fd_source = "filtered"
-    elif _FD in available:
+        options = scrub["motion_filter"]
+        filtered = framewise_displacement(
+            _filtered_motion(table, parameters, t_r, options, source)
+        )
+        by_fd = False  # the unfiltered one is only reported
+    if _FD in available:
         fd, fd_source = _series(table, [_FD], source, used=by_fd)[:, 0], "table"
     elif not lacking:
         fd = framewise_displacement(_series(table, parameters, source, used=by_fd))
         fd_source = "computed"
     dvars = _series(table, [_DVARS], source, used=by_dvars)[:, 0] if _DVARS in available else None
-    return _Motion(fd, fd_source, dvars)
+    return _Motion(fd, fd_source, filtered, dvars)
 
 
 def _series(table: pd.DataFrame, columns: list[str], source: str, *, used: bool) -> np.ndarray:
     """Columns as numbers; what only goes into reports may have gaps."""
     if used:
-        return column_values(table, columns, source, fill_first=False)
+        return column_values(table, columns, source, first_row="keep")
     return table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float)
 
 
@@ -205,7 +266,8 @@ def _rules(
     """Which volumes each rule censors."""
     scrub = volumes.get("scrub", {})
     nothing = np.zeros(len(table), bool)
-    fd = _over(motion.fd, scrub.get("fd_threshold"), nothing)
+    by = motion.fd if motion.filtered_fd is None else motion.filtered_fd
+    fd = _over(by, scrub.get("fd_threshold"), nothing)
     dvars = _over(motion.std_dvars, scrub.get("std_dvars_threshold"), nothing)
     # Volumes out for another reason count as kept here, as they do for nilearn.
     short = short_segments(fd | dvars, scrub.get("min_segment", _MIN_SEGMENT))

@@ -83,6 +83,24 @@ def filter_motion(parameters: np.ndarray, t_r: float, options: Mapping[str, Any]
     return filtfilt(numerator, denominator, parameters, axis=0, **padding)
 
 
+def expand(series: np.ndarray, expansion: str) -> np.ndarray:
+    """A series, its backward difference, or the square of either, as fMRIPrep's names say.
+
+    Parameters
+    ----------
+    series : float array of shape (n_volumes, n_columns)
+    expansion
+        ``_derivative1``, ``_power2``, ``_derivative1_power2`` or empty.
+
+    Returns
+    -------
+    float64 array of the same shape; a difference has NaN in the first volume
+    """
+    if "_derivative1" in expansion:
+        series = np.diff(series, axis=0, prepend=np.nan)
+    return np.square(series) if expansion.endswith("_power2") else series.copy()
+
+
 def short_segments(outliers: np.ndarray, min_segment: int) -> np.ndarray:
     """Volumes between outliers in stretches that are too short to be of use.
 

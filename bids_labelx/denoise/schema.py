@@ -90,22 +90,35 @@ CLEAN: Schema = {
     "high_pass": _POSITIVE,
     "detrend": _YES_NO,
     "standardize": _one_of("none", "zscore_sample", "zscore", "psc"),
-    "butterworth": {"order": _ONE_OR_MORE},
+    "standardize_confounds": _YES_NO,
+    "butterworth": {
+        "order": _ONE_OR_MORE,
+        "padtype": _one_of("odd", "even", "constant", "none"),
+        "padlen": Rule(
+            lambda value: value == "run" or is_count(value), "a number of volumes, or run for most"
+        ),
+    },
+    "interpolation": _one_of("linear", "spline"),
+    "censored_ends": _one_of("cut", "hold"),
+}
+_MOTION_FILTER: Schema = {
+    "type": _one_of("notch", "lp"),
+    "band_stop_min": _POSITIVE,
+    "band_stop_max": _POSITIVE,
 }
 SCRUB: Schema = {
     "fd_threshold": _POSITIVE,
     "std_dvars_threshold": _POSITIVE,
     "min_segment": _COUNT,
-    "motion_filter": {
-        "type": _one_of("notch", "lp"),
-        "band_stop_min": _POSITIVE,
-        "band_stop_max": _POSITIVE,
-    },
+    "motion_filter": _MOTION_FILTER,
 }
 SCHEMA: Schema = {
     "name": _TEXT,
     "description": _TEXT,
+    "source": _TEXT,
     "confounds": {
+        "first_row": _one_of("next", "zero"),
+        "motion_filter": _MOTION_FILTER,
         "high_pass": _YES_NO,
         "motion": _EXPANSION,
         "wm_csf": _EXPANSION,
@@ -207,12 +220,23 @@ def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
             yield keys, f"confounds.compcor needs masks: {', '.join(COMPCOR_MASKS)}"
         if {"components", "variance"} <= compcor.keys():
             yield keys, "confounds.compcor takes components or variance, not both"
+    confounds = content.get("confounds", {})
+    if "motion_filter" in confounds:
+        keys = ("confounds", "motion_filter")
+        problem = _motion_filter_problem(confounds["motion_filter"])
+        problem = problem or ("" if "motion" in confounds else "is of no use without motion")
+        if problem:
+            yield keys, f"confounds.motion_filter {problem}"
     scrub = content.get("volumes", {}).get("scrub")
     if scrub is not None:
         keys = ("volumes", "scrub")
         if not {"fd_threshold", "std_dvars_threshold"} & scrub.keys():
             yield keys, "volumes.scrub needs fd_threshold (mm), std_dvars_threshold, or both"
-        problem = _motion_filter_problem(scrub)
+        problem = None
+        if "motion_filter" in scrub:
+            problem = _motion_filter_problem(scrub["motion_filter"])
+            if "fd_threshold" not in scrub:
+                problem = "is of no use without fd_threshold"
         if problem:
             yield (*keys, "motion_filter"), f"volumes.scrub.motion_filter {problem}"
     problem = clean_problem(content.get("clean", {}))
@@ -220,12 +244,7 @@ def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
         yield ("clean",), f"clean: {problem}"
 
 
-def _motion_filter_problem(scrub: Mapping[str, Any]) -> str | None:
-    options = scrub.get("motion_filter")
-    if options is None:
-        return None
-    if "fd_threshold" not in scrub:
-        return "is of no use without fd_threshold"
+def _motion_filter_problem(options: Mapping[str, Any]) -> str | None:
     low, high = options.get("band_stop_min"), options.get("band_stop_max")
     kind = options.get("type")
     if kind is None:
@@ -252,8 +271,9 @@ def clean_problem(clean: Mapping[str, Any]) -> str | None:
         return "filter cosine needs high_pass (Hz), the lowest frequency to keep"
     if kind == "cosine" and low is not None:
         return "filter cosine removes slow drifts only and takes no low_pass"
-    if clean.get("butterworth") and kind != "butterworth":
-        return f"options of butterworth with filter {kind}"
+    own = [key for key in ("butterworth", "interpolation", "censored_ends") if clean.get(key)]
+    if own and kind != "butterworth":
+        return f"{' and '.join(own)} with filter {kind}; allowed with filter butterworth"
     if low is not None and high is not None and high >= low:
         return f"high_pass {high} is not below low_pass {low}: no frequency is between them"
     return None

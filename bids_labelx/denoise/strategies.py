@@ -15,6 +15,10 @@ from bids_labelx.names import camel
 
 _PRESETS = files("bids_labelx") / "data" / "denoise"
 
+# Of a Butterworth filter where a strategy says nothing else. Of the ways to go on beyond a run's
+# ends this one moves the correlations between filtered signals least.
+_BUTTERWORTH = {"order": 2, "padtype": "constant", "padlen": "run"}
+
 
 @dataclass(frozen=True)
 class Strategy:
@@ -30,9 +34,9 @@ class Strategy:
         The regressors and the rules of censoring, as in a strategy file
         (`bids_labelx.denoise.schema.SCHEMA`).
     clean
-        Arguments of `bids_labelx.extraction.clean.clean`: ``filter``, ``low_pass``,
-        ``high_pass``, ``detrend``, ``standardize``, ``butterworth``. Missing ones have the
-        defaults of `clean`.
+        How signals are cleaned, as in a strategy file without its ``none``; see `cleaning`.
+    source
+        Whose strategy it is, with the release it was compared with; empty for a user's own.
     """
 
     name: str
@@ -40,11 +44,27 @@ class Strategy:
     confounds: Mapping[str, Any]
     volumes: Mapping[str, Any]
     clean: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
 
     @property
     def label(self) -> str:
         """The ``desc-`` label of its outputs: ``raw`` for ``none``, else camelCase."""
         return "raw" if self.name == "none" else camel(self.name)
+
+    @property
+    def cleaning(self) -> dict[str, Any]:
+        """Arguments of `bids_labelx.extraction.clean.clean`, with the defaults of strategies."""
+        arguments = dict(self.clean)
+        if arguments.get("filter") != "butterworth":
+            return arguments
+        options = {**_BUTTERWORTH, **arguments.get("butterworth", {})}
+        ends = arguments.pop("censored_ends", "cut")
+        return {
+            "interpolation": "linear",
+            **arguments,
+            "extrapolate": "hold" if ends == "hold" else False,
+            "butterworth": {k: None if v == "none" else v for k, v in options.items()},
+        }
 
     @property
     def needs_table(self) -> bool:
@@ -89,7 +109,9 @@ def describe_presets() -> str:
     """A line per preset, for ``--list-denoise``."""
     presets = [_read_preset(name) for name in preset_names()]
     width = max(len(preset.name) for preset in presets)
-    return "\n".join(f"{preset.name:<{width}}  {preset.description}" for preset in presets)
+    return "\n".join(
+        f"{preset.name:<{width}}  {preset.description} [{preset.source}]" for preset in presets
+    )
 
 
 def arguments_of_clean(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +145,8 @@ def _strategy(name: str, content: Mapping[str, Any]) -> Strategy:
     confounds = {k: v for k, v in content.get("confounds", {}).items() if v is not False}
     volumes = {k: v for k, v in content.get("volumes", {}).items() if v is not False}
     clean = arguments_of_clean(content.get("clean", {}))
-    return Strategy(name, content.get("description", ""), confounds, volumes, clean)
+    description, source = content.get("description", ""), content.get("source", "")
+    return Strategy(name, description, confounds, volumes, clean, source)
 
 
 def _refuse_same_labels(given: Sequence[str], strategies: Sequence[Strategy]) -> None:

@@ -19,6 +19,12 @@ import numpy as np
 
 from bids_labelx.extraction import filters
 from bids_labelx.extraction.filters import Filter, TemporalFilter
+from bids_labelx.extraction.interpolate import (
+    Extrapolate,
+    Interpolation,
+    interpolate_censored,
+    span_of,
+)
 from bids_labelx.extraction.regressors import (
     check_confounds,
     confound_basis,
@@ -37,6 +43,8 @@ from bids_labelx.extraction.standardize import (
 Censored = Literal["drop", "interpolate"]
 
 BandPass = Callable[[np.ndarray], np.ndarray]
+# `interpolate_censored` with all but the columns.
+Fill = partial[tuple[np.ndarray, np.ndarray]]
 
 
 def clean(signals: np.ndarray, **options: Any) -> np.ndarray:
@@ -68,8 +76,14 @@ class Cleaner:
     ----------
     keep : bool array of shape (n_volumes,)
         The volumes that are kept.
-    detrend, extrapolate, ensure_finite, censored
+    rows : bool array of shape (n_volumes,)
+        The volumes that the result has a row for.
+    fill
+        What interpolates the censored volumes of columns, as `interpolate_censored` does.
+    detrend, ensure_finite, censored
         As for `prepare_cleaner`.
+    filter
+        The filter as it fits the run, or None.
     band_pass
         The Butterworth filter, or None.
     basis : float64 array of shape (n_kept, rank), or None
@@ -85,10 +99,12 @@ class Cleaner:
     """
 
     keep: np.ndarray
+    rows: np.ndarray
+    fill: Fill
     detrend: bool
-    extrapolate: bool
     ensure_finite: bool
     censored: Censored
+    filter: TemporalFilter | None
     band_pass: BandPass | None
     basis: np.ndarray | None
     spread: np.ndarray | None
@@ -97,31 +113,30 @@ class Cleaner:
     dimensions: int
 
     @property
-    def rows(self) -> np.ndarray:
-        """Bool array of shape (n_volumes,): the volumes that the result has a row for."""
-        if self.censored == "drop":
-            return self.keep
-        if self.extrapolate:
-            return np.ones_like(self.keep)
-        after_first = np.logical_or.accumulate(self.keep)
-        return after_first & np.logical_or.accumulate(self.keep[::-1])[::-1]
+    def cutoffs(self) -> tuple[float | None, float | None]:
+        """Low-pass and high-pass in Hz, None where there is none."""
+        return (
+            (None, None) if self.filter is None else (self.filter.low_pass, self.filter.high_pass)
+        )
 
     @property
     def degrees_of_freedom(self) -> int:
-        """Kept volumes less the dimensions that were taken out; at worst below 1.
+        """Kept volumes less the dimensions that were taken out: the nominal count.
 
         Confounds count by their rank, mean and slope where they are detrended; a band-pass
         leaves the share of the spectrum that it lets through (Davey et al., 2013,
         doi:10.1016/j.neuroimage.2012.08.022). Where nothing removes it, the mean is among them.
+        Confounds that lie in the stop band count twice, so that it may fall below 1; see
+        `bids_labelx.extraction.freedom` for what is left.
         """
         return self.dimensions - (0 if self.basis is None else self.basis.shape[1])
 
     def __call__(self, signals: np.ndarray) -> np.ndarray:
         """Clean signals of shape (n_volumes, n_columns); see `clean`."""
-        return self.standardized(self._denoised(signals), signals)
+        return self.standardized(self.denoised(signals), signals)
 
-    def _denoised(self, signals: np.ndarray) -> np.ndarray:
-        """Censor, detrend, filter and regress: all of `__call__` but standardising."""
+    def denoised(self, signals: np.ndarray) -> np.ndarray:
+        """Censor, detrend, filter and regress: all of `__call__` but standardising, and linear."""
         run, inside = self._run_to_filter(signals)
         cleaned = _detrend_and_filter(run, self.detrend, self.band_pass)
         kept = cleaned[inside]
@@ -133,7 +148,7 @@ class Cleaner:
             return cleaned
         whole = np.empty((len(self.keep), cleaned.shape[1]))
         whole[self.keep] = cleaned
-        return filters.interpolate_censored(whole, self.keep, extrapolate=self.extrapolate)[0]
+        return self.fill(whole)[0]
 
     def standardized(self, cleaned: np.ndarray, signals: np.ndarray) -> np.ndarray:
         """Standardise cleaned signals by their kept volumes.
@@ -173,7 +188,7 @@ class Cleaner:
         return percent_change(cleaned, baseline, noise, inside)
 
     def _run_to_filter(self, signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _run_to_filter(self._finite(signals), self.keep, self.band_pass, self.extrapolate)
+        return _run_to_filter(self._finite(signals), self.keep, self.band_pass, self.fill)
 
     def _finite(self, signals: np.ndarray) -> np.ndarray:
         return np.where(np.isfinite(signals), signals, 0.0) if self.ensure_finite else signals
@@ -192,7 +207,9 @@ def prepare_cleaner(
     standardize: Standardize = False,
     standardize_confounds: bool = True,
     ensure_finite: bool = False,
-    extrapolate: bool = False,
+    interpolation: Interpolation = "spline",
+    extrapolate: Extrapolate = False,
+    dummy: int = 0,
     butterworth: Mapping[str, Any] | None = None,
     censored: Censored = "drop",
 ) -> Cleaner:
@@ -229,11 +246,13 @@ def prepare_cleaner(
         Otherwise they are used as they are, detrended or not.
     ensure_finite
         Take non-finite values of the signals for 0.
-    extrapolate
-        Let a Butterworth filter have the volumes before the first and after the last kept one
-        too, extrapolated. Otherwise they are cut off before.
+    interpolation, extrapolate, dummy
+        How censored volumes are interpolated for a Butterworth filter, and whether it has those
+        before the first and after the last kept one, too; see `interpolate_censored`.
     butterworth
-        Options of `filters.butterworth`: ``order``, ``padtype``, ``padlen``.
+        Options of `filters.butterworth`: ``order``, ``padtype``, ``padlen``. With ``run`` as
+        ``padlen`` and ``constant`` as ``padtype`` the ends of short runs suffer less than with
+        the defaults, which are those of SciPy.
     censored
         ``drop``: the result has the kept volumes. ``interpolate``: it has those in between, too,
         with the interpolated signals less the interpolated confounds, weighted as in the kept
@@ -263,6 +282,13 @@ def prepare_cleaner(
     """
     divisor = check_standardize(standardize)
     keep = check_sample_mask(sample_mask, n_volumes)
+    fill = partial(
+        interpolate_censored,
+        keep=keep,
+        interpolation=interpolation,
+        extrapolate=extrapolate,
+        dummy=dummy,
+    )
     regressors = None if confounds is None else check_confounds(confounds, keep)
     chosen = filters.choose_filter(filter, t_r=t_r, low_pass=low_pass, high_pass=high_pass)
     band_pass: BandPass | None = None
@@ -272,7 +298,7 @@ def prepare_cleaner(
         band_pass = partial(filters.butterworth, **chosen.cutoffs, **(butterworth or {}))
     basis = spread = None
     if regressors is not None:
-        run, inside = _run_to_filter(regressors, keep, band_pass, extrapolate)
+        run, inside = _run_to_filter(regressors, keep, band_pass, fill)
         columns = _detrend_and_filter(run, detrend, band_pass)
         noise = rounding_noise(run[inside])
         basis = spread = confound_basis(columns[inside], noise, standardize_confounds)
@@ -280,10 +306,12 @@ def prepare_cleaner(
             spread = spread_basis(basis, columns, inside, standardize_confounds)
     return Cleaner(
         keep,
+        keep if censored == "drop" else span_of(keep, extrapolate, dummy),
+        fill,
         detrend,
-        extrapolate,
         ensure_finite,
         censored,
+        chosen,
         band_pass,
         basis,
         spread,
@@ -306,7 +334,7 @@ def _dimensions(n_kept: int, detrend: bool, chosen: TemporalFilter | None) -> in
 
 
 def _run_to_filter(
-    columns: np.ndarray, keep: np.ndarray, band_pass: BandPass | None, extrapolate: bool
+    columns: np.ndarray, keep: np.ndarray, band_pass: BandPass | None, fill: Fill
 ) -> tuple[np.ndarray, np.ndarray]:
     """Copy of what detrending and filtering are to see, and which of its volumes are kept.
 
@@ -315,7 +343,7 @@ def _run_to_filter(
     if band_pass is None:
         kept = columns[keep]
         return kept, np.ones(len(kept), dtype=bool)
-    return filters.interpolate_censored(columns, keep, extrapolate=extrapolate)
+    return fill(columns)
 
 
 def _detrend_and_filter(

@@ -1,6 +1,7 @@
 """Statistics over covered elements, with coverage judged on the run before it is changed.
 
-An element is covered when it is finite in every volume and not zero in all of them. Smoothing
+An element is covered when it is finite in every volume and has data: its stored values are not all
+the same, or do not read as zero, within half a step of the scaling. Smoothing
 gives a voxel without data something of its neighbours', and cleaning turns a constant one into
 zeros: their results no longer show which elements of the run were covered.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bids_labelx.extraction.reduce import Reduction, Regions, reduce_volumes
-from bids_labelx.extraction.run_data import Blocks, RunData
+from bids_labelx.extraction.run_data import Blocks, RunData, still_blank
 from bids_labelx.extraction.spatial import smooth_volumes
 
 
@@ -29,18 +30,18 @@ class Coverage:
         Indices, ascending.
     finite : bool array of shape (m,)
         Finite in every volume so far.
-    nonzero : bool array of shape (m,)
-        Not zero in all volumes so far.
+    has_data : bool array of shape (m,)
+        Not stored as one and the same zero in all volumes so far.
     """
 
     elements: np.ndarray
     finite: np.ndarray
-    nonzero: np.ndarray
+    has_data: np.ndarray
 
     @property
     def covered(self) -> np.ndarray:
-        """Bool array of shape (m,): finite in every volume, and not zero in all of them."""
-        return self.finite & self.nonzero
+        """Bool array of shape (m,): finite in every volume, and with data."""
+        return self.finite & self.has_data
 
 
 def watch(run: RunData, elements: np.ndarray) -> tuple[RunData, Coverage]:
@@ -72,11 +73,14 @@ def watch(run: RunData, elements: np.ndarray) -> tuple[RunData, Coverage]:
 
 def _watched_blocks(run: RunData, seen: Coverage, size: int) -> Blocks:
     """Blocks as they come; updates the coverage on the way."""
+    blank = None
     for first, raw in run.blocks(size):
-        values = run.scale(raw.take(seen.elements, axis=1))
+        stored = raw.take(seen.elements, axis=1)
         if raw.dtype.kind == "f":
-            seen.finite[:] &= np.isfinite(values).all(axis=0)
-        seen.nonzero[:] |= (values != 0).any(axis=0)
+            seen.finite[:] &= np.isfinite(stored).all(axis=0)
+        blank = still_blank(run, stored, blank)
+        seen.has_data[:] = True
+        seen.has_data[blank.positions] = False
         yield first, raw
 
 

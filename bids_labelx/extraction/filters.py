@@ -1,10 +1,4 @@
-"""Trends, temporal filters, and splines over the censored volumes of a run.
-
-A recursive filter such as the Butterworth needs evenly spaced samples and spreads artefacts into
-the neighbouring volumes; censored volumes are therefore replaced by a spline over the kept
-ones beforehand (Power et al., 2014, doi:10.1016/j.neuroimage.2013.08.048). Cosine terms are
-regressors like any other and need no interpolation.
-"""
+"""Trends and temporal filters."""
 
 from __future__ import annotations
 
@@ -153,7 +147,7 @@ def butterworth(
     high_pass: float | None = None,
     order: int = 5,
     padtype: str | None = "odd",
-    padlen: int | None = None,
+    padlen: int | Literal["run"] | None = None,
 ) -> np.ndarray:
     """Run a Butterworth filter forwards and backwards, so that it shifts no phase.
 
@@ -172,7 +166,8 @@ def butterworth(
         Of the filter that is run twice.
     padtype, padlen
         How the series go on beyond their ends, ``odd``, ``even``, ``constant`` or None, and for
-        how many volumes, as `scipy.signal.sosfiltfilt` takes them.
+        how many volumes, as `scipy.signal.sosfiltfilt` takes them; ``run`` is the most that there
+        can be, one less than the run has.
 
     Returns
     -------
@@ -188,6 +183,8 @@ def butterworth(
     cutoffs = [cutoff for cutoff in (high_pass, low_pass) if cutoff is not None]
     kind = "bandpass" if len(cutoffs) == 2 else "highpass" if low_pass is None else "lowpass"
     columns = np.asarray(columns, dtype=np.float64)
+    if padlen == "run":
+        padlen = len(columns) - 1 if padtype else None
     try:
         # Second-order sections: at low cut-offs the polynomials of the other form lose digits.
         sections = butter(order, np.squeeze(cutoffs), kind, output="sos", fs=1 / t_r)
@@ -224,50 +221,3 @@ def cosine_drift(high_pass: float, n_volumes: int, t_r: float) -> np.ndarray:
     terms = np.arange(1, min(slower, n_volumes - 1) + 1)
     time = np.arange(n_volumes)[:, np.newaxis] + 0.5
     return np.sqrt(2 / n_volumes) * np.cos(np.pi / n_volumes * time * terms)
-
-
-def interpolate_censored(
-    columns: np.ndarray, keep: np.ndarray, *, extrapolate: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Replace censored volumes by a cubic spline over the kept ones.
-
-    Parameters
-    ----------
-    columns : float array of shape (n_volumes, n_columns)
-        Not modified. A column that is not finite in some kept volume comes out as NaN.
-    keep : bool array of shape (n_volumes,)
-        True for the kept volumes, of which there is at least one.
-    extrapolate
-        Extrapolate the spline beyond the first and the last kept volume, where a cubic soon
-        diverges. Otherwise those volumes are cut off.
-
-    Returns
-    -------
-    whole : float64 array of shape (n_span, n_columns)
-        The volumes from the first kept one to the last, or all with `extrapolate`.
-    inside : bool array of shape (n_span,)
-        `keep` over the same volumes.
-
-    Raises
-    ------
-    ValueError
-        If a single volume is kept.
-    """
-    from scipy.interpolate import CubicSpline  # slow to load, too
-
-    time = np.flatnonzero(keep)
-    span = slice(None) if extrapolate else slice(time[0], time[-1] + 1)
-    whole, inside = np.array(columns[span], dtype=np.float64), keep[span]
-    if len(time) == 1 and not inside.all():
-        raise ValueError("only one volume is kept: the censored ones cannot be interpolated")
-    kept = columns[time]
-    known = np.isfinite(kept).all(axis=0)
-    whole[:, ~known] = np.nan
-    if known.any() and not inside.all():
-        # A cubic through every kept volume, its third derivative continuous at the second and
-        # the last but one ("not-a-knot"; de Boor, A Practical Guide to Splines, chapter IV).
-        spline = CubicSpline(time, kept[:, known], bc_type="not-a-knot")
-        missing = np.flatnonzero(~inside)
-        first = 0 if extrapolate else time[0]
-        whole[np.ix_(missing, known)] = spline(missing + first)
-    return whole, inside

@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.run_data import Blank, RunData, still_blank
 
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
 
-# An element that is zero in every volume adds nothing to a sum, and a mean divides by the count of
-# covered ones, which is known in the end: these two need not know the coverage beforehand.
+# An element that is exactly zero in every volume adds nothing to a sum, and a mean divides by the
+# count of covered ones, known in the end: these two need not know the coverage beforehand.
 _ADDITIVE = frozenset({"mean", "sum"})
 
 Uncovered = Literal["exclude", "zero"]
@@ -134,9 +134,11 @@ def reduce_volumes(
     statistics
         Some of `STATISTICS`; variance and standard deviation divide by the number of elements.
     uncovered
-        ``exclude``: an element that is non-finite in some volume, or zero in all of them, takes
-        no part in any statistic, and a column without any other element is NaN. ``zero``: every
-        element of a label counts, non-finite values as 0, and a column without elements is 0.
+        ``exclude``: an element that is non-finite in some volume, or without data, takes no part
+        in any statistic, and a column without any other element is NaN. Without data is one whose
+        stored values are all the same and read as zero, see `RunData.reads_as_zero`. ``zero``:
+        every element of a label counts, non-finite values as 0, and a column without elements is
+        0.
     mean_image
         Take the mean over time of all elements, too.
     block
@@ -260,8 +262,9 @@ class _Accumulator:
         self.n_columns = regions.n_columns
         self.signals = {name: np.empty((n_volumes, self.n_columns)) for name in statistics}
         self.finite = np.ones(order.size, dtype=bool)
-        self._zero = np.arange(order.size)  # positions that were zero in every volume so far
+        self._blank: Blank | None = None  # None before the first volume
         self._additive = _ADDITIVE.issuperset(statistics)
+        self._exact_zeros = True  # of elements without data; else they do add to a sum
         self._all = _slices(self.columns, self.n_columns)
         # Without `used`, the first volume tells which elements are likely to be without data, so
         # that a run with empty margins is read once and not twice.
@@ -270,37 +273,40 @@ class _Accumulator:
 
     @property
     def covered(self) -> np.ndarray:
-        """Elements that were finite in every volume and not zero in all of them."""
+        """Elements that were finite in every volume and have data."""
+        assert self._blank is not None  # an image has at least one volume
         covered = self.finite.copy()
-        covered[self._zero] = False
+        covered[self._blank.positions] = False
         return covered
 
     def spoiled(self, covered: np.ndarray) -> bool:
         """Whether the statistics were taken over other elements than these."""
         assert self._used is not None  # an image has at least one volume
         wrong = self._used != covered
-        if self._additive:
+        if self._additive and self._exact_zeros:
             wrong &= covered | ~self.finite  # one of zeros may stay in a sum
         return bool(wrong.any())
 
     def add(self, run: RunData, raw: np.ndarray, start: int) -> None:
         """Add a block of volumes, the first of which is the one at `start`."""
-        values = run.scale(raw.take(self.elements, axis=1))
+        stored = raw.take(self.elements, axis=1)
+        values = run.scale(stored)
         finite = np.isfinite(values) if raw.dtype.kind == "f" else None
         if finite is not None and not finite.all():
             self.finite &= finite.all(axis=0)
             values[~finite] = 0.0
-        for row in values:
-            self._zero = self._zero[row[self._zero] == 0]
         if self._used is None:
             self._used = np.ones(self.columns.size, bool) if finite is None else finite[0].copy()
-            if not self._additive:
-                self._used &= values[0] != 0
+            zero = run.reads_as_zero(stored[0])
+            self._exact_zeros = not values[0, zero].any()
+            if not (self._additive and self._exact_zeros):
+                self._used &= ~zero
             self._kept = _slices(self.columns[self._used], self.n_columns)
+        self._blank = still_blank(run, stored, self._blank)
         kept = values
         if not self._used.all():
-            values[:, ~self._used] = 0.0
-            kept = values if self._additive else values[:, self._used]
+            values[:, np.flatnonzero(~self._used)] = 0.0
+            kept = values if self._additive else values.take(np.flatnonzero(self._used), axis=1)
         for name, signal in self.signals.items():
             # Over all elements, so that rounding is the same with any other statistic.
             of = (values, self._all) if name in _ADDITIVE else (kept, self._kept)

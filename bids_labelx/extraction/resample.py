@@ -33,7 +33,10 @@ def exact_labels(values: np.ndarray, name: str) -> np.ndarray:
         # A uint64 beyond int64 wraps around and shows by its sign.
         wrong = (labels != values) | ((labels < 0) != (values < 0))
     if wrong.any():
-        raise ValueError(f"{name}: labels are whole numbers, found {values[wrong][0]}")
+        raise ValueError(
+            f"{name}: labels are whole numbers, found {values[wrong][0]}; if whole numbers are "
+            "meant, round the image and save it as integers without scaling"
+        )
     return labels
 
 

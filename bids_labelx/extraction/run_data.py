@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bids_labelx.extraction.space import Space
 
 _BLOCK_ELEMENTS = 1 << 22
+
+# Shares of a step of the scaling within which a value reads as zero: a half, and what slope and
+# intercept are off by as float32 of the header, with stored values up to 2^15 from the intercept.
+_ZERO_STEPS = 0.5 + 2 * 2**15 * float(np.finfo(np.float32).eps)
 
 Blocks = Iterator[tuple[int, np.ndarray]]
 
@@ -96,9 +100,58 @@ class RunData:
             values += self.inter
         return values
 
+    def reads_as_zero(self, raw: np.ndarray) -> np.ndarray:
+        """Whether stored values are 0, within half a step of the scaling.
+
+        A zero that is stored as an integer with slope and intercept becomes the nearest level,
+        which may read as -0.05. Without a scaling, 0 alone is 0.
+        """
+        if not self.scaled:
+            return np.asarray(raw == 0)
+        step = abs(self.slope)
+        if self.dtype.kind == "f":
+            step *= float(np.spacing(self.dtype.type(abs(self.inter / self.slope))))
+        return np.asarray(np.abs(self.scale(raw)) <= _ZERO_STEPS * step)
+
     def unscaled(self, **changes: Any) -> RunData:
         """Give a copy with some attributes changed, whose stored values need no scaling."""
         return replace(self, slope=1.0, inter=0.0, **changes)
+
+
+class Blank(NamedTuple):
+    """Elements without data over the volumes read so far.
+
+    Attributes
+    ----------
+    positions : intp array of shape (k,)
+        Those whose stored value has always been the same and reads as zero.
+    stored : array of shape (k,)
+        That value.
+    """
+
+    positions: np.ndarray
+    stored: np.ndarray
+
+
+def still_blank(run: RunData, raw: np.ndarray, before: Blank | None) -> Blank:
+    """Elements without data up to the end of a block, by those before it, None at the first.
+
+    Parameters
+    ----------
+    run
+        Whose scaling it is.
+    raw : array of shape (n, m)
+        Stored values of the same m elements in each block.
+    """
+    if before is None:
+        positions = np.flatnonzero(run.reads_as_zero(raw[0]))
+        before = Blank(positions, raw[0, positions])
+    positions, stored = before
+    # Row by row: most elements have data, which the first volumes tell.
+    for row in raw:
+        same = row[positions] == stored
+        positions, stored = positions[same], stored[same]
+    return Blank(positions, stored)
 
 
 def stack_volumes(parts: Sequence[RunData]) -> RunData:

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 
 from bids_labelx.extraction.resample import resample_labels
 
-# Largest difference between two elements of affines that are taken for the same, in mm.
+# Largest difference between two elements of affines that are taken for the same, in mm, and
+# between two places of a grid, in voxels.
 _TOLERANCE = 1e-3
 
 
@@ -105,6 +106,23 @@ class VolumeGrid:
         )
         points = corners @ self.affine[:3, :3].T + self.affine[:3, 3]
         return np.array([points.min(axis=0), points.max(axis=0)])
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """Whether points lie inside some voxel, its outer faces included.
+
+        Parameters
+        ----------
+        points : array of shape (n, 3)
+            In mm.
+
+        Returns
+        -------
+        bool array of shape (n,)
+        """
+        inverse = np.linalg.inv(self.affine)
+        voxels = points @ inverse[:3, :3].T + inverse[:3, 3]
+        outermost = np.array(self.shape) - 0.5
+        return np.all((voxels >= -0.5 - _TOLERANCE) & (voxels <= outermost + _TOLERANCE), axis=1)
 
     def boxes_overlap(self, other: VolumeGrid) -> bool:
         """Whether the boxes around two grids share any space; see `bounding_box`.

@@ -9,16 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from bids_labelx.errors import Failure, LabelxError
+from bids_labelx.group.averaging import combination_of
 from bids_labelx.group.coverage_sums import (
     CoverageSums,
     Layout,
+    checked_centroids,
     checked_coverage,
     coverage_name,
     layout_of,
     other_labels,
 )
-from bids_labelx.group.mean_matrices import AVERAGED, combination_of, matrix_name
+from bids_labelx.group.mean_matrices import AVERAGED, matrix_name
 from bids_labelx.group.quality_rows import add_failure, add_failures, add_series
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.names import build_name, parse_name
@@ -32,16 +36,19 @@ class Combination:
     Attributes
     ----------
     entities
-        What they have in common; see `mean_matrices.combination_of`.
+        What they have in common; see `averaging.combination_of`.
     labels
         The label tables behind them.
     files
         In the order of participants and paths.
+    centroids
+        Of the labels of each file's run, by its path; shape (n_regions, 3), mm.
     """
 
     entities: Mapping[str, str]
     labels: CoverageSums
     files: list[MatrixFile]
+    centroids: dict[Path, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,13 +91,19 @@ class _ReadSeries:
     atlas: str
     sums: CoverageSums
     matrices: tuple[Path, ...]
+    centroids: np.ndarray
 
 
 # By atlas: tables with the same rows are summed up together.
 _Sums = dict[str, dict[Layout, CoverageSums]]
 
 
-def collect(output: Path, participants: Sequence[str], failures: Sequence[Failure]) -> Collected:
+def collect(
+    output: Path,
+    participants: Sequence[str],
+    failures: Sequence[Failure],
+    over: Sequence[str] = ("run",),
+) -> Collected:
     """Go through the participants once.
 
     Parameters
@@ -101,12 +114,15 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
         Labels without ``sub-``, in the order in which all is summed up.
     failures
         What the participant level could not do.
+    over
+        What a participant's matrices are averaged over: keys of `averaging.AVERAGE_OVER`.
     """
     collected = Collected()
     sums: _Sums = {}
     read: list[_ReadSeries] = []
+    known: dict[bytes, np.ndarray] = {}
     for participant in participants:
-        read += _read_participant(output, participant, collected, sums)
+        read += _read_participant(output, participant, collected, sums, known)
         theirs = [one for one in failures if one.entities["sub"] == participant]
         add_failures(collected.rows, theirs)
         collected.failures.extend(theirs)
@@ -117,7 +133,7 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
     for one in read:
         labels = collected.atlases[one.atlas]
         if one.sums is labels:
-            _add_matrices(one, output, collected)
+            _add_matrices(one, output, collected, over)
             continue
         text = other_labels(output / one.labels, one.sums, labels)
         failure = Failure(text, {"sub": one.participant})
@@ -129,7 +145,11 @@ def collect(output: Path, participants: Sequence[str], failures: Sequence[Failur
 
 
 def _read_participant(
-    output: Path, participant: str, collected: Collected, sums: _Sums
+    output: Path,
+    participant: str,
+    collected: Collected,
+    sums: _Sums,
+    known: dict[bytes, np.ndarray],
 ) -> Iterator[_ReadSeries]:
     """The series that can be read; what cannot goes to the failures."""
     paths = series_paths(output, participant)
@@ -142,6 +162,7 @@ def _read_participant(
         try:
             one = read_series(output, path)
             coverage = checked_coverage(one.labels, output / one.labels_path)
+            points = checked_centroids(one.labels, output / one.labels_path)
             row = add_series(collected.rows, one)
         except LabelxError as error:
             collected.failures.append(Failure.of(error, entities={"sub": participant}))
@@ -155,7 +176,9 @@ def _read_participant(
             layouts[layout].add(one.labels, coverage)
             summed[labels] = layouts[layout]
         found = tuple(matrices.get(path, ()))
-        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found)
+        # The runs of an atlas in a template share one array.
+        points = known.setdefault(points.tobytes(), points)
+        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found, points)
 
 
 def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
@@ -173,9 +196,11 @@ def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
     return found
 
 
-def _add_matrices(one: _ReadSeries, output: Path, collected: Collected) -> None:
+def _add_matrices(
+    one: _ReadSeries, output: Path, collected: Collected, over: Sequence[str]
+) -> None:
     for path in one.matrices:
-        entities = combination_of(parse_name(path).entities)
+        entities = combination_of(parse_name(path).entities, over)
         if entities["meas"] not in AVERAGED:
             collected.not_averaged.add(entities["meas"])
             continue
@@ -183,6 +208,7 @@ def _add_matrices(one: _ReadSeries, output: Path, collected: Collected) -> None:
         combination = collected.combinations.setdefault(name, Combination(entities, one.sums, []))
         if combination.entities == entities:
             combination.files.append(MatrixFile(one.participant, path, one.row))
+            combination.centroids[path] = one.centroids
             continue
         # simple of the median, and another strategy of the name simpleMedian.
         text = f"{output / path}: {name} is the mean of others already; rename its strategy"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError
+from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name
 from bids_labelx.outputs.paths import COLUMN_DESCRIPTIONS
@@ -112,7 +113,7 @@ def checked_coverage(labels: pd.DataFrame, path: Path) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n_labels,), shares from 0 to 1; 0 for a label without a voxel on the run's grid.
+        Shape (n_labels,), shares from 0 to 1; 0 for a label that is absent from the image.
 
     Raises
     ------
@@ -144,6 +145,44 @@ def checked_coverage(labels: pd.DataFrame, path: Path) -> np.ndarray:
             "run the participant level again"
         )
     return coverage
+
+
+def checked_centroids(labels: pd.DataFrame, path: Path) -> np.ndarray:
+    """The centroids of the labels in the atlas, whatever the run's mask leaves of them.
+
+    Parameters
+    ----------
+    labels, path
+        As for `checked_coverage`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_labels, 3), mm; NaN for a label that is absent from the atlas.
+
+    Raises
+    ------
+    BadDataError
+        Where a column is missing, or a cell is neither a number nor n/a.
+    """
+    lacking = [column for column in CENTROIDS if column not in labels]
+    if lacking:
+        raise BadDataError(
+            f"{path}: no column {' or '.join(lacking)}; run the participant level again"
+        )
+    points = np.full((len(labels), len(CENTROIDS)), np.nan)
+    for axis, column in enumerate(CENTROIDS):
+        text = labels[column]
+        values = pd.to_numeric(text, errors="coerce").to_numpy(float)
+        wrong = ~np.isfinite(values) & (text != "n/a").to_numpy()
+        if wrong.any():
+            raise BadDataError(
+                f"{path}: {column} {text.iloc[wrong.argmax()]!r} of label "
+                f"{labels['name'].iloc[wrong.argmax()]}, a number in mm or n/a is expected; "
+                "run the participant level again"
+            )
+        points[:, axis] = values
+    return points
 
 
 def layout_of(labels: pd.DataFrame) -> Layout:

@@ -17,8 +17,9 @@ import numpy as np
 
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.files import whole_file
+from bids_labelx.group.averaging import Averaging
 from bids_labelx.group.mean_matrices import SubjectMatrix, edges_name, relationship
-from bids_labelx.group.rows import Row, RowKey, mean_fd
+from bids_labelx.group.rows import Row, RowKey, mean_motion
 
 # Rows of what is one value per participant, in one piece of the file.
 _ROWS = 1024
@@ -32,6 +33,7 @@ def edges_file(
     names: Sequence[str],
     rows: Mapping[RowKey, Row],
     n_participants: int,
+    averaging: Averaging | None = None,
 ) -> Iterator[Callable[[SubjectMatrix], None]]:
     """Write the edges of one combination, a participant at a time; what is yielded adds one.
 
@@ -45,13 +47,15 @@ def edges_file(
     output
         The output dataset.
     combination
-        What the matrices have in common; see `mean_matrices.combination_of`.
+        What the matrices have in common; see `averaging.combination_of`.
     names
         Of the regions.
     rows
         Those of the quality table.
     n_participants
         How many will be added at most.
+    averaging
+        How the runs of a participant are averaged, which the file says.
 
     Raises
     ------
@@ -72,6 +76,8 @@ def edges_file(
                 _reserve(temporary, len(above[0]), n_participants, encoded.itemsize)
                 file.attrs["Description"] = f"{relationship(combination)}, a row per participant"
                 file.attrs["SourceEntities"] = json.dumps(dict(combination))
+                for key, value in (averaging or Averaging()).sidecar().items():
+                    file.attrs[key] = value if isinstance(value, str) else json.dumps(value)
                 for name, regions in zip(("region_1", "region_2"), above, strict=True):
                     file.create_dataset(name, data=encoded[regions], compression="gzip")
                 _grows(file, "z", np.float32, (len(above[0]),))
@@ -87,7 +93,7 @@ def edges_file(
                     own = [rows[one.row] for one in subject.files]
                     minutes = [row["minutes_kept"] for row in own]
                     known = None not in minutes
-                    fd = mean_fd(own)
+                    fd = mean_motion(own, "fd")
                     for name, value in (
                         ("z", subject.z[above]),
                         ("participant_id", f"sub-{subject.participant}"),

@@ -53,7 +53,7 @@ class Evidence:
     Attributes
     ----------
     entities
-        Of the combination; see `mean_matrices.combination_of`.
+        Of the combination; see `averaging.combination_of`.
     row
         Its row in ``group_…_qcfc.tsv``.
     edges

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, groupby
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bids_labelx.errors import BadDataError, Failure
+from bids_labelx.group.averaging import Averaging
 from bids_labelx.group.moments import Moments
-from bids_labelx.group.rows import MatrixFile
-from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z
+from bids_labelx.group.rows import MOTION, MatrixFile
+from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z, perfect_correlations
 from bids_labelx.names import build_name, camel
-
-# What matrices of one mean have in common; they may differ in all other entities.
-_COMMON = (
-    *("task", "cohort", "space", "atlas", "seg", "scale", "res", "den"),
-    *("stat", "meas", "desc"),
-)
 
 # Fisher's z is for correlations: there is none of a covariance or a precision.
 AVERAGED = {
@@ -32,6 +27,14 @@ AVERAGED = {
 
 # As far as text and rounding may take a correlation beyond 1, or from its mirror image.
 _TOLERANCE = 1e-6
+
+# Pairs of regions that a sidecar names.
+_MOST_PAIRS = 20
+
+_PERFECT = (
+    "a correlation of 1 or -1 (|r| >= 1 - 1e-6), as identical or duplicated regions have, has no "
+    "finite Fisher z: it is n/a in its run, and enters no mean"
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ class MeanMatrix:
         The number of participants behind each edge; the same shape, whole numbers.
     runs, participants
         How many there are, whichever regions they lack.
+    perfect
+        The number of runs in which an edge has a correlation of 1 or -1, and so no z; the same
+        shape. See `measures.connectivity.perfect_correlations`.
+    averaging
+        How the runs of a participant were averaged.
     """
 
     mean: np.ndarray
@@ -77,11 +85,8 @@ class MeanMatrix:
     n: np.ndarray
     runs: int
     participants: int
-
-
-def combination_of(entities: Mapping[str, str]) -> dict[str, str]:
-    """Of a matrix' entities those that tell which mean it goes into."""
-    return {key: entities[key] for key in _COMMON if key in entities}
+    perfect: np.ndarray
+    averaging: Averaging = field(default_factory=Averaging)
 
 
 def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
@@ -93,7 +98,7 @@ def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
     Parameters
     ----------
     combination
-        See `combination_of`.
+        See `averaging.combination_of`.
     statistic
         ``mean``, ``std``, ``n`` or ``qcfc``.
     """
@@ -124,6 +129,7 @@ def mean_matrix(
     files: Sequence[MatrixFile],
     names: Sequence[str],
     watchers: Sequence[Callable[[SubjectMatrix], None]] = (),
+    averaging: Averaging | None = None,
 ) -> tuple[MeanMatrix | None, list[tuple[MatrixFile, Failure]]]:
     """The mean and spread over participants, and the matrices that are broken.
 
@@ -141,6 +147,8 @@ def mean_matrix(
         The regions that all of them have to have.
     watchers
         Called with each participant's average, in order: what else is made of one reading.
+    averaging
+        How the runs of a participant are averaged; by default equally.
 
     Returns
     -------
@@ -150,9 +158,12 @@ def mean_matrix(
         With what is wrong with each.
     """
     broken: list[tuple[MatrixFile, Failure]] = []
+    averaging = averaging or Averaging()
     moments = Moments(len(names))
+    perfect = np.zeros((len(names), len(names)), dtype=np.int64)
     runs = participants = 0
-    for subject in _subjects(output, files, names, broken):
+    readable = _readable(output, files, names, broken)
+    for subject in _subjects(readable, averaging, perfect):
         moments.add(subject.z)
         for watch in watchers:
             watch(subject)
@@ -160,41 +171,47 @@ def mean_matrix(
         participants += 1
     if not participants:
         return None, broken
-    return MeanMatrix(moments.mean, moments.std, moments.n, runs, participants), broken
+    mean = MeanMatrix(moments.mean, moments.std, moments.n, runs, participants, perfect, averaging)
+    return mean, broken
 
 
 def _subjects(
-    output: Path,
-    files: Sequence[MatrixFile],
-    names: Sequence[str],
-    broken: list[tuple[MatrixFile, Failure]],
+    readable: Iterable[tuple[MatrixFile, np.ndarray]], averaging: Averaging, perfect: np.ndarray
 ) -> Iterator[SubjectMatrix]:
-    """The participants' averages; a participant without a matrix that can be read has none."""
-    for participant, own in groupby(files, key=lambda file: file.participant):
+    """The participants' averages; what is perfect is counted in `perfect`."""
+    for participant, own in groupby(readable, key=lambda pair: pair[0].participant):
         used: list[MatrixFile] = []
-        readable = _readable(output, own, names, used, broken)
-        first = next(readable, None)
-        if first is not None:
-            z, _ = mean_fisher_z(chain([first], readable))
-            yield SubjectMatrix(participant, tuple(used), z)
+        z, _ = mean_fisher_z(_weighted(own, averaging, perfect, used))
+        yield SubjectMatrix(participant, tuple(used), z)
+
+
+def _weighted(
+    own: Iterable[tuple[MatrixFile, np.ndarray]],
+    averaging: Averaging,
+    perfect: np.ndarray,
+    used: list[MatrixFile],
+) -> Iterator[tuple[np.ndarray, float]]:
+    """The matrices of a participant with their weights; their files go to `used`."""
+    for file, values in own:
+        used.append(file)
+        perfect += perfect_correlations(values)
+        yield values, averaging.weight(file)
 
 
 def _readable(
     output: Path,
     files: Iterable[MatrixFile],
     names: Sequence[str],
-    used: list[MatrixFile],
     broken: list[tuple[MatrixFile, Failure]],
-) -> Iterator[np.ndarray]:
-    """The matrices that can be read, whose files go to `used`; the others go to `broken`."""
+) -> Iterator[tuple[MatrixFile, np.ndarray]]:
+    """The matrices that can be read; the others go to `broken`."""
     for file in files:
         try:
             values = read_matrix(output / file.path, names)
         except BadDataError as error:
             broken.append((file, Failure.of(error, entities={"sub": file.participant})))
             continue
-        used.append(file)
-        yield values
+        yield file, values
 
 
 def read_matrix(path: Path, names: Sequence[str]) -> np.ndarray:
@@ -279,7 +296,11 @@ def _broken(path: Path, found: str) -> BadDataError:
 
 
 def matrix_sidecar(
-    combination: Mapping[str, str], statistic: str, mean: MeanMatrix
+    combination: Mapping[str, str],
+    statistic: str,
+    mean: MeanMatrix,
+    names: Sequence[str],
+    motion: str = "fd",
 ) -> dict[str, Any]:
     """The JSON beside a group matrix; it names its sources by their common entities.
 
@@ -289,12 +310,17 @@ def matrix_sidecar(
         Those of its name; see `matrix_name`.
     mean
         What it is of.
+    names
+        Of the regions.
+    motion
+        What QC-FC is with: a key of `rows.MOTION`.
     """
+    column, moved = MOTION[motion]
     z = relationship(combination)
     what = {
         "mean": f"{z}, mean over participants",
         "std": f"{z}, standard deviation over participants (n - 1)",
-        "qcfc": f"Pearson correlation over participants of the {z} and mean FD (QC-FC)",
+        "qcfc": f"Pearson correlation over participants of the {z} and {moved} (QC-FC)",
         "n": f"Number of participants behind each edge of the mean {z}",
     }
     return {
@@ -304,7 +330,27 @@ def matrix_sidecar(
         "ValidDiagonal": False,
         "StorageFormat": "Full",
         "RunsOfAParticipant": "averaged first, in Fisher z",
+        **mean.averaging.sidecar(),
         "NumberOfRuns": mean.runs,
         "NumberOfParticipants": mean.participants,
+        **({"MotionMeasure": f"{column} of group_qc.tsv"} if statistic == "qcfc" else {}),
+        "PerfectCorrelations": _PERFECT,
+        "NumberOfPerfectCorrelations": int(np.triu(mean.perfect).sum()),
+        "PairsWithPerfectCorrelations": perfect_pairs(mean.perfect, names)[:_MOST_PAIRS],
         "SourceEntities": dict(combination),
     }
+
+
+def perfect_pairs(perfect: np.ndarray, names: Sequence[str]) -> list[list[str]]:
+    """The two regions of each edge that is perfect in a run, those of most runs first.
+
+    Parameters
+    ----------
+    perfect
+        Of a `MeanMatrix`.
+    names
+        Of the regions.
+    """
+    first, second = np.nonzero(np.triu(perfect))
+    order = np.argsort(-perfect[first, second], kind="stable")
+    return [[names[first[k]], names[second[k]]] for k in order]

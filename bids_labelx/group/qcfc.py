@@ -2,11 +2,14 @@
 
 Ciric et al. (2017, doi:10.1016/j.neuroimage.2017.03.020) and Parkes et al. (2018,
 doi:10.1016/j.neuroimage.2017.12.073): the correlation over participants of each edge with their
-mean framewise displacement, and its dependence on the distance between the two regions.
+motion, and its dependence on the distance between the two regions. Motion is one figure of a run
+that no strategy changes (see `rows.MOTION`): with figures of their own, strategies could not be
+compared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +40,7 @@ class Correlations:
         self._x, self._y, self._xx, self._yy, self._xy = (np.zeros(shape) for _ in range(5))
 
     def add(self, z: np.ndarray, figure: float) -> None:
-        """Add a participant: Fisher z, NaN where there is none, and mean FD in mm."""
+        """Add a participant: Fisher z, NaN where there is none, and motion in mm."""
         known = np.isfinite(z)
         self.n += known
         count = np.maximum(self.n, 1)
@@ -112,36 +115,23 @@ def summarize(r: np.ndarray, n: np.ndarray, distances: np.ndarray) -> QcFc | Non
     return QcFc(float(np.median(np.abs(r[above]))), float((adjusted < _ALPHA).mean()), rho)
 
 
-def centroids(labels: np.ndarray, affine: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Centres of mass of labels in world coordinates; both hemispheres of a label are one.
-
-    Parameters
-    ----------
-    labels
-        Whole numbers, shape (x, y, z).
-    affine
-        From voxels to mm, shape (4, 4).
-    ids
-        Shape (n_regions,).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_regions, 3), mm; NaN for a label without a voxel.
-    """
-    found = np.full((len(ids), 3), np.nan)
-    places = np.argwhere(labels != 0)
-    values = labels[tuple(places.T)]
-    present, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    sums = np.stack([np.bincount(inverse, places[:, axis]) for axis in range(3)], axis=1)
-    where = {int(label): row for row, label in enumerate(present)}
-    for i, label in enumerate(ids):
-        if int(label) in where:
-            row = where[int(label)]
-            found[i] = affine[:3, :3] @ (sums[row] / counts[row]) + affine[:3, 3]
-    return found
-
-
 def distances_between(points: np.ndarray) -> np.ndarray:
     """Euclidean distances between points (n, 3), shape (n, n), in their unit."""
     return np.asarray(np.linalg.norm(points[:, None] - points[None], axis=-1))
+
+
+def mean_points(sets: Iterable[np.ndarray]) -> np.ndarray:
+    """The mean of sets of points (n, 3), by point; of equal sets it is exactly these.
+
+    A point that is NaN in a set does not count there; the mean is NaN where it is in all of them.
+    """
+    mean: np.ndarray | None = None
+    for points in sets:
+        if mean is None:
+            mean, count = np.zeros_like(points), np.zeros_like(points)
+        known = np.isfinite(points)
+        count += known
+        update_mean(mean, np.where(known, points, mean), np.maximum(count, 1))
+    if mean is None:
+        raise ValueError("there is no set of points")
+    return np.where(count > 0, mean, np.nan)

@@ -11,10 +11,27 @@ Row = dict[str, Any]
 # What tells rows of the quality table apart, as text; the participant comes first.
 RowKey = tuple[str, ...]
 
+# Choices of --qcfc-motion: the column of the quality table, and its name in words.
+MOTION = {"fd": ("mean_fd", "mean FD"), "rmsd": ("mean_rmsd", "mean RMSD")}
 
-def mean_fd(runs: Sequence[Row]) -> float | None:
-    """Mean framewise displacement of a participant, in mm: mean over the runs that have one."""
-    known = [row["mean_fd"] for row in runs if row["mean_fd"] is not None]
+
+def motion_words(column: str) -> str:
+    """A column of the quality table that is among `MOTION`, in words."""
+    return dict(MOTION.values())[column]
+
+
+def mean_motion(runs: Sequence[Row], motion: str) -> float | None:
+    """Motion of a participant in mm: the mean over the runs that have a figure.
+
+    Parameters
+    ----------
+    runs
+        Rows of the quality table.
+    motion
+        A key of `MOTION`.
+    """
+    column, _ = MOTION[motion]
+    known = [row[column] for row in runs if row[column] is not None]
     return sum(known) / len(known) if known else None
 
 

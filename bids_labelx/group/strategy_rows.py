@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
-from bids_labelx.group.rows import Row, RowKey, mean_fd
+from bids_labelx.group.rows import MOTION, Row, RowKey, mean_motion
 from bids_labelx.measures.quality import NETWORKLESS
-from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.results import RESULT_ENTITIES
 
 
 class StrategySums:
@@ -25,35 +22,29 @@ class StrategySums:
         Those of the quality table.
     n_regions
         Of each matrix.
+    motion
+        What QC-FC is with: a key of `rows.MOTION`.
     """
 
-    def __init__(self, rows: Mapping[RowKey, Row], n_regions: int) -> None:
+    def __init__(self, rows: Mapping[RowKey, Row], n_regions: int, motion: str = "fd") -> None:
         self.correlations = Correlations(n_regions)
         self.participants = 0
         self._rows = rows
+        self._motion = motion
         self._lost: list[int] = []
         self._volumes = 0
-        self._first: Path | None = None
         self._strategy: str | None = None
 
     def add(self, subject: SubjectMatrix) -> None:
-        """Add a participant; one without a mean FD counts for the degrees of freedom alone."""
+        """Add a participant; one of unknown motion counts for the degrees of freedom alone."""
         rows = [self._rows[file.row] for file in subject.files]
         self._lost += [row["volumes"] - row["degrees_of_freedom"] for row in rows]
         self._volumes += sum(row["volumes"] for row in rows)
-        self._first = self._first or subject.files[0].path
         self._strategy = rows[0]["strategy"]
-        fd = mean_fd(rows)
-        if fd is not None:
+        moved = mean_motion(rows, self._motion)
+        if moved is not None:
             self.participants += 1
-            self.correlations.add(subject.z, fd)
-
-    def label_image(self) -> Path:
-        """The label image of the first run that was added, within the output dataset."""
-        assert self._first is not None
-        entities = parse_name(self._first).entities
-        kept = {k: v for k, v in entities.items() if k not in RESULT_ENTITIES}
-        return self._first.with_name(build_name(kept, "dseg", ".nii.gz"))
+            self.correlations.add(subject.z, moved)
 
     def evidence(
         self,
@@ -97,11 +88,15 @@ class StrategySums:
             **{key: value for key, value in entities.items() if key != "atlas"},
             "strategy": self._strategy,
             "participants": self.participants,
+            "motion": MOTION[self._motion][0],
             "median_abs_qcfc": found and found.median_abs,
             "share_significant": found and found.share_significant,
             "distance_dependence": found and found.distance_dependence,
             "mean_dof_lost": sum(self._lost) / len(self._lost),
             "modularity": None if networks is None else modularity(mean.mean, networks),
+            "signed_modularity": (
+                None if networks is None else signed_modularity(mean.mean, networks)
+            ),
         }
 
 
@@ -109,7 +104,9 @@ def modularity(mean: np.ndarray, networks: Sequence[str]) -> float | None:
     """Modularity of the positive edges, with the networks of the table as communities.
 
     ``Q = sum_ij (A_ij - k_i k_j / 2m) [same network] / 2m`` with ``k_i = sum_j A_ij`` and
-    ``2m = sum_i k_i`` (Newman, 2004, doi:10.1103/PhysRevE.70.056131).
+    ``2m = sum_i k_i`` (Newman, 2004, doi:10.1103/PhysRevE.70.056131). What shifts all correlations
+    down, as regression of the global signal does, takes weak edges between networks out of it: it
+    rises though networks are no better separated.
 
     Parameters
     ----------
@@ -123,12 +120,51 @@ def modularity(mean: np.ndarray, networks: Sequence[str]) -> float | None:
     float or None
         None where no edge is left.
     """
+    weights, same = _within_networks(mean, networks)
+    positive = np.maximum(weights, 0)
+    total = positive.sum()
+    return None if total == 0 else _excess(positive, same) / float(total)
+
+
+def signed_modularity(mean: np.ndarray, networks: Sequence[str]) -> float | None:
+    """Modularity of positive and negative edges, with the networks of the table as communities.
+
+    ``Q* = sum_ij (w+_ij - e+_ij) [same] / v+ - sum_ij (w-_ij - e-_ij) [same] / (v+ + v-)`` with
+    ``w+`` and ``w-`` the sizes of positive and negative edges, ``s_i = sum_j w_ij``, ``v = sum_i
+    s_i`` and ``e_ij = s_i s_j / v`` of either (Rubinov & Sporns, 2011,
+    doi:10.1016/j.neuroimage.2011.03.069): negative edges count by their share of the
+    weight. What shifts all correlations down raises it as well: negative edges between networks
+    count as separation.
+
+    Parameters
+    ----------
+    mean, networks
+        As for `modularity`; edges below 0 are negative.
+
+    Returns
+    -------
+    float or None
+        None where no positive edge is left.
+    """
+    weights, same = _within_networks(mean, networks)
+    positive, negative = np.maximum(weights, 0), np.maximum(-weights, 0)
+    v_positive, v_negative = float(positive.sum()), float(negative.sum())
+    if v_positive == 0:
+        return None
+    unlike = _excess(negative, same) / (v_positive + v_negative)
+    return _excess(positive, same) / v_positive - unlike
+
+
+def _within_networks(mean: np.ndarray, networks: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the regions that have a network, 0 for NaN, and which are within one."""
     named = np.array([network not in NETWORKLESS for network in networks])
     communities = np.array(networks)[named]
-    weights = np.maximum(np.nan_to_num(mean[np.ix_(named, named)]), 0)
-    total = weights.sum()
-    if total == 0:
-        return None
-    degree = weights.sum(axis=1)
-    same = communities[:, None] == communities[None]
-    return float(((weights - np.outer(degree, degree) / total) * same).sum() / total)
+    return np.nan_to_num(mean[np.ix_(named, named)]), communities[:, None] == communities[None]
+
+
+def _excess(weights: np.ndarray, same: np.ndarray) -> float:
+    """Weight within networks beyond what the strengths of the regions make expected."""
+    strength = weights.sum(axis=1)
+    total = strength.sum()
+    expected = np.outer(strength, strength) / total if total else 0.0
+    return float(((weights - expected) * same).sum())

@@ -13,6 +13,7 @@ from bids_labelx.files import write_json, write_tsv
 from bids_labelx.group.coverage_sums import CoverageSums, coverage_name
 from bids_labelx.group.mean_matrices import MeanMatrix, matrix_name, matrix_sidecar
 from bids_labelx.group.rows import Row
+from bids_labelx.names import sort_entities
 
 _MADE = (
     "group_atlas-*_coverage.tsv",
@@ -46,8 +47,11 @@ def write_mean_matrix(
     names: Sequence[str],
     mean: MeanMatrix,
     qcfc: np.ndarray,
+    motion: str = "fd",
 ) -> list[Path]:
     """Write mean, standard deviation, number of participants and QC-FC, each with its JSON.
+
+    `motion` is what QC-FC is with, a key of `rows.MOTION`.
 
     Returns
     -------
@@ -58,7 +62,8 @@ def write_mean_matrix(
     tables = {"mean": mean.mean, "std": mean.std, "n": mean.n, "qcfc": qcfc}
     for statistic, values in tables.items():
         path = output / f"{matrix_name(combination, statistic)}.tsv"
-        write_json(path.with_suffix(".json"), matrix_sidecar(combination, statistic, mean))
+        sidecar = matrix_sidecar(combination, statistic, mean, names, motion)
+        write_json(path.with_suffix(".json"), sidecar)
         write_tsv(path, _table(values, names), index=True)
         written.append(path.relative_to(output))
     return written
@@ -66,11 +71,15 @@ def write_mean_matrix(
 
 def write_strategies(output: Path, rows: Iterable[tuple[Mapping[str, str], Row]]) -> list[Path]:
     """Write a table per atlas, a row per combination; the paths are within the output dataset."""
-    by_name: dict[str, list[Row]] = defaultdict(list)
+    by_name: dict[str, list[tuple[Mapping[str, str], Row]]] = defaultdict(list)
     for entities, row in rows:
-        by_name[coverage_name(entities).replace("_coverage.", "_qcfc.")].append(row)
+        by_name[coverage_name(entities).replace("_coverage.", "_qcfc.")].append((entities, row))
     for name, own in by_name.items():
-        write_tsv(output / name, pd.DataFrame(own))
+        table = pd.DataFrame([row for _, row in own])
+        # Those that the first row lacks would come last.
+        keys = sort_entities({key: "" for entities, _ in own for key in entities})
+        first = [key for key in keys if key in table]
+        write_tsv(output / name, table[[*first, *table.columns.drop(first)]])
     return [Path(name) for name in by_name]
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 _EPS = float(np.finfo(np.float64).eps)
-_BELOW_ONE = float(np.nextafter(1.0, 0.0))
+# What a table's digits leave of a correlation of 1: nearer to it, z would be their rounding error.
+PERFECT = 1 - 1e-6
 
 
 def correlation(signals: np.ndarray) -> np.ndarray:
@@ -197,8 +198,8 @@ def fisher_z(matrix: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        The same shape, its diagonal NaN. Elsewhere 1 counts as the largest number below it,
-        1 - 2^-53, whose z is 18.7, and -1 as its negative; no other value is changed.
+        The same shape; NaN on the diagonal, and where a correlation is perfect, see
+        `perfect_correlations`: its z is infinite, and no mean is left of others with it.
 
     Raises
     ------
@@ -211,16 +212,40 @@ def fisher_z(matrix: np.ndarray) -> np.ndarray:
     np.fill_diagonal(values, np.nan)
     if (np.abs(values) > 1 + 1e-6).any():
         raise ValueError(f"correlations are expected, there is one of {np.nanmax(np.abs(values))}")
-    return np.arctanh(np.clip(values, -_BELOW_ONE, _BELOW_ONE))
+    values[perfect_correlations(values)] = np.nan
+    return np.arctanh(values)
 
 
-def mean_fisher_z(matrices: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over matrices of Fisher's z, edge by edge, over those that have a value; none is kept.
+def perfect_correlations(matrix: np.ndarray) -> np.ndarray:
+    """Which edges have a correlation of 1 or -1, as identical or duplicated regions have.
 
     Parameters
     ----------
-    matrices
-        Correlations, each of one shape (n_regions, n_regions); see `fisher_z`.
+    matrix
+        Correlations, shape (n_regions, n_regions); NaN where there is none.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool, the same shape: ``|r| >= 1 - 1e-6``; False on the diagonal.
+    """
+    found = np.abs(matrix) >= PERFECT
+    np.fill_diagonal(found, False)
+    return found
+
+
+def mean_fisher_z(
+    weighted: Iterable[tuple[np.ndarray, float]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over matrices of Fisher's z, edge by edge, over those that have a value; none is kept.
+
+    ``sum_k w_k z_k / sum_k w_k`` over the matrices k in which the edge has a value.
+
+    Parameters
+    ----------
+    weighted
+        Correlations, each of one shape (n_regions, n_regions), see `fisher_z`; and their weights,
+        above 0.
 
     Returns
     -------
@@ -234,19 +259,20 @@ def mean_fisher_z(matrices: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarra
     ValueError
         Where there are no matrices, their shapes differ, or one is refused by `fisher_z`.
     """
-    total = n = np.empty(0)
-    for i, matrix in enumerate(matrices):
+    total = weights = n = np.empty(0)
+    for i, (matrix, weight) in enumerate(weighted):
         z = fisher_z(matrix)
         if i == 0:
-            total, n = np.zeros(z.shape), np.zeros(z.shape, dtype=np.int64)
+            total, weights, n = np.zeros(z.shape), np.zeros(z.shape), np.zeros(z.shape, np.int64)
         elif z.shape != total.shape:
             raise ValueError(f"matrices of different shapes: {total.shape} and {z.shape}")
         known = np.isfinite(z)
-        total[known] += z[known]
+        total[known] += weight * z[known]
+        weights[known] += weight
         n += known
     if total.ndim != 2:
         raise ValueError("no matrices to average")
-    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0), n
+    return np.divide(total, weights, out=np.full(total.shape, np.nan), where=n > 0), n
 
 
 def _deviations(

@@ -26,27 +26,39 @@ def coverage_table(
     Parameters
     ----------
     table
-        One row per label, with ``voxels_atlas`` (in the atlas as stored) and ``voxels_grid`` (on
-        the run's grid).
+        One row per label, with ``voxels_atlas`` (in the atlas as stored), ``voxels_in_view``
+        (those of them whose centre is inside the run's grid) and ``voxels_grid`` (on that grid).
     voxels_in_mask, voxels_covered
         Voxels inside the brain mask, and those of them with a usable series. Shape (n_labels,).
     min_coverage
-        A label with a smaller share of its voxels on the grid covered is missing.
+        A label with a smaller coverage is missing.
 
     Returns
     -------
     pandas.DataFrame
-        The same rows with ``voxels_covered``, ``coverage`` (NaN for a label without voxels on the
-        grid) and ``status``: ``ok``, ``absent-from-image``, ``lost-in-resampling``,
-        ``outside-mask`` or ``low-coverage``. Every status but ``ok`` means a missing label.
+        The same rows with ``voxels_covered``, ``coverage`` and ``status``: ``ok``,
+        ``absent-from-image``, ``lost-in-resampling``, ``outside-mask`` or ``low-coverage``. Every
+        status but ``ok`` means a missing label.
+
+    Notes
+    -----
+    Coverage is the share of the label's volume in the atlas that has data: the share that is in
+    view, counted in voxels of the atlas, times the share of that which is covered, counted in
+    voxels of the run. It is 0 for a label without a voxel on the grid, and NaN for one that is
+    absent from the image. Both shares are of one grid each, so that a label that gains or loses
+    voxels by resampling, and is covered wholly, has a coverage of 1.
     """
-    on_grid = table["voxels_grid"].to_numpy()
+    in_atlas, on_grid = (table[name].to_numpy() for name in ("voxels_atlas", "voxels_grid"))
+    # One division, so that a half is a half.
     coverage = np.divide(
-        voxels_covered, on_grid, out=np.full(len(table), np.nan), where=on_grid > 0
+        table["voxels_in_view"].to_numpy() * voxels_covered,
+        in_atlas * np.maximum(on_grid, 1),
+        out=np.full(len(table), np.nan),
+        where=in_atlas > 0,
     )
     status = np.select(
         [
-            table["voxels_atlas"].to_numpy() == 0,
+            in_atlas == 0,
             on_grid == 0,
             voxels_in_mask == 0,
             (voxels_covered == 0) | (coverage < min_coverage),
@@ -63,18 +75,34 @@ FD_THRESHOLD = 0.5  # mm, as of Power et al. (2012, doi:10.1016/j.neuroimage.201
 def motion_summary(
     confounds: pd.DataFrame | None, fd_threshold: float = FD_THRESHOLD
 ) -> dict[str, float | None]:
-    """Mean and maximum framewise displacement (mm) and mean standardised DVARS of a run.
+    """How much the head moved in a run: the figures of its sidecars.
 
-    Also the share of volumes with a framewise displacement above `fd_threshold`, and that.
-    Over all volumes that have a value (the first has none); None where the table lacks the column.
+    Over all volumes that have a value (the first has none), censored ones included; None where
+    the table lacks the column.
+
+    Parameters
+    ----------
+    confounds
+        A row per volume: ``framewise_displacement`` (mm; Power et al., 2012), which no motion
+        filter has changed, ``framewise_displacement_filtered`` where a strategy filters motion
+        parameters, ``rmsd`` (mm; Jenkinson et al., 2002) and ``std_dvars``.
+    fd_threshold
+        In mm; the shares are of the volumes above it.
     """
     fd = _numbers(confounds, "framewise_displacement")
+    filtered = _numbers(confounds, "framewise_displacement_filtered")
+    rmsd = _numbers(confounds, "rmsd")
     dvars = _numbers(confounds, "std_dvars")
     return {
         "MeanFramewiseDisplacement": float(fd.mean()) if fd.size else None,
         "MaxFramewiseDisplacement": float(fd.max()) if fd.size else None,
         "FramewiseDisplacementThreshold": fd_threshold if fd.size else None,
         "ShareFramewiseDisplacementAbove": float((fd > fd_threshold).mean()) if fd.size else None,
+        "MeanFilteredFramewiseDisplacement": float(filtered.mean()) if filtered.size else None,
+        "ShareFilteredFramewiseDisplacementAbove": (
+            float((filtered > fd_threshold).mean()) if filtered.size else None
+        ),
+        "MeanRMSDisplacement": float(rmsd.mean()) if rmsd.size else None,
         "MeanStdDVARS": float(dvars.mean()) if dvars.size else None,
     }
 
@@ -154,7 +182,7 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
     """
     kept, t_r = sidecar["NumberOfVolumesKept"], sidecar.get("RepetitionTime")
     known = t_r is not None
-    # A label without a voxel on the grid has no coverage in the table, and none in truth.
+    # A label that is absent from the image has no coverage in the table.
     coverage = pd.to_numeric(labels["coverage"], errors="coerce").fillna(0)
     return {
         "volumes": sidecar["NumberOfVolumes"],
@@ -164,8 +192,12 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
         "max_fd": sidecar.get("MaxFramewiseDisplacement"),
         "fd_threshold": sidecar.get("FramewiseDisplacementThreshold"),
         "share_fd_above": sidecar.get("ShareFramewiseDisplacementAbove"),
+        "mean_filtered_fd": sidecar.get("MeanFilteredFramewiseDisplacement"),
+        "share_filtered_fd_above": sidecar.get("ShareFilteredFramewiseDisplacementAbove"),
+        "mean_rmsd": sidecar.get("MeanRMSDisplacement"),
         "mean_std_dvars": sidecar.get("MeanStdDVARS"),
         "degrees_of_freedom": sidecar["DegreesOfFreedom"],
+        "effective_degrees_of_freedom": sidecar.get("EffectiveDegreesOfFreedom"),
         "labels": len(labels),
         "labels_lost": int((labels["status"] != OK).sum()),
         "min_coverage": float(coverage.min()),

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bids_labelx._version import __version__
@@ -62,22 +63,32 @@ def timeseries_sidecar(
         "nan": "one row per volume, n/a where it was censored",
         "interpolate": "one row per volume, interpolated where it was censored",
     }
-    done = strategy.clean
+    done = strategy.cleaning
+    # Rows that are left out within a run have no sampling frequency.
+    gaps = np.diff(np.flatnonzero(applied.kept)).max(initial=1) > 1
+    regular = settings.censor_output != "drop" or not gaps
+    standardize = done.get("standardize") or "none"
     return {
         "Description": f"{statistic} of the voxels of each label, {rows[settings.censor_output]}",
-        "SamplingFrequency": 1 / t_r if t_r else None,
+        "SamplingFrequency": (1 / t_r if t_r else None) if regular else "n/a",
         "RepetitionTime": t_r,
+        "Units": _units(settings, strategy),
+        "MeanKept": not applied.mean_removed,
         "Statistic": statistic,
         "Atlas": atlas,
         "Sources": list(sources),
         "DenoisingStrategy": strategy.name,
         "DenoisingDescription": strategy.description,
+        "DenoisingSource": strategy.source or None,
+        "Steps": _steps(settings, strategy, applied, statistic),
+        "Warnings": list(applied.warnings),
         "ConfoundRegressors": list(applied.columns),
         **({"ConfoundEntries": dict(applied.by_entry)} if applied.by_entry else {}),
         "SampleMask": applied.kept.tolist(),
         "NumberOfVolumes": len(applied.kept),
         "NumberOfVolumesKept": applied.n_kept,
         "DegreesOfFreedom": applied.degrees_of_freedom,
+        "EffectiveDegreesOfFreedom": applied.effective_degrees_of_freedom,
         **applied.motion,
         "MeanTemporalSNR": temporal_snr,
         "FramewiseDisplacementSource": applied.fd_source,
@@ -88,21 +99,62 @@ def timeseries_sidecar(
         "Detrend": done.get("detrend", False),
         "Filter": done.get("filter") or "none",
         "FilterOptions": dict(done.get("butterworth", {})),
-        "LowPass": done.get("low_pass"),
-        "HighPass": done.get("high_pass"),
-        "Standardize": done.get("standardize") or "none",
-        "StandardizeConfounds": True,
+        "Interpolation": done.get("interpolation"),
+        "LowPass": applied.low_pass,
+        "HighPass": applied.high_pass,
+        "Standardize": standardize,
+        "StandardizeConfounds": done.get("standardize_confounds", True),
         "MinCoverage": settings.min_coverage,
         **({"Resolution": resolution} if resolution else {}),
         "SoftwareVersions": software_versions(),
     }
 
 
+def _units(settings: Settings, strategy: Strategy) -> str:
+    """What the numbers of a series are in; a BOLD signal has no unit of its own."""
+    standardize = strategy.clean.get("standardize")
+    if standardize == "psc":
+        return "percent"
+    if standardize or (settings.standardize_voxels and strategy.name != "none"):
+        return "z"
+    return "arbitrary"
+
+
+def _steps(
+    settings: Settings, strategy: Strategy, applied: AppliedStrategy, statistic: str
+) -> list[str]:
+    """All that was done to the run, in order."""
+    smoothed = settings.smoothing_fwhm
+    start = [f"volumes smoothed to {smoothed:g} mm FWHM"] if smoothed else []
+    reduced = [f"voxels of each region reduced to their {statistic.replace('_', ' ')}"]
+    cleaned = list(applied.steps)
+    if settings.clean_level == "voxel" and cleaned:
+        if settings.standardize_voxels:
+            cleaned.append("voxels z-scored (n - 1)")
+        steps = [*start, *cleaned, *reduced]
+    else:
+        steps = [*start, *reduced, *cleaned]
+    words = {
+        "psc": "converted to percent of the mean",
+        "zscore_sample": "z-scored (n - 1)",
+        "zscore": "z-scored (n)",
+    }
+    standardize = strategy.clean.get("standardize")
+    return [*steps, words[standardize]] if standardize in words else steps
+
+
 def relmat_sidecar(
     measure: str, series: Mapping[str, Any], *, sources: Sequence[str]
 ) -> dict[str, Any]:
     """For a matrix. `series` is the sidecar of the time series behind it."""
-    kept = ("Statistic", "Atlas", "DenoisingStrategy", "NumberOfVolumesKept", "DegreesOfFreedom")
+    kept = (
+        "Statistic",
+        "Atlas",
+        "DenoisingStrategy",
+        "NumberOfVolumesKept",
+        "DegreesOfFreedom",
+        "EffectiveDegreesOfFreedom",
+    )
     return {
         "RelationshipMeasure": measure,
         "Weighted": True,

@@ -83,7 +83,10 @@ def _write_concatenated(
     kept = [_kept_rows(one, names) for one in series]
     more: dict[str, Any] = {
         "NumberOfVolumesKept": sum(len(rows) for rows in kept),
-        "DegreesOfFreedom": sum(one.sidecar["DegreesOfFreedom"] for one in series),
+        **{
+            key: sum(one.sidecar[key] for one in series)
+            for key in ("DegreesOfFreedom", "EffectiveDegreesOfFreedom")
+        },
         "NumberOfRuns": len(series),
         "RunOrder": order,
         "MissingRuns": _missing(settings, series),

@@ -166,13 +166,18 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
             write_tsv(output / path, results.denoised.applied[strategy.name].outliers)
 
 
-def too_short(delivery: Delivery, denoised: Denoised) -> list[str]:
-    """Which strategies keep fewer volumes of a run than are asked for, in words."""
-    return [
-        f"{name} keeps {applied.n_kept} volumes: no matrix of {exact_words(delivery.settings, n)}"
+def notes(delivery: Delivery, denoised: Denoised) -> list[str]:
+    """What a user should know of a run that is done: warnings, and matrices that it lacks."""
+    warned = [
+        f"{name}: {text}"
         for name, applied in denoised.applied.items()
+        for text in applied.warnings
+    ]
+    return warned + [
+        f"{name} keeps {one.n_kept} volumes: no matrix of {exact_words(delivery.settings, n)}"
+        for name, one in denoised.applied.items()
         for n in delivery.settings.exact_volumes
-        if n > applied.n_kept
+        if n > one.n_kept
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,17 @@ from bids_labelx.denoise import (
     AppliedStrategy,
     Denoising,
     Strategy,
+    cleaning_steps,
     read_confounds_metadata,
     read_confounds_table,
     select,
 )
+from bids_labelx.denoise.columns import cosine_cutoff
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
 from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
+from bids_labelx.extraction.freedom import effective_degrees_of_freedom
 from bids_labelx.extraction.reduce import Reduction
 from bids_labelx.extraction.space import voxel_grid
 from bids_labelx.extraction.spatial import smooth_volumes
@@ -61,11 +66,12 @@ def denoise_signals(
     """
     n_volumes = len(next(iter(extracted.signals.values())))
     cleaners, applied, failures = _prepare_all(source, strategies, n_volumes, options)
-    signals = {
-        SeriesKey(*key, name): _in_rows(_clean_known(series, cleaner), cleaner, options)
-        for name, cleaner in cleaners.items()
-        for key, series in extracted.signals.items()
-    }
+    signals = {}
+    for name, cleaner in cleaners.items():
+        with _warnings_of(applied, name):
+            for key, series in extracted.signals.items():
+                cleaned = _clean_known(series, cleaner)
+                signals[SeriesKey(*key, name)] = _in_rows(cleaned, cleaner, options)
     return Denoised(applied, failures, signals, _temporal_snr(applied, extracted.signals))
 
 
@@ -109,7 +115,7 @@ def denoise_voxels(
     original: Reduction | None = None
     cleaned: dict[SeriesKey, np.ndarray] = {}
     for name, cleaner in cleaners.items():
-        with errors_naming(source.bold):
+        with errors_naming(source.bold), _warnings_of(applied, name):
             # One strategy after the other into the same file: the folder stays small.
             unit = options.standardize_voxels and name != "none"
             of_voxel = replace(cleaner, standardize="zscore_sample" if unit else None)
@@ -117,13 +123,14 @@ def denoise_voxels(
             reduced = reduce_covered(kept, seen, regions, extraction.statistic)
             if cleaner.standardize and not unit and original is None:
                 original = raw
-        for key, signals in present_signals(reduced.signals, tables).items():
-            if original is not None:
-                signals = cleaner.standardized(signals, original.signals[key.atlas][key.statistic])
-            elif cleaner.standardize:
-                # Z-scored voxels are themselves what standardising starts from.
-                signals = cleaner.standardized(signals, _in_all_volumes(signals, cleaner))
-            cleaned[SeriesKey(*key, name)] = _in_rows(signals, cleaner, options)
+            for key, signals in present_signals(reduced.signals, tables).items():
+                if original is not None:
+                    before_any = original.signals[key.atlas][key.statistic]
+                    signals = cleaner.standardized(signals, before_any)
+                elif cleaner.standardize:
+                    # Z-scored voxels are themselves what standardising starts from.
+                    signals = cleaner.standardized(signals, _in_all_volumes(signals, cleaner))
+                cleaned[SeriesKey(*key, name)] = _in_rows(signals, cleaner, options)
     snr = _temporal_snr(applied, extracted.signals)
     return extracted, Denoised(applied, failures, cleaned, snr)
 
@@ -144,6 +151,7 @@ def _prepare_all(
     applied: dict[str, AppliedStrategy] = {}
     failures: list[Failure] = []
     for strategy in strategies:
+        caught: list[str] = []
         try:
             denoising = select(
                 strategy,
@@ -155,7 +163,8 @@ def _prepare_all(
                 image_desc=source.desc,
             )
             _check_minutes(strategy, denoising, origin, source.t_r, options.min_minutes)
-            cleaner = _prepare(strategy, denoising, origin, source.t_r, options)
+            with _recorded(caught):
+                cleaner, effective = _prepare(strategy, denoising, origin, source.t_r, options)
         except LabelxError as error:
             failures.append(Failure.of(error, strategies=(strategy.name,)))
             continue
@@ -165,15 +174,49 @@ def _prepare_all(
         applied[strategy.name] = AppliedStrategy(
             tuple(denoising.columns),
             denoising.kept,
-            cleaner.degrees_of_freedom,
+            cleaner.degrees_of_freedom - denoising.removed.shape[1],
+            effective,
+            cleaner.cutoffs[0],
+            _high_pass(cleaner, denoising.columns),
+            cleaner.mean_removed or cleaner.standardize is not None,
+            tuple(cleaning_steps(cleaner, denoising)),
             motion_summary(motion, fd_threshold),
             denoising.fd_source,
             _outliers(denoising, motion),
+            tuple(caught),
             denoising.by_entry,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))
     return cleaners, applied, tuple(failures)
+
+
+@contextmanager
+def _recorded(messages: list[str]) -> Iterator[None]:
+    """Add the warnings of the block, each once; those that are not for users go their way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for one in caught:
+        if one.category is not UserWarning:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif str(one.message) not in messages:
+            messages.append(str(one.message))
+
+
+@contextmanager
+def _warnings_of(applied: dict[str, AppliedStrategy], name: str) -> Iterator[None]:
+    """Keep the warnings of the block with what a strategy did."""
+    messages = list(applied[name].warnings)
+    with _recorded(messages):
+        yield
+    applied[name] = replace(applied[name], warnings=tuple(messages))
+
+
+def _high_pass(cleaner: Cleaner, columns: Sequence[str]) -> float | None:
+    """The highest cut-off below which frequencies were removed, in Hz, by whatever did it."""
+    cutoffs = [cleaner.cutoffs[1], cosine_cutoff(columns)]
+    return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
 
 
 def _temporal_snr(
@@ -213,11 +256,10 @@ def _prepare(
     source: str,
     t_r: float | None,
     options: DenoisingOptions,
-) -> Cleaner:
-    """The strategy as it is applied to this run.
+) -> tuple[Cleaner, float]:
+    """The strategy as it is applied to this run, and the effective degrees of freedom it leaves.
 
-    One degree of freedom goes with the mean, so two have to be left: with one, what remains of a
-    signal beside its mean is rounding error, which would correlate like signal.
+    Two have to be left: with one, all signals are multiples of each other.
     """
     try:
         cleaner = prepare_cleaner(
@@ -225,8 +267,9 @@ def _prepare(
             confounds=chosen.regressors if chosen.columns else None,
             sample_mask=chosen.kept,
             t_r=t_r,
+            dummy=int(np.argmin(np.append(chosen.rules["dummy"], False))),
             censored="interpolate" if options.censor_output == "interpolate" else "drop",
-            **strategy.clean,
+            **strategy.cleaning,
         )
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from error
@@ -235,24 +278,31 @@ def _prepare(
             f"--denoise {strategy.name} asks for percent signal change, which voxels that are "
             "z-scored by --standardize-voxels have none of; leave one out"
         )
-    if cleaner.degrees_of_freedom < 2:
+    effective = round(effective_degrees_of_freedom(cleaner, removed=chosen.removed), 3)
+    # Two volumes to which nothing was done are as they are.
+    least = 2 if strategy.cleaning or chosen.columns else 1
+    if effective < least:
         kept = int(chosen.kept.sum())
-        takers = "independent regressors" if cleaner.band_pass is None else "regressors and filter"
+        takers = "regressors" if cleaner.band_pass is None else "regressors and filter"
         raise BadDataError(
-            f"{source}: --denoise {strategy.name} leaves no degree of freedom: {kept} volumes "
-            f"kept, {kept - cleaner.degrees_of_freedom} taken by {takers}, one by the mean"
+            f"{source}: --denoise {strategy.name} leaves no degree of freedom to correlate: of "
+            f"{kept} volumes kept, {takers} leave {effective:.3g} (effective, without the mean), "
+            f"at least {least} are needed; choose a strategy with fewer regressors or without a "
+            "filter for this run"
         )
-    return cleaner
+    return cleaner, effective
 
 
 def _motion(chosen: Denoising, table: pd.DataFrame | None) -> pd.DataFrame:
-    """Framewise displacement and standardised DVARS, a row per volume, as far as they are known.
+    """Framewise displacement, RMSD and standardised DVARS, a row per volume, where known.
 
     What the strategy went by comes before what stands in the table.
     """
     n_volumes = len(chosen.kept)
     own = {
         "framewise_displacement": chosen.framewise_displacement,
+        "framewise_displacement_filtered": chosen.filtered_fd,
+        "rmsd": None,
         "std_dvars": chosen.std_dvars,
     }
     columns: dict[str, Any] = {}

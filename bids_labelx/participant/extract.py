@@ -19,6 +19,7 @@ from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
 from bids_labelx.files import read_tsv
 from bids_labelx.images import read_data
+from bids_labelx.measures.centroids import CENTROIDS, centroids
 from bids_labelx.measures.quality import OK, coverage_table
 from bids_labelx.participant.records import AtlasOnGrid, Extracted, RunSource, SignalKey
 from bids_labelx.settings import ExtractionOptions, LabelOptions
@@ -29,26 +30,37 @@ def resample_atlas(
 ) -> None:
     """Resample an atlas to a grid: all of it, or the labels that are asked for.
 
-    Writes the labels (.nii, not masked), and the label table with ``voxels_atlas`` and
-    ``voxels_grid``.
+    Writes the labels (.nii, not masked), and the label table with ``voxels_atlas``,
+    ``voxels_in_view`` (those whose centre is inside the grid) and ``voxels_grid``, and the
+    centroids of the labels in the atlas as it is stored, which no run's grid or mask changes.
     """
     labels, own_affine, labels_table = read_atlas(
         image, table, background=options.background_label, wanted=options.labels
     )
     own = VolumeGrid.of(labels.shape, own_affine)
-    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     ids = labels_table["index"].to_numpy()
-    present, counts = np.unique(labels, return_counts=True)
-    on_grid = pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy()
+    centres = nib.affines.apply_affine(own_affine, np.argwhere(labels))
+    in_view = _count(labels[labels != 0][grid.contains(centres)], ids)
+    places = dict(zip(CENTROIDS, centroids(labels, own_affine, ids).T, strict=True))
+    labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
     nib.save(nib.Nifti1Image(labels, grid.affine, dtype=np.int64), to.labels)
-    labels_table.assign(voxels_grid=on_grid).to_csv(to.table, sep="\t", index=False)
+    counted = labels_table.assign(voxels_in_view=in_view, voxels_grid=_count(labels, ids))
+    counted.assign(**places).to_csv(to.table, sep="\t", index=False, na_rep="n/a")
+
+
+def _count(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """How often each of the ids occurs among the labels."""
+    present, counts = np.unique(labels, return_counts=True)
+    return pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy(np.int64)
 
 
 def read_grid_table(path: Path) -> pd.DataFrame:
     """A label table as `resample_atlas` wrote it."""
     table = read_tsv(path)
-    for column in ("index", "voxels_atlas", "voxels_grid"):
+    for column in ("index", "voxels_atlas", "voxels_in_view", "voxels_grid"):
         table[column] = table[column].astype(np.int64)
+    for column in CENTROIDS:
+        table[column] = pd.to_numeric(table[column].where(table[column] != "n/a"))
     return table
 
 

@@ -18,9 +18,12 @@ from bids_labelx.participant.matrices import draw_matrix, matrix_path, networks_
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.report.text import region_signals
 
-_SCRUBBED_BY = {
-    "framewise_displacement": ("FD (mm)", "fd_threshold"),
-    "std_dvars": ("std. DVARS", "std_dvars_threshold"),
+# Columns of the outliers table, as a carpet names them.
+_FD, _FILTERED_FD, _DVARS = "FD (mm)", "filtered FD (mm)", "std. DVARS"
+_MOTION = {
+    "framewise_displacement": _FD,
+    "framewise_displacement_filtered": _FILTERED_FD,
+    "std_dvars": _DVARS,
 }
 # Columns that say something of a run, whether a strategy takes them or not.
 _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
@@ -60,7 +63,7 @@ def region_texts(table: pd.DataFrame) -> list[str]:
         if "network" in table and row["network"] not in NETWORKLESS:
             parts.append(row["network"])
         share = row["coverage"]
-        parts.append("no voxel" if pd.isna(share) else f"coverage {share:.2f}")
+        parts.append("not in the image" if pd.isna(share) else f"coverage {share:.2f}")
         if row["status"] != OK:
             parts.append(str(row["status"]))
         texts.append(" · ".join(parts))
@@ -103,12 +106,6 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
     table = results.extracted.tables[i]
     done = [one for what, one in done_strategies(delivery, results) if what == statistic]
     motion = _motion(results, done)
-    scrubs = [one.volumes.get("scrub", {}) for one in done]
-    thresholds = {
-        name: min(scrub[key] for scrub in scrubs if key in scrub)
-        for name, key in _SCRUBBED_BY.values()
-        if any(key in scrub for scrub in scrubs)
-    }
     figure = plot_carpet(
         results.extracted.signals[SignalKey(i, statistic)],
         [
@@ -122,7 +119,7 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
         ],
         networks=networks_of(table),
         motion=motion,
-        thresholds=thresholds,
+        thresholds=_thresholds(done),
     )
     entities = delivery.entities(delivery.planned.atlases[i])
     path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
@@ -134,9 +131,21 @@ def _motion(results: RunResults, strategies: Sequence[Strategy]) -> dict[str, np
     found: dict[str, np.ndarray] = {}
     for strategy in strategies:
         outliers = results.denoised.applied[strategy.name].outliers
-        for column, (name, _) in _SCRUBBED_BY.items():
+        for column, name in _MOTION.items():
             if column in outliers:
                 found.setdefault(name, outliers[column].to_numpy(float))
+    return {name: found[name] for name in _MOTION.values() if name in found}
+
+
+def _thresholds(strategies: Sequence[Strategy]) -> dict[str, float]:
+    """The lowest threshold of the strategies for each of the motion figures."""
+    found: dict[str, float] = {}
+    for strategy in strategies:
+        scrub = strategy.volumes.get("scrub", {})
+        fd = _FILTERED_FD if "motion_filter" in scrub else _FD
+        for name, key in ((fd, "fd_threshold"), (_DVARS, "std_dvars_threshold")):
+            if key in scrub:
+                found[name] = min(scrub[key], found.get(name, scrub[key]))
     return found
 
 

@@ -13,7 +13,7 @@ from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.mean_matrices import AVERAGED, MeanMatrix, matrix_name
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.results import ATLAS_ENTITIES
+from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
 from bids_labelx.report.brain import plot_label_values
 from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure
 from bids_labelx.report.group_figures import (
@@ -31,7 +31,8 @@ from bids_labelx.report.tooltips import save_with_tooltips
 # Columns that identify a run, whatever atlas and strategy.
 RUN = ["participant_id", "session_id", "run"]
 
-_PLACE = ("task", "cohort", "space", "res", "den")
+# What captions tell in words, or of the atlas.
+_TOLD = (*ATLAS_ENTITIES, *RESULT_ENTITIES)
 
 
 def draw_mean_matrix(
@@ -45,7 +46,7 @@ def draw_mean_matrix(
     """Draw the mean matrix of a combination, denoised with `strategy`, into ``figures``."""
     measure = AVERAGED[entities["meas"]].partition(",")[0]
     what = f"{measure} of {region_signals(entities['stat'], strategy)}"
-    place = " ".join(f"{key}-{entities[key]}" for key in _PLACE if key in entities)
+    place = " ".join(_place(entities))
     people = counted(mean.participants, "participant")
     figure = plot_matrix(
         mean.mean,
@@ -247,9 +248,11 @@ def _drawn(evidence: Sequence[Evidence], what: str) -> Iterator[tuple[str, Figur
     yield (
         "cost",
         plot_cost(evidence),
-        f"Bars of strategies, {what}. Mean loss of degrees of freedom: {lost}. Modularity: "
-        + _values(evidence, "modularity"),
-        "Loss of degrees of freedom per run, and modularity with the networks of the label table",
+        f"Bars of strategies, {what}. Mean loss of degrees of freedom: {lost}. Modularity of "
+        f"positive edges: {_values(evidence, 'modularity')}. Signed modularity: "
+        + _values(evidence, "signed_modularity"),
+        "Loss of degrees of freedom per run, and modularity of the mean matrix with the networks "
+        "of the label table, of positive edges alone and of both signs",
     )
 
 
@@ -262,9 +265,13 @@ def _values(evidence: Sequence[Evidence], column: str) -> str:
 
 def where(entities: Mapping[str, str]) -> str:
     """A combination in words, without its atlas and strategy."""
-    shown = [f"{key}-{entities[key]}" for key in _PLACE if key in entities]
     measure = AVERAGED[entities["meas"]].partition(",")[0]
-    return ", ".join([*shown, f"{measure} of {entities['stat']} region signals"])
+    return ", ".join([*_place(entities), f"{measure} of {entities['stat']} region signals"])
+
+
+def _place(entities: Mapping[str, str]) -> list[str]:
+    """The entities of runs, as in file names."""
+    return [f"{key}-{value}" for key, value in entities.items() if key not in _TOLD]
 
 
 def _save(output: Path, figure: Figure, name: str) -> str:

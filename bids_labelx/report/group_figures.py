@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bids_labelx.group.evidence import HISTOGRAM, EdgeSummary, Evidence, chance_median
+from bids_labelx.group.rows import motion_words
 from bids_labelx.report.brain import PALETTE
 from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.report.text import two_decimals
@@ -24,6 +25,10 @@ _ORANGE, _BLUE, _VERMILLION = PALETTE[0], PALETTE[4], PALETTE[5]
 _PALE = "#d9dde1"
 _FEWEST_BARS, _MOST_BARS = 20, 40
 _LONGEST_TITLE = 34
+_MODULARITIES = (
+    ("modularity", "modularity, positive edges"),
+    ("signed_modularity", "signed modularity"),
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,8 @@ def plot_qcfc(evidence: Sequence[Evidence]) -> Figure:
             note = "no QC-FC"
         _name(own, one.row["strategy"], len(evidence), note)
     axes[0].set_ylim(0, 1.05 * highest if highest else 1)
-    figure.supxlabel("QC-FC: r of an edge and mean FD, over participants", fontsize=9)
+    moved = motion_words(evidence[0].row["motion"])
+    figure.supxlabel(f"QC-FC: r of an edge and {moved}, over participants", fontsize=9)
     figure.supylabel("% of edges", fontsize=9)
     _legend(figure, next((own for own in axes if own.patches), axes[0]))
     return figure
@@ -177,15 +183,16 @@ def _draw_distance(axes: Axes, edges: EdgeSummary) -> None:
 
 @default_style()
 def plot_cost(evidence: Sequence[Evidence]) -> Figure:
-    """Draw the loss of degrees of freedom and the modularity of strategies as horizontal bars.
+    """Draw the loss of degrees of freedom and the modularities of strategies as horizontal bars.
 
     The bar of degrees of freedom is the mean over runs, its line spans least to most. Without any
-    modularity there is no panel for it.
+    modularity there are no panels for it.
     """
-    modularity = [one.row["modularity"] for one in evidence]
-    n_panels = 2 if any(value is not None for value in modularity) else 1
+    columns = [([one.row[name] for one in evidence], label) for name, label in _MODULARITIES]
+    shown = [(values, label) for values, label in columns if values.count(None) < len(values)]
+    n_panels = 1 + len(shown)
     figure = Figure(
-        figsize=(1.2 + 4.0 * n_panels, 1.3 + 0.34 * len(evidence)),
+        figsize=(1.2 + (4.0 if n_panels < 3 else 3.1) * n_panels, 1.3 + 0.34 * len(evidence)),
         dpi=DPI,
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),
         facecolor="white",
@@ -211,17 +218,19 @@ def plot_cost(evidence: Sequence[Evidence]) -> Figure:
         places, [_cut(one.row["strategy"]) for one in evidence], fontsize=9, parse_math=False
     )
     axes[0].invert_yaxis()
-    if n_panels == 2:
-        known = np.array([np.nan if value is None else value for value in modularity])
-        axes[1].barh(places, known, height=0.62, color=_BLUE)
-        axes[1].axvline(0, color="black", linewidth=0.6)
+    # On one scale: one beside the other shows what negative edges make of it.
+    every = [value for values, _ in shown for value in values if value is not None]
+    low, high = min([0.0, *every]), max([0.0, *every])
+    room = 0.25 * (high - low) or 1.0
+    for own, (values, label) in zip(axes[1:], shown, strict=True):
+        known = np.array([np.nan if value is None else value for value in values])
+        own.barh(places, known, height=0.62, color=_BLUE)
+        own.axvline(0, color="black", linewidth=0.6)
         for place, value in enumerate(known):
             text = "n/a" if np.isnan(value) else two_decimals(value)
-            _value(axes[1], max(float(np.nan_to_num(value)), 0), place, text)
-        low, high = min(0.0, float(np.nanmin(known))), max(0.0, float(np.nanmax(known)))
-        room = 0.25 * (high - low) or 1.0
-        axes[1].set_xlim(low - (0.1 * room if low else 0), high + room)
-        axes[1].set_xlabel("modularity of the mean matrix", fontsize=9)
+            _value(own, max(float(np.nan_to_num(value)), 0), place, text)
+        own.set_xlim(low - (0.1 * room if low else 0), high + room)
+        own.set_xlabel(label, fontsize=9)
     for own in axes:
         own.tick_params(labelsize=9, length=2, width=0.6)
         own.spines[["top", "right"]].set_visible(False)

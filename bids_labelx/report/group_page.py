@@ -14,6 +14,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
+from bids_labelx.group.rows import motion_words
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
@@ -64,6 +65,12 @@ class GroupContent:
         What the group level found broken or missing.
     absent
         Participants of the input without outputs.
+    averaged
+        What the matrices of a participant are averaged over, in words.
+    run_weights
+        How these are weighted, in words.
+    notes
+        What a user has to know of the means.
     not_averaged
         Measures that have no mean.
     files
@@ -80,6 +87,9 @@ class GroupContent:
     participants: Sequence[tuple[str, str, str]]
     problems: Sequence[Failure]
     absent: Sequence[str]
+    averaged: str
+    run_weights: str
+    notes: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
 
@@ -140,6 +150,8 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
             f"{excluded:,} of {rows}: {by}" if by else "none: no limits are set",
         ),
         ("Failed or broken", f"{failed:,} of {rows}"),
+        ("Averaged within participants over", content.averaged),
+        ("Run weights", content.run_weights),
     ]
     if content.absent:
         facts.append(("Without outputs", ", ".join(f"sub-{one}" for one in content.absent)))
@@ -176,27 +188,33 @@ def _quality(output: Path, content: GroupContent) -> Section:
 
 def _matrices(content: GroupContent) -> Section:
     text = (
-        "Fisher's z of the correlations, averaged over participants edge by edge; the runs of one "
-        "are averaged first. Runs in which a region is missing do not contribute to its edges: "
-        "the files with stat-n have the number of participants of each edge. Excluded runs are in "
-        "no mean. Covariance and precision are not averaged."
+        "Fisher's z of the correlations, averaged over participants edge by edge, each of whom "
+        f"counts equally. The matrices of one are averaged first, over {content.averaged}; their "
+        f"weights: {content.run_weights}. Runs in which a region is missing do not contribute to "
+        "its edges: the files with stat-n have the number of participants of each edge. A "
+        "correlation of ±1 has no finite z and is in no mean, and neither are excluded runs. "
+        "Covariance and precision are not averaged."
     )
     atlases = list(dict.fromkeys(atlas for atlas, _ in content.matrices))
     parts = [
         Part(atlas, figures=tuple(figure for own, figure in content.matrices if own == atlas))
         for atlas in atlases
     ]
-    first = Part(text=(text if parts else "There is no mean matrix.",))
+    first = Part(
+        text=(text if parts else "There is no mean matrix.",), points=tuple(content.notes)
+    )
     return Section("matrices", "Mean matrices", (first, *parts))
 
 
 def _strategies(output: Path, content: GroupContent) -> Section:
+    moved = motion_words(content.evidence[0].row["motion"]) if content.evidence else "motion"
     text = (
         "Motion biases connectivity. QC-FC is the correlation, over participants, of an edge with "
-        "mean FD: a strategy that removes motion artifacts has QC-FC near 0 that does not depend "
-        "on the distance between the regions (Ciric et al., 2017; Parkes et al., 2018), at the "
-        "cost of degrees of freedom. No single measure shows which strategy is best: one that "
-        "also removes signal lowers QC-FC as well."
+        f"{moved}, which is over all volumes and without a motion filter, so that it "
+        "is the same for all strategies. A strategy that removes motion artifacts has QC-FC near "
+        "0 that does not depend on the distance between the regions (Ciric et al., 2017; Parkes "
+        "et al., 2018), at the cost of degrees of freedom. No single measure shows which strategy "
+        "is best: one that also removes signal lowers QC-FC as well."
     )
     groups = groupby(content.evidence, key=lambda one: all_but_strategy(one.entities))
     parts = [_strategies_part(output, entities, list(own)) for entities, own in groups]

@@ -26,6 +26,9 @@ _RUN_COLUMNS = {
     "max_fd": "highest FD (mm)",
     "fd_threshold": "FD threshold (mm)",
     "share_fd_above": "share of volumes with FD above",
+    "mean_filtered_fd": "mean filtered FD (mm)",
+    "share_filtered_fd_above": "share of volumes with filtered FD above",
+    "mean_rmsd": "mean RMSD (mm)",
     "mean_std_dvars": "mean standardised DVARS",
     "degrees_of_freedom": "degrees of freedom",
     "labels": "labels",
@@ -44,7 +47,8 @@ _STRATEGY_COLUMNS = {
     "share_significant": "share significant (FDR)",
     "distance_dependence": "rho with distance",
     "mean_dof_lost": "loss of degrees of freedom",
-    "modularity": "modularity",
+    "modularity": "modularity (positive edges)",
+    "signed_modularity": "signed modularity",
 }
 
 
@@ -78,7 +82,8 @@ def runs_table(quality: pd.DataFrame, pages: Mapping[str, str]) -> tuple[Table, 
     columns = dict(_RUN_COLUMNS)
     thresholds = _column(quality, "fd_threshold").dropna().unique()
     if len(thresholds) == 1:
-        columns["share_fd_above"] = f"share of volumes with FD > {thresholds[0]:g} mm"
+        for column, what in (("share_fd_above", "FD"), ("share_filtered_fd_above", "filtered FD")):
+            columns[column] = f"share of volumes with {what} > {thresholds[0]:g} mm"
         del columns["fd_threshold"]
     caption = f"{counted(total, 'row')} (run × atlas × strategy)"
     if total > MOST_RUNS:

@@ -157,9 +157,18 @@ def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) 
             parts.append(Part(f"{atlas}: {what}", figures=_existing(group[0].output, figures)))
     parts.append(Part("Confounds", figures=confounds))
     kept = tuple(part for part in parts if part.tables or part.figures)
-    return RunSection(
-        title, "failed" if error else "done", error, trace, facts_of(series[0]), kept
-    )
+    facts = (*facts_of(series[0]), *_warnings(series))
+    return RunSection(title, "failed" if error else "done", error, trace, facts, kept)
+
+
+def _warnings(series: Sequence[Series]) -> tuple[tuple[str, str], ...]:
+    """What was warned of while a run was cleaned, a line per strategy and warning."""
+    found = {
+        f"{one.sidecar['DenoisingStrategy']}: {text}"
+        for one in series
+        for text in one.sidecar.get("Warnings", ())
+    }
+    return (("Warnings", "\n".join(sorted(found))),) if found else ()
 
 
 def _existing(output: Path, figures: Sequence[FigureFile]) -> tuple[FigureFile, ...]:
@@ -191,8 +200,8 @@ def _label_figures(one: Series) -> list[FigureFile]:
             report_figure(entities, "coveragemap", ".png").as_posix(),
             f"Slices of the mean BOLD image with each label of {atlas} in the colour of its "
             "coverage",
-            f"Coverage of {atlas}: share of a label's voxels that are inside the mask and have a "
-            "signal",
+            f"Coverage of {atlas}: share of a label's volume in the atlas that is in view, inside "
+            "the mask, and has data",
         ),
         FigureFile(
             report_figure(entities, "coverage", ".svg").as_posix(),

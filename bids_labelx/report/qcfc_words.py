@@ -8,6 +8,7 @@ import pandas as pd
 
 from bids_labelx.group.evidence import chance_median
 from bids_labelx.group.qcfc import FEWEST
+from bids_labelx.group.rows import motion_words
 from bids_labelx.report.text import counted, enumerated, two_decimals
 
 # Values that differ by less are called similar.
@@ -35,9 +36,10 @@ def qcfc_in_words(table: pd.DataFrame) -> list[str]:
         Strategies with different numbers of participants are not compared.
     """
     counts = {name: int(n) for name, n in _known(table, "participants").items()}
+    moved = motion_words(table["motion"].iloc[0])
     medians = _known(table, "median_abs_qcfc")
     comparable = len(set(counts.values())) == 1
-    found = [] if comparable else [_not_comparable(counts)]
+    found = [] if comparable else [_not_comparable(counts, moved)]
     if medians:
         without = [name for name in counts if name not in medians]
         found += [f"There is no QC-FC for {enumerated(without)}."] if without else []
@@ -47,14 +49,15 @@ def qcfc_in_words(table: pd.DataFrame) -> list[str]:
         found += [
             _median(medians, comparable),
             _chance(medians, {name: counts[name] for name in medians}),
-            _significant(table, complete=not without),
+            _significant(table, moved, complete=not without),
             _distance(_known(table, "distance_dependence"), comparable),
         ]
     else:
-        found.append(_no_qcfc(counts))
+        found.append(_no_qcfc(counts, moved))
     found.append(_cost(_known(table, "mean_dof_lost"), _known(table, "volumes")))
-    found.append(_modularity(_known(table, "modularity"), comparable))
-    return found
+    return found + _modularities(
+        _known(table, "modularity"), _known(table, "signed_modularity"), comparable
+    )
 
 
 def _known(table: pd.DataFrame, column: str) -> dict[str, float]:
@@ -66,24 +69,24 @@ def _known(table: pd.DataFrame, column: str) -> dict[str, float]:
     return {str(name): float(value) for name, value in pairs if pd.notna(value)}
 
 
-def _not_comparable(counts: Mapping[str, int]) -> str:
+def _not_comparable(counts: Mapping[str, int], moved: str) -> str:
     return (
-        "The strategies have different numbers of participants with a mean FD "
+        f"The strategies have different numbers of participants with a {moved} "
         f"({enumerated(f'{name} {count}' for name, count in counts.items())}), so they cannot be "
         "compared: differences may come from the participants and not from the strategies."
     )
 
 
-def _no_qcfc(counts: Mapping[str, int]) -> str:
+def _no_qcfc(counts: Mapping[str, int], moved: str) -> str:
     most = max(counts.values(), default=0)
     if most < FEWEST:
         return (
-            f"There is no QC-FC: it needs {FEWEST} participants with a mean FD, and there "
+            f"There is no QC-FC: it needs {FEWEST} participants with a {moved}, and there "
             f"{'is' if most == 1 else 'are'} {most}."
         )
     return (
-        "There is no QC-FC: no edge has a correlation with mean FD over participants, for "
-        "instance because all have the same mean FD."
+        f"There is no QC-FC: no edge has a correlation with {moved} over participants, for "
+        f"instance because all have the same {moved}."
     )
 
 
@@ -119,12 +122,12 @@ def _chance(medians: Mapping[str, float], counts: Mapping[str, int]) -> str:
     )
 
 
-def _significant(table: pd.DataFrame, *, complete: bool) -> str:
+def _significant(table: pd.DataFrame, moved: str, *, complete: bool) -> str:
     shares = _known(table, "share_significant")
     edges = _known(table, "edges")
     if not any(shares.values()):
         return (
-            "No edge is significantly correlated with mean FD after correction for the false "
+            f"No edge is significantly correlated with {moved} after correction for the false "
             f"discovery rate (q < 0.05), for any strategy{'' if complete else ' with QC-FC'}. "
             "With few participants only strong correlations are significant; weaker ones may "
             "exist."
@@ -140,7 +143,7 @@ def _significant(table: pd.DataFrame, *, complete: bool) -> str:
         else:
             texts.append(f"{percent} for {name}")
     return (
-        "Edges significantly correlated with mean FD after correction for the false discovery "
+        f"Edges significantly correlated with {moved} after correction for the false discovery "
         f"rate (q < 0.05): {enumerated(texts)}."
     )
 
@@ -178,10 +181,26 @@ def _cost(lost: Mapping[str, float], volumes: Mapping[str, float]) -> str:
     return f"Mean loss of degrees of freedom per run: {enumerated(texts)}."
 
 
-def _modularity(values: Mapping[str, float], comparable: bool) -> str:
-    if not values:
-        return "There is no modularity: it needs networks in the label table and positive edges."
+def _modularities(
+    positive: Mapping[str, float], signed: Mapping[str, float], comparable: bool
+) -> list[str]:
+    if not positive:
+        return ["There is no modularity: it needs networks in the label table and positive edges."]
     what = "Modularity of the mean matrix, with the networks of the label table,"
+    return [
+        _modularity(f"{what} of positive edges only,", positive, comparable),
+        _modularity(
+            "Signed modularity (Rubinov & Sporns, 2011), which counts negative edges too,",
+            signed,
+            comparable,
+        ),
+        "Both rise where a strategy shifts all correlations down, as regression of the global "
+        "signal does, though networks are no better separated: do not compare strategies with and "
+        "without it by modularity.",
+    ]
+
+
+def _modularity(what: str, values: Mapping[str, float], comparable: bool) -> str:
     if not comparable or len(values) == 1 or _NO_STRATEGY not in values:
         return f"{what} is {_by_strategy(values)}."
     before = values[_NO_STRATEGY]

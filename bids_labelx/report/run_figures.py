@@ -64,7 +64,7 @@ def plot_coverage(
     Parameters
     ----------
     coverage
-        Share of the voxels that are covered, shape (n_labels,); NaN counts as 0.
+        Share of each label's volume that is covered, shape (n_labels,); NaN counts as 0.
     names
         Of the labels; shown where there are up to 40.
     missing
@@ -100,7 +100,7 @@ def plot_coverage(
     axes.axhline(threshold, color="black", linewidth=1, linestyle="--")
     axes.set_xlim(-0.5, count - 0.5)
     axes.set_ylim(0, 1.02)
-    axes.set_ylabel("share of voxels covered")
+    axes.set_ylabel("share of volume covered")
     if named:
         axes.set_xticks(
             range(count),

@@ -92,7 +92,8 @@ def missing_labels_table(one: Series) -> tuple[Table, ...]:
     missing = one.labels[one.labels["status"] != OK]
     if missing.empty:
         return ()
-    columns = ["name", "index", "status", "voxels_grid", "voxels_covered", "coverage"]
+    voxels = ["voxels_atlas", "voxels_in_view", "voxels_grid", "voxels_covered"]
+    columns = ["name", "index", "status", *voxels, "coverage"]
     shown = missing[columns].head(_MOST_MISSING)
     shown["coverage"] = [_two_digits(text) for text in shown["coverage"]]
     rows = tuple(tuple(row) for row in shown.itertuples(index=False))

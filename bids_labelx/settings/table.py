@@ -31,6 +31,7 @@ _atlas = partial(option, group="atlas")
 _signal = partial(option, group="signal")
 _override = partial(_signal, None, unset="the strategy's")
 _exclusion = partial(option, group="group-level exclusion", level="group")
+_group = partial(option, group="group matrices", level="group")
 _connectivity = partial(option, group="connectivity")
 _running = partial(option, group="running", invocation=True)
 
@@ -60,7 +61,7 @@ class ExtractionOptions:
         0.5,
         convert.share,
         metavar="SHARE",
-        help="labels with a smaller share of their voxels covered are n/a",
+        help="labels with a smaller share of their volume in the atlas covered are n/a",
         content=True,
     )
     statistic: tuple[str, ...] = _signal(
@@ -276,13 +277,33 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         None,
         convert.above_zero("a displacement in mm"),
         metavar="MM",
-        help="exclude runs with a higher mean framewise displacement",
+        help="exclude runs with a higher mean framewise displacement, of all volumes and without "
+        "a motion filter",
     )
     min_coverage_share: float = _exclusion(
         0.0,
         convert.share,
         metavar="SHARE",
         help="exclude runs in which a smaller share of an atlas' labels has a signal",
+    )
+    average_over: tuple[str, ...] = _group(
+        ("run",),
+        choices=("run", "session", "dir", "none"),
+        metavar="WHAT",
+        help="what the matrices of a participant are averaged over (echo, acq and all else never "
+        "are, and have matrices of their own)",
+    )
+    run_weights: str = _group(
+        "dof",
+        choices=("dof", "equal"),
+        help="weight the matrices that are averaged in a participant by effective degrees of "
+        "freedom, or equally",
+    )
+    qcfc_motion: str = _group(
+        "fd",
+        choices=("fd", "rmsd"),
+        help="correlate edges for QC-FC with mean framewise displacement or with the mean of the "
+        "confounds' column rmsd; over all volumes, without a motion filter",
     )
 
     concatenate: str | None = _connectivity(
@@ -344,6 +365,11 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     def part(self, kind: type[Part]) -> Part:
         """The options that one step goes by, and nothing else: what a node's hash depends on."""
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
+
+    @property
+    def averaged_over(self) -> tuple[str, ...]:
+        """What a participant's matrices are averaged over, each once; empty for ``none``."""
+        return tuple(dict.fromkeys(one for one in self.average_over if one != "none"))
 
     @property
     def clean(self) -> dict[str, Any]:

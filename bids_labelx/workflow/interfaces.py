@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from bids_labelx._version import __version__
 from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
-from bids_labelx.participant.deliver import too_short, write_run
+from bids_labelx.participant.deliver import notes, write_run
 from bids_labelx.participant.figures import draw_run
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
@@ -81,7 +81,7 @@ class _ResampleInput(_RecordedInput):
 
 class _ResampleOutput(_RecordedOutput):
     labels = File(desc="labels on the grid, not masked")
-    table = File(desc="label table with voxels_atlas and voxels_grid")
+    table = File(desc="label table with voxels_atlas, voxels_in_view and voxels_grid")
 
 
 class ResampleAtlas(_Recorded):
@@ -255,7 +255,7 @@ class Deliver(_Recorded):
             "files": between - start,
             "figures": time.monotonic() - between,
         }
-        notes = tuple(too_short(self.inputs.delivery, results.denoised))
-        outcome = Outcome(results.denoised.failures, notes, seconds)
+        remarks = tuple(notes(self.inputs.delivery, results.denoised))
+        outcome = Outcome(results.denoised.failures, remarks, seconds)
         save_record(Path(self.inputs.done_record), outcome)
         return {}

@@ -233,7 +233,7 @@ def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_e
         ("simple", "median", "simpleMedian"),
     ):
         of_runs = tables(output.glob(f"sub-*/**/*_stat-{stat}_*_desc-{desc}_relmat.tsv"))
-        stem = f"group_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
+        stem = f"group_ses-a_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
         mean, n, _, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
         assert len(of_runs) == 3
         assert mean.index.tolist() == mean.columns.tolist() == ["nine", "two", "five"]
@@ -248,6 +248,42 @@ def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_e
         sidecar = json.loads((output / f"{stem}-n_relmat.json").read_text())
         assert (sidecar["NumberOfRuns"], sidecar["NumberOfParticipants"]) == (3, 3)
         assert (output / "figures" / f"{stem}-mean_relmat.svg").is_file()
+
+
+def test_what_was_averaged_and_what_could_not_be_is_in_sidecar_terminal_and_page(
+    third: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = third.output_dir
+    (path,) = (output / "sub-02").rglob("*_stat-mean_*_desc-simple_relmat.tsv")
+    table = pd.read_csv(path, sep="\t", index_col=0)
+    table.loc["two", "five"] = table.loc["five", "two"] = 1
+    table.to_csv(path, sep="\t")
+    # A second run, without which there is nothing to weight.
+    first, second = output / "sub-01/ses-a/func", output / "sub-01/ses-b/func"
+    second.mkdir(parents=True)
+    for one in first.iterdir():
+        (second / one.name.replace("_ses-a_", "_ses-b_")).write_bytes(one.read_bytes())
+    for one in output.rglob("*_timeseries.json"):
+        content = json.loads(one.read_text())
+        content.pop("EffectiveDegreesOfFreedom", None)
+        one.write_text(json.dumps(content))
+    run_group(replace(third, average_over=("run", "session")))
+    stem = f"group_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-simple_stat-mean"
+    sidecar = json.loads((output / f"{stem}_relmat.json").read_text())
+    assert sidecar["AveragedOver"] == ["run", "session"]
+    assert sidecar["RunWeights"] == "equal"
+    note = "runs count equally: 4 of 4 have no EffectiveDegreesOfFreedom"
+    assert sidecar["RunWeightsNote"].startswith(note)
+    assert sidecar["PairsWithPerfectCorrelations"] == [["two", "five"]]
+    perfect = "1 correlation of ±1 in 1 pair of regions, such as two and five"
+    told = capsys.readouterr().err
+    page = (output / "group.html").read_text()
+    assert "their weights: equal." in page
+    for text in (note, perfect, "run and session"):
+        assert text in told
+        assert text in page
+    n = pd.read_csv(output / f"{stem.replace('stat-mean', 'stat-n')}_relmat.tsv", sep="\t")
+    assert n.set_index("name").loc["two", "five"] == 2
 
 
 def test_the_coverage_table_has_the_labels_in_their_order(third: Settings) -> None:
@@ -302,17 +338,19 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 + 4 + 2 + 1 + 5
 
 
-def test_a_broken_label_image_leaves_distances_out_and_is_named(
+def test_a_broken_centroid_leaves_its_run_out_and_is_named(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = next(settings.output_dir.glob("sub-01/**/*_dseg.nii.gz"))
-    broken.write_bytes(b"half")
+    broken = next(settings.output_dir.glob("sub-01/**/*_dseg.tsv"))
+    table = pd.read_csv(broken, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[1, "centroid_y"] = "-6.O"
+    table.to_csv(broken, sep="\t", index=False)
     assert run_group(settings) == 1
-    assert capsys.readouterr().err.count(f"missing or broken: sub-01: {broken}: ") == 1
+    text = f"missing or broken: sub-01: {broken}: centroid_y '-6.O' of label two, a number in mm"
+    assert text in capsys.readouterr().err
     table = pd.read_csv(settings.output_dir / "group_atlas-Slabs_qcfc.tsv", sep="\t")
-    assert table["distance_dependence"].isna().all()
-    assert table["participants"].tolist() == [2] * 4
-    # Two participants have no QC-FC, and their networks a modularity.
+    assert table["participants"].tolist() == [1] * 4
+    # One participant has no QC-FC, and its networks a modularity.
     assert table["median_abs_qcfc"].isna().all()
     assert table["modularity"].notna().any()
 

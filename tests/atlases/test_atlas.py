@@ -60,7 +60,7 @@ def test_label_values_survive_a_scaled_header_and_large_ids(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("values", "found"), [([0, 1.5], "1.5"), ([0, -3], "-3"), ([1, np.nan], "nan")]
+    ("values", "found"), [([0, 1.5], "1.5"), ([0, -3], "-3"), ([1, 2.00007], "round")]
 )
 def test_values_that_are_no_labels_are_refused(
     tmp_path: Path, write_image: WriteImage, values: list[float], found: str
@@ -87,3 +87,40 @@ def test_a_truncated_image_is_refused(tmp_path: Path, write_image: WriteImage) -
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(BadDataError, match="truncated or corrupt"):
         read_label_image(path)
+
+
+def test_values_that_are_not_finite_are_background_with_a_warning_as_in_the_masker(
+    tmp_path: Path, write_image: WriteImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = np.array([[[1, np.nan, 2, np.inf, 2]]], np.float32)
+    labels, _, table = read_atlas(write_image(tmp_path / "x.nii", values), None)
+    assert labels.ravel().tolist() == [1, 0, 2, 0, 2]
+    assert table["voxels_atlas"].tolist() == [1, 2]
+    assert "NaN or infinite in 2 voxels" in caplog.text
+
+
+def test_a_table_that_counts_from_0_where_the_image_counts_from_1_is_told_apart(
+    tmp_path: Path, write_image: WriteImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = write_image(tmp_path / "x.nii", np.array([[[0, 1, 2, 3]]], np.int16))
+    table = tmp_path / "x.tsv"
+    table.write_text("index\tname\n0\tFrontal Pole\n1\tInsula\n2\tPrecentral\n")
+    with pytest.raises(BadDataError, match=r"lacks: 3; .*counts from 0 and the image from 1"):
+        read_atlas(image, table)
+    assert "x.tsv, line 2: index 0 is background, so its row 'Frontal Pole' is left" in caplog.text
+    table.write_text("index\tname\n1\tInsula\n3\tPrecentral\n")
+    with pytest.raises(BadDataError, match="lacks: 2; add a row"):
+        read_atlas(image, table)
+
+
+@pytest.mark.parametrize(
+    "name", ["Background", "Unknown", "???", "Clear Label", "Medial_Wall", "0", "none", "n/a"]
+)
+def test_a_row_of_index_0_that_names_no_region_is_left_out_without_a_word(
+    tmp_path: Path, write_image: WriteImage, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    image = write_image(tmp_path / "x.nii", np.array([[[0, 1]]], np.int16))
+    table = tmp_path / "x.tsv"
+    table.write_text(f"index\tname\n0\t{name}\n1\tInsula\n")
+    assert read_atlas(image, table)[2]["name"].tolist() == ["Insula"]
+    assert not caplog.records

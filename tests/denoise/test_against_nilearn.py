@@ -20,7 +20,7 @@ from bids_labelx.denoise import (
 )
 from bids_labelx.errors import BadDataError
 
-SCRUB = {"denoise_strategy": "scrubbing", "scrub": 5, "std_dvars_threshold": 3}
+SCRUB = {"denoise_strategy": "scrubbing", "scrub": 5, "std_dvars_threshold": np.inf}
 GSR = {"global_signal": "basic"}
 THEIRS: dict[str, dict[str, Any]] = {
     "simple": {"denoise_strategy": "simple"},
@@ -29,6 +29,7 @@ THEIRS: dict[str, dict[str, Any]] = {
     "scrubbing.2+gsr": {**SCRUB, "fd_threshold": 0.2, **GSR},
     "scrubbing.5": {**SCRUB, "fd_threshold": 0.5},
     "scrubbing.5+gsr": {**SCRUB, "fd_threshold": 0.5, **GSR},
+    "scrubbing": {"denoise_strategy": "scrubbing"},
     "acompcor50": {"denoise_strategy": "compcor"},
     "icaaroma": {"denoise_strategy": "ica_aroma"},
 }
@@ -91,7 +92,7 @@ def test_columns_sample_mask_and_values_equal_nilearn(
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("name", ["scrubbing.2", "scrubbing.5+gsr"])
+@pytest.mark.parametrize("name", ["scrubbing", "scrubbing.2", "scrubbing.5+gsr"])
 def test_scrubbing_equals_nilearn_where_much_is_censored(
     shared_data: Path, tmp_path: Path, name: str, seed: int
 ) -> None:

@@ -127,6 +127,8 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
             share = 0.15 * (i + 1)
             metadata[name] = {"Method": "aCompCor", "Mask": mask, "Retained": True}
             metadata[name]["CumulativeVarianceExplained"] = share
+    for name in ("aroma_orth_motion_01", "aroma_orth_motion_12"):
+        table[name] = rng.standard_normal(len(table))
     quiet = {"framewise_displacement": 0.1, "std_dvars": 1.0}
     return table.assign(**quiet), metadata
 
@@ -137,6 +139,7 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
         ("none", 0),
         ("simple", 1 + 24 + 2),
         ("simple+gsr", 1 + 24 + 2 + 1),
+        ("scrubbing", 1 + 24 + 8),
         ("scrubbing.2", 1 + 24 + 8),
         ("scrubbing.2+gsr", 1 + 24 + 8 + 1),
         ("scrubbing.5", 1 + 24 + 8),
@@ -148,7 +151,9 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
         ("36P", 36),
         ("36P+scrubbing", 36),
         ("acompcor", 1 + 12 + 10),
-        ("acompcor+gsr", 1 + 12 + 10 + 1),
+        ("acompcor_gsr", 1 + 12 + 10 + 1),
+        ("aroma", 2 + 2),
+        ("aroma_gsr", 3 + 2),
         ("gsr_only", 1),
     ],
 )
@@ -223,12 +228,25 @@ def test_there_is_no_displacement_without_motion(table: pd.DataFrame) -> None:
     assert chosen.std_dvars is None
 
 
-def test_displacement_is_of_filtered_motion_where_that_is_asked_for(table: pd.DataFrame) -> None:
+def test_a_motion_filter_censors_by_its_own_displacement_and_leaves_the_runs_as_it_is(
+    table: pd.DataFrame,
+) -> None:
     strategy = scrubbing(fd_threshold=100, motion_filter={"type": "lp", "band_stop_min": 6})
     chosen = select(strategy, table, len(table), source="x", t_r=0.8)
-    assert chosen.fd_source == "filtered"
-    assert chosen.framewise_displacement is not None
-    assert np.nanmax(chosen.framewise_displacement) < np.inf
+    unfiltered = select(SIMPLE, table, len(table), source="x", t_r=0.8)
+    assert chosen.fd_source == unfiltered.fd_source == "table"
+    np.testing.assert_array_equal(chosen.framewise_displacement, unfiltered.framewise_displacement)
+    assert unfiltered.filtered_fd is None
+    assert chosen.filtered_fd is not None
+    threshold = float(np.nanmedian(chosen.filtered_fd))
+    scrubbed = scrubbing(
+        fd_threshold=threshold,
+        min_segment=0,
+        motion_filter={"type": "lp", "band_stop_min": 6},
+    )
+    censored = select(scrubbed, table, len(table), source="x", t_r=0.8).rules["fd"]
+    np.testing.assert_array_equal(censored, chosen.filtered_fd > threshold)
+    assert (censored != (chosen.framewise_displacement > threshold)).any()
     with pytest.raises(BadDataError, match="motion_filter needs the repetition time"):
         select(strategy, table, len(table), source="x")
     with pytest.raises(BadDataError, match=r"x: --denoise mine: 6 .* not below 3"):

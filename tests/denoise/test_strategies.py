@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +21,21 @@ from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 Write = Callable[..., Path]
 
 OF_NILEARN = [
-    *("none", "simple", "simple+gsr", "scrubbing.2", "scrubbing.2+gsr", "scrubbing.5"),
+    *(
+        "none",
+        "simple",
+        "simple+gsr",
+        "scrubbing",
+        "scrubbing.2",
+        "scrubbing.2+gsr",
+        "scrubbing.5",
+    ),
     *("scrubbing.5+gsr", "acompcor50", "icaaroma"),
 ]
-OF_XCP_D = ["24P", "27P", "36P", "36P+scrubbing", "acompcor", "acompcor+gsr", "gsr_only"]
+OF_XCP_D = [
+    *("24P", "27P", "36P", "36P+scrubbing", "acompcor", "acompcor_gsr", "aroma", "aroma_gsr"),
+    "gsr_only",
+]
 PRESETS = sorted([*OF_NILEARN, *OF_XCP_D])
 
 EVERYTHING = """\
@@ -78,11 +90,15 @@ def test_the_presets_of_nilearn_and_xcp_d_come_with_the_app() -> None:
 def test_a_file_in_the_folder_of_presets_is_a_preset(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write('description = "six"\nconfounds = { motion = "basic" }', "6P.toml")
+    write(
+        'description = "six"\nsource = "Friston 1996"\nconfounds = { motion = "basic" }', "6P.toml"
+    )
     monkeypatch.setattr(strategies, "_PRESETS", tmp_path)
     assert preset_names() == ["6P"]
-    assert read_strategies(["6P"]) == [Strategy("6P", "six", {"motion": "basic"}, {})]
-    assert describe_presets() == "6P  six"
+    assert read_strategies(["6P"]) == [
+        Strategy("6P", "six", {"motion": "basic"}, {}, source="Friston 1996")
+    ]
+    assert describe_presets() == "6P  six [Friston 1996]"
     with pytest.raises(UsageError, match="--denoise simple: choose from 6P, or give"):
         read_strategies(["simple"])
 
@@ -98,6 +114,10 @@ def test_the_presets_are_listed_with_what_they_do() -> None:
     starts = {len(line) - len(line.split(maxsplit=1)[1]) for line in lines}
     assert len(starts) == 1
     assert "24 motion parameters" in describe_presets()
+    assert all(
+        re.search(r" \[(bids_labelx|(XCP-D|nilearn|giga_connectome) \d.*)\]$", one)
+        for one in lines
+    )
 
 
 @pytest.mark.parametrize("name", OF_XCP_D)
@@ -108,7 +128,10 @@ def test_presets_of_xcp_d_detrend_and_filter(name: str) -> None:
         "filter": "butterworth",
         "low_pass": 0.08,
         "high_pass": 0.01,
-        "butterworth": {"order": 2},
+        "butterworth": {"order": 2, "padtype": "constant", "padlen": "run"},
+        "interpolation": "spline",
+        "censored_ends": "hold",
+        "standardize_confounds": False,
     }
 
 
@@ -162,7 +185,7 @@ def changed(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('motion = "d', 'motoin = "d', "line 6: confounds.motoin is unknown; allowed here: high_"),
+        ('motion = "d', 'motoin = "d', "line 6: confounds.motoin is unknown; allowed here: first"),
         ("derivatives", "ful", 'line 6: confounds.motion is "ful"; allowed: basic, power2, deri'),
         ("high_pass = true", "high_pass = 1", "line 5: confounds.high_pass is 1; allowed: true, "),
         ("[volumes]", "[volume]", "line 16: volume is unknown; allowed here: name, description"),
@@ -232,7 +255,7 @@ def test_all_wrong_places_are_named_at_once(write: Write) -> None:
         ("[clean]\nlow_pass = 0.1", "line 1: clean: low_pass without a filter; allowed filter: b"),
         ('[clean]\nfilter = "butterworth"', "line 1: clean: filter butterworth needs low_pass"),
         ('[clean]\nfilter = "cosine"', "line 1: clean: filter cosine needs high_pass"),
-        ("[clean]\nbutterworth.order = 1", "line 1: clean: options of butterworth with filter"),
+        ("[clean]\nbutterworth.order = 1", "line 1: clean: butterworth with filter none; allo"),
         ("a = \n", "is no TOML ("),
     ],
 )
@@ -290,3 +313,48 @@ def test_strategies_whose_outputs_would_have_the_same_name_are_refused(
 def test_the_same_preset_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="desc-simple"):
         read_strategies(["simple", "none", "simple"])
+
+
+def test_a_butterworth_filter_has_the_defaults_of_strategies_and_what_a_file_says(
+    write: Write,
+) -> None:
+    path = write('[clean]\nfilter = "butterworth"\nlow_pass = 0.1', "plain.toml")
+    (plain,) = read_strategies([path])
+    assert plain.cleaning == {
+        "filter": "butterworth",
+        "low_pass": 0.1,
+        "interpolation": "linear",
+        "extrapolate": False,
+        "butterworth": {"order": 2, "padtype": "constant", "padlen": "run"},
+    }
+    options = 'interpolation = "spline"\ncensored_ends = "hold"\nstandardize_confounds = false'
+    padding = 'butterworth = { order = 5, padtype = "none", padlen = 0 }'
+    text = f'[clean]\nfilter = "butterworth"\nlow_pass = 0.1\n{options}\n{padding}'
+    (mine,) = read_strategies([write(text, "mine.toml")])
+    assert mine.cleaning == {
+        "filter": "butterworth",
+        "low_pass": 0.1,
+        "interpolation": "spline",
+        "extrapolate": "hold",
+        "standardize_confounds": False,
+        "butterworth": {"order": 5, "padtype": None, "padlen": 0},
+    }
+    (cosine,) = read_strategies([write('[clean]\nfilter = "cosine"\nhigh_pass = 0.01', "c.toml")])
+    assert cosine.cleaning == {"filter": "cosine", "high_pass": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[clean]\ninterpolation = "spline"', "interpolation with filter none"),
+        ('[clean]\ncensored_ends = "hold"', "censored_ends with filter none"),
+        ('[clean]\nbutterworth.padlen = "all"', "a number of volumes, or run"),
+        ('[clean]\nbutterworth.padtype = "zero"', "allowed: odd, even, constant, none"),
+        ('[confounds]\nfirst_row = "mean"', "allowed: next, zero"),
+        ("[confounds.motion_filter]\ntype = 'lp'\nband_stop_min = 12", "of no use without motion"),
+        ("[confounds]\nmotion = 'full'\nmotion_filter.type = 'lp'", "needs band_stop_min"),
+    ],
+)
+def test_what_cleaning_cannot_do_is_refused(write: Write, text: str, message: str) -> None:
+    with pytest.raises(BadDataError, match=message):
+        read_strategies([write(text, "wrong.toml")])

@@ -30,6 +30,14 @@ def test_grids_are_the_same_within_a_micrometre():
     assert not one.same("another kind of space")
 
 
+def test_a_grid_contains_the_points_up_to_the_outer_faces_of_its_voxels():
+    one = VolumeGrid.of((4, 5, 6), moved(10.0))
+    points = np.array(
+        [[9, -1, -1], [17, 9, 11], [8.9, 0, 0], [17.1, 0, 0], [12, 9.1, 4], [12, 4, 6]]
+    )
+    assert one.contains(points).tolist() == [True, True, False, False, False, True]
+
+
 def test_grids_of_one_header_are_one_key_and_one_digest():
     affine = np.random.default_rng(0).normal(size=(4, 4))
     one = VolumeGrid.of((np.int16(4), 5, 6), affine.astype("f4"))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from bids_labelx.files import write_json, write_tsv
+from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.measures.quality import coverage_table
 from bids_labelx.names import camel
@@ -44,7 +45,9 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         n = len(atlas)
         voxels = np.full(n, 10) if covered is None else np.array(covered)
         # -1: not a voxel on the grid.
-        counted = atlas.assign(voxels_atlas=10, voxels_grid=np.where(voxels < 0, 0, 10))
+        on_grid = np.where(voxels < 0, 0, 10)
+        counted = atlas.assign(voxels_atlas=10, voxels_in_view=on_grid, voxels_grid=on_grid)
+        counted[list(CENTROIDS)] = np.random.default_rng(5).normal(0, 50, (n, 3))
         voxels = np.maximum(voxels, 0)
         labels = coverage_table(
             counted, voxels_in_mask=voxels, voxels_covered=voxels, min_coverage=0.5

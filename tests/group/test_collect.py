@@ -20,11 +20,11 @@ def run(sub: str, **more: str) -> dict[str, str]:
     return {"sub": sub, "task": "rest", "space": "MNI", "atlas": "Small", **more}
 
 
-def test_runs_of_one_combination_go_together_whatever_else_tells_them_apart(
+def test_runs_of_one_combination_go_together_and_nothing_else(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
-    write_run(run("01", ses="a", run="1"))
-    write_run(run("01", ses="b", acq="x", dir="AP"))
+    write_run(run("01", run="1"))
+    write_run(run("01", run="2"))
     write_run(run("02"))
     write_run(run("02", task="nback"))
     write_run(run("02", space="T1w"))
@@ -42,6 +42,31 @@ def test_runs_of_one_combination_go_together_whatever_else_tells_them_apart(
         f"{head}_{tail}-simpleMedian_stat-mean_relmat": 1,
         f"{head}_{tail}-24P_stat-mean_relmat": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [
+        (("run",), {"": 3, "ses-a": 1, "acq-x": 1, "dir-AP": 1, "dir-PA": 1, "echo-1": 1}),
+        (("run", "dir"), {"": 5, "ses-a": 1, "acq-x": 1, "echo-1": 1}),
+        (("run", "session", "dir"), {"": 6, "acq-x": 1, "echo-1": 1}),
+        ((), {"": 1, "run-1": 1, "run-2": 1, "ses-a": 1, "acq-x": 1, "dir-AP": 1, "dir-PA": 1}),
+    ],
+)
+def test_what_is_averaged_over_is_chosen(
+    write_run: WriteRun, tmp_path: Path, over: tuple[str, ...], expected: dict[str, int]
+) -> None:
+    write_run(run("02"))
+    for more in ("run-1", "run-2", "ses-a", "acq-x", "dir-AP", "dir-PA", "echo-1"):
+        key, _, value = more.partition("-")
+        write_run(run("01", **{key: value}))
+    found = collect(tmp_path / "out", ["01", "02"], [], over)
+    shared = {"task", "space", "atlas", "stat", "meas", "desc"}
+    counts = {
+        "_".join(f"{k}-{v}" for k, v in one.entities.items() if k not in shared): len(one.files)
+        for one in found.combinations.values()
+    }
+    assert counts == {"echo-1": 1} | expected
 
 
 def test_a_run_counts_once_in_the_coverage_of_an_atlas_whatever_was_made_of_it(

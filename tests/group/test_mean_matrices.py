@@ -9,9 +9,9 @@ import pytest
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import write_tsv
+from bids_labelx.group.averaging import Averaging, combination_of
 from bids_labelx.group.mean_matrices import (
     SubjectMatrix,
-    combination_of,
     matrix_name,
     matrix_sidecar,
     mean_matrix,
@@ -107,7 +107,8 @@ def test_rounding_beyond_one_is_a_correlation(tmp_path: Path) -> None:
     mean, broken = mean_matrix(tmp_path, [MatrixFile("01", Path("m.tsv"), ())], ["a", "b"])
     assert not broken
     assert mean is not None
-    assert np.isfinite(mean.mean[0, 1])
+    assert mean.perfect[0, 1] == 1
+    assert mean.n[0, 1] == 0
 
 
 def test_the_mean_is_that_of_the_files_edge_by_edge(write_run: WriteRun, tmp_path: Path) -> None:
@@ -207,8 +208,8 @@ def test_there_is_no_mean_of_broken_matrices_alone(tmp_path: Path) -> None:
         (
             "sub-01_ses-a_task-rest_acq-x_dir-AP_run-1_space-MNI_atlas-A_seg-S_scale-3_res-2_"
             "stat-mean_meas-correlation_desc-simple_relmat.tsv",
-            "group_task-rest_space-MNI_atlas-A_seg-S_scale-3_res-2_meas-correlation_desc-simple_"
-            "stat-mean_relmat",
+            "group_ses-a_task-rest_acq-x_dir-AP_space-MNI_atlas-A_seg-S_scale-3_res-2_"
+            "meas-correlation_desc-simple_stat-mean_relmat",
         ),
         (
             "sub-01_task-rest_atlas-A_stat-median_meas-partialCorrelation_desc-raw_relmat.tsv",
@@ -233,13 +234,51 @@ def test_the_sidecar_says_what_was_averaged(tmp_path: Path) -> None:
     mean, _ = mean_matrix(tmp_path, [MatrixFile("01", Path("m.tsv"), ())], NAMES)
     assert mean is not None
     entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
-    sidecar = matrix_sidecar(entities, "mean", mean)
+    sidecar = matrix_sidecar(entities, "mean", mean, NAMES)
     assert sidecar["RelationshipMeasure"] == (
         "Fisher z of the Pearson correlation, mean over participants"
     )
     assert sidecar["ValidDiagonal"] is False
     assert (sidecar["NumberOfRuns"], sidecar["NumberOfParticipants"]) == (1, 1)
     assert sidecar["SourceEntities"] == entities
-    partial = matrix_sidecar({**entities, "meas": "partialCorrelation"}, "mean", mean)
+    partial = matrix_sidecar({**entities, "meas": "partialCorrelation"}, "mean", mean, NAMES)
     assert "partial correlation (with Ledoit-Wolf" in partial["RelationshipMeasure"]
-    assert "Number of participants" in matrix_sidecar(entities, "n", mean)["RelationshipMeasure"]
+    number = matrix_sidecar(entities, "n", mean, NAMES)
+    assert "Number of participants" in number["RelationshipMeasure"]
+    assert (sidecar["AveragedOver"], sidecar["RunWeights"]) == (["run"], "equal")
+    assert sidecar["NumberOfPerfectCorrelations"] == 0
+
+
+def test_the_sidecar_of_qcfc_says_what_it_is_with(tmp_path: Path) -> None:
+    write_matrix(tmp_path / "m.tsv", matrix_of(0))
+    mean, _ = mean_matrix(tmp_path, [MatrixFile("01", Path("m.tsv"), ())], NAMES)
+    assert mean is not None
+    entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
+    sidecar = matrix_sidecar(entities, "qcfc", mean, NAMES, "rmsd")
+    assert sidecar["MotionMeasure"] == "mean_rmsd of group_qc.tsv"
+    assert "and mean RMSD (QC-FC)" in sidecar["RelationshipMeasure"]
+    assert "MotionMeasure" not in matrix_sidecar(entities, "mean", mean, NAMES)
+
+
+def test_perfect_correlations_are_counted_by_run_and_named_those_of_most_runs_first(
+    tmp_path: Path,
+) -> None:
+    files = []
+    for run, pairs in enumerate(([(0, 1)], [(0, 1), (2, 3)], [])):
+        values = matrix_of(run)
+        for i, j in pairs:
+            values[i, j] = values[j, i] = 1 - 2 * run
+        write_matrix(tmp_path / f"{run}.tsv", values)
+        files.append(MatrixFile("01", Path(f"{run}.tsv"), (str(run),)))
+    weights = {("0",): 5.0, ("1",): 2.0, ("2",): 3.0}
+    mean, broken = mean_matrix(tmp_path, files, NAMES, averaging=Averaging(weights=weights))
+    assert not broken
+    assert mean is not None
+    assert mean.perfect[np.triu_indices(4, 1)].tolist() == [2, 0, 0, 0, 0, 1]
+    assert mean.mean[0, 1] == pytest.approx(np.arctanh(matrix_of(2)[0, 1]), abs=1e-8)
+    z = [np.arctanh(matrix_of(run)[2, 3]) for run in (0, 2)]
+    assert mean.mean[2, 3] == pytest.approx(np.average(z, weights=[5, 3]), abs=1e-8)
+    sidecar = matrix_sidecar({"meas": "correlation"}, "mean", mean, NAMES)
+    assert sidecar["NumberOfPerfectCorrelations"] == 3
+    assert sidecar["PairsWithPerfectCorrelations"] == [["a b", 'say "a"'], ["c", "n/a-like"]]
+    assert sidecar["RunWeights"] == "effective degrees of freedom"

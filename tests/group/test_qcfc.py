@@ -6,8 +6,8 @@ from scipy.stats import pearsonr, rankdata
 
 from bids_labelx.group.qcfc import (
     Correlations,
-    centroids,
     distances_between,
+    mean_points,
     p_values,
     summarize,
 )
@@ -91,14 +91,12 @@ def test_without_an_edge_there_is_no_summary() -> None:
     assert p_values(np.array([1.0]), np.array([5]))[0] == 0
 
 
-def test_centroids_are_in_world_coordinates() -> None:
-    labels = np.zeros((4, 5, 6), dtype=np.int64)
-    labels[0, 1, 2] = labels[2, 3, 2] = 9170
-    labels[3, 4, 5] = 3
-    affine = np.array([[-2.0, 0, 0, 90], [0, 3, 0, -120], [0, 0, 4, -70], [0, 0, 0, 1]])
-    found = centroids(labels, affine, np.array([3, 7, 9170]))
-    expected = [[84, -108, -50], [np.nan] * 3, [88, -114, -62]]
-    np.testing.assert_allclose(found, expected)
-    distance = distances_between(found)
-    assert distance[0, 2] == pytest.approx((4**2 + 6**2 + 12**2) ** 0.5)
-    assert np.isnan(distance[0, 1])
+def test_the_mean_of_equal_points_is_exactly_these_and_counts_what_is_known() -> None:
+    points = np.random.default_rng(0).normal(0, 50, (5, 3))
+    np.testing.assert_array_equal(mean_points([points] * 7), points)
+    other = points + 2
+    other[1], points[4], other[4] = np.nan, np.nan, np.nan
+    found = mean_points(iter([points, other]))
+    np.testing.assert_allclose(found[[0, 2, 3]], points[[0, 2, 3]] + 1)
+    np.testing.assert_array_equal(found[1], points[1])
+    assert np.isnan(found[4]).all()

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
-from bids_labelx.group.qcfc import centroids, distances_between
+from bids_labelx.group.qcfc import distances_between
 from bids_labelx.group.rows import MatrixFile
 from bids_labelx.group.strategy_rows import StrategySums, modularity
-from bids_labelx.images import read_data
 
 
 def test_modularity_is_that_of_loops_over_pairs() -> None:
@@ -33,14 +31,9 @@ def test_modularity_is_that_of_loops_over_pairs() -> None:
     assert modularity(-np.abs(mean), networks) is None
 
 
-def test_a_row_has_subject_means_of_motion_and_distances_in_mm(tmp_path: Path) -> None:
+def test_a_row_has_subject_means_of_motion_and_distances_in_mm() -> None:
     rng = np.random.default_rng(1)
-    labels = np.zeros((6, 6, 6), dtype=np.int16)
     places = {3: (0, 0, 0), 7: (5, 1, 2), 9: (2, 4, 5), 4: (1, 5, 0)}
-    for label, place in places.items():
-        labels[place] = label
-    name = "sub-0_atlas-A_dseg.nii.gz"
-    nib.save(nib.Nifti1Image(labels, np.diag([2.0, 3, 4, 1])), tmp_path / name)
     path = Path("sub-0_atlas-A_stat-mean_meas-correlation_desc-x_relmat.tsv")
     rows, z, fd = {}, [], []
     sums = StrategySums(rows, 4)
@@ -61,14 +54,13 @@ def test_a_row_has_subject_means_of_motion_and_distances_in_mm(tmp_path: Path) -
         z.append(matrix)
         fd.append(own.mean())
     empty = np.full((4, 4), np.nan)
-    image, affine = read_data(tmp_path / sums.label_image())
-    distances = distances_between(centroids(image, affine, np.array(list(places))))
+    points = np.array(list(places.values())) * [2.0, 3, 4]
+    distances = distances_between(points)
     row = sums.row(
-        {"atlas": "A", "desc": "x"}, MeanMatrix(empty, empty, empty, 10, 7), None, distances
+        {"atlas": "A", "desc": "x"}, MeanMatrix(empty, empty, empty, 10, 7, empty), None, distances
     )
     pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
     r = [np.corrcoef([m[i, j] for m in z], fd)[0, 1] for i, j in pairs]
-    points = np.array(list(places.values())) * [2.0, 3, 4]
     mm = [float(np.linalg.norm(points[i] - points[j])) for i, j in pairs]
     assert row["median_abs_qcfc"] == pytest.approx(np.median(np.abs(r)))
     assert row["distance_dependence"] == pytest.approx(spearmanr(r, mm).statistic)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.group.mean_matrices import MeanMatrix
-from bids_labelx.group.write import remove_others, write_mean_matrix
+from bids_labelx.group.write import remove_others, write_mean_matrix, write_strategies
 
 
 def test_mean_spread_and_number_and_qcfc_are_four_tables_with_a_sidecar_each(
@@ -17,6 +17,7 @@ def test_mean_spread_and_number_and_qcfc_are_four_tables_with_a_sidecar_each(
         np.array([[0, 3], [3, 0]]),
         12,
         3,
+        np.zeros((2, 2), dtype=int),
     )
     entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": "simple"}
     paths = write_mean_matrix(tmp_path, entities, ["a", "b"], mean, np.full((2, 2), 0.5))
@@ -31,6 +32,24 @@ def test_mean_spread_and_number_and_qcfc_are_four_tables_with_a_sidecar_each(
         f"{stem}-n_relmat.json",
         f"{stem}-qcfc_relmat.json",
         f"{stem}-std_relmat.json",
+    ]
+
+
+def test_entities_of_some_means_are_columns_in_the_order_of_bids(tmp_path: Path) -> None:
+    common = {"task": "rest", "atlas": "A", "desc": "simple"}
+    own = [{**common, "echo": "1"}, common, {"ses": "1", **common}]
+    rows = [
+        ({**one}, {**{k: v for k, v in one.items() if k != "atlas"}, "strategy": "simple"})
+        for one in own
+    ]
+    (path,) = write_strategies(tmp_path, rows)
+    assert str(path) == "group_atlas-A_qcfc.tsv"
+    lines = (tmp_path / path).read_text().splitlines()
+    assert lines[0] == "ses\ttask\techo\tdesc\tstrategy"
+    assert lines[1:] == [
+        "n/a\trest\t1\tsimple\tsimple",
+        "n/a\trest\tn/a\tsimple\tsimple",
+        "1\trest\tn/a\tsimple\tsimple",
     ]
 
 

@@ -120,7 +120,21 @@ def test_5_float32_images_are_averaged_in_float64(labels: Any) -> None:
     np.testing.assert_array_equal(ours, expected)
     assert ours.dtype == np.float64
     assert theirs.dtype == np.float32
-    assert distance(theirs, expected) > 0.1
+    assert 0.1 < distance(theirs, expected) < 6e-8 * expected.max()
+
+
+@pytest.mark.parametrize("options", [{"smoothing_fwhm": 3}, {"resampling_target": "labels"}])
+def test_5_whole_numbers_are_smoothed_and_resampled_in_float64(
+    labels: Any, options: dict[str, Any]
+) -> None:
+    data = np.random.default_rng(0).integers(10_000, 20_000, (3, 3, 3, 20)).astype(np.int16)
+    if "resampling_target" in options:
+        finer = np.kron(np.asarray(labels.dataobj), np.ones((2, 2, 2), np.int32))
+        labels = nib.Nifti1Image(finer.astype(np.int32), np.diag([0.5, 0.5, 0.5, 1]))
+    ours, theirs = both(labels, nib.Nifti1Image(data, np.eye(4)), **options)
+    _, expected = both(labels, nib.Nifti1Image(data.astype(float), np.eye(4)), **options)
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+    assert 1e-9 < distance(theirs, expected) / expected.max() < 1e-7
 
 
 def test_6_a_low_pass_beyond_nyquist_is_left_out_with_a_warning(
@@ -132,6 +146,8 @@ def test_6_a_low_pass_beyond_nyquist_is_left_out_with_a_warning(
     expected = signal.sosfiltfilt(sections, series, axis=0)
     np.testing.assert_allclose(ours, expected, atol=1e-9)
     assert distance(theirs, expected) > 0.5
+    padded = both(labels, run_of(series), clean__butterworth__padlen=60, **beyond)
+    assert distance(*padded) < 0.01
     with pytest.warns(UserWarning, match="Nyquist"):
         NiftiLabelsMasker(labels, **beyond).fit_transform(run_of(series))
 
@@ -171,3 +187,22 @@ def test_9_a_3d_image_gives_one_row(labels: Any, series: np.ndarray) -> None:
     ours, theirs = both(labels, volume)
     assert ours.shape == (1, 3)
     assert theirs.shape == (3,)
+
+
+def test_10_uint8_images_are_not_rounded_when_they_are_resampled(labels: Any) -> None:
+    data = np.random.default_rng(0).integers(90, 110, (3, 3, 3, 20)).astype(np.uint8)
+    finer = np.kron(np.asarray(labels.dataobj), np.ones((2, 2, 2), np.int32))
+    labels = nib.Nifti1Image(finer.astype(np.int32), np.diag([0.5, 0.5, 0.5, 1]))
+    options = {"resampling_target": "labels"}
+    ours, theirs = both(labels, nib.Nifti1Image(data, np.eye(4)), **options)
+    _, expected = both(labels, nib.Nifti1Image(data.astype(float), np.eye(4)), **options)
+    np.testing.assert_allclose(ours, expected, atol=1e-9)
+    assert distance(theirs, expected) > 0.005
+
+
+def test_11_beyond_the_label_image_is_background(series: np.ndarray) -> None:
+    data = np.repeat([1, 2], 9).reshape(2, 3, 3).astype(np.int32)
+    labels = nib.Nifti1Image(data, np.eye(4))
+    ours, theirs = both(labels, run_of(series), background_label=1)
+    np.testing.assert_allclose(ours, series[:, [1]], rtol=1e-12)
+    np.testing.assert_allclose(theirs, series[:, [2, 1]], rtol=1e-12)

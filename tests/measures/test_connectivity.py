@@ -21,6 +21,7 @@ from bids_labelx.measures.connectivity import (
     fisher_z,
     mean_fisher_z,
     partial_correlation,
+    perfect_correlations,
     precision,
 )
 from bids_labelx.names import camel
@@ -451,13 +452,20 @@ def test_fisher_z_is_half_the_logarithm_of_the_odds() -> None:
         assert z[i, j] == z[j, i] == pytest.approx(0.5 * np.log((1 + r) / (1 - r)))
 
 
-def test_fisher_z_of_a_perfect_correlation_is_that_of_the_largest_number_below() -> None:
-    matrix = np.array([[1, 1, -1], [1, 1, 1 + 1e-9], [-1, 1 + 1e-9, 1]])
-    limit = 0.5 * np.log((2 - 2.0**-53) / 2.0**-53)
-    off = ~np.eye(3, dtype=bool)
-    expected = [limit, -limit, limit, limit, -limit, limit]
-    np.testing.assert_allclose(fisher_z(matrix)[off], expected, rtol=1e-12)
-    assert limit == pytest.approx(18.7, abs=0.05)
+@pytest.mark.parametrize("r", [1.0, -1.0, 1 + 1e-9, 1 - 1e-9, -1 + 1e-7])
+def test_a_perfect_correlation_has_no_fisher_z(r: float) -> None:
+    matrix = np.array([[1, r, 0.3], [r, 1, 0.999998], [0.3, 0.999998, 1]])
+    perfect = [[False, True, False], [True, False, False], [False, False, False]]
+    np.testing.assert_array_equal(perfect_correlations(matrix), perfect)
+    z = fisher_z(matrix)
+    assert np.isnan(z[0, 1])
+    assert np.isnan(z[1, 0])
+    assert z[0, 2] == pytest.approx(np.arctanh(0.3))
+    assert z[1, 2] == pytest.approx(np.arctanh(0.999998))
+
+
+def test_what_is_missing_is_not_perfect() -> None:
+    assert not perfect_correlations(np.full((3, 3), np.nan)).any()
 
 
 def test_fisher_z_keeps_lost_regions_and_its_argument() -> None:
@@ -491,7 +499,7 @@ def test_the_mean_counts_the_matrices_that_have_each_edge() -> None:
     for one in signals:
         one[:, 3] = np.nan
     matrices = [correlation(one) for one in signals]
-    mean, n = mean_fisher_z(iter(matrices))
+    mean, n = mean_fisher_z((matrix, 1) for matrix in matrices)
     assert n.tolist() == [[0, 2, 3, 0], [2, 0, 2, 0], [3, 2, 0, 0], [0, 0, 0, 0]]
     assert np.issubdtype(n.dtype, np.integer)
     np.testing.assert_array_equal(np.isnan(mean), n == 0)
@@ -500,12 +508,24 @@ def test_the_mean_counts_the_matrices_that_have_each_edge() -> None:
         assert mean[i, j] == mean[j, i] == pytest.approx(expected)
 
 
+def test_weights_are_of_the_matrices_that_have_an_edge() -> None:
+    signals = [mixed_signals(30, 3, seed) for seed in range(3)]
+    signals[1][:, 2] = np.nan
+    matrices, weights = [correlation(one) for one in signals], [1.5, 40.0, 3.0]
+    mean, n = mean_fisher_z(zip(matrices, weights, strict=True))
+    assert n[0, 1] == 3
+    z = [np.arctanh(one[0, 1]) for one in matrices]
+    assert mean[0, 1] == pytest.approx(np.average(z, weights=weights))
+    z = [np.arctanh(matrices[k][0, 2]) for k in (0, 2)]
+    assert mean[0, 2] == pytest.approx(np.average(z, weights=[1.5, 3.0]))
+
+
 def test_the_mean_holds_few_matrices_at_a_time() -> None:
     size = 200 * 200 * 8
 
-    def many() -> Iterator[np.ndarray]:
+    def many() -> Iterator[tuple[np.ndarray, float]]:
         for _ in range(100):
-            yield np.full((200, 200), 0.5)
+            yield np.full((200, 200), 0.5), 1.0
 
     tracemalloc.start()
     mean_fisher_z(many())
@@ -526,4 +546,4 @@ def test_the_mean_holds_few_matrices_at_a_time() -> None:
 )
 def test_matrices_that_have_no_mean_are_refused(matrices: list[np.ndarray], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        mean_fisher_z(matrices)
+        mean_fisher_z((one, 1.0) for one in matrices)

@@ -19,14 +19,15 @@ def test_every_status_has_its_own_reason() -> None:
         {
             "index": range(1, 8),
             "name": list("abcdefg"),
-            "voxels_atlas": [0, 5, 9, 10, 10, 10, 10],
-            "voxels_grid": [0, 0, 4, 10, 10, 10, 10],
+            "voxels_atlas": [0, 5, 9, 10, 10, 10, 40],
+            "voxels_in_view": [0, 5, 9, 10, 10, 10, 10],
+            "voxels_grid": [0, 0, 4, 10, 20, 10, 10],
         }
     )
     found = coverage_table(
         table,
-        voxels_in_mask=np.array([0, 0, 0, 4, 6, 10, 3]),
-        voxels_covered=np.array([0, 0, 0, 4, 5, 10, 0]),
+        voxels_in_mask=np.array([0, 0, 0, 4, 11, 10, 10]),
+        voxels_covered=np.array([0, 0, 0, 4, 10, 10, 9]),
         min_coverage=0.5,
     )
     assert found["status"].tolist() == [
@@ -38,12 +39,13 @@ def test_every_status_has_its_own_reason() -> None:
         "ok",
         "low-coverage",
     ]
-    np.testing.assert_array_equal(found["coverage"], [np.nan, np.nan, 0, 0.4, 0.5, 1, 0])
+    np.testing.assert_array_equal(found["coverage"], [np.nan, 0, 0, 0.4, 0.5, 1, 0.225])
     assert found["name"].tolist() == list("abcdefg")
 
 
 def test_a_label_without_a_covered_voxel_is_lost_whatever_the_threshold() -> None:
-    table = pd.DataFrame({"voxels_atlas": [3, 3], "voxels_grid": [3, 3]})
+    columns = ("voxels_atlas", "voxels_in_view", "voxels_grid")
+    table = pd.DataFrame({name: [3, 3] for name in columns})
     found = coverage_table(
         table,
         voxels_in_mask=np.array([3, 3]),
@@ -59,7 +61,25 @@ def test_motion_is_summed_up_over_the_volumes_that_have_values() -> None:
     assert summary["MeanFramewiseDisplacement"] == pytest.approx(0.3)
     assert summary["MaxFramewiseDisplacement"] == pytest.approx(0.5)
     assert summary["MeanStdDVARS"] is None
+    assert summary["MeanFilteredFramewiseDisplacement"] is None
+    assert summary["MeanRMSDisplacement"] is None
     assert set(motion_summary(None).values()) == {None}
+
+
+def test_filtered_displacement_and_rmsd_have_figures_of_their_own() -> None:
+    table = pd.DataFrame(
+        {
+            "framewise_displacement": [np.nan, 0.9, 0.9],
+            "framewise_displacement_filtered": [np.nan, 0.1, 0.6],
+            "rmsd": [np.nan, 0.02, 0.04],
+        }
+    )
+    summary = motion_summary(table, 0.5)
+    assert summary["MeanFramewiseDisplacement"] == pytest.approx(0.9)
+    assert summary["ShareFramewiseDisplacementAbove"] == 1
+    assert summary["MeanFilteredFramewiseDisplacement"] == pytest.approx(0.35)
+    assert summary["ShareFilteredFramewiseDisplacementAbove"] == 0.5
+    assert summary["MeanRMSDisplacement"] == pytest.approx(0.03)
 
 
 @pytest.mark.parametrize(("threshold", "share"), [(0.05, 1.0), (0.1, 2 / 3), (0.5, 0.0)])

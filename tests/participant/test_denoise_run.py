@@ -103,7 +103,7 @@ def test_a_strategy_that_leaves_no_degree_of_freedom_is_refused(tmp_path: Path) 
     (table.fillna(0) + noise).drop(columns="non_steady_state_outlier00").head(20).to_csv(
         path, sep="\t", index=False
     )
-    with pytest.raises(BadDataError, match="no degree of freedom: 20 volumes kept"):
+    with pytest.raises(BadDataError, match="of 20 volumes kept, regressors leave 0"):
         denoised_alone(np.ones((20, 2)), ["simple"], path)
 
 

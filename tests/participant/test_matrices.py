@@ -23,7 +23,9 @@ from bids_labelx.settings import ConnectivityOptions
 
 
 def denoised(signals: Mapping[SeriesKey, np.ndarray], kept: np.ndarray) -> Denoised:
-    applied = AppliedStrategy((), kept, int(kept.sum()), {}, None, pd.DataFrame())
+    applied = AppliedStrategy(
+        (), kept, int(kept.sum()), 9.0, None, None, False, (), {}, None, pd.DataFrame()
+    )
     return Denoised({key.strategy: applied for key in signals}, {}, signals, {})
 
 

@@ -28,9 +28,11 @@ def evidence(strategy: str, n_regions: int = 12, **row: Any) -> Evidence:
     usual = {
         "strategy": strategy,
         "participants": 20,
+        "motion": "mean_fd",
         "median_abs_qcfc": 0.25,
         "distance_dependence": -0.1,
         "modularity": 0.3,
+        "signed_modularity": 0.2,
     }
     entities = {"atlas": "A", "stat": "mean", "meas": "correlation", "desc": strategy}
     return Evidence(entities, usual | row, summarize_edges(r, mm), (10, 20.0, 45), 200.0)
@@ -38,8 +40,8 @@ def evidence(strategy: str, n_regions: int = 12, **row: Any) -> Evidence:
 
 def without_edges(strategy: str) -> Evidence:
     nothing = np.full((3, 3), np.nan)
-    row = {"strategy": strategy, "participants": 2, "median_abs_qcfc": None}
-    row |= {"distance_dependence": None, "modularity": None}
+    row = {"strategy": strategy, "participants": 2, "motion": "mean_fd", "median_abs_qcfc": None}
+    row |= {"distance_dependence": None, "modularity": None, "signed_modularity": None}
     return Evidence({}, row, summarize_edges(nothing, nothing), (0, 0.0, 0), 100.0)
 
 
@@ -137,7 +139,9 @@ def test_figures_of_many_edges_stay_small() -> None:
 
 def test_cost_is_a_bar_per_strategy_from_the_top_with_its_spread() -> None:
     some = [evidence("none"), evidence("simple", modularity=None), evidence("x", modularity=-0.1)]
-    lost, modularity = plot_cost(some).axes
+    lost, modularity, signed = plot_cost(some).axes
+    assert [text.get_text() for text in signed.texts] == ["0.20"] * 3
+    assert signed.get_xlim() == modularity.get_xlim()
     assert [text.get_text() for text in lost.get_yticklabels()] == ["none", "simple", "x"]
     assert lost.yaxis_inverted()
     assert [bar.get_width() for bar in lost.patches] == [20] * 3
@@ -153,7 +157,8 @@ def test_cost_is_a_bar_per_strategy_from_the_top_with_its_spread() -> None:
 
 
 def test_without_networks_there_is_no_panel_of_modularity() -> None:
-    assert len(plot_cost([evidence("a", modularity=None)]).axes) == 1
+    nothing = evidence("a", modularity=None, signed_modularity=None)
+    assert len(plot_cost([nothing]).axes) == 1
     assert len(plot_cost([without_edges("a")]).axes) == 1
 
 

@@ -80,11 +80,11 @@ def test_every_preset_has_a_paragraph_in_plain_sentences() -> None:
     [
         (
             'filter = "butterworth"\nlow_pass = 0.1',
-            "of order 5, applied forwards and backwards, passed frequencies below 0.1 Hz.",
+            "of order 2, applied forwards and backwards, passed frequencies below 0.1 Hz.",
         ),
         (
-            'filter = "butterworth"\nhigh_pass = 0.01\nbutterworth = { order = 2 }',
-            "of order 2, applied forwards and backwards, passed frequencies above 0.01 Hz.",
+            'filter = "butterworth"\nhigh_pass = 0.01\nbutterworth = { order = 5 }',
+            "of order 5, applied forwards and backwards, passed frequencies above 0.01 Hz.",
         ),
         ('filter = "butterworth"\nhigh_pass = 0.01\nlow_pass = 0.1', "from 0.01 to 0.1 Hz."),
         ('filter = "cosine"\nhigh_pass = 0.008', "Discrete cosine regressors up to 0.008 Hz"),

@@ -19,11 +19,13 @@ def table(
     n = len(strategies)
     usual = {
         "participants": [30, 30, 30],
+        "motion": ["mean_fd"] * 3,
         "median_abs_qcfc": [0.40, 0.30, 0.20],
         "share_significant": [0.5, 0.25, 0.0],
         "distance_dependence": [-0.3, 0.2, 0.05],
         "mean_dof_lost": [0, 34, 61.25],
         "modularity": [0.2, 0.3, 0.4],
+        "signed_modularity": [0.1, 0.3, 0.5],
     }
     return pd.DataFrame(
         {"strategy": strategies, **{k: v[:n] for k, v in usual.items()}, **columns}
@@ -102,7 +104,16 @@ def test_fewer_than_four_participants_have_no_qcfc(most: int) -> None:
         f"{'is' if most == 1 else 'are'} {most}."
     )
     # What needs no QC-FC is still said, and nothing else.
-    assert [text.split()[0] for text in found[1:]] == ["Mean", "Modularity"]
+    assert [text.split()[0] for text in found[1:]] == ["Mean", "Modularity", "Signed", "Both"]
+
+
+def test_motion_is_called_by_its_name() -> None:
+    other = ["mean_rmsd"] * 3
+    uneven = qcfc_in_words(table(motion=other, participants=[9, 9, 8]))
+    assert "with a mean RMSD (none" in uneven[0]
+    assert "correlated with mean RMSD after" in says("Edges significantly", motion=other)
+    without = qcfc_in_words(table(motion=other, median_abs_qcfc=[NAN] * 3))
+    assert without[0].endswith("all have the same mean RMSD.")
 
 
 def test_enough_participants_without_any_r_are_not_called_too_few() -> None:
@@ -187,6 +198,13 @@ def test_the_cost_is_in_degrees_of_freedom_and_percent_of_known_volumes() -> Non
 )
 def test_modularity_is_compared_with_no_denoising(values: list[float], expected: str) -> None:
     assert expected in says("Modularity", modularity=values)
+    assert expected in says("Signed modularity", signed_modularity=values)
+
+
+def test_the_words_warn_of_modularity_after_a_shift() -> None:
+    assert says("Both rise").endswith(
+        "do not compare strategies with and without it by modularity."
+    )
 
 
 def test_without_none_modularity_is_only_told() -> None:

@@ -49,6 +49,8 @@ def one_of(
             "index": ["3", "7", "9"],
             "name": ["three", "seven", "nine"],
             "network": ["x", "y", "x"],
+            "voxels_atlas": ["4", "3", "1"],
+            "voxels_in_view": ["4", "2", "1"],
             "voxels_grid": ["4", "2", "0"],
             "voxels_covered": ["4", "1", "0"],
             "coverage": coverage,
@@ -105,8 +107,8 @@ def test_missing_labels_are_listed_with_the_reason(tmp_path: Path) -> None:
     one = one_of(tmp_path, "1", ["1", "0.25", "n/a"], ["ok", "low-coverage", "lost-in-resampling"])
     (table,) = missing_labels_table(one)
     assert table.rows == (
-        ("seven", "7", "low-coverage", "2", "1", "0.25"),
-        ("nine", "9", "lost-in-resampling", "0", "0", "n/a"),
+        ("seven", "7", "low-coverage", "3", "2", "2", "1", "0.25"),
+        ("nine", "9", "lost-in-resampling", "1", "1", "0", "0", "n/a"),
     )
 
 

@@ -15,11 +15,12 @@ from bids_labelx.denoise import read_confounds_table
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import read_tsv
 from bids_labelx.masker.inputs import label_table, load_confounds
+from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.outputs.results import read_series
 from bids_labelx.participant.extract import read_grid_table
 
-HEADER = ("index", "name", "voxels_atlas", "voxels_grid", "trans_x")
-ROWS = [(i, 100 + i, 7, 5, round(0.1 * i, 6)) for i in range(1, 10)]
+HEADER = ("index", "name", "voxels_atlas", "voxels_in_view", "voxels_grid", *CENTROIDS, "trans_x")
+ROWS = [(i, 100 + i, 7, 6, 5, 1.5, 0, -3, round(0.1 * i, 6)) for i in range(1, 10)]
 
 
 def text_of(first: Callable[[int], str], delimiter: str = "\t") -> str:
@@ -55,7 +56,7 @@ def test_pandas_takes_each_column_for_its_neighbour_where_the_last_heading_is_mi
     path.write_text(text_of(lambda _: "").replace("\ttrans_x", ""))
     shifted = pd.read_csv(path, sep="\t")
     assert shifted["index"].tolist() == [row[1] for row in ROWS]
-    assert shifted["voxels_grid"].tolist() == [row[4] for row in ROWS]
+    assert shifted["voxels_grid"].tolist() == [row[5] for row in ROWS]
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -65,7 +66,7 @@ def test_a_row_with_a_field_more_than_the_header_is_refused_by_number(
 ) -> None:
     path = tmp_path / "t.tsv"
     path.write_text(text_of(lambda i: "9\t" if i in (row, 9) else ""))
-    message = rf"\.tsv.*line {row + 1}: 6 fields where the header has 5 \(row {row}\)"
+    message = rf"\.tsv.*line {row + 1}: 10 fields where the header has 9 \(row {row}\)"
     with pytest.raises((BadDataError, ValueError), match=message):
         READERS[reader](path)
 
@@ -74,7 +75,7 @@ def test_a_row_with_a_field_more_than_the_header_is_refused_by_number(
 def test_a_row_that_is_cut_off_is_refused_by_number(tmp_path: Path, reader: str) -> None:
     path = tmp_path / "t.tsv"
     path.write_text(text_of(lambda _: "").rpartition("\t")[0])
-    with pytest.raises((BadDataError, ValueError), match=r"4 fields where .* has 5 \(row 9\)"):
+    with pytest.raises((BadDataError, ValueError), match=r"8 fields where .* has 9 \(row 9\)"):
         READERS[reader](path)
 
 
