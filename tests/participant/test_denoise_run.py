@@ -142,11 +142,13 @@ def at_region_level(given: dict) -> tuple[Extracted, Denoised]:
     )
 
 
-@pytest.mark.parametrize("smoothing_fwhm", [None, 5.0])
+@pytest.mark.parametrize(("smoothing_fwhm", "inside"), [(None, False), (5.0, False), (5.0, True)])
 def test_mean_and_sum_of_cleaned_voxels_are_the_cleaned_mean_and_sum(
-    given: dict, smoothing_fwhm: float | None
+    given: dict, smoothing_fwhm: float | None, inside: bool
 ) -> None:
-    given["extraction"] = replace(given["extraction"], smoothing_fwhm=smoothing_fwhm)
+    given["extraction"] = replace(
+        given["extraction"], smoothing_fwhm=smoothing_fwhm, smooth_inside_mask=inside
+    )
     extracted, denoised = denoise_voxels(**given)
     before, expected = at_region_level(given)
     assert set(denoised.signals) == set(expected.signals)
