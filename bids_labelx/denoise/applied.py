@@ -13,7 +13,7 @@ from bids_labelx.extraction.clean import Cleaner
 from bids_labelx.extraction.freedom import effective_degrees_of_freedom
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AppliedStrategy:
     """What a strategy did to a run.
 

@@ -173,21 +173,21 @@ def _prepare_all(
         motion = _motion(denoising, table)
         fd_threshold = strategy.volumes.get("scrub", {}).get("fd_threshold", FD_THRESHOLD)
         applied[strategy.name] = AppliedStrategy(
-            tuple(denoising.columns),
-            denoising.kept,
-            cleaner.degrees_of_freedom - denoising.removed.shape[1],
-            effective,
-            cleaner.cutoffs[0],
-            _high_pass(cleaner, denoising.columns),
-            cleaner.mean_removed or cleaner.standardize is not None,
-            tuple(cleaning_steps(cleaner, denoising)),
-            motion_summary(motion, fd_threshold),
-            denoising.fd_source,
-            _outliers(denoising, motion),
-            tuple(caught),
-            denoising.by_entry,
-            cleaner,
-            denoising.removed,
+            columns=denoising.columns,
+            kept=denoising.kept,
+            degrees_of_freedom=cleaner.degrees_of_freedom - denoising.removed.shape[1],
+            effective_degrees_of_freedom=effective,
+            low_pass=cleaner.cutoffs[0],
+            high_pass=_high_pass(cleaner, denoising.columns),
+            mean_removed=cleaner.mean_removed or cleaner.standardize is not None,
+            steps=tuple(cleaning_steps(cleaner, denoising)),
+            motion=motion_summary(motion, fd_threshold),
+            fd_source=denoising.fd_source,
+            outliers=_outliers(denoising, motion),
+            warnings=tuple(caught),
+            by_entry=denoising.by_entry,
+            cleaner=cleaner,
+            removed=denoising.removed,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))

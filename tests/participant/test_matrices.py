@@ -24,7 +24,17 @@ from bids_labelx.settings import ConnectivityOptions
 
 def denoised(signals: Mapping[SeriesKey, np.ndarray], kept: np.ndarray) -> Denoised:
     applied = AppliedStrategy(
-        (), kept, int(kept.sum()), 9.0, None, None, False, (), {}, None, pd.DataFrame()
+        columns=(),
+        kept=kept,
+        degrees_of_freedom=int(kept.sum()),
+        effective_degrees_of_freedom=9.0,
+        low_pass=None,
+        high_pass=None,
+        mean_removed=False,
+        steps=(),
+        motion={},
+        fd_source=None,
+        outliers=pd.DataFrame(),
     )
     return Denoised({key.strategy: applied for key in signals}, {}, signals, {})
 
