@@ -109,7 +109,9 @@ def _written(folder: Path) -> dict[str, set[str]]:
     sums.add(SubjectMatrix("01", (MatrixFile("01", Path("x"), key),), square))
     coverage = CoverageSums(labels.astype(str), folder)
     coverage.add(labels.astype(str), np.ones(2))
-    dseg = dseg_sidecar(labels, sources=[], resolution="2 mm", min_coverage=0.5)
+    dseg = dseg_sidecar(
+        labels, sources=[], resolution="2 mm", min_coverage=0.5, label_resampling="nearest"
+    )
     return {
         "dseg.tsv": set(labels),
         "dseg.json": set(dseg) - {"Description"},

@@ -110,7 +110,8 @@ def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Pa
     (path,) = output.glob("group_*_qcfc.tsv")
     table = pd.read_csv(path, sep="\t").set_index("strategy")
     assert table["participants"].tolist() == [8] * 3
-    labels = nib.load(next(output.glob("sub-01/**/*_dseg.nii.gz")))
+    (atlas,) = (demo[0] / "atlas").rglob("*_dseg.nii.gz")
+    labels = nib.load(atlas)
     names = pd.read_csv(next(output.glob("sub-01/**/*_dseg.tsv")), sep="\t")
     middles = [
         nib.affines.apply_affine(labels.affine, np.argwhere(labels.get_fdata() == index)).mean(0)
