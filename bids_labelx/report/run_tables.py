@@ -27,7 +27,8 @@ _STRATEGY_HEADER = (
     "Volumes kept",
     "Minutes kept",
     "Regressors",
-    "Degrees of freedom",
+    "Effective degrees of freedom",
+    "Nominal",
     "Temporal SNR",
     "Missing labels",
     "Lowest coverage",
@@ -73,6 +74,7 @@ def strategy_table(series: Sequence[Series]) -> Table:
 def _strategy_row(one: Series) -> tuple[str, ...]:
     row = qc_row(one.sidecar, one.labels)
     minutes, snr = row["minutes_kept"], row["mean_tsnr"]
+    left = row["effective_degrees_of_freedom"]
     return (
         one.sidecar["DenoisingStrategy"],
         one.sidecar["Atlas"],
@@ -80,6 +82,7 @@ def _strategy_row(one: Series) -> tuple[str, ...]:
         f"{row['volumes_kept']} of {row['volumes']}",
         "unknown" if minutes is None else f"{minutes:.1f}",
         str(len(one.sidecar["ConfoundRegressors"])),
+        "–" if left is None else f"{left:.1f}",
         str(row["degrees_of_freedom"]),
         "–" if snr is None else f"{snr:.1f}",
         f"{row['labels_lost']} of {row['labels']}",

@@ -80,14 +80,20 @@ def test_every_preset_has_a_paragraph_in_plain_sentences() -> None:
     [
         (
             'filter = "butterworth"\nlow_pass = 0.1',
-            "of order 2, applied forwards and backwards, passed frequencies below 0.1 Hz.",
+            "of order 2, applied forwards and backwards with constant padding over the length "
+            "of the run, passed frequencies below 0.1 Hz.",
         ),
         (
             'filter = "butterworth"\nhigh_pass = 0.01\nbutterworth = { order = 5 }',
-            "of order 5, applied forwards and backwards, passed frequencies above 0.01 Hz.",
+            "of order 5, applied forwards and backwards with constant padding over the length "
+            "of the run, passed frequencies above 0.01 Hz.",
         ),
         ('filter = "butterworth"\nhigh_pass = 0.01\nlow_pass = 0.1', "from 0.01 to 0.1 Hz."),
         ('filter = "cosine"\nhigh_pass = 0.008', "Discrete cosine regressors up to 0.008 Hz"),
+        (
+            'filter = "butterworth"\nhigh_pass = 0.01\nbutterworth = { padtype = "odd" }',
+            "of order 2, applied forwards and backwards passed frequencies above 0.01 Hz.",
+        ),
         ("detrend = true", "Linear trends were removed."),
         ('standardize = "zscore"', "Signals were z-scored to unit variance (n)."),
         ('standardize = "zscore_sample"', "Signals were z-scored to unit variance (n − 1)."),
@@ -98,3 +104,11 @@ def test_the_steps_of_a_strategy_are_said(tmp_path: Path, clean: str, said: str)
     path = tmp_path / "mine.toml"
     path.write_text(f'description = "mine"\n[clean]\n{clean}\n')
     assert said in text_of(str(path))
+
+
+def test_confounds_that_are_not_standardised_are_not_said_to_be() -> None:
+    assert "like the signals, then standardised, and regressed" in text_of("simple")
+    assert "like the signals, and regressed" in text_of("24P")
+    both = text_of("simple", "24P")
+    assert "then standardised unless said otherwise, and" in both
+    assert "The confounds of this strategy were not standardised." in both
