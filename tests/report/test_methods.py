@@ -92,7 +92,8 @@ def test_every_preset_has_a_paragraph_in_plain_sentences() -> None:
         ('filter = "cosine"\nhigh_pass = 0.008', "Discrete cosine regressors up to 0.008 Hz"),
         (
             'filter = "butterworth"\nhigh_pass = 0.01\nbutterworth = { padtype = "odd" }',
-            "of order 2, applied forwards and backwards passed frequencies above 0.01 Hz.",
+            "of order 2, applied forwards and backwards with odd padding over the length "
+            "of the run, passed frequencies above 0.01 Hz.",
         ),
         ("detrend = true", "Linear trends were removed."),
         ('standardize = "zscore"', "Signals were z-scored to unit variance (n)."),
