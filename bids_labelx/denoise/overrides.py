@@ -121,16 +121,8 @@ def _clean(settings: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     useless: set[str] = set()
     if "filter" in new:
         kind = new["filter"]
-        useless |= (
-            set()
-            if kind == "butterworth"
-            else {
-                "low_pass",
-                "butterworth",
-                "interpolation",
-                "censored_ends",
-            }
-        )
+        if kind != "butterworth":
+            useless |= {"low_pass", "butterworth", "censored_ends"}
         useless |= set() if kind in ("butterworth", "cosine") else {"high_pass"}
     left = {key: value for key, value in settings.items() if key not in useless}
     return arguments_of_clean({**left, **new})

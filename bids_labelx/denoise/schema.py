@@ -271,7 +271,7 @@ def clean_problem(clean: Mapping[str, Any]) -> str | None:
         return "filter cosine needs high_pass (Hz), the lowest frequency to keep"
     if kind == "cosine" and low is not None:
         return "filter cosine removes slow drifts only and takes no low_pass"
-    own = [key for key in ("butterworth", "interpolation", "censored_ends") if clean.get(key)]
+    own = [key for key in ("butterworth", "censored_ends") if clean.get(key)]
     if own and kind != "butterworth":
         return f"{' and '.join(own)} with filter {kind}; allowed with filter butterworth"
     if low is not None and high is not None and high >= low:

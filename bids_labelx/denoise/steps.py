@@ -41,6 +41,8 @@ def cleaning_steps(cleaner: Cleaner, chosen: Denoising) -> list[str]:
             f"{' and '.join(filter(None, [what, cosines]))}, cleaned in the same way, "
             "regressed out by least squares over the kept volumes"
         )
+    if cleaner.band_pass is None and cleaner.censored == "interpolate" and censored:
+        steps.append(_interpolation(cleaner, censored))
     return steps
 
 

@@ -54,13 +54,12 @@ class Strategy:
     @property
     def cleaning(self) -> dict[str, Any]:
         """Arguments of `bids_labelx.extraction.clean.clean`, with the defaults of strategies."""
-        arguments = dict(self.clean)
+        arguments = {"interpolation": "linear", **self.clean}
         if arguments.get("filter") != "butterworth":
             return arguments
         options = {**_BUTTERWORTH, **arguments.get("butterworth", {})}
         ends = arguments.pop("censored_ends", "cut")
         return {
-            "interpolation": "linear",
             **arguments,
             "extrapolate": "hold" if ends == "hold" else False,
             "butterworth": {k: None if v == "none" else v for k, v in options.items()},

@@ -72,6 +72,8 @@ def timeseries_sidecar(
     done = strategy.cleaning
     # Rows that are left out within a run have no sampling frequency.
     gaps = np.diff(np.flatnonzero(applied.kept)).max(initial=1) > 1
+    filled = settings.censor_output == "interpolate" or done.get("filter") == "butterworth"
+    interpolated = filled and not applied.kept.all()
     regular = settings.censor_output != "drop" or not gaps
     standardize = done.get("standardize") or "none"
     return {
@@ -106,7 +108,7 @@ def timeseries_sidecar(
         "Detrend": done.get("detrend", False),
         "Filter": done.get("filter") or "none",
         "FilterOptions": dict(done.get("butterworth", {})),
-        "Interpolation": done.get("interpolation"),
+        "Interpolation": done["interpolation"] if interpolated else None,
         "LowPass": applied.low_pass,
         "HighPass": applied.high_pass,
         "Standardize": standardize,

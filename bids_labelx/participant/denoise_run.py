@@ -283,7 +283,7 @@ def _prepare(
         )
     effective = round(effective_degrees_of_freedom(cleaner, removed=chosen.removed), 3)
     # Two volumes to which nothing was done are as they are.
-    least = 2 if strategy.cleaning or chosen.columns else 1
+    least = 2 if strategy.clean or chosen.columns else 1
     if effective < least:
         kept = int(chosen.kept.sum())
         takers = "regressors" if cleaner.band_pass is None else "regressors and filter"

@@ -68,7 +68,7 @@ def test_settings_of_cleaning_replace_those_of_all_but_none() -> None:
 
 def test_what_another_filter_has_no_use_for_goes_with_the_old_one() -> None:
     (cosine,) = overridden("36P", clean={"filter": "cosine"})
-    left = {"detrend": True, "standardize_confounds": False}
+    left = {"detrend": True, "standardize_confounds": False, "interpolation": "spline"}
     assert cosine.clean == {**left, "filter": "cosine", "high_pass": 0.01}
     for off in ("none", None):
         (without,) = overridden("36P", clean={"filter": off})

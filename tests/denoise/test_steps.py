@@ -52,6 +52,8 @@ def test_without_a_filter_censored_volumes_go_first() -> None:
         "mean and linear trend removed",
         REGRESSED,
     ]
+    filled = "3 censored volumes interpolated by straight lines, those at the ends cut off"
+    assert steps({}, censored="interpolate")[-1] == filled
     assert steps({}, scrub=False) == ["2 dummy volumes removed", REGRESSED]
 
 

@@ -340,13 +340,12 @@ def test_a_butterworth_filter_has_the_defaults_of_strategies_and_what_a_file_say
         "butterworth": {"order": 5, "padtype": None, "padlen": 0},
     }
     (cosine,) = read_strategies([write('[clean]\nfilter = "cosine"\nhigh_pass = 0.01', "c.toml")])
-    assert cosine.cleaning == {"filter": "cosine", "high_pass": 0.01}
+    assert cosine.cleaning == {"filter": "cosine", "high_pass": 0.01, "interpolation": "linear"}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[clean]\ninterpolation = "spline"', "interpolation with filter none"),
         ('[clean]\ncensored_ends = "hold"', "censored_ends with filter none"),
         ('[clean]\nbutterworth.padlen = "all"', "a number of volumes, or run"),
         ('[clean]\nbutterworth.padtype = "zero"', "allowed: odd, even, constant, none"),

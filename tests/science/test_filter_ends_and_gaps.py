@@ -79,3 +79,16 @@ def test_a_spline_overshoots_a_long_gap_and_straight_lines_do_not():
     spread = clean(run, t_r=T_R, **DEFAULTS).std()
     assert np.abs(filled["spline"]).max() > 5 * spread
     assert np.abs(filled["linear"]).max() < 5 * spread
+
+
+@pytest.mark.parametrize("filtered", [{}, BAND])
+def test_censored_rows_of_the_output_are_on_straight_lines(filtered: dict[str, object]) -> None:
+    run = autoregressive(120, 1)
+    keep = np.ones(120, bool)
+    keep[40:60] = False
+    options = Strategy("mine", "", {}, {}, filtered).cleaning
+    rows = clean(run, t_r=T_R, sample_mask=keep, censored="interpolate", **options)
+    kept = np.flatnonzero(keep)
+    lines = [np.interp(np.arange(120), kept, column[keep]) for column in run.T]
+    expected = clean(np.transpose(lines), t_r=T_R, **options)
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-9)
