@@ -15,6 +15,7 @@ from bids_labelx.app.logs import LOGGER, kept_records, log_again, log_file, say
 from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.dataset import check_dataset
+from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import by_subject, messages, read_failures, record_failures
 from bids_labelx.outputs.provenance import write_provenance
 from bids_labelx.outputs.results import participants_of
@@ -45,6 +46,7 @@ def run_participants(settings: Settings) -> int:
         Where no run could be tried.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    check_output_folder(settings.output_dir)
     if settings.reports_only:
         check_dataset(settings.bids_dir)
         return _rebuild_reports(settings, console)

@@ -11,11 +11,44 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx._version import __version__
+from bids_labelx.errors import UsageError
 from bids_labelx.files import read_tsv, write_json, write_text, write_tsv
 
 BIDS_VERSION = "1.11.1"
 CODE_URL = "https://github.com/bids-labelx/bids_labelx"
+# What the app writes into the output folder itself.
+_WRITTEN = ("sub-*", "group_*", "group.html", "descriptions.tsv", ".bidsignore")
 BIDSIGNORE = "*.html\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\ngroup_*\n"
+
+
+def check_output_folder(output: Path) -> None:
+    """Refuse a folder with results of another program, of which some would be overwritten.
+
+    Files that this app does not write, such as those that a scheduler logs to, may be there.
+
+    Raises
+    ------
+    UsageError
+        Where there are files that the app would write and that it did not write.
+    """
+    path = output / "dataset_description.json"
+    if path.exists():
+        content = _read(path)
+        made_by = [
+            one.get("Name") for one in content.get("GeneratedBy", ()) if isinstance(one, dict)
+        ]
+        if "bids_labelx" in made_by:
+            return
+        found = f"{path} is of {', '.join(map(str, made_by)) or content.get('Name') or 'another'}"
+    else:
+        there = sorted(one.name for pattern in _WRITTEN for one in output.glob(pattern))
+        if not there:
+            return
+        found = f"{output} has {', '.join(there[:3])} and no dataset_description.json"
+    raise UsageError(
+        f"OUTPUT_DIR {output} holds files that bids_labelx did not write: {found}; choose an empty "
+        "folder, or one with earlier results of bids_labelx"
+    )
 
 
 def write_dataset_files(
