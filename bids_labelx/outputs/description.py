@@ -34,9 +34,8 @@ def check_output_folder(output: Path) -> None:
     path = output / "dataset_description.json"
     if path.exists():
         content = _read(path)
-        made_by = [
-            one.get("Name") for one in content.get("GeneratedBy", ()) if isinstance(one, dict)
-        ]
+        tools = [one for one in content.get("GeneratedBy", ()) if isinstance(one, dict)]
+        made_by = [one.get("Name") for one in tools]
         if "bids_labelx" in made_by:
             return
         found = f"{path} is of {', '.join(map(str, made_by)) or content.get('Name') or 'another'}"
@@ -46,8 +45,8 @@ def check_output_folder(output: Path) -> None:
             return
         found = f"{output} has {', '.join(there[:3])} and no dataset_description.json"
     raise UsageError(
-        f"OUTPUT_DIR {output} holds files that bids_labelx did not write: {found}; choose an empty "
-        "folder, or one with earlier results of bids_labelx"
+        f"OUTPUT_DIR {output} holds files that bids_labelx did not write: {found}; choose an "
+        "empty folder, or one with earlier results of bids_labelx"
     )
 
 
@@ -102,7 +101,7 @@ def _container(environment: Mapping[str, str]) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}
 
 

@@ -56,7 +56,7 @@ def test_a_folder_is_ours_by_its_description_or_by_holding_nothing_that_we_write
         check_output_folder(other)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"Name": "raw data"}', '{"GeneratedBy": {}}'])
+@pytest.mark.parametrize("text", ["{", "[]", "5", '{"Name": "raw data"}', '{"GeneratedBy": {}}'])
 def test_a_description_that_does_not_say_who_made_it_is_not_ours(
     tmp_path: Path, text: str
 ) -> None:
