@@ -176,18 +176,23 @@ def butterworth(
     Raises
     ------
     ValueError
-        If no such filter can be made, or there are no more volumes than the padding needs.
+        If no such filter can be made, or there are no more volumes than the padding needs, for
+        ``run`` than that of SciPy would.
     """
     from scipy.signal import butter, sosfiltfilt  # takes 0.3 s, which most starts can do without
 
     cutoffs = [cutoff for cutoff in (high_pass, low_pass) if cutoff is not None]
     kind = "bandpass" if len(cutoffs) == 2 else "highpass" if low_pass is None else "lowpass"
     columns = np.asarray(columns, dtype=np.float64)
-    if padlen == "run":
-        padlen = len(columns) - 1 if padtype else None
     try:
         # Second-order sections: at low cut-offs the polynomials of the other form lose digits.
         sections = butter(order, np.squeeze(cutoffs), kind, output="sos", fs=1 / t_r)
+        if padlen == "run":
+            # SciPy's own padding: a shorter run has no more volumes than the filter has memory.
+            fewest = 3 * (2 * len(sections) + 1)
+            if len(columns) <= fewest:
+                raise ValueError(f"there have to be more than {fewest}")
+            padlen = len(columns) - 1 if padtype else None
         return sosfiltfilt(sections, columns, axis=0, padtype=padtype, padlen=padlen)
     except ValueError as error:
         raise ValueError(

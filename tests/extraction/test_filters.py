@@ -195,3 +195,17 @@ def test_a_low_pass_that_can_do_nothing_is_left_out_with_a_warning(options, expe
 def test_options_that_make_no_filter_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         choose_filter(**{"t_r": 2.0, **options})
+
+
+@pytest.mark.parametrize(("band", "fewest"), [({"low_pass": 0.1}, 9), (BANDS[2], 15)])
+def test_a_run_that_scipy_could_not_pad_is_too_short_to_be_padded_by_its_length(band, fewest):
+    options = {"t_r": 2.0, "order": 2, "padtype": "constant", **band}
+    with pytest.raises(ValueError, match=f"over {fewest} volumes: .* more than {fewest}"):
+        butterworth(noise(fewest), padlen="run", **options)
+    with pytest.raises(ValueError, match="padlen"):
+        butterworth(noise(fewest), **options)
+    np.testing.assert_allclose(
+        butterworth(noise(fewest + 1), padlen="run", **options),
+        by_nilearn(noise(fewest + 1), 2.0, order=2, padtype="constant", padlen=fewest, **band),
+        atol=1e-9,
+    )
