@@ -274,6 +274,8 @@ def _prepare(
             censored="interpolate" if options.censor_output == "interpolate" else "drop",
             **strategy.cleaning,
         )
+        # It cleans, so that a filter that cannot be run is found here, before any signal.
+        effective = round(effective_degrees_of_freedom(cleaner, removed=chosen.removed), 3)
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from error
     if options.standardize_voxels and cleaner.standardize == "psc":
@@ -281,7 +283,6 @@ def _prepare(
             f"--denoise {strategy.name} asks for percent signal change, which voxels that are "
             "z-scored by --standardize-voxels have none of; leave one out"
         )
-    effective = round(effective_degrees_of_freedom(cleaner, removed=chosen.removed), 3)
     # Two volumes to which nothing was done are as they are.
     least = 2 if strategy.clean or chosen.columns else 1
     if effective < least:

@@ -352,3 +352,20 @@ def test_a_filter_without_a_repetition_time_is_refused_by_name(tmp_path: Path) -
     own.write_text(own.read_text() + 'clean = {filter = "butterworth", low_pass = 0.1}\n')
     with pytest.raises(BadDataError, match="--denoise mine: the butterworth filter needs t_r"):
         denoised_alone(**given, t_r=None)
+
+
+def test_a_filter_that_is_too_long_for_the_run_takes_no_other_strategy_with_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "band.toml"
+    path.write_text('[clean]\nfilter = "butterworth"\nlow_pass = 0.1\nhigh_pass = 0.01\n')
+    series = np.random.default_rng(0).standard_normal((12, 2))
+    key = SignalKey(0, "mean")
+    extracted = Extracted({key: series}, (), np.empty(0))
+    source = RunSource(tmp_path / "b.nii.gz", t_r=2.0)
+    strategies = read_strategies(["none", str(path)])
+    denoised = denoise_signals(extracted, source, strategies, DenoisingOptions())
+    (failure,) = denoised.failures
+    assert failure.strategies == ("band",)
+    assert "over 12 volumes: there have to be more than 15" in failure.message
+    np.testing.assert_array_equal(denoised.signals[SeriesKey(*key, "none")], series)
