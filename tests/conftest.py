@@ -132,5 +132,6 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     These are marked ``figures``.
     """
     drawn = request.node.get_closest_marker("figures") is not None
-    if not drawn and request.path.parent.name in ("app", "participant", "workflow"):
+    rooms = ("app", "participant", "science", "workflow")
+    if not drawn and request.path.parent.name in rooms:
         monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: None)
