@@ -177,8 +177,12 @@ def _missing(settings: Settings, series: Sequence[Series]) -> list[str]:
     assert level is not None
     strategy = series[0].sidecar["DenoisingStrategy"]
     common = grouping_entities(series[0].run, level)
+    # A run of which only a matrix failed has its series.
+    present = [dict(one.run) for one in series]
     return [
         build_name(failure.entities, "bold", "")
         for failure in read_failures(settings.output_dir, series[0].run["sub"])
-        if strategy in failure.strategies and grouping_entities(failure.entities, level) == common
+        if strategy in failure.strategies
+        and grouping_entities(failure.entities, level) == common
+        and dict(failure.entities) not in present
     ]

@@ -148,10 +148,13 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
             write_json(output / path.with_suffix(".json"), sidecar)
             write_tsv(output / path, series)
             for measure, number in wanted_matrices(delivery.settings, applied.n_kept):
+                matrix = results.connected.matrices.get(MatrixKey(*key, measure, number))
+                if matrix is None:
+                    continue
                 write_matrix(
                     output,
                     _matrix_path(delivery, atlas, statistic, strategy, measure, number),
-                    results.matrices[MatrixKey(*key, measure, number)],
+                    matrix,
                     names,
                     measure=measure,
                     series=sidecar,

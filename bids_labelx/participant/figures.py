@@ -40,10 +40,13 @@ def draw_run(delivery: Delivery, results: RunResults) -> None:
             if _changes(strategy):
                 _draw_spectrum(delivery, results, i, statistic, strategy)
             for measure in delivery.settings.measures:
+                key = MatrixKey(i, statistic, strategy.name, measure)
+                if key not in results.connected.matrices:
+                    continue
                 draw_matrix(
                     delivery.settings.output_dir,
                     matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
-                    results.matrices[MatrixKey(i, statistic, strategy.name, measure)],
+                    results.connected.matrices[key],
                     results.extracted.tables[i],
                     measure=measure,
                     what=region_signals(statistic, strategy.name),

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.errors import BadDataError
+from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.measures.connectivity import MEASURES, choose_volumes
 from bids_labelx.names import SPATIAL, build_name, camel
 from bids_labelx.outputs.paths import figure_path, output_path
 from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
 from bids_labelx.outputs.sidecars import relmat_sidecar
-from bids_labelx.participant.records import Denoised, MatrixKey
+from bids_labelx.participant.records import Connected, Denoised, MatrixKey
 from bids_labelx.settings import ConnectivityOptions
 
 # In what the results of a run differ that are of the same volumes.
@@ -27,17 +27,13 @@ _NOT_OF_THE_RUN = (*SPATIAL, *ATLAS_ENTITIES, *RESULT_ENTITIES)
 
 def connect_run(
     denoised: Denoised, options: ConnectivityOptions, run: Mapping[str, str]
-) -> dict[MatrixKey, np.ndarray]:
+) -> Connected:
     """The matrices of a run, (n_labels, n_labels), of the volumes kept and of some of them.
 
-    `run` are the run's entities, by which volumes are drawn.
-
-    Raises
-    ------
-    BadDataError
-        Where a series has too few volumes.
+    `run` are the run's entities, by which volumes are drawn. A matrix that cannot be made of its
+    series, which has too few volumes, say, is among the failures, each reason once.
     """
-    matrices = {}
+    matrices, failures = {}, {}
     for key in denoised.signals:
         series = denoised.kept_signals(key)
         for measure, first in wanted_matrices(options, len(series)):
@@ -46,8 +42,9 @@ def connect_run(
             try:
                 matrices[MatrixKey(*key, measure, first)] = MEASURES[measure][0](part)
             except ValueError as error:
-                raise BadDataError(f"{measure} after {key.strategy}: {error}") from error
-    return matrices
+                reason = BadDataError(f"{measure} after {key.strategy}: {error}")
+                failures[str(reason)] = Failure.of(reason, strategies=(key.strategy,))
+    return Connected(matrices, tuple(failures.values()))
 
 
 def wanted_matrices(options: ConnectivityOptions, kept: int) -> list[tuple[str, int | None]]:

@@ -125,6 +125,22 @@ class Denoised:
 
 
 @dataclass(frozen=True)
+class Connected:
+    """The matrices of a run.
+
+    Attributes
+    ----------
+    matrices
+        Arrays of shape (n_labels, n_labels).
+    failures
+        Of each other matrix why there is none.
+    """
+
+    matrices: Mapping[MatrixKey, np.ndarray]
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunResults:
     """All that was made of a run, for its files and figures.
 
@@ -134,14 +150,19 @@ class RunResults:
         For each atlas the labels on the run's grid, not masked.
     extracted, denoised
         Its signals before and after denoising.
-    matrices
-        Arrays of shape (n_labels, n_labels).
+    connected
+        Its matrices.
     """
 
     labels: tuple[Path, ...]
     extracted: Extracted
     denoised: Denoised
-    matrices: Mapping[MatrixKey, np.ndarray]
+    connected: Connected
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What could not be made of the run, and why."""
+        return (*self.denoised.failures, *self.connected.failures)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from bids_labelx.participant.figures import draw_run
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
     AtlasOnGrid,
+    Connected,
     Denoised,
     Extracted,
     Outcome,
@@ -198,7 +199,7 @@ class _ConnectInput(_RecordedInput):
 
 
 class _ConnectOutput(_RecordedOutput):
-    matrices = File(desc="dict of matrices by MatrixKey")
+    matrices = File(desc="Connected")
 
 
 class Connect(_Recorded):
@@ -209,8 +210,8 @@ class Connect(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:
         denoised = load_record(self.inputs.denoised, Denoised)
-        matrices = connect_run(denoised, self.inputs.options, self.inputs.run)
-        return {"matrices": save_record(folder / "matrices.pkl", matrices)}
+        connected = connect_run(denoised, self.inputs.options, self.inputs.run)
+        return {"matrices": save_record(folder / "matrices.pkl", connected)}
 
 
 class _DeliverInput(_RecordedInput):
@@ -241,7 +242,7 @@ class Deliver(_Recorded):
             tuple(Path(path) for path in self.inputs.labels),
             load_record(self.inputs.extracted, Extracted),
             load_record(self.inputs.denoised, Denoised),
-            load_record(self.inputs.matrices, dict),
+            load_record(self.inputs.matrices, Connected),
         )
         start = time.monotonic()
         write_run(self.inputs.delivery, results)
@@ -256,6 +257,6 @@ class Deliver(_Recorded):
             "figures": time.monotonic() - between,
         }
         remarks = tuple(notes(self.inputs.delivery, results.denoised))
-        outcome = Outcome(results.denoised.failures, remarks, seconds)
+        outcome = Outcome(results.failures, remarks, seconds)
         save_record(Path(self.inputs.done_record), outcome)
         return {}

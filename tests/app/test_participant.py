@@ -18,9 +18,11 @@ from nilearn.connectome import ConnectivityMeasure
 from scipy import ndimage
 from tiny import N_VOLUMES, confounds_table
 
+from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import MissingInputError, NoRunsError
 from bids_labelx.measures.connectivity import MEASURES
+from bids_labelx.outputs.failures import read_failures
 from bids_labelx.participant.plan import make_plan
 from bids_labelx.report.figures import plot_matrix
 from bids_labelx.settings import Settings, make_settings, read_options
@@ -530,3 +532,33 @@ def test_every_measure_has_its_figure_with_the_right_scale_and_words(
         np.testing.assert_allclose(scales[shown], (-expected, expected), rtol=1e-6)
         said = {"partialCorrelation": "partial correlation"}.get(label, label)
         assert page.count(f"Matrix of the {said} between regions of ") == 1
+
+
+def test_a_matrix_that_cannot_be_made_takes_nothing_with_it(
+    tmp_path: Path, add_run: Callable[..., Path], atlas_dataset: Path
+) -> None:
+    root = tmp_path / "ds"
+    add_run(root)
+    (table,) = root.rglob("*confounds_timeseries.tsv")
+    confounds = pd.read_csv(table, sep="\t", na_values="n/a")
+    confounds["framewise_displacement"] = 0.9
+    confounds.loc[[0, 7], "framewise_displacement"] = 0.1
+    confounds.to_csv(table, sep="\t", index=False, na_rep="n/a")
+    scrub = tmp_path / "two.toml"
+    scrub.write_text("[volumes.scrub]\nfd_threshold = 0.5\nmin_segment = 0\n")
+    given = {"atlas_dataset": atlas_dataset, "nprocs": 1, "denoise": ("none", str(scrub))}
+    settings = Settings(root, tmp_path / "out", "participant", **given)
+    assert run_participants(settings) == 1
+    func = tmp_path / "out" / "sub-01" / "func"
+    names = {path.name.split("desc-")[1] for path in func.glob("*_stat-*.tsv")}
+    assert names == {"raw_timeseries.tsv", "raw_relmat.tsv", "two_timeseries.tsv"}
+    (series,) = func.glob("*desc-two_timeseries.tsv")
+    assert len(pd.read_csv(series, sep="\t")) == 2
+    (failure,) = read_failures(tmp_path / "out")
+    assert failure.strategies == ("two",)
+    assert "correlation after two: a correlation needs at least 3 volumes" in failure.message
+    run_group(replace(settings, analysis_level="group"))
+    rows = pd.read_csv(tmp_path / "out" / "group_qc.tsv", sep="\t").set_index("strategy")
+    assert rows.loc["two", "volumes_kept"] == 2
+    assert "needs at least 3 volumes" in rows.loc["two", "problem"]
+    assert rows.loc["none", "problem"] != rows.loc["two", "problem"]

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from bids_labelx.denoise import AppliedStrategy
-from bids_labelx.errors import BadDataError
 from bids_labelx.participant.matrices import connect_run, exact_rows, exact_sidecar
 from bids_labelx.participant.records import (
+    Connected,
     Denoised,
     MatrixKey,
     SeriesKey,
@@ -43,9 +43,10 @@ def test_matrices_are_made_of_every_series_and_survive_the_disk(tmp_path: Path) 
     series = np.random.default_rng(0).standard_normal((30, 4))
     # A name of a strategy may hold what separates words elsewhere.
     signals = {SeriesKey(0, "mean", "24P/GSR"): series, SeriesKey(1, "sum", "simple"): series}
-    matrices = connect_run(denoised(signals, np.ones(30, bool)), ConnectivityOptions(), {})
-    save_record(tmp_path / "m.pkl", matrices)
-    back = load_record(tmp_path / "m.pkl", dict)
+    connected = connect_run(denoised(signals, np.ones(30, bool)), ConnectivityOptions(), {})
+    assert connected.failures == ()
+    save_record(tmp_path / "m.pkl", connected)
+    back = load_record(tmp_path / "m.pkl", Connected).matrices
     first = MatrixKey(0, "mean", "24P/GSR", "correlation")
     assert set(back) == {first, MatrixKey(1, "sum", "simple", "correlation")}
     np.testing.assert_allclose(back[first], np.corrcoef(series.T))
@@ -57,10 +58,16 @@ def test_a_record_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
         load_record(tmp_path / "m.pkl", Denoised)
 
 
-def test_too_few_volumes_for_a_matrix_are_an_error_that_names_the_strategy() -> None:
-    signals = {SeriesKey(0, "mean", "simple"): np.ones((2, 4))}
-    with pytest.raises(BadDataError, match=r"correlation after simple: .*at least 3"):
-        connect_run(denoised(signals, np.ones(2, bool)), ConnectivityOptions(), {})
+def test_a_matrix_of_too_few_volumes_fails_alone_and_names_the_strategy() -> None:
+    series = np.random.default_rng(0).standard_normal((2, 4))
+    signals = {SeriesKey(i, "mean", "simple"): series for i in range(2)}
+    options = ConnectivityOptions(connectivity=("correlation", "covariance"))
+    connected = connect_run(denoised(signals, np.ones(2, bool)), options, {})
+    assert {key.measure for key in connected.matrices} <= {"covariance"}
+    reasons = [one.message for one in connected.failures]
+    assert len(reasons) == len(set(reasons))
+    assert any("correlation after simple: a correlation needs at least 3" in r for r in reasons)
+    assert {one.strategies for one in connected.failures} == {("simple",)}
 
 
 def test_censored_volumes_count_in_no_matrix_whatever_stands_in_their_rows() -> None:
@@ -71,7 +78,7 @@ def test_censored_volumes_count_in_no_matrix_whatever_stands_in_their_rows() -> 
         series[~kept] = rows
         found = connect_run(
             denoised({SeriesKey(0, "mean", "a"): series}, kept), ConnectivityOptions(), {}
-        )
+        ).matrices
         np.testing.assert_allclose(found[MatrixKey(0, "mean", "a", "correlation")], expected)
 
 
@@ -79,7 +86,7 @@ def test_matrices_of_the_first_volumes_are_those_of_as_many_kept() -> None:
     series = np.random.default_rng(0).standard_normal((30, 4))
     kept = np.arange(30) % 3 > 0
     options = ConnectivityOptions(exact_volumes=(10, 25))
-    found = connect_run(denoised({SeriesKey(0, "mean", "a"): series}, kept), options, {})
+    found = connect_run(denoised({SeriesKey(0, "mean", "a"): series}, kept), options, {}).matrices
     assert {key.first for key in found} == {None, 10}
     np.testing.assert_allclose(
         found[MatrixKey(0, "mean", "a", "correlation", 10)], np.corrcoef(series[kept][:10].T)
