@@ -154,9 +154,9 @@ def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _
         if len(names) == 1:
             continue  # One region is connected with nothing.
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
-        sums = StrategySums(collected.rows, len(names), settings.qcfc_motion)
         if not files:
             continue
+        sums = StrategySums(collected.rows, len(names), settings.qcfc_motion)
         count = len({one.participant for one in files})
         how = averaging(files, collected.rows, settings.averaged_over, settings.run_weights)
         with edges_file(output, entities, names, collected.rows, count, how) as add_edges:

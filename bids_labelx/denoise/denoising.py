@@ -77,6 +77,11 @@ class Denoising:
     std_dvars: np.ndarray | None = None
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
 
+    @property
+    def n_dummies(self) -> int:
+        """How many volumes at the start are dummies: no part of the run for any later step."""
+        return int(np.argmin(np.append(self.rules["dummy"], False)))
+
 
 class _Motion(NamedTuple):
     fd: np.ndarray | None

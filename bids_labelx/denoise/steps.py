@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bids_labelx.denoise.denoising import Denoising
 from bids_labelx.extraction.clean import Cleaner
 
@@ -20,7 +18,7 @@ def cleaning_steps(cleaner: Cleaner, chosen: Denoising) -> list[str]:
     chosen
         The confounds and the sample mask that it was made of.
     """
-    dummies = int(np.argmin(np.append(chosen.rules.get("dummy", False), False)))
+    dummies = chosen.n_dummies
     censored = int((~chosen.kept).sum()) - dummies
     steps = [f"{_volumes(dummies, 'dummy ')} removed"] if dummies else []
     detrended = ["mean and linear trend removed"] if cleaner.detrend else []

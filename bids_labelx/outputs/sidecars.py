@@ -137,7 +137,7 @@ def _steps(
     start = [f"volumes smoothed to {smoothed:g} mm FWHM"] if smoothed else []
     reduced = [f"voxels of each region reduced to their {statistic.replace('_', ' ')}"]
     cleaned = list(applied.steps)
-    if settings.clean_level == "voxel" and cleaned:
+    if settings.clean_level == "voxel" and strategy.name != "none":
         if settings.standardize_voxels:
             cleaned.append("voxels z-scored (n - 1)")
         steps = [*start, *cleaned, *reduced]

@@ -270,7 +270,7 @@ def _prepare(
             confounds=chosen.regressors if chosen.columns else None,
             sample_mask=chosen.kept,
             t_r=t_r,
-            dummy=int(np.argmin(np.append(chosen.rules["dummy"], False))),
+            dummy=chosen.n_dummies,
             censored="interpolate" if options.censor_output == "interpolate" else "drop",
             **strategy.cleaning,
         )
