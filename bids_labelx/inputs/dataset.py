@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bids_labelx.content import missing_reason
 from bids_labelx.errors import (
     BadDataError,
     LabelxError,
@@ -21,7 +22,6 @@ from bids_labelx.errors import (
     NoRunsError,
     NotBidsError,
 )
-from bids_labelx.inputs.annex import missing_reason
 from bids_labelx.inputs.associated import (
     AssociatedFiles,
     collect_associated,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bids_labelx.content import display_path, missing_reason
 from bids_labelx.errors import BadDataError, LabelxError, MissingInputError
 from bids_labelx.files import read_json
-from bids_labelx.inputs.annex import display_path, missing_reason
 from bids_labelx.inputs.matching import parse_path
 from bids_labelx.names import Name, parse_name
 

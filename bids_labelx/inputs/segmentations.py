@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bids_labelx.content import display_path, missing_reason
 from bids_labelx.errors import MissingInputError, UsageError
-from bids_labelx.inputs.annex import display_path, missing_reason
 from bids_labelx.inputs.matching import (
     File,
     FileGroups,
