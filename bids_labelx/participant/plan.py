@@ -216,8 +216,9 @@ def _plan_run(
     grid = VolumeGrid.of(image.shape, image.affine)
     atlases = choice.of_run[run.bold]
     for atlas in atlases:
-        _check_orientation(run, image, atlas.image)
-        _check_overlap(run, grid, atlas)
+        labels = open_image(atlas.image)
+        _check_orientation(run, image, atlas.image, labels)
+        _check_overlap(run, grid, atlas.image, labels)
     # The first grid like it stands for all: labels are resampled once for each.
     known = next((other for other in grids if grid.same(other)), None)
     if known is None:
@@ -226,7 +227,7 @@ def _plan_run(
     t_r = repetition_time(run, image.header, settings.repetition_time)
     if isinstance(mask, Path):
         _check_mask_space(mask, run, grid)
-        _check_orientation(run, image, mask)
+        _check_orientation(run, image, mask, open_image(mask))
     elif own is not None:
         open_image(own)
     source = RunSource(
@@ -265,19 +266,17 @@ def _open_bold(run: Run) -> SpatialImage:
     return image
 
 
-def _check_overlap(run: Run, grid: VolumeGrid, atlas: Atlas) -> None:
-    image = open_image(atlas.image)
+def _check_overlap(run: Run, grid: VolumeGrid, atlas: Path, image: SpatialImage) -> None:
     theirs = VolumeGrid.of(image.shape, image.affine)
     if not theirs.boxes_overlap(grid):
         raise BadDataError(
-            f"{run.name}: the atlas {atlas.image} lies wholly outside the image; it covers "
+            f"{run.name}: the atlas {atlas} lies wholly outside the image; it covers "
             f"{_box(theirs)}, the run {_box(grid)}"
         )
 
 
-def _check_orientation(run: Run, bold: SpatialImage, other: Path) -> None:
+def _check_orientation(run: Run, bold: SpatialImage, other: Path, image: SpatialImage) -> None:
     """Refuse an atlas or mask on another grid where the place of one of the two is not known."""
-    image = open_image(other)
     grid, theirs = (VolumeGrid.of(one.shape, one.affine) for one in (bold, image))
     for path, one in ((run.name, bold), (str(other), image)):
         if not has_orientation(one) and not grid.same(theirs):
