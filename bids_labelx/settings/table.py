@@ -213,7 +213,7 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
 
     atlas: tuple[str, ...] = _atlas(
         (),
-        convert.words,
+        convert.atlases,
         metavar="SPEC",
         help="IMAGE, NAME=IMAGE, NAME=IMAGE,TABLE; or NAME[:SEG] looked up in --atlas-dataset and "
         "in TemplateFlow's local folder; or derivative:desc-LABEL, each run's own segmentation",
@@ -253,7 +253,7 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     )
     denoise: tuple[str, ...] = _signal(
         ("simple",),
-        convert.words,
+        convert.strategies,
         metavar="NAME",
         help="denoising strategies, see --list-denoise, or FILE.toml or FILE.json of your own",
     )
