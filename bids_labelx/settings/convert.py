@@ -26,7 +26,11 @@ def path(value: Any) -> Path:
     try:
         # Absolute, so that a node that works in another folder finds it; not resolved, so that
         # messages and sidecars show the path that the user knows.
-        return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100
+        given = Path(text).expanduser()
+        plain = os.path.abspath(given)  # noqa: PTH100
+        # Behind a link, .. is not the folder before it.
+        real = os.path.realpath(given) if ".." in given.parts else ""
+        return Path(real if real and real != os.path.realpath(plain) else plain)
     except RuntimeError:
         raise ValueError(f"{text!r}: whose home folder ~ stands for is not known") from None
     except OSError:
