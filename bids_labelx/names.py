@@ -47,6 +47,11 @@ def parse_name(path: PurePath | str) -> Name:
     return Name(entities, suffix, dot + extension)
 
 
+def is_backup(name: str) -> bool:
+    """Whether a file is hidden, as macOS' ``._x`` and ``.DS_Store`` are, or an editor's backup."""
+    return name.startswith((".", "#")) or name.endswith(("~", "#"))
+
+
 def sort_entities(entities: Mapping[str, str]) -> dict[str, str]:
     """Entities in BIDS order; those that BIDS does not know come before ``atlas``."""
     unknown = ENTITY_ORDER.index("atlas") - 0.5

@@ -8,7 +8,10 @@ reads some of them (subject, session, datatype) from the whole absolute path, so
 from __future__ import annotations
 
 import functools
+import json
 import logging
+import os
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +27,7 @@ from bids_labelx.errors import (
     NotBidsError,
     message_of,
 )
+from bids_labelx.files import read_json
 from bids_labelx.inputs.associated import (
     AssociatedFiles,
     collect_associated,
@@ -166,14 +170,26 @@ def check_dataset(root: Path) -> None:
     Raises
     ------
     MissingInputError, NotBidsError
+        Where there is no such folder, or no description in it.
+    BadDataError
+        Where the description is not JSON.
     """
-    if not root.is_dir():
-        raise MissingInputError(f"{root}: there is no such folder")
-    if not (root / "dataset_description.json").is_file():
+    try:
+        names = os.listdir(root)  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingInputError(f"{root}: there is no such folder") from None
+    except OSError as error:
+        raise MissingInputError(f"{root}: the folder cannot be read ({error.strerror})") from None
+    if "dataset_description.json" not in names:
+        empty = (
+            "; the folder is empty, as a DataLad subdataset is that was not installed (`datalad "
+            f"get --no-data {root}`)"
+        )
         raise NotBidsError(
             f"{root}: no dataset_description.json here, so this is not a BIDS dataset"
-            + _hint(root)
+            + (_hint(root) if names else empty)
         )
+    read_json(root / "dataset_description.json")
 
 
 def _hint(root: Path) -> str:
@@ -305,18 +321,18 @@ def repetition_time(run: Run, header: Any, given: float | None = None) -> float 
             )
         return None
     if given is not None:
-        if isinstance(stated, (int, float)) and abs(given - stated) > 1e-3:
+        if stated is not None and not (_is_positive(stated) and abs(given - stated) <= 1e-3):
             LOGGER.warning(
-                "%s: --repetition-time %g s is used, the sidecar says %g s",
+                "%s: --repetition-time %g s is used, the sidecar says %.40r s",
                 run.name,
                 given,
                 stated,
             )
         return given
-    if stated is not None and (not isinstance(stated, (int, float)) or not stated > 0):
+    if stated is not None and not _is_positive(stated):
         raise BadDataError(
-            f"{run.name}: RepetitionTime in the sidecar is {stated!r}, a positive number of "
-            "seconds is expected"
+            f"{run.name}: RepetitionTime in the sidecar is {json.dumps(stated)[:40]}, a positive "
+            "number of seconds is expected"
         )
     zooms = header.get_zooms()
     scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(_time_unit(header))
@@ -337,6 +353,13 @@ def _time_unit(header: Any) -> str:
     except (AttributeError, KeyError):
         # Another format, or a code that NIfTI does not have.
         return "unknown"
+
+
+def _is_positive(value: object) -> bool:
+    """Whether a value of a sidecar is a positive, finite number: true is none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return 0 < value <= sys.float_info.max
 
 
 def _plausible(seconds: float, where: str) -> float:
