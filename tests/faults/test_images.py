@@ -71,6 +71,14 @@ def flip(path: Path, share: float) -> Path:
     return path
 
 
+def fill(path: Path, volume: int, value: float) -> None:
+    """Give all voxels of a volume one value."""
+    image = nib.load(path)
+    data = image.get_fdata(dtype=np.float32).copy()
+    data[..., volume] = value
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
+
+
 def values(path: Path) -> np.ndarray:
     """All numbers of an image, as our reader gives them."""
     run = open_run_data(path)
@@ -276,6 +284,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "noaffine": (lambda p: patch(p, SROW_X, *[np.nan] * 4), "preproc_bold.*affine is not finite"),
     "flataffine": (lambda p: patch(p, SROW_X, 0, 0, 0, 0), "preproc_bold.*cannot be inverted"),
     "nowhere": (lambda p: patch(p, CODES, 0, 0), "preproc_bold.*neither sform nor qform"),
+    "nan": (lambda p: fill(p, 7, np.nan), "preproc_bold.*volume 8 of 40 has no finite value"),
     "flip": (lambda p: flip(p, 0.5), "preproc_bold.*truncated or corrupt"),
     "maskflip": (lambda p: flip(mask_of(p), 0.8), "brain_mask.*(corrupt|cannot be read)"),
     "maskhead": (lambda p: flip(mask_of(p), 0.3), "brain_mask.*(corrupt|cannot be read)"),
