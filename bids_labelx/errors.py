@@ -133,8 +133,7 @@ class Failure:
         about
             The other attributes.
         """
-        expected = isinstance(error, LabelxError)
-        return cls(str(error) if expected else f"{type(error).__name__}: {error}", **about)
+        return cls(message_of(error), **about)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Failure:
@@ -158,6 +157,11 @@ class Failure:
         for folder in folders:
             message, trace = (text.replace(f"{folder}/", "") for text in (message, trace))
         return replace(self, message=message, trace=trace)
+
+
+def message_of(error: Exception) -> str:
+    """What an error says; a mistake in the code is named by its type."""
+    return str(error) if isinstance(error, LabelxError) else f"{type(error).__name__}: {error}"
 
 
 def exit_code(failures: Sequence[Failure]) -> ExitCode:

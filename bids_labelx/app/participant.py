@@ -18,6 +18,7 @@ from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_cod
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import by_kind, read_failures, record_failures
+from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.outputs.states import DONE, FAILED, states_in_words
 from bids_labelx.participant.contents import (
@@ -48,6 +49,14 @@ def run_participants(settings: Settings) -> int:
         Where no run could be tried.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    check_place(
+        settings.bids_dir,
+        settings.output_dir,
+        {
+            "--work-dir": settings.work_dir,
+            "--bids-database-dir": settings.bids_database_dir,
+        },
+    )
     check_output_folder(settings.output_dir)
     if settings.reports_only:
         check_dataset(settings.bids_dir)
@@ -59,6 +68,7 @@ def run_participants(settings: Settings) -> int:
         with kept_records() as planning:
             read_plugin(settings)
             plan = make_plan(settings)
+        check_links(settings.output_dir, plan.participants, follow=settings.follow_links)
         if settings.dry_run:
             from bids_labelx.participant.dry_run import plan_lines
 
@@ -191,6 +201,7 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
             f"{output}: nothing of {', '.join(absent) or 'any participant'} in it; run the "
             "participant level without --reports-only"
         )
+    check_links(output, wanted, follow=settings.follow_links)
     reports = _write_reports(settings, wanted)
     console.print(f"{counted(len(reports), 'report')}: {_shown(settings, reports)}", markup=False)
     return 0

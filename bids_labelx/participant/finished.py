@@ -24,6 +24,7 @@ from bids_labelx.participant.contents import content_signature
 from bids_labelx.participant.deliver import About, Delivery, done_facts, planned_paths
 from bids_labelx.participant.plan import Plan, PlannedRun
 from bids_labelx.participant.records import RunResults
+from bids_labelx.participant.unchanged import file_state
 from bids_labelx.settings import Settings, plain_options
 
 
@@ -52,17 +53,9 @@ def inputs_digest(planned: PlannedRun) -> str:
         files.append(run.confounds.with_suffix(".json"))
     for atlas in planned.atlases:
         files += [atlas.image, atlas.table_path]
-    known = [_stamp(path) for path in files if path is not None]
+    known = [file_state(path) for path in files if path is not None]
     text = json.dumps([known, dict(run.metadata), planned.source.t_r], default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _stamp(path: Path) -> tuple[str, int, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return str(path), -1, -1, -1
-    return str(path), found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def without_finished(settings: Settings, plan: Plan, invocation: Invocation) -> Plan:

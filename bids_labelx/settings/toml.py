@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.files import parse_toml, read_text
 from bids_labelx.settings.entry import options_of
 from bids_labelx.settings.table import Settings
 
@@ -73,11 +74,9 @@ def read_options(path: Path) -> dict[str, Any]:
     MissingInputError, BadDataError
         Where there is no such file, or it is not TOML.
     """
-    import tomllib
-
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingInputError(f"--config-file {path}: cannot be read ({error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(read_text(path))
+    except ValueError as error:
         raise BadDataError(f"--config-file {path}: not a TOML file ({error})") from None
+    except LabelxError as error:
+        raise type(error)(f"--config-file {error}") from None

@@ -40,10 +40,21 @@ from bids_labelx.participant.records import (
     load_record,
     save_record,
 )
+from bids_labelx.participant.unchanged import check_unchanged
+
+# Files of the user's are no File(exists=True): where one is gone, nipype would fail beyond a run.
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
     failed_record = traits.Str(nohash=True, desc="where to say why this failed")
+    files = traits.List(
+        traits.Any,
+        [],
+        usedefault=True,
+        hash_files=False,
+        desc="FileState of what it reads: it runs again where one is another than in an earlier "
+        "invocation, and fails where one changes during this one",
+    )
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
     version = traits.Str(__version__, usedefault=True, desc="records of another one are not read")
 
@@ -60,7 +71,9 @@ class _Recorded(SimpleInterface):
         try:
             # Threaded linear algebra may sum in another order: the bytes would depend on cores.
             with threadpool_limits(self.inputs.threads):
+                check_unchanged(self.inputs.files)
                 self._results.update(self._work(Path(runtime.cwd)))
+                check_unchanged(self.inputs.files)
         except Exception as error:
             if isdefined(self.inputs.failed_record):
                 failure = Failure.of(error, trace=traceback.format_exc())
@@ -75,8 +88,8 @@ class _Recorded(SimpleInterface):
 
 
 class _ResampleInput(_RecordedInput):
-    image = File(exists=True, mandatory=True)
-    table = File(exists=True)
+    image = traits.Str(mandatory=True, hash_files=False)
+    table = traits.Str(hash_files=False)
     grid = traits.Any(mandatory=True, desc="VolumeGrid")
     options = traits.Any(mandatory=True, desc="LabelOptions")
 
@@ -101,7 +114,6 @@ class ResampleAtlas(_Recorded):
 
 class _RunInput(_RecordedInput):
     source = traits.Any(mandatory=True, desc="RunSource")
-    files = traits.List(File(exists=True), desc="of it: a node runs again where one changed")
 
 
 class _ReduceInput(_RunInput):
