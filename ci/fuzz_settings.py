@@ -13,7 +13,7 @@ import numpy as np
 import small_study
 import yaml
 from fuzz_engine import Attempt
-from fuzz_targets import COMPCOR, OWN, confounds_columns, require, run_strategies
+from fuzz_targets import COMPCOR, OWN, confounds_columns, plain_text, require, run_strategies
 from small_study import N_VOLUMES, T_R
 
 from bids_labelx.denoise import (
@@ -76,7 +76,7 @@ def strategies(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         path = folder / name
         path.write_bytes(content)
         (strategy,) = read_strategies([path])
-        text = content.decode("utf-8-sig")
+        text = plain_text(content)
         asked = json.loads(text) if name.endswith("json") else tomllib.loads(text)
         known = {"name", "description", "source", "confounds", "volumes", "clean"}
         require(asked.keys() <= known, "an unknown key", asked.keys())
@@ -190,7 +190,7 @@ def plugins(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         given = {"bids_dir": folder, "output_dir": folder / "out", "work_dir": folder / "work"}
         given |= {"analysis_level": "participant", "atlas": ["a.nii"], "nipype_plugin_file": path}
         plugin, arguments = read_plugin(make_settings(given))
-        text = content.decode("utf-8-sig")
+        text = plain_text(content)
         asked = tomllib.loads(text) if name.endswith("toml") else yaml.safe_load(text)
         require(plugin == asked["plugin"], "another plugin", plugin)
         expected = asked.get("plugin_args") or {}
@@ -198,7 +198,8 @@ def plugins(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         if plugin in IN_PROCESS:
             plugin_class(plugin)(plugin_args=arguments)
             processes = arguments.get("n_procs", 1)
-            require(0 < processes <= 10_000, "no number of processes", processes)
+            whole = isinstance(processes, int) and not isinstance(processes, bool)
+            require(whole and 0 < processes <= 2**20, "no number of processes", processes)
             memory = arguments.get("memory_gb", 1)
             require(0 < memory < float("inf"), "no amount of memory", memory)
 

@@ -41,6 +41,11 @@ def require(holds: object, kind: str, detail: object = "") -> None:
         raise Absurd(kind, str(detail)[:300])
 
 
+def plain_text(content: bytes) -> str:
+    """UTF-8, with or without a byte order mark, and line endings of any system."""
+    return re.sub("\r\n|\r", "\n", content.decode("utf-8-sig"))
+
+
 # The volume stream
 
 
@@ -125,7 +130,7 @@ def labels(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
             expected = _xml_labels(content)
             require(pairs == expected, "other labels than in the XML", f"{pairs} {expected}")
             return
-        lines = re.split("\r\n|\r|\n", content.decode("utf-8-sig"))
+        lines = plain_text(content).split("\n")
         for index, region in pairs:
             found = any(_on_line(index, region, lines[k : k + 2]) for k in range(len(lines)))
             require(found, "a label that stands in no line", f"{index} {region}")
@@ -145,7 +150,7 @@ def _on_line(index: int, name: str, lines: list[str]) -> bool:
     number = re.compile(rf"(?<![0-9])0*{index}(\.0*)?(?![0-9])")
     # Names are completed by a hemisphere or the index where they are not unique.
     words = {name, name.rpartition("_")[0] or name}
-    text = lines[0].replace('""', '"')
+    text = lines[0] + lines[0].replace('""', '"')
     return any(word in text for word in words) and any(map(number.search, lines))
 
 
@@ -250,7 +255,7 @@ _OLD |= {f"Rot{axis}": f"rot_{axis.lower()}" for axis in "XYZ"}
 
 def _naive_columns(content: bytes) -> dict[str, list[str]]:
     """Cells by heading; of a heading that stands twice, none."""
-    lines = re.split("\r\n|\r|\n", content.decode("utf-8-sig"))
+    lines = plain_text(content).split("\n")
     rows = [
         [cell.strip().strip('"') for cell in line.split("\t")] for line in lines if line.strip()
     ]
