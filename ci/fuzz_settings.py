@@ -194,7 +194,9 @@ def plugins(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         asked = tomllib.loads(text) if name.endswith("toml") else yaml.safe_load(text)
         require(plugin == asked["plugin"], "another plugin", plugin)
         expected = asked.get("plugin_args") or {}
-        require(repr(arguments) == repr(expected), "other arguments", f"{arguments} {expected}")
+        require(
+            repr(arguments) == repr(dict(expected)), "other arguments", f"{arguments} {expected}"
+        )
         if plugin in IN_PROCESS:
             plugin_class(plugin)(plugin_args=arguments)
             processes = arguments.get("n_procs", 1)
