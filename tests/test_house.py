@@ -34,6 +34,7 @@ FLOORS = (
     "extraction",
     "measures",
     "files",
+    "content",
     "names",
     "errors",
     "_version",
