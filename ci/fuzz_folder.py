@@ -22,7 +22,7 @@ from bids_labelx.app import group as app_group
 from bids_labelx.errors import LabelxError
 from bids_labelx.settings import make_settings
 
-PARTICIPANTS = ("01", "02", "03", "04")
+PARTICIPANTS = ("01", "02", "03")
 VICTIM = "02"
 _DRAWING = ("draw_mean_matrix", "draw_missing", "write_group_report")
 
@@ -34,7 +34,7 @@ def make_outputs(folder: Path) -> tuple[Path, Path]:
     small_study.write_atlases(folder / "atlases", ("Few",))
     for number, label in enumerate(PARTICIPANTS):
         small_study.write_run(study, label, small_study.draw_run(number))
-    command = [sys.executable, "-m", "bids_labelx", study, out, "participant", "--nprocs", "2"]
+    command = [sys.executable, "-c", small_study.UNDRAWN, study, out, "participant"]
     command += ["--atlas-dataset", folder / "atlases", "--denoise", "none", "simple"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -43,7 +43,7 @@ def make_outputs(folder: Path) -> tuple[Path, Path]:
 
 
 def outputs(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
-    """Files of one participant of four, and of the folder itself; the group level reads them."""
+    """Files of one participant of three, and of the folder itself; the group level reads them."""
     study, out = make_outputs(folder)
     given = {"bids_dir": study, "output_dir": out, "analysis_level": "group"}
     settings = make_settings(given)

@@ -37,15 +37,6 @@ BROKEN = 0.05
 # all its processes.
 KILLS = (0.2, 0.45, 0.7)
 _TIMEOUT = 3600.0
-# The app as `python -m bids_labelx` runs it, but for the figures of runs, which take most of the
-# time and no part in what is judged here.
-_UNDRAWN = """
-import sys
-from bids_labelx.app.cli import main
-from bids_labelx.workflow import interfaces
-interfaces.draw_run = lambda *_: None
-sys.exit(main())
-"""
 
 
 @dataclass
@@ -218,7 +209,7 @@ def soak(folder: Path, count: int, *, figures: bool) -> tuple[dict[str, str], li
     out, work, temporary = (folder / name for name in ("out", "work", "tmp"))
     temporary.mkdir()
     environment = {**os.environ, "NO_ET": "1", "TMPDIR": str(temporary)}
-    how = ["-m", "bids_labelx"] if figures else ["-c", _UNDRAWN]
+    how = ["-m", "bids_labelx"] if figures else ["-c", small_study.UNDRAWN]
     app = [sys.executable, *how, str(folder / "study"), str(out)]
     command = [*app, "participant", "--atlas-dataset", str(folder / "atlases"), "--nprocs", "2"]
     command += ["--denoise", "none", "simple", "scrubbing.5", "--work-dir", str(work)]
