@@ -18,7 +18,7 @@ from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import by_subject, messages, read_failures, record_failures
 from bids_labelx.outputs.provenance import write_provenance
-from bids_labelx.outputs.results import participants_of
+from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.participant.contents import (
     locked,
     prepare_output,
@@ -164,7 +164,8 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
     output = settings.output_dir
     if not output.is_dir():
         raise MissingInputError(f"{output}: there is no such folder; run without --reports-only")
-    known = {*participants_of(output), *(one.entities["sub"] for one in read_failures(output))}
+    failed = {one.entities["sub"] for one in read_failures(output)}
+    known = {*participants_with_results(output), *failed}
     wanted = sorted(set(settings.participant_label) or known)
     absent = [f"sub-{label}" for label in wanted if label not in known]
     if absent or not wanted:

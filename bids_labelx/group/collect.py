@@ -25,8 +25,8 @@ from bids_labelx.group.coverage_sums import (
 from bids_labelx.group.mean_matrices import AVERAGED, matrix_name
 from bids_labelx.group.quality_rows import add_failure, add_failures, add_series
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
-from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.results import read_series, series_paths
+from bids_labelx.names import parse_name
+from bids_labelx.outputs.results import read_series, result_paths, series_of, series_paths
 
 
 @dataclass(frozen=True)
@@ -188,11 +188,8 @@ def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
     count these twice.
     """
     found: dict[Path, list[Path]] = {}
-    for path in sorted((output / f"sub-{participant}").glob("**/func/*_meas-*_relmat.tsv")):
-        entities = dict(parse_name(path).entities)
-        del entities["meas"]
-        series = path.with_name(build_name(entities, "timeseries", ".tsv")).relative_to(output)
-        found.setdefault(series, []).append(path.relative_to(output))
+    for path in result_paths(output, participant, "relmat"):
+        found.setdefault(series_of(path), []).append(path)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,15 @@ from bids_labelx.names import build_name, parse_name
 # Entities that distinguish the results of one run.
 ATLAS_ENTITIES = ("atlas", "seg", "scale")
 RESULT_ENTITIES = ("stat", "meas", "desc")
+
+# The entities that a result has by its suffix, besides those of its run.
+_RESULTS = {
+    "timeseries": ("atlas", "stat", "desc"),
+    "relmat": ("atlas", "stat", "meas", "desc"),
+    "dseg": ("atlas",),
+    "outliers": ("desc",),
+}
+_EXTENSIONS = (".tsv", ".json", ".nii.gz")
 
 
 @dataclass(frozen=True)
@@ -56,24 +65,74 @@ class Series:
 
     def matrices(self) -> list[Path]:
         """The matrices made of it, within the output dataset, sorted."""
-        found = []
-        for path in sorted((self.output / self.path).parent.glob("*_relmat.tsv")):
-            entities = dict(parse_name(path).entities)
-            entities.pop("meas", None)
-            if entities == dict(self.entities):
-                found.append(path.relative_to(self.output))
-        return found
+        found = sorted((self.output / self.path).parent.glob("*_relmat.tsv"))
+        paths = (path.relative_to(self.output) for path in found)
+        return [one for one in paths if is_result(one.name) and series_of(one) == self.path]
 
 
-def participants_of(output: Path) -> list[str]:
-    """Labels of the participants in an output dataset, sorted."""
-    return sorted(p.name.removeprefix("sub-") for p in output.glob("sub-*") if p.is_dir())
+def participants_of(dataset: Path) -> list[str]:
+    """Labels of the participants that have a folder in a dataset, sorted."""
+    return sorted(p.name.removeprefix("sub-") for p in dataset.glob("sub-*") if p.is_dir())
+
+
+def participants_with_results(output: Path) -> list[str]:
+    """Labels of the participants with a result in an output dataset, sorted.
+
+    A folder of another program among them has none.
+    """
+    return [one for one in participants_of(output) if any(_results(output, one))]
 
 
 def series_paths(output: Path, participant: str) -> list[Path]:
     """The time series tables of a participant, within the output dataset, sorted."""
-    found = (output / f"sub-{participant}").glob("**/func/*_timeseries.tsv")
-    return sorted(path.relative_to(output) for path in found)
+    return result_paths(output, participant, "timeseries")
+
+
+def result_paths(output: Path, participant: str, suffix: str = "") -> list[Path]:
+    """The results of a participant, within the output dataset, sorted.
+
+    What is not called as this app calls its results is no result: hidden files, backups, files of
+    other programs.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    participant
+        Label without ``sub-``.
+    suffix
+        Only the tables with this suffix.
+    """
+    end = f"_{suffix}.tsv" if suffix else ""
+    return sorted(one for one in _results(output, participant) if one.name.endswith(end))
+
+
+def _results(output: Path, participant: str) -> Iterator[Path]:
+    folder = output / f"sub-{participant}"
+    for func in (folder / "func", *folder.glob("ses-*/func")):
+        if func.is_dir():
+            within = func.relative_to(output)
+            names = (path.name for path in func.iterdir())
+            own = (name for name in names if name.startswith(f"sub-{participant}_"))
+            yield from (within / name for name in own if is_result(name))
+
+
+def is_result(file: str) -> bool:
+    """Whether a file has a name as this app gives its results."""
+    name = parse_name(file)
+    own = _RESULTS.get(name.suffix)
+    return (
+        own is not None
+        and name.extension in _EXTENSIONS
+        and all(name.entities.get(key, "").isalnum() for key in own)
+        and build_name(name.entities, name.suffix, name.extension) == file
+    )
+
+
+def series_of(matrix: Path) -> Path:
+    """The time series table that a matrix of all volumes of a run is made of."""
+    entities = {k: v for k, v in parse_name(matrix).entities.items() if k != "meas"}
+    return matrix.with_name(build_name(entities, "timeseries", ".tsv"))
 
 
 def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
@@ -82,13 +141,13 @@ def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, di
     Paths are within the output dataset. Those of the first volumes only are not among them.
     """
     found = []
-    for path in sorted((output / f"sub-{participant}").glob("**/func/*_relmat.json")):
+    for path in result_paths(output, participant, "relmat"):
         try:
-            sidecar = read_json(path)
+            sidecar = read_json(output / path.with_suffix(".json"))
         except LabelxError:
             continue
         if "NumberOfRuns" in sidecar and "NumberOfVolumesUsed" not in sidecar:
-            found.append((path.with_suffix(".tsv").relative_to(output), sidecar))
+            found.append((path, sidecar))
     return found
 
 

@@ -27,7 +27,7 @@ from bids_labelx.files import INVOCATION, TEMPORARY, read_json, write_json, writ
 from bids_labelx.inputs.queries import read_queries
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.description import write_dataset_files
-from bids_labelx.outputs.results import participants_of
+from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
@@ -229,7 +229,7 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
             "which replaces the results of the runs asked for"
         )
     if found:
-        known = participants_of(settings.output_dir)
+        known = participants_with_results(settings.output_dir)
         others = [label for label in known if label not in plan.participants]
         LOGGER.warning(
             "settings differ from those of earlier results: %s%s",
