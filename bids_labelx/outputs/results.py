@@ -135,10 +135,12 @@ def series_of(matrix: Path) -> Path:
     return matrix.with_name(build_name(entities, "timeseries", ".tsv"))
 
 
-def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
+def concatenated_matrices(
+    output: Path, participant: str, *, exact: bool = False
+) -> list[tuple[Path, dict[str, Any]]]:
     """The matrices of a participant over several runs, each with its sidecar, sorted.
 
-    Paths are within the output dataset. Those of the first volumes only are not among them.
+    Paths are within the output dataset. Those of some of the volumes are among them with `exact`.
     """
     found = []
     for path in result_paths(output, participant, "relmat"):
@@ -146,7 +148,7 @@ def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, di
             sidecar = read_json(output / path.with_suffix(".json"))
         except LabelxError:
             continue
-        if "NumberOfRuns" in sidecar and "NumberOfVolumesUsed" not in sidecar:
+        if "NumberOfRuns" in sidecar and (exact or "NumberOfVolumesUsed" not in sidecar):
             found.append((path, sidecar))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 DONE, PARTLY_DONE, FAILED = "done", "partly done", "failed"
 STATES = (DONE, PARTLY_DONE, FAILED)
@@ -33,3 +33,10 @@ def state_words(done: Collection[str], failed: Collection[str]) -> str:
     if state != PARTLY_DONE or not whole:
         return state
     return f"{state} ({len(whole)} of {len({*done, *failed})} strategies)"
+
+
+def states_in_words(counts: Mapping[str, int]) -> str:
+    """How many runs are in each state: ``3 runs: 2 done, 1 partly done, 0 failed``."""
+    total = sum(counts.values())
+    listed = ", ".join(f"{counts.get(state, 0):,} {state}" for state in STATES)
+    return f"{total:,} run{'' if total == 1 else 's'}: {listed}"

@@ -20,6 +20,7 @@ from bids_labelx.images import open_image
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
 from bids_labelx.names import grouping_entities
 from bids_labelx.outputs.paths import output_path
+from bids_labelx.outputs.states import STATES
 from bids_labelx.participant.records import RunSource
 from bids_labelx.settings import Settings
 
@@ -268,6 +269,6 @@ def _box(grid: VolumeGrid) -> str:
     )
 
 
-def record_paths(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
-    """Where the nodes of a run say that it is done, and why it is not."""
-    return folder / f"{run.key}.done.pkl", folder / f"{run.key}.failed.pkl"
+def record_paths(folder: Path, run: PlannedRun) -> dict[str, Path]:
+    """Where the nodes of a run say how it ended: a file for each state."""
+    return {state: folder / f"{run.key}.{state.replace(' ', '-')}.pkl" for state in STATES}

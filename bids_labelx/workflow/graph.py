@@ -19,7 +19,10 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
 from bids_labelx.names import camel
+from bids_labelx.outputs.run_records import Invocation
+from bids_labelx.outputs.states import FAILED
 from bids_labelx.participant.deliver import Delivery
+from bids_labelx.participant.finished import inputs_digest
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
 from bids_labelx.settings import (
     ConnectivityOptions,
@@ -46,7 +49,7 @@ from bids_labelx.workflow.memory import (
 
 
 def init_bids_labelx_wf(
-    settings: Settings, plan: Plan, *, work_dir: Path, records: Path
+    settings: Settings, plan: Plan, invocation: Invocation, *, work_dir: Path, records: Path
 ) -> pe.Workflow:
     """The graph of all runs, whose nodes record in the folder `records` how these ended."""
     workflow = pe.Workflow(name="bids_labelx_wf", base_dir=str(work_dir))
@@ -68,7 +71,7 @@ def init_bids_labelx_wf(
                     ("resample_atlas.seconds", f"all_seconds.in{i}"),
                 ]
                 workflow.connect([(resampled[name], gathered[names], outputs)])
-        run_wf = _init_run_wf(settings, plan, planned, records)
+        run_wf = _init_run_wf(settings, plan, planned, invocation, records)
         outputs = [
             ("all_labels.out", f"{first}.labels"),
             ("all_tables.out", f"{first}.tables"),
@@ -130,15 +133,15 @@ def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:
 
 
 def _init_run_wf(
-    settings: Settings, plan: Plan, planned: PlannedRun, records: Path
+    settings: Settings, plan: Plan, planned: PlannedRun, invocation: Invocation, records: Path
 ) -> pe.Workflow:
     run = planned.run
-    done, failed = map(str, record_paths(records, planned))
+    ended = {state: str(path) for state, path in record_paths(records, planned).items()}
     memory = _memory(settings, plan, planned)
 
     def node(interface: type, name: str, **inputs: Any) -> pe.Node:
         return pe.Node(
-            interface(**inputs, threads=settings.omp_nthreads, failed_record=failed),
+            interface(**inputs, threads=settings.omp_nthreads, failed_record=ended[FAILED]),
             name=name,
             mem_gb=memory[name],
             n_procs=settings.omp_nthreads,
@@ -155,7 +158,14 @@ def _init_run_wf(
     matrices = settings.part(ConnectivityOptions)
     connect = node(Connect, "connectivity", options=matrices, run=dict(planned.run.entities))
     delivery = Delivery(settings, planned, plan.strategies)
-    deliver = node(Deliver, "deliver", delivery=delivery, done_record=done)
+    deliver = node(
+        Deliver,
+        "deliver",
+        delivery=delivery,
+        invocation=invocation,
+        inputs_digest=inputs_digest(planned),
+        ended_records=ended,
+    )
     workflow = pe.Workflow(name=f"{planned.key}_wf")
     if settings.clean_level == "voxel":
         both = {**extraction, **denoising, "files": images + tables}

@@ -28,6 +28,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import notes, write_run
 from bids_labelx.participant.figures import draw_run
+from bids_labelx.participant.finished import record_run
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
     AtlasOnGrid,
@@ -216,11 +217,13 @@ class Connect(_Recorded):
 
 class _DeliverInput(_RecordedInput):
     delivery = traits.Any(mandatory=True, desc="Delivery")
+    invocation = traits.Any(mandatory=True, nohash=True, desc="Invocation")
+    inputs_digest = traits.Str(mandatory=True, nohash=True, desc="of the files that were read")
     labels = traits.List(File(exists=True), mandatory=True)
     extracted = File(exists=True, mandatory=True)
     denoised = File(exists=True, mandatory=True)
     matrices = File(exists=True, mandatory=True)
-    done_record = traits.Str(mandatory=True, nohash=True)
+    ended_records = traits.Any(mandatory=True, nohash=True, desc="dict of paths by state")
     atlas_seconds = traits.List(traits.Float, nohash=True, desc="of resample_atlas")
     reduce_seconds = traits.Float(nohash=True)
     clean_seconds = traits.Float(nohash=True)
@@ -245,9 +248,9 @@ class Deliver(_Recorded):
             load_record(self.inputs.matrices, Connected),
         )
         start = time.monotonic()
-        write_run(self.inputs.delivery, results)
+        written = write_run(self.inputs.delivery, results)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
-        draw_run(self.inputs.delivery, results)
+        drawn = draw_run(self.inputs.delivery, results)
         seconds = {
             "resample_atlas": sum(self.inputs.atlas_seconds),
             "label_reduce": reduced if isdefined(reduced) else None,
@@ -256,7 +259,15 @@ class Deliver(_Recorded):
             "files": between - start,
             "figures": time.monotonic() - between,
         }
+        record_run(
+            self.inputs.delivery,
+            self.inputs.invocation,
+            self.inputs.inputs_digest,
+            results,
+            {**written, **drawn},
+            seconds,
+        )
         remarks = tuple(notes(self.inputs.delivery, results.denoised))
-        outcome = Outcome(results.failures, remarks, seconds)
-        save_record(Path(self.inputs.done_record), outcome)
+        outcome = Outcome(results.failures, remarks, tuple(results.denoised.applied))
+        save_record(Path(self.inputs.ended_records[outcome.state]), outcome)
         return {}
