@@ -88,6 +88,14 @@ def by_kind(failures: Iterable[Failure]) -> list[tuple[list[str], str]]:
     return [(list(subjects), message) for subjects, message in kinds.values()]
 
 
+def by_participant(failures: Iterable[Failure]) -> dict[str, list[Failure]]:
+    """Failures by participant, label without ``sub-``."""
+    found: dict[str, list[Failure]] = {}
+    for one in failures:
+        found.setdefault(one.entities["sub"], []).append(one)
+    return found
+
+
 def messages(failures: Iterable[Failure]) -> str:
     """What failures say, each message once, a line each."""
     return "\n".join(dict.fromkeys(one.message for one in failures))

@@ -54,14 +54,12 @@ class Series:
     @property
     def run(self) -> dict[str, str]:
         """The entities of the run that it comes from."""
-        return {
-            k: v for k, v in self.entities.items() if k not in (*ATLAS_ENTITIES, *RESULT_ENTITIES)
-        }
+        return run_of(self.entities)
 
     @property
     def labels_path(self) -> Path:
         """The label table, within the output dataset."""
-        return self.path.with_name(_dseg_name(self.entities))
+        return labels_path(self.path)
 
     def matrices(self) -> list[Path]:
         """The matrices made of it, within the output dataset, sorted."""
@@ -169,10 +167,17 @@ def read_series(output: Path, path: Path) -> Series:
             f"{output / path.with_suffix('.json')}: no {', '.join(sorted(lacking))}; "
             "run the participant level again"
         )
-    labels_path = output / path.with_name(_dseg_name(entities))
-    return Series(output, path, entities, sidecar, read_tsv(labels_path))
+    return Series(output, path, entities, sidecar, read_tsv(output / labels_path(path)))
 
 
-def _dseg_name(entities: Mapping[str, str]) -> str:
+def run_of(entities: Mapping[str, str]) -> dict[str, str]:
+    """Of the entities of a result those of its run."""
+    of_result = (*ATLAS_ENTITIES, *RESULT_ENTITIES)
+    return {key: value for key, value in entities.items() if key not in of_result}
+
+
+def labels_path(series: Path) -> Path:
+    """The label table of a time series' run and atlas, beside it."""
+    entities = parse_name(series).entities
     kept = {key: value for key, value in entities.items() if key not in RESULT_ENTITIES}
-    return build_name(kept, "dseg", ".tsv")
+    return series.with_name(build_name(kept, "dseg", ".tsv"))
