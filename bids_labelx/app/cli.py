@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from bids_labelx.app.invocation import import_pybids, without_users_settings
 from bids_labelx.app.options import Commands, build_parser, hyphenate
 from bids_labelx.errors import ExitCode, LabelxError, Stopped, UsageError
 from bids_labelx.settings import make_settings, read_options
+from bids_labelx.settings.convert import path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,11 +75,13 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         print(descriptor_text(), end="")
         return ExitCode.DONE
     if commands.demo is not None:
-        from pathlib import Path
+        with without_users_settings():
+            from bids_labelx.app.demo import run_demo
 
-        from bids_labelx.app.demo import run_demo
-
-        return run_demo(Path(commands.demo), options)
+        try:
+            return run_demo(path(commands.demo), options)
+        except ValueError as error:
+            raise UsageError(f"--demo {error}") from None
     if commands.fetch_atlas is not None:
         from bids_labelx.atlases.sources import fetch_atlas
 
@@ -90,13 +94,15 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         given = {name: value for name, value in options.items() if value is not None}
         options = {**read_options(Path(commands.config_file)), **given}
     settings = make_settings(options, problems)
-    if settings.analysis_level == "group":
-        from bids_labelx.app.group import run_group
+    with without_users_settings():
+        if settings.analysis_level == "group":
+            from bids_labelx.app.group import run_group
 
-        return run_group(settings)
-    from bids_labelx.app.participant import run_participants
+            return run_group(settings)
+        from bids_labelx.app.participant import run_participants
 
-    return run_participants(settings)
+        import_pybids()
+        return run_participants(settings)
 
 
 def _indent(message: str) -> str:

@@ -231,17 +231,19 @@ def _strongest(
     """The first components: so many, or up to and with the one that reaches a share of variance.
 
     All where none does, or the JSON does not say how much a component explains: fMRIPrep keeps no
-    more than needed for 50 % unless it is asked to return all.
+    more than needed for 50 % unless it is asked to return all. A ValueError where it says so with
+    what is no share.
     """
     if "variance" not in options:
         return names[: options.get("components")]
     for number, name in enumerate(names, 1):
         reached = metadata[name].get("CumulativeVarianceExplained", 0)
+        share = isinstance(reached, (int, float)) and not isinstance(reached, bool)
         # NaN is no number from 0 to 1, either; the sum of all shares may be a little above.
-        if not isinstance(reached, (int, float)) or not 0 <= reached <= 1 + _ROUNDING:
+        if not share or not 0 <= reached <= 1 + _ROUNDING:
             raise ValueError(
-                f"the JSON beside the table says CumulativeVarianceExplained {reached!r:.40} of "
-                f"{name}, a share from 0 to 1 is expected"
+                f"{name}: CumulativeVarianceExplained is {reached!r:.40} in the JSON beside the "
+                "table, a number from 0 to 1 is expected"
             )
         if reached >= options["variance"] - _ROUNDING:
             return names[:number]

@@ -74,17 +74,22 @@ def subject_of(failure: Failure) -> str:
     return build_name(entities, "bold" if len(entities) > 1 else "", "").removesuffix("_")
 
 
-def by_kind(failures: Iterable[Failure]) -> list[tuple[list[str], str]]:
-    """Failures of one kind together: what they concern, each once, and the message of the first.
+def by_kind(messages: Iterable[tuple[str, str]]) -> list[tuple[list[str], str]]:
+    """Messages of one kind together: what they concern, each once, and the text of the first.
 
     Messages are of one kind where they differ in nothing but numbers and in the paths of the files
     of participants.
+
+    Parameters
+    ----------
+    messages
+        What each concerns, as from `subject_of`, and its text.
     """
     kinds: dict[str, tuple[dict[str, None], str]] = {}
-    for one in failures:
-        paths = re.sub(r"[^\s\"']*sub-[^\s\"']*", "FILE", one.message)
+    for subject, text in messages:
+        paths = re.sub(r"[^\s\"']*sub-[^\s\"']*", "FILE", text)
         kind = re.sub(r"\d+(\.\d+)?", "N", paths)
-        kinds.setdefault(kind, ({}, one.message))[0][subject_of(one)] = None
+        kinds.setdefault(kind, ({}, text))[0][subject] = None
     return [(list(subjects), message) for subjects, message in kinds.values()]
 
 

@@ -62,6 +62,7 @@ def timeseries_sidecar(
     sources: Sequence[str],
     resolution: str | None,
     temporal_snr: float | None = None,
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """For a time series, after a strategy that did what `applied` says."""
     rows = {
@@ -87,7 +88,7 @@ def timeseries_sidecar(
         "DenoisingDescription": strategy.description,
         "DenoisingSource": strategy.source or None,
         "Steps": _steps(settings, strategy, applied, statistic),
-        "Warnings": list(applied.warnings),
+        "Warnings": list(warnings),
         "ConfoundRegressors": list(applied.columns),
         **({"ConfoundEntries": dict(applied.by_entry)} if applied.by_entry else {}),
         "SampleMask": applied.kept.tolist(),

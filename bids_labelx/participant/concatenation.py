@@ -99,13 +99,13 @@ def _write_concatenated(
         )
     periods = [one.sidecar["RepetitionTime"] for one in series]
     if len(set(periods)) > 1:
-        more["RepetitionTimes"] = periods
-        LOGGER.warning(
-            "%s: the runs have different repetition times (%s s); each volume counts the same, so "
-            "that a minute of a run with a short one counts more",
-            name,
-            ", ".join("unknown" if one is None else f"{one:g}" for one in periods),
+        listed = ", ".join("unknown" if one is None else f"{one:g}" for one in periods)
+        text = (
+            f"the runs have different repetition times ({listed} s); each volume counts the same, "
+            "so that a minute of a run with a short one counts more"
         )
+        more |= {"RepetitionTimes": periods, "Warnings": [text]}
+        LOGGER.warning("%s: %s", name, text)
     try:
         whole = concatenate(kept)
     except ValueError as error:

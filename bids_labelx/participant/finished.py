@@ -46,15 +46,13 @@ def inputs_digest(planned: PlannedRun) -> str:
 
     Sidecars go by what was read out of them.
     """
-    run = planned.run
-    files = [run.bold, planned.source.mask, run.confounds]
-    if run.confounds is not None:
+    others = [path for atlas in planned.atlases for path in (atlas.image, atlas.table_path)]
+    if planned.run.confounds is not None:
         # It says which component is of which mask.
-        files.append(run.confounds.with_suffix(".json"))
-    for atlas in planned.atlases:
-        files += [atlas.image, atlas.table_path]
-    known = [file_state(path) for path in files if path is not None]
-    text = json.dumps([known, dict(run.metadata), planned.source.t_r], default=str, sort_keys=True)
+        others.append(planned.run.confounds.with_suffix(".json"))
+    known = [*planned.files, *(file_state(path) for path in others if path is not None)]
+    read = [known, dict(planned.run.metadata), planned.source.t_r, planned.warnings]
+    text = json.dumps(read, default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Above any number of volumes, processes, or value of a label.
+_LARGEST = 2**31 - 1
+
 # How the argument of an atlas begins that each run has a segmentation of its own for.
 DERIVATIVE = "derivative:"
 
@@ -173,7 +176,7 @@ def whole(minimum: int, expected: str = "") -> Callable[[Any], int]:
             found = int(value)
         except ValueError:
             found = minimum - 1
-        if found < minimum:
+        if not minimum <= found <= _LARGEST:
             expect = expected or f"a whole number from {minimum}"
             raise ValueError(f"{value!r}: {expect} is expected")
         return found

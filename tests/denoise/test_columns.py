@@ -57,7 +57,7 @@ def test_a_variance_that_the_first_component_reaches_takes_that_one() -> None:
 def test_a_variance_that_is_no_share_is_refused_where_it_is_used(share: object) -> None:
     metadata = {"a_comp_cor_00": {**component("CSF", 0.6), "CumulativeVarianceExplained": share}}
     with pytest.raises(
-        ValueError, match=r"CumulativeVarianceExplained .* of a_comp_cor_00, a share"
+        ValueError, match=r"a_comp_cor_00: CumulativeVarianceExplained is .*, a number from 0 to 1"
     ):
         compcor(metadata, masks=["CSF"], variance=0.5)
     assert compcor(metadata, masks=["CSF"], components=1).columns == ["a_comp_cor_00"]
