@@ -20,6 +20,7 @@ from fuzz_targets import require
 
 from bids_labelx.app import group as app_group
 from bids_labelx.errors import LabelxError
+from bids_labelx.report.pages import FigureFile
 from bids_labelx.settings import make_settings
 
 PARTICIPANTS = ("01", "02", "03")
@@ -59,6 +60,10 @@ def outputs(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         and not any(f"sub-{label}" in path.name for label in PARTICIPANTS if label != VICTIM)
     }
 
+    # The group level removes only what it wrote itself, whatever its records say.
+    (folder / "x").write_text("of somebody else")
+    others = {path for path in folder.rglob("*") if not path.name.startswith("group")}
+
     def attempt(name: str, content: bytes) -> None:
         if not content:
             # An empty file and one that is gone are both met.
@@ -74,6 +79,8 @@ def outputs(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
                     raise Absurd("one participant's file stops the group", error) from error
                 raise
             compare(whole, found, said)
+            lost = [str(path) for path in others - {out / name} if not path.exists()]
+            require(not lost, "files that the group did not write are gone", lost)
             if own and code == 0:
                 _check_victim(out, name, found, files)
             if code:
@@ -102,7 +109,7 @@ def _run(settings: Any) -> tuple[int, str, dict[str, dict[str, Any]]]:
 
 
 def _nothing(name: str) -> Any:
-    return lambda *_, **__: [] if name == "write_group_report" else ("", None)
+    return lambda *_, **__: [] if name == "write_group_report" else FigureFile("", "", "")
 
 
 def _read(out: Path) -> dict[str, dict[str, Any]]:

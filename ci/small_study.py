@@ -29,7 +29,7 @@ UNDRAWN = """
 import sys
 from bids_labelx.app.cli import main
 from bids_labelx.workflow import interfaces
-interfaces.draw_run = lambda *_: None
+interfaces.draw_run = lambda *_: {}
 sys.exit(main())
 """
 

@@ -196,7 +196,11 @@ def group_difference(out: Path, atlas: str, strategy: str, runs: Mapping[str, Sm
 
 
 def reason_found(said: str, label: str, fault: Fault) -> bool:
-    """Whether what was printed names a participant's run with the reason of its fault."""
+    """Whether what was printed names a participant's run with the reason of its fault.
+
+    Runs that failed for the same reason are told together, with the text of the first.
+    """
     entries = re.split(r"^failed: ", said, flags=re.MULTILINE)[1:]
-    own = [one for one in entries if re.match(rf"sub-{label}(?![0-9A-Za-z])", one)]
+    name = re.compile(rf"sub-{label}(?![0-9A-Za-z])")
+    own = [one for one in entries if name.search(one.partition("\n")[0])]
     return any(re.search(fault.said, one, re.DOTALL) for one in own)

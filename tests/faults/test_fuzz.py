@@ -225,3 +225,6 @@ def test_the_soak_s_judge_wants_a_participant_named_with_its_own_reason() -> Non
     assert soak_judge.reason_found(said + other, "001", fault)
     assert not soak_judge.reason_found(said + other, "002", fault)
     assert not soak_judge.reason_found(said, "00", fault)
+    together = f"failed: 2 runs (sub-003_task-rest, sub-004_task-rest); of the first:{said[25:]}"
+    assert soak_judge.reason_found(together, "004", fault)
+    assert not soak_judge.reason_found(together, "001", fault)
