@@ -121,11 +121,16 @@ def each(convert: Callable[[str], T]) -> Callable[[Any], tuple[T, ...]]:
 
 
 def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
-    """Labels of an entity, with or without ``key-`` before them."""
+    """Labels of an entity, with or without ``key-`` before them.
+
+    A space with a cohort is ``MNIInfant+1``, also where it is written ``MNIInfant:cohort-1``.
+    """
 
     def convert(word: str) -> str:
         label = word.removeprefix(f"{key}-")
-        if not re.fullmatch(r"[A-Za-z0-9+]+", label):
+        if key == "space":
+            label = label.replace(":cohort-", "+")
+        if not re.fullmatch(r"[A-Za-z0-9]+(\+[A-Za-z0-9]+)?", label):
             raise ValueError(f"{word!r}: a label has letters and digits only")
         return label
 
