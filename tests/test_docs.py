@@ -15,6 +15,7 @@ from tiny import confounds_table
 from bids_labelx.denoise import read_strategies
 from bids_labelx.errors import ExitCode
 from bids_labelx.group.averaging import Averaging
+from bids_labelx.group.columns import COVERAGE_COLUMNS, QUALITY_COLUMNS, STRATEGY_COLUMNS
 from bids_labelx.group.coverage_sums import CoverageSums
 from bids_labelx.group.exclusion import Limits, mark_excluded
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix, matrix_sidecar
@@ -22,6 +23,8 @@ from bids_labelx.group.quality_rows import add_series, quality_table
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.measures.quality import coverage_table
+from bids_labelx.names import ENTITY_ORDER
+from bids_labelx.outputs.columns import LABEL_COLUMNS, LABEL_NAMES, OUTLIER_COLUMNS
 from bids_labelx.outputs.results import Series
 from bids_labelx.outputs.sidecars import dseg_sidecar, relmat_sidecar, timeseries_sidecar
 from bids_labelx.participant.denoise_run import denoise_signals
@@ -65,6 +68,20 @@ def test_every_column_and_key_is_on_the_page_of_numbers(tmp_path: Path) -> None:
         file: sorted(names - known) for file, names in _written(tmp_path).items() if names - known
     }
     assert lacking == {}
+
+
+def test_every_column_of_a_table_has_a_description_of_its_own(tmp_path: Path) -> None:
+    written = _written(tmp_path)
+    entities = set(ENTITY_ORDER)
+    for file, known in (
+        ("group_qc.tsv", QUALITY_COLUMNS),
+        ("coverage.tsv", COVERAGE_COLUMNS),
+        ("qcfc.tsv", STRATEGY_COLUMNS),
+        ("outliers.tsv", OUTLIER_COLUMNS),
+        ("dseg.tsv", {**LABEL_NAMES, **LABEL_COLUMNS}),
+    ):
+        assert written[file] - entities - known.keys() == set(), file
+        assert all(description for description, _ in known.values())
 
 
 def _written(folder: Path) -> dict[str, set[str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bids_labelx.errors import BadDataError, Failure, LabelxError
+from bids_labelx.errors import BadDataError, Failure, LabelxError, MissingInputError
 from bids_labelx.names import camel, parse_name
 from bids_labelx.outputs.results import Series
 from bids_labelx.outputs.run_records import (
@@ -217,14 +217,17 @@ def check_rows(one: Series) -> None:
 
     Raises
     ------
-    BadDataError
+    MissingInputError, BadDataError
     """
     path = one.output / one.path
     lines = last = 0
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            lines += block.count(b"\n")
-            last = block[-1]
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                lines += block.count(b"\n")
+                last = block[-1]
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from None
     expected = [one.sidecar[key] for key in ("NumberOfVolumesKept", "NumberOfVolumes")]
     if last != ord("\n") or lines - 1 not in expected:
         kept = f"{expected[0]} rows (or {expected[1]} with censored ones)"

@@ -192,6 +192,11 @@ def last_line_cut(path: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
 
+def link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/nowhere/to-be-found")
+
+
 def without_signal(path: Path) -> None:
     path.write_text(path.read_text().replace("\tok\n", "\tlow-coverage\n"))
 
@@ -216,6 +221,7 @@ UNRECORDED: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: edited(path, NumberOfVolumesKept=400),
         "NumberOfVolumesKept is 400, a number from 1 to 40 is expected",
     ),
+    "12": (".tsv", link_to_nothing, "cannot be read"),
 }
 
 
