@@ -68,6 +68,22 @@ def read_failures_of(output: Path, entities: Mapping[str, str]) -> list[Failure]
     return _read(output / _FOLDER / build_name(entities, "bold", ".json"))
 
 
+def has_failed(
+    failures: Iterable[Failure], run: Mapping[str, str], atlas: str, strategy: str
+) -> bool:
+    """Whether a run failed with an atlas and a strategy, and not with some of its matrices only.
+
+    What is there of it is from before then.
+    """
+    return any(
+        dict(one.entities) == dict(run)
+        and not one.measures
+        and strategy in one.strategies
+        and atlas in one.atlases
+        for one in failures
+    )
+
+
 def subject_of(failure: Failure) -> str:
     """What a failure concerns: a run by its name, or a participant as ``sub-01``."""
     entities = failure.entities

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, LabelxError
@@ -60,6 +61,29 @@ class Series:
     def labels_path(self) -> Path:
         """The label table, within the output dataset."""
         return labels_path(self.path)
+
+    def kept_rows(self) -> np.ndarray:
+        """The volumes kept, shape (n_kept, n_regions), NaN for missing labels.
+
+        Raises
+        ------
+        MissingInputError, BadDataError
+            Where the table cannot be read, or does not match its sidecar and label table.
+        """
+        path = self.output / self.path
+        table = read_tsv(path, numbers=True)
+        try:
+            values = table.to_numpy(float)
+        except ValueError as error:
+            raise BadDataError(f"{path}: cannot be read as a table of numbers ({error})") from None
+        mask = np.array(self.sidecar["SampleMask"], dtype=bool)
+        names = self.labels["name"].tolist()
+        if list(table) != names or len(table) not in (len(mask), int(mask.sum())):
+            raise BadDataError(
+                f"{path}: {table.shape[1]} columns and {len(table)} rows do not match its sidecar "
+                "and label table; run the participant level again"
+            )
+        return values[mask] if len(table) == len(mask) else values
 
     def matrices(self) -> list[Path]:
         """The matrices made of it, within the output dataset, sorted."""
