@@ -79,9 +79,12 @@ def atlases(value: Any) -> tuple[str, ...]:
         name, image, table = atlas_parts(spec)
         if not image:
             return spec
-        if not image.startswith(DERIVATIVE):
-            image = str(path(image))
-        return (f"{name}=" if name else "") + image + (f",{path(table)}" if table else "")
+        try:
+            if not image.startswith(DERIVATIVE):
+                image = str(path(image))
+            return (f"{name}=" if name else "") + image + (f",{path(table)}" if table else "")
+        except ValueError as error:
+            raise ValueError(f"{spec!r}: {str(error).partition(': ')[2]}") from None
 
     return each(convert)(value)
 
