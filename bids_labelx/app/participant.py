@@ -19,7 +19,7 @@ from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import by_kind, read_failures, record_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
-from bids_labelx.outputs.results import participants_of
+from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.states import DONE, FAILED, states_in_words
 from bids_labelx.participant.contents import (
     locked,
@@ -106,9 +106,12 @@ def _carry_out(
         write_methods(settings.output_dir, plan)
         seconds = time.monotonic() - started
         say(console, f"{states_in_words(counts)}, {seconds:.0f} s")
-        noted = [(run, text) for run, one in outcomes.items() for text in one.notes]
-        names = {one.key: one.run.name for one in rest.runs}
-        _tell(console, "note", [(names[run], text) for run, text in noted], "yellow")
+        noted = [
+            (subject_of(Failure("", one.run.entities)), text)
+            for one in rest.runs
+            for text in outcomes[one.key].notes
+        ]
+        _tell(console, "note", noted, "yellow")
         _tell(console, "failed", [(subject_of(one), one.message) for one in failures], "red")
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
         reports = _write_reports(settings, sorted(participants))
@@ -202,7 +205,8 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
     output = settings.output_dir
     if not output.is_dir():
         raise MissingInputError(f"{output}: there is no such folder; run without --reports-only")
-    known = {*participants_of(output), *(one.entities["sub"] for one in read_failures(output))}
+    failed = {one.entities["sub"] for one in read_failures(output)}
+    known = {*participants_with_results(output), *failed}
     wanted = sorted(set(settings.participant_label) or known)
     absent = [f"sub-{label}" for label in wanted if label not in known]
     if absent or not wanted:

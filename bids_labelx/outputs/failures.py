@@ -93,6 +93,19 @@ def by_kind(messages: Iterable[tuple[str, str]]) -> list[tuple[list[str], str]]:
     return [(list(subjects), message) for subjects, message in kinds.values()]
 
 
+def by_participant(failures: Iterable[Failure]) -> dict[str, list[Failure]]:
+    """Failures by participant, label without ``sub-``."""
+    found: dict[str, list[Failure]] = {}
+    for one in failures:
+        found.setdefault(one.entities["sub"], []).append(one)
+    return found
+
+
+def failures_by_kind(failures: Iterable[Failure]) -> list[tuple[list[str], str]]:
+    """Failures of one kind together; see `by_kind`."""
+    return by_kind((subject_of(one), one.message) for one in failures)
+
+
 def messages(failures: Iterable[Failure]) -> str:
     """What failures say, each message once, a line each."""
     return "\n".join(dict.fromkeys(one.message for one in failures))

@@ -28,6 +28,7 @@ from bids_labelx.outputs.paths import (
 from bids_labelx.outputs.sidecars import (
     dseg_sidecar,
     interpolation_done,
+    outliers_sidecar,
     timeseries_sidecar,
 )
 from bids_labelx.participant.extract import read_mask
@@ -189,8 +190,10 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
     for strategy in delivery.strategies:
         if strategy.name in results.denoised.applied:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
-            write_tsv(output / path, results.denoised.applied[strategy.name].outliers)
-            written[path] = "", strategy.name
+            table = results.denoised.applied[strategy.name].outliers
+            write_json(output / path.with_suffix(".json"), outliers_sidecar(table))
+            write_tsv(output / path, table)
+            written |= dict.fromkeys((path, path.with_suffix(".json")), ("", strategy.name))
     return written
 
 

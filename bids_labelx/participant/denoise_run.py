@@ -341,8 +341,8 @@ def _motion(chosen: Denoising, table: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _outliers(chosen: Denoising, motion: pd.DataFrame) -> pd.DataFrame:
-    """A row per volume: kept or not, the figures, and by which rules not."""
-    kept = pd.DataFrame({"kept": chosen.kept.astype(int)})
+    """A row per volume: its position, kept or not, the figures, and by which rules not."""
+    kept = pd.DataFrame({"volume": range(len(chosen.kept)), "kept": chosen.kept.astype(int)})
     rules = pd.DataFrame({name: rule.astype(int) for name, rule in chosen.rules.items()})
     return pd.concat([kept, motion, rules], axis="columns")
 

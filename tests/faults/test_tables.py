@@ -297,21 +297,26 @@ OPTION_FILES = {
 }
 
 
+FORMATS = {
+    "--bids-filter-file": (".json",),
+    "--denoise": (".json", ".toml"),
+    "--config-file": (".toml",),
+    "--nipype-plugin-file": (".yml", ".toml"),
+}
+
+
 @pytest.mark.parametrize(
-    "option", ["--bids-filter-file", "--denoise", "--config-file", "--plugin"]
+    ("option", "name"),
+    [
+        (option, name)
+        for option, ends in FORMATS.items()
+        for name in OPTION_FILES
+        if name.endswith(ends)
+    ],
 )
-@pytest.mark.parametrize("name", OPTION_FILES)
 def test_a_broken_file_of_an_option_is_refused_by_option_and_name(
-    tmp_path: Path, name: str, option: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, option: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kinds = {
-        "--bids-filter-file": (".json",),
-        "--denoise": (".json", ".toml"),
-        "--config-file": (".toml",),
-        "--plugin": (".yml", ".toml"),
-    }
-    if not name.endswith(kinds[option]):
-        pytest.skip("not a format of this option")
     (tmp_path / "ds").mkdir()
     (tmp_path / "ds" / "dataset_description.json").write_text("{}")
     path = tmp_path / name
@@ -320,9 +325,8 @@ def test_a_broken_file_of_an_option_is_refused_by_option_and_name(
         os.mkfifo(path)
     else:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    flag = "--nipype-plugin-file" if option == "--plugin" else option
     arguments = [str(tmp_path / "ds"), str(tmp_path / "out"), "participant", "--atlas", "x.nii"]
-    assert main([*arguments, flag, str(path)]) == 65
+    assert main([*arguments, option, str(path)]) == 65
     message = capsys.readouterr().err
     assert str(path) in message
     assert any(word in message for word in words.split("|")), message

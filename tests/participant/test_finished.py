@@ -141,7 +141,7 @@ def test_overwriting_removes_what_shares_a_replaced_file(settings: Settings) -> 
     left = sorted(path.name for path in output.glob("sub-01/func/*"))
     assert any("desc-raw" in name for name in left)
     assert not any("desc-simple" in name for name in left)
-    assert len(list(output.glob("sub-02/func/*desc-simple*"))) == 5
+    assert len(list(output.glob("sub-02/func/*desc-simple*"))) == 6
     first, second = read_records(output)
     assert sorted(path.rpartition("/")[2] for path in first.files) == left
     assert set(first.done) == {"none"}
