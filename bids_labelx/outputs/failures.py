@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bids_labelx.errors import Failure
 from bids_labelx.files import write_json
-from bids_labelx.names import build_name
+from bids_labelx.names import build_name, parse_name
 
 _FOLDER = Path("logs", "failures")
 
@@ -128,9 +128,15 @@ def messages(failures: Iterable[Failure]) -> str:
 
 
 def _read(path: Path) -> list[Failure]:
-    """The failures in a file; none where there is no file, or something else wrote it."""
+    """The failures in a file; none where there is no file.
+
+    One that is broken is a failure of its run itself: what it said is not known.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return [Failure.from_json(one) for one in content["failures"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        text = f"{path}: the record of what failed is broken; run the participant level again"
+        return [Failure(text, parse_name(path).entities)]
