@@ -6,7 +6,8 @@ import contextlib
 import os
 import zlib
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -64,21 +65,21 @@ def _gzip_blocks(
     firsts = range(0, n_volumes, size)
     buffers = [np.empty((min(size, n_volumes), n_elements), dtype) for _ in range(3)]
     blocks = [(first, buffers[k % 3][: n_volumes - first]) for k, first in enumerate(firsts)]
-    with igzip.open(path, "rb") as stream, ThreadPoolExecutor(1) as reader:
+    with igzip.open(path, "rb") as stream, _reading_thread() as (submit, stop):
         ahead = iter(blocks)
         filling = deque(
-            reader.submit(_fill, stream, block, skip=0 if first else offset)
+            submit(_fill, stream, block, skip=0 if first else offset)
             for first, block in islice(ahead, 2)
         )
         for first, block in blocks:
             try:
                 filling.popleft().result()
             except _GZIP_ERRORS as error:
-                reader.shutdown(cancel_futures=True)
+                stop()
                 whole = _whole_volumes(path, buffers[0][0], offset)
                 raise _truncated(path, whole, n_volumes) from error
             for _, later in islice(ahead, 1):
-                filling.append(reader.submit(_fill, stream, later, skip=0))
+                filling.append(submit(_fill, stream, later, skip=0))
             yield first, block
         try:
             # Reading on over the end is what makes the checksum of the data be compared.
@@ -88,6 +89,33 @@ def _gzip_blocks(
                 f"{path}: all {n_volumes} volumes were read, but the compressed data end wrongly "
                 f"({error}), the file is truncated or corrupt"
             ) from error
+
+
+@contextlib.contextmanager
+def _reading_thread() -> Iterator[tuple[Callable[..., Future], Callable[[], None]]]:
+    """Two functions: one that has a thread call another one, and one that ends the thread.
+
+    Where no thread can be started, for a limit of processes or of memory, calls are made at once.
+    """
+    with ThreadPoolExecutor(1) as reader:
+        stop = partial(reader.shutdown, cancel_futures=True)
+        try:
+            reader.submit(int).result()
+        except RuntimeError:
+            stop()
+            yield _call_now, stop
+        else:
+            yield reader.submit, stop
+
+
+def _call_now(function: Callable[..., None], *arguments: Any, **options: Any) -> Future:
+    """The outcome of a call as if it had been made in a thread."""
+    future: Future = Future()
+    try:
+        future.set_result(function(*arguments, **options))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def _fill(stream: igzip.IGzipFile, target: np.ndarray, skip: int) -> None:

@@ -101,16 +101,18 @@ def _init_atlas_wf(
     settings: Settings, atlas: Atlas, grid: VolumeGrid, name: str, records: Path
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
+    memory = resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape))
     node = pe.Node(
         ResampleAtlas(
             image=str(atlas.image),
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
+            need_gb=memory,
             failed_record=str(records / "atlases" / f"{name}.pkl"),
         ),
         name="resample_atlas",
-        mem_gb=resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape)),
+        mem_gb=memory,
         n_procs=settings.omp_nthreads,
     )
     if atlas.table_path is not None:
@@ -138,7 +140,12 @@ def _init_run_wf(
 
     def node(interface: type, name: str, **inputs: Any) -> pe.Node:
         return pe.Node(
-            interface(**inputs, threads=settings.omp_nthreads, failed_record=failed),
+            interface(
+                **inputs,
+                threads=settings.omp_nthreads,
+                need_gb=memory[name],
+                failed_record=failed,
+            ),
             name=name,
             mem_gb=memory[name],
             n_procs=settings.omp_nthreads,

@@ -10,6 +10,8 @@ import tempfile
 import time
 import traceback
 from abc import abstractmethod
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +41,12 @@ from bids_labelx.participant.records import (
     load_record,
     save_record,
 )
+from bids_labelx.workflow.failures import failure_of
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
     failed_record = traits.Str(nohash=True, desc="where to say why this failed")
+    need_gb = traits.Float(0.0, usedefault=True, nohash=True, desc="memory declared for the node")
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
     version = traits.Str(__version__, usedefault=True, desc="records of another one are not read")
 
@@ -54,6 +58,8 @@ class _RecordedOutput(TraitedSpec):
 class _Recorded(SimpleInterface):
     """Runs `_work` in the node's folder; says in a file why it failed."""
 
+    failed: tuple[Exception, Failure] | None = None
+
     def _run_interface(self, runtime: Any) -> Any:
         start = time.monotonic()
         try:
@@ -61,9 +67,14 @@ class _Recorded(SimpleInterface):
             with threadpool_limits(self.inputs.threads):
                 self._results.update(self._work(Path(runtime.cwd)))
         except Exception as error:
+            failure = failure_of(error, self.inputs.need_gb, runtime.cwd)
+            failure = replace(failure, trace=traceback.format_exc())
+            # nipype raises an error of its own: who runs the node in this process finds it here.
+            self.failed = error, failure
             if isdefined(self.inputs.failed_record):
-                failure = Failure.of(error, trace=traceback.format_exc())
-                save_record(Path(self.inputs.failed_record), Outcome((failure,)))
+                # Where the disk is full, the one who runs the node may still be told.
+                with suppress(OSError):
+                    save_record(Path(self.inputs.failed_record), Outcome((failure,)))
             raise
         self._results["seconds"] = time.monotonic() - start
         return runtime
