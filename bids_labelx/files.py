@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_labelx.errors import BadDataError, CannotWriteError, MissingInputError
+from bids_labelx.content import read_content
+from bids_labelx.errors import BadDataError, CannotWriteError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,9 @@ TEMPORARY, INVOCATION = ".tmp-", "BIDS_LABELX_INVOCATION"
 
 # What stands for a missing number, besides BIDS' own ``n/a``.
 NO_VALUE = frozenset(("n/a", "", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"))
+
+# What is made of JSON in memory is ten times as large.
+_LARGEST_JSON = 2**26
 
 # A row of a table: the number of its line in the file, and its cells.
 TableRow = tuple[int, list[str]]
@@ -114,21 +118,63 @@ def write_tsv(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object out of a file.
+    """A JSON object out of a file, with or without a byte order mark.
 
     Raises
     ------
     MissingInputError, BadDataError
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
+        content = parse_json(decoded(path, read_content(path, _LARGEST_JSON)))
     except ValueError as error:
         raise BadDataError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(content, dict):
         raise BadDataError(f"{path}: a JSON object is expected, found {type(content).__name__}")
     return content
+
+
+def parse_json(text: str) -> Any:
+    """What a text in JSON says.
+
+    Raises
+    ------
+    ValueError
+        Where it is not JSON, or says two things under one key.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+        if r"\ud" in text.lower():
+            # Half a character, which nothing can be written with.
+            json.dumps(content, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("its brackets are nested too deep") from None
+    return content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for key, value in pairs:
+            if value != found[key] and value == value:
+                raise ValueError(
+                    f"{key} stands in it twice, as {value!r:.40} and {found[key]!r:.40}"
+                )
+    return found
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """What a text in TOML says.
+
+    Raises
+    ------
+    ValueError
+    """
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deep") from None
 
 
 def read_text(path: Path) -> str:
@@ -138,11 +184,7 @@ def read_text(path: Path) -> str:
     ------
     MissingInputError, BadDataError
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
-    return decoded(path, content)
+    return decoded(path, read_content(path))
 
 
 def decoded(path: Path, content: bytes) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +47,11 @@ def parse_name(path: PurePath | str) -> Name:
     return Name(entities, suffix, dot + extension)
 
 
+def is_backup(name: str) -> bool:
+    """Whether a file is hidden, as macOS' ``._x`` and ``.DS_Store`` are, or an editor's backup."""
+    return name.startswith((".", "#")) or name.endswith(("~", "#"))
+
+
 def sort_entities(entities: Mapping[str, str]) -> dict[str, str]:
     """Entities in BIDS order; those that BIDS does not know come before ``atlas``."""
     unknown = ENTITY_ORDER.index("atlas") - 0.5
@@ -72,6 +79,25 @@ def grouping_entities(entities: Mapping[str, str], level: str) -> dict[str, str]
         ``runs``: of one session, whatever their run and direction. ``sessions``: of a participant.
     """
     return {key: value for key, value in entities.items() if key not in _VARIES[level]}
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a name is text: file systems give any bytes, which Python keeps as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(text: str) -> str:
+    r"""A name in which bytes that are no UTF-8 are spelt as ``\xe9``."""
+    return os.fsencode(text).decode(errors="backslashreplace")
+
+
+def digest(*what: object) -> str:
+    """Twelve hexadecimal digits that stand for values, by their ``repr``."""
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
 def camel(text: str) -> str:

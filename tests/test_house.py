@@ -35,6 +35,7 @@ FLOORS = (
     "measures",
     "locks",
     "files",
+    "content",
     "names",
     "errors",
     "_version",

@@ -36,6 +36,7 @@ from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.names import build_name
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import read_failures, subject_of
+from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.report.group_figure_files import (
     all_but_strategy,
@@ -71,7 +72,9 @@ def run_group(settings: Settings) -> int:
         raise MissingInputError(
             f"{output}: there is no such folder; run the participant level first"
         )
+    check_place(settings.bids_dir, output, {})
     check_output_folder(output)
+    check_links(output, (), follow=settings.follow_links)
     failures = read_failures(output)
     known = {*participants_of(output), *(one.entities["sub"] for one in failures)}
     wanted = sorted(set(settings.participant_label) or known)

@@ -99,7 +99,10 @@ def _arguments(one: Option) -> dict[str, Any]:
         # Without a default, so that the command line wins only over what it says.
         action = argparse.BooleanOptionalAction if pair else one.action or "store_true"
         return {**found, "action": action, **({} if one.action else {"default": None})}
-    return {**found, "metavar": one.placeholder, "nargs": "+" if one.many else None}
+    if one.many:
+        # Given twice, the values add up.
+        found |= {"nargs": "+", "action": "extend"}
+    return {**found, "metavar": one.placeholder}
 
 
 def hyphenate(arguments: Sequence[str]) -> list[str]:

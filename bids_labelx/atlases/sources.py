@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.content import missing_reason
 from bids_labelx.errors import MissingInputError, SpaceError, UsageError
 from bids_labelx.images import open_image
 from bids_labelx.inputs.metadata import inherited_table, only_table
-from bids_labelx.names import Name, camel, parse_name
+from bids_labelx.names import Name, camel, is_backup, parse_name
+from bids_labelx.settings.convert import atlas_parts
 
 _SEARCHED = ("", "sourcedata/atlases", "sourcedata")
 
@@ -86,8 +88,9 @@ def check_names(atlases: Sequence[Atlas]) -> None:
 
 def templateflow_home() -> Path:
     """TemplateFlow's local folder, which may not exist."""
-    chosen = os.environ.get("TEMPLATEFLOW_HOME")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "templateflow"
+    chosen = os.environ.get("TEMPLATEFLOW_HOME") or "~/.cache/templateflow"
+    # Where no home folder is known, ~ stays, and there is no such folder.
+    return Path(os.path.expanduser(chosen))  # noqa: PTH111
 
 
 def space_of(image: Path) -> str | None:
@@ -98,14 +101,9 @@ def space_of(image: Path) -> str | None:
 
 
 def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
-    if Path(spec).is_file():
-        return _from_file(Path(spec), None, None)
-    name, equals, files = spec.partition("=")
-    if equals:
-        image, _, table = files.partition(",")
-        return _from_file(Path(image), Path(table) if table else None, name)
-    if re.search(r"\.nii(\.gz)?$", spec):
-        return _from_file(Path(spec), None, None)
+    name, image, table = atlas_parts(spec)
+    if image:
+        return _from_file(Path(image), Path(table) if table else None, name or None)
     name, _, seg = spec.partition(":")
     places = [] if dataset is None else [(dataset, _in_dataset(dataset, None))]
     home = templateflow_home()
@@ -116,18 +114,15 @@ def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
         named = [one for one in atlases if one.entities["atlas"] == name]
         named = [one for one in named if not seg or seg in _segmentation(one.entities)]
         matching = [atlas for atlas in named if atlas.space == space]
-        downloaded = [atlas for atlas in matching if _is_downloaded(atlas)]
+        missing = [reason for atlas in matching if (reason := _missing(atlas))]
+        downloaded = [atlas for atlas in matching if not _missing(atlas)]
         if len(downloaded) == 1:
             return downloaded[0]
         if len(downloaded) > 1:
             listed = "\n".join(str(atlas.image) for atlas in downloaded)
             raise UsageError(f"--atlas {spec}: several fit, say which with NAME:SEG\n{listed}")
         if matching:
-            raise MissingInputError(
-                f"--atlas {spec}: {matching[0].image} or its table is empty, as it was not "
-                "downloaded; do that before a run, with\n"
-                f"bids_labelx --fetch-atlas {spec} --space {space}"
-            )
+            raise MissingInputError(f"--atlas {spec}: {missing[0]}")
         elsewhere += named
     if elsewhere:
         spaces = ", ".join(sorted({str(atlas.space) for atlas in elsewhere}))
@@ -138,10 +133,17 @@ def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
     raise UsageError(_not_found(spec, places, dataset))
 
 
-def _is_downloaded(atlas: Atlas) -> bool:
-    """Whether the files are more than placeholders of TemplateFlow's client."""
-    files = [path for path in (atlas.image, atlas.table_path) if path is not None]
-    return all(path.stat().st_size for path in files)
+def _missing(atlas: Atlas) -> str | None:
+    """Why the content of a file is missing: TemplateFlow's client has empty placeholders."""
+    for path in (atlas.image, atlas.table_path):
+        if path is not None and (reason := missing_reason(path)):
+            return reason
+        if path is not None and not path.stat().st_size:
+            return (
+                f"{path} is empty, as it was not downloaded; do that before a run, with\n"
+                f"bids_labelx --fetch-atlas {_spec_of(atlas)} --space {atlas.space}"
+            )
+    return None
 
 
 def _not_found(
@@ -174,10 +176,11 @@ def _segmentation(entities: Mapping[str, str]) -> list[str]:
 
 
 def _from_file(image: Path, table: Path | None, name: str | None) -> Atlas:
-    if not image.is_file():
-        raise MissingInputError(f"--atlas: there is no file {image}")
-    if table is not None and not table.is_file():
-        raise MissingInputError(f"--atlas: there is no table {table}")
+    for path, kind in ((image, "file"), (table, "table")):
+        if path is not None and not os.path.lexists(path):
+            raise MissingInputError(f"--atlas: there is no {kind} {path}")
+        if path is not None and (reason := missing_reason(path)):
+            raise MissingInputError(f"--atlas: {reason}")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9]+", name):
         raise UsageError(f"--atlas {name}=…: a name has letters and digits only")
     own = _atlas_entities(parse_name(image).entities)
@@ -213,9 +216,11 @@ def _find_table(image: Path, root: Path | None = None) -> Path | None:
     """
     stem = image.name.partition(".")[0]
     same = image.with_name(stem + ".tsv")
-    if same.is_file():
+    # A link counts whose content was not fetched, which is told when it is read.
+    if os.path.lexists(same):
         return same
-    others = [path for end in _TABLES if (path := image.with_name(stem + end)).is_file()]
+    beside = [image.with_name(stem + end) for end in _TABLES]
+    others = [path for path in beside if os.path.lexists(path)]
     if others:
         return only_table(image, others, root or image.parent)
     name = parse_name(image)
@@ -232,14 +237,18 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
     """The atlases of a BIDS atlas dataset in their finest resolution, sorted by name."""
     if not dataset.is_dir():
         raise MissingInputError(f"--atlas-dataset {dataset}: there is no such folder")
-    pattern = f"tpl-*/**/*_atlas-{name}_*dseg.nii*"
+    patterns = (
+        f"tpl-*/**/*_atlas-{name}_*dseg.nii*",
+        f"atlas-*/tpl-*/**/*_atlas-{name}_*dseg.nii*",
+        f"atlas-{name}/**/atlas-{name}_*dseg.nii*",  # as XCP-D has it
+    )
     images = sorted(
         {
             path
             for folder in _SEARCHED
-            for below in ("", "atlas-*/")
-            for path in (dataset / folder).glob(below + pattern)
-            if re.search(r"_dseg\.nii(\.gz)?$", path.name)
+            for pattern in patterns
+            for path in (dataset / folder).glob(pattern)
+            if re.search(r"_dseg\.nii(\.gz)?$", path.name) and not is_backup(path.name)
         }
     )
     found: dict[tuple[object, ...], Path] = {}
@@ -263,8 +272,8 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
 
 
 def _voxel_volume(image: Path) -> float:
-    """In mm³; infinite for an empty placeholder."""
-    if not image.stat().st_size:
+    """In mm³; infinite for an empty placeholder and what was not fetched."""
+    if missing_reason(image) or not image.stat().st_size:
         return float("inf")
     return float(np.prod(open_image(image).header.get_zooms()[:3]))
 

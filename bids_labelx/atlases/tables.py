@@ -24,7 +24,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.content import read_content
+from bids_labelx.errors import BadDataError
 from bids_labelx.files import decoded, split_table, table_columns
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -107,12 +108,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
         Where the format is not supported, a column is missing or two could be the index, an index
         is no whole number, an index or name is not unique, or a row has no name.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: there is no such table") from None
-    except OSError as error:
-        raise BadDataError(f"{path}: cannot be read as a table ({error})") from None
+    content = read_content(path)
     if re.match(rb"(\xef\xbb\xbf)?\s*(<\?xml|<!--|<atlas[\s>])", content):
         return _checked(path, _xml_rows(path, content), background)
     text = decoded(path, content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.files import read_tsv
+from bids_labelx.files import read_json, read_tsv
 
 # fMRIPrep 1.0 and 1.1 wrote names in CamelCase; these have an equivalent from 1.2 on.
 _OLD_NAMES = {
@@ -63,20 +63,18 @@ def read_confounds_metadata(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    BadDataError
+    MissingInputError, BadDataError
         Where there is one that cannot be read.
     """
     sidecar = path.with_suffix(".json")
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise BadDataError(f"{sidecar}: cannot be read as JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise BadDataError(f"{sidecar}: is no JSON object with a key per column")
-    return content
+    return read_json(sidecar) if os.path.lexists(sidecar) else {}
 
+
+# Columns with a value at every volume: where the first is missing, the row was cut.
+_COMPLETE = re.compile(
+    r"((trans|rot)_[xyz]|csf|white_matter|csf_wm|global_signal)(_power2)?"
+    r"|(cosine|[actw]_comp_cor_|aroma_motion_|non_steady_state_outlier|motion_outlier)\d+"
+)
 
 FirstRow = Literal["next", "zero", "keep"]
 
@@ -86,7 +84,8 @@ def column_values(
 ) -> np.ndarray:
     """Columns as numbers; `source` is the table's path, for messages.
 
-    A backward difference has no value at the first volume; `fill_first_row` says what it gets.
+    A backward difference has no value at the first volume; `fill_first_row` says what it gets. A
+    series that has one at every volume, such as ``trans_x``, must have one there.
 
     Returns
     -------
@@ -102,7 +101,8 @@ def column_values(
     bad = ~np.isfinite(numbers)
     first = raw.isna().to_numpy(bool)[:1].reshape(-1)
     if len(numbers) > 1:
-        bad[0] &= ~first
+        complete = np.array([bool(_COMPLETE.fullmatch(column)) for column in columns], bool)
+        bad[0] &= ~first | complete
     if bad.any():
         row, column = np.argwhere(bad)[0]
         value = raw.iloc[row, column]

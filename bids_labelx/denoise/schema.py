@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.errors import BadDataError
+from bids_labelx.files import parse_json, parse_toml, read_text
 
 KeyPath = tuple[str, ...]
 
@@ -24,6 +24,10 @@ EXPANSIONS = {
 }
 
 
+# Above any number of volumes, order of a filter or threshold.
+_LARGEST = 2**31
+
+
 class Rule(NamedTuple):
     """What a value has to be: a test, and the same in words."""
 
@@ -33,12 +37,15 @@ class Rule(NamedTuple):
 
 def _is_number(value: Any) -> bool:
     # True and False are integers in Python, not in a strategy file.
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    # No more than a float holds: an integer of TOML has as many digits as one likes.
+    return math.isfinite(value) if isinstance(value, float) else abs(value) <= _LARGEST
 
 
 def is_count(value: Any) -> bool:
     """Whether a value is a whole number from 0."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
 
 
 def _one_of(*words: str) -> Rule:
@@ -160,24 +167,19 @@ def read_strategy_file(path: Path) -> dict[str, Any]:
         Where it is no TOML or JSON, or says what a strategy cannot; all such places are listed,
         each with its line, what was found and what is allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise BadDataError(f"{path}: is not UTF-8 text; a strategy file is") from None
-    return parse_strategy(text, str(path), is_json=path.suffix.lower() == ".json")
+    return parse_strategy(read_text(path), str(path), is_json=path.suffix.lower() == ".json")
 
 
 def parse_strategy(text: str, source: str, *, is_json: bool = False) -> dict[str, Any]:
     """The content of a strategy file, checked; see `read_strategy_file` for the errors."""
     try:
-        content = json.loads(text) if is_json else tomllib.loads(text)
+        content = parse_json(text) if is_json else parse_toml(text)
     except json.JSONDecodeError as error:
         raise BadDataError(f"{source}, line {error.lineno}: is no JSON ({error.msg})") from None
-    except tomllib.TOMLDecodeError as error:
-        # Its message ends with the place.
-        raise BadDataError(f"{source}: is no TOML ({error})") from None
+    except ValueError as error:
+        # A message about TOML ends with the place.
+        kind = "JSON" if is_json else "TOML"
+        raise BadDataError(f"{source}: is no {kind} ({error})") from None
     if not isinstance(content, dict):
         raise BadDataError(
             f"{source}, line 1: is {content!r:.40}; allowed is an object with the keys "

@@ -12,6 +12,7 @@ from typing import Any
 from bids_labelx.denoise.schema import parse_strategy, read_strategy_file
 from bids_labelx.errors import BadDataError, UsageError
 from bids_labelx.names import camel
+from bids_labelx.settings.convert import is_strategy_file
 
 _PRESETS = files("bids_labelx") / "data" / "denoise"
 
@@ -91,14 +92,14 @@ def read_strategies(names: Sequence[str | PathLike[str]]) -> list[Strategy]:
     """
     given = [fspath(name) for name in names]
     presets = preset_names()
-    unknown = [name for name in given if not _is_file_name(name) and name not in presets]
+    unknown = [name for name in given if not is_strategy_file(name) and name not in presets]
     if unknown:
         raise UsageError(
             f"--denoise {' '.join(unknown)}: choose from {', '.join(presets)}, or give a "
             "FILE.toml or FILE.json of your own"
         )
     strategies = [
-        _read_file(Path(name)) if _is_file_name(name) else _read_preset(name) for name in given
+        _read_file(Path(name)) if is_strategy_file(name) else _read_preset(name) for name in given
     ]
     _refuse_same_labels(given, strategies)
     return strategies
@@ -116,10 +117,6 @@ def describe_presets() -> str:
 def arguments_of_clean(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a file or of the command line as arguments of `clean`, without ``none``."""
     return {key: value for key, value in settings.items() if value not in (None, "none")}
-
-
-def _is_file_name(name: str) -> bool:
-    return name.lower().endswith((".toml", ".json"))
 
 
 def _read_preset(name: str) -> Strategy:

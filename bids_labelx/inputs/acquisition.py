@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import datetime, time
 from pathlib import Path
@@ -46,7 +47,7 @@ def _scans_tables(name: Name, root: Path) -> Iterator[Path]:
     parts = [f"{key}-{name.entities[key]}" for key in ("sub", "ses") if key in name.entities]
     for one in roots:
         table = one.joinpath(*parts, f"{'_'.join(parts)}_scans.tsv")
-        if table.is_file():
+        if os.path.lexists(table):
             yield table
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_labelx.inputs.annex import display_path, missing_reason
+from bids_labelx.content import display_path, missing_reason
 from bids_labelx.inputs.matching import (
     File,
     FileGroups,

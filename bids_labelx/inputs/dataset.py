@@ -8,20 +8,26 @@ reads some of them (subject, session, datatype) from the whole absolute path, so
 from __future__ import annotations
 
 import functools
+import json
 import logging
+import os
+import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bids_labelx.content import missing_reason
 from bids_labelx.errors import (
     BadDataError,
     LabelxError,
     MissingInputError,
     NoRunsError,
     NotBidsError,
+    message_of,
 )
-from bids_labelx.inputs.annex import missing_reason
+from bids_labelx.files import read_json
 from bids_labelx.inputs.associated import (
     AssociatedFiles,
     collect_associated,
@@ -45,7 +51,7 @@ from bids_labelx.inputs.segmentations import (
     group_segmentations,
     parse_derivative,
 )
-from bids_labelx.names import sort_entities
+from bids_labelx.names import is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -129,7 +135,7 @@ def find_runs(settings: Settings) -> list[Run]:
     ]
     # Consecutive runs share folders, of which each is listed once, not once a run.
     listing = functools.lru_cache(maxsize=8)(list_files)
-    return [_make_run(image, associated, segmentations, listing) for image in chosen]
+    return [_try_run(image, associated, segmentations, listing) for image in chosen]
 
 
 def _select_bold(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
@@ -164,14 +170,26 @@ def check_dataset(root: Path) -> None:
     Raises
     ------
     MissingInputError, NotBidsError
+        Where there is no such folder, or no description in it.
+    BadDataError
+        Where the description is not JSON.
     """
-    if not root.is_dir():
-        raise MissingInputError(f"{root}: there is no such folder")
-    if not (root / "dataset_description.json").is_file():
+    try:
+        names = os.listdir(root)  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingInputError(f"{root}: there is no such folder") from None
+    except OSError as error:
+        raise MissingInputError(f"{root}: the folder cannot be read ({error.strerror})") from None
+    if "dataset_description.json" not in names:
+        empty = (
+            "; the folder is empty, as a DataLad subdataset is that was not installed (`datalad "
+            f"get --no-data {root}`)"
+        )
         raise NotBidsError(
             f"{root}: no dataset_description.json here, so this is not a BIDS dataset"
-            + _hint(root)
+            + (_hint(root) if names else empty)
         )
+    read_json(root / "dataset_description.json")
 
 
 def _hint(root: Path) -> str:
@@ -205,6 +223,39 @@ def _check_participants(root: Path, wanted: Sequence[str]) -> None:
         )
 
 
+def _try_run(
+    image: File,
+    associated: AssociatedFiles,
+    segmentations: Sequence[tuple[Derivative, FileGroups]],
+    listing: Listing,
+) -> Run:
+    """A run with its files; one of which nothing can be found out says why under ``bold``."""
+    try:
+        if is_utf8(str(image.path)):
+            return _make_run(image, associated, segmentations, listing)
+        reason = "its path is not UTF-8 (the bytes are shown as \\x…); rename it"
+    # Whatever is odd about one run concerns no other.
+    except Exception as error:
+        reason = message_of(error)
+        where = printable(str(image.path))
+        LOGGER.info("%s: cannot be looked into\n%s", where, traceback.format_exc())
+    entities = {printable(k): printable(v) for k, v in _own_entities(image).items()}
+    return Run(
+        Path(printable(str(image.path))),
+        associated.root,
+        entities,
+        {},
+        None,
+        None,
+        {"bold": reason, **{derivative.text: reason for derivative, _ in segmentations}},
+    )
+
+
+def _own_entities(image: File) -> dict[str, str]:
+    entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
+    return sort_entities(entities)
+
+
 def _make_run(
     image: File,
     associated: AssociatedFiles,
@@ -225,11 +276,10 @@ def _make_run(
         path, missing[derivative.text] = find_segmentation(derivative, groups, image, root)
         if path is not None:
             found[derivative.text] = path
-    entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
     return Run(
         bold=image.path,
         root=root,
-        entities=sort_entities(entities),
+        entities=_own_entities(image),
         metadata=metadata,
         mask=mask,
         confounds=confounds,
@@ -271,22 +321,21 @@ def repetition_time(run: Run, header: Any, given: float | None = None) -> float 
             )
         return None
     if given is not None:
-        if isinstance(stated, (int, float)) and abs(given - stated) > 1e-3:
+        if stated is not None and not (_is_positive(stated) and abs(given - stated) <= 1e-3):
             LOGGER.warning(
-                "%s: --repetition-time %g s is used, the sidecar says %g s",
+                "%s: --repetition-time %g s is used, the sidecar says %.40r s",
                 run.name,
                 given,
                 stated,
             )
         return given
-    if stated is not None and (not isinstance(stated, (int, float)) or not stated > 0):
+    if stated is not None and not _is_positive(stated):
         raise BadDataError(
-            f"{run.name}: RepetitionTime in the sidecar is {stated!r}, a positive number of "
-            "seconds is expected"
+            f"{run.name}: RepetitionTime in the sidecar is {json.dumps(stated)[:40]}, a positive "
+            "number of seconds is expected"
         )
     zooms = header.get_zooms()
-    unit = header.get_xyzt_units()[1] if hasattr(header, "get_xyzt_units") else "unknown"
-    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(unit)
+    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(_time_unit(header))
     read = float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else 0.0
     if stated is None:
         return _plausible(read, f"{run.name}: the image's header") if read > 0 else None
@@ -296,6 +345,21 @@ def repetition_time(run: Run, header: Any, given: float | None = None) -> float 
             f"{read:g} s; correct the one that is wrong"
         )
     return _plausible(float(stated), f"{run.name}: the sidecar")
+
+
+def _time_unit(header: Any) -> str:
+    try:
+        return str(header.get_xyzt_units()[1])
+    except (AttributeError, KeyError):
+        # Another format, or a code that NIfTI does not have.
+        return "unknown"
+
+
+def _is_positive(value: object) -> bool:
+    """Whether a value of a sidecar is a positive, finite number: true is none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return 0 < value <= sys.float_info.max
 
 
 def _plausible(seconds: float, where: str) -> float:

@@ -12,7 +12,6 @@ on the network file systems of clusters, and reading never changes an index.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
@@ -24,14 +23,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bids_labelx.errors import CannotWriteError
-from bids_labelx.files import write_bytes, write_json
+from bids_labelx.content import read_content
+from bids_labelx.errors import CannotWriteError, LabelxError
+from bids_labelx.files import read_json, write_bytes, write_json
 from bids_labelx.inputs.queries import read_defaults
+from bids_labelx.names import is_backup, is_utf8
 
 LOGGER = logging.getLogger("bids_labelx")
 
 # Raise it with every change of what is indexed: an index of another version is not used.
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 DATABASE = "layout_index.sqlite"  # the name that pybids looks for
 RECORD = "index.json"
 
@@ -59,7 +60,8 @@ class _NotUsableError(Exception):
 def list_participants(root: Path) -> list[str]:
     """Labels of the participants that have a folder in the dataset, sorted."""
     with os.scandir(root) as entries:
-        return sorted(e.name[4:] for e in entries if e.name.startswith("sub-") and _is_folder(e))
+        folders = [e for e in entries if e.name.startswith("sub-") and not is_backup(e.name)]
+        return sorted(entry.name[4:] for entry in folders if _is_folder(entry))
 
 
 def find_files(
@@ -94,7 +96,7 @@ def find_files(
     participants = list(wanted) or list_participants(root)
     if database_dir is None:
         files, _ = _scan(root, participants, also)
-        return _query_layout(_make_layout(root, files), also)
+        return _query_new(_make_layout(root, files), also, files)
     place = database_dir / _set_name(wanted)
     problems = {}
     for kept in dict.fromkeys((place, database_dir / _set_name(()))):
@@ -141,10 +143,17 @@ def _scan(
     names, in_anatomy = map(_name_pattern, (_filters(also), _filters((SEGMENTATIONS,))[-1:]))
     files: list[str] = []
     times: _Times = {}
+    # Links may lead back up, or to a folder that was listed before.
+    above = {_identity(folder) for folder in (root, *root.parents)}
     for label in participants:
-        waiting, times[label] = [root / f"sub-{label}"], {}
-        while waiting:
-            folder = waiting.pop()
+        waiting, listed, times[label] = [root / f"sub-{label}"], set(above), {}
+        linked: list[Path] = []
+        while waiting or linked:
+            # Links last, so that files are found where they really are.
+            folder = waiting.pop() if waiting else linked.pop(0)
+            if (identity := _identity(folder)) in listed:
+                continue
+            listed.add(identity)
             where = folder.relative_to(root).as_posix()
             pattern = in_anatomy if _ANATOMY in folder.parts[len(root.parts) :] else names
             # The time before the listing, so that the next invocation sees a change in between.
@@ -157,13 +166,22 @@ def _scan(
                 times[label][where] = None
                 continue
             for entry in found:
-                if entry.name.startswith("."):
+                if is_backup(entry.name):
                     continue
                 if not _is_folder(entry):
                     files += [entry.path] if pattern.search(entry.name) else []
                 elif entry.name not in ignored:
-                    waiting.append(folder / entry.name)
+                    (linked if entry.is_symlink() else waiting).append(folder / entry.name)
     return files, times
+
+
+def _identity(folder: Path) -> tuple[int, int] | Path:
+    """What is the same for all names of a folder."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return folder
+    return found.st_dev, found.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -202,15 +220,17 @@ def _make_layout(root: Path, files: Sequence[str]) -> Any:
         "desc": r"_desc-([^_/.]+)_[^/]*$",
     }
 
+    known = [file for file in files if is_utf8(file)]
+
     def index(layout: BIDSLayout) -> None:
         # As rows: pybids' objects take most of the time of an index.
         tags = [
             {"file_path": path, "entity_name": name, "_value": found[1], "_dtype": "str"}
             for name, pattern in patterns.items()
-            for path in files
+            for path in known
             if (found := re.search(pattern, path))
         ]
-        layout.session.bulk_save_objects(map(BIDSFile, files))
+        layout.session.bulk_save_objects(map(BIDSFile, known))
         if tags:
             layout.session.execute(insert(Tag), tags)
         layout.session.commit()
@@ -224,6 +244,12 @@ def _query_layout(layout: Any, also: Sequence[str], **entities: list[str]) -> li
     queries = ({**one, **entities} for one in _filters(also))
     found = {path for one in queries for path in layout.get(return_type="filename", **one)}
     return [Path(path) for path in sorted(found)]
+
+
+def _query_new(layout: Any, also: Sequence[str], files: Sequence[str]) -> list[Path]:
+    """Query an index just made; files whose paths it cannot hold, no UTF-8, are added."""
+    odd = [Path(file) for file in files if not is_utf8(file)]
+    return sorted([*_query_layout(layout, also), *odd], key=str)
 
 
 def _made_of(root: Path) -> dict[str, Any]:
@@ -266,10 +292,10 @@ def _find_in_kept(
     try:
         if not (place / RECORD).exists():
             raise _NotUsableError("there is none")
-        record = json.loads((place / RECORD).read_text(encoding="utf-8"))
+        record = read_json(place / RECORD)
         if problem := _difference(record, root, participants, also):
             raise _NotUsableError(problem)
-        database = (place / DATABASE).read_bytes()
+        database = read_content(place / DATABASE)
         # The two files are not replaced at once: another process may be between them now.
         if hashlib.sha256(database).hexdigest() != record["sha256"]:
             raise _NotUsableError(f"{DATABASE} is damaged or being replaced")
@@ -280,7 +306,10 @@ def _find_in_kept(
             layout = BIDSLayout(database_path=local, validate=False)
             return _query_layout(layout, also, subject=list(participants))
     # The record may be any JSON.
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, SQLAlchemyError) as error:
+    except (
+        *(LabelxError, OSError, ValueError, LookupError, TypeError, AttributeError),
+        SQLAlchemyError,
+    ) as error:
         raise _NotUsableError(f"cannot be read ({type(error).__name__}: {error})") from None
 
 
@@ -296,6 +325,13 @@ def _index_and_keep(
         ) from None
     files, folders = _scan(root, participants, also)
     layout = _make_layout(root, files)
+    # What a database cannot hold would be missing from a kept index.
+    odd = {Path(file).relative_to(root).parts[0] for file in files if not is_utf8(file)}
+    folders = {
+        label: times
+        for label, times in folders.items()
+        if f"sub-{label}" not in odd and all(map(is_utf8, times))
+    }
     made_of = {**_made_of(root), "also": sorted(also)}
     try:
         with tempfile.TemporaryDirectory(
@@ -309,4 +345,4 @@ def _index_and_keep(
         write_json(place / RECORD, {**made_of, "sha256": checksum, "folders": folders})
     except (OSError, sqlite3.Error, CannotWriteError) as error:
         LOGGER.warning("the index is not kept: %s", error)
-    return _query_layout(layout, also)
+    return _query_new(layout, also, files)

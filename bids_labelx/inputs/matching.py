@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_labelx.inputs.annex import display_path
+from bids_labelx.content import display_path
 from bids_labelx.names import Name, parse_name, sort_entities
 
 # BIDS calls these indices: numbers, whose zeros in front mean nothing.

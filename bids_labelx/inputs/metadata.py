@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bids_labelx.errors import BadDataError, LabelxError, MissingInputError
+from bids_labelx.content import display_path
+from bids_labelx.errors import BadDataError
 from bids_labelx.files import read_json
-from bids_labelx.inputs.annex import display_path, missing_reason
 from bids_labelx.inputs.matching import parse_path
-from bids_labelx.names import Name, parse_name
+from bids_labelx.names import Name, is_backup, parse_name
 
 # The files of a folder that may hold for others.
 Listing = Callable[[Path], list[tuple[Path, Name]]]
@@ -22,7 +22,8 @@ View = Callable[[Name], Mapping[str, str | None]]
 
 def list_files(folder: Path, extension: str = ".json") -> list[tuple[Path, Name]]:
     """The files of a folder with an extension, and their parsed names."""
-    return [(path, parse_name(path)) for path in folder.glob(f"*{extension}")]
+    found = [path for path in folder.glob(f"*{extension}") if not is_backup(path.name)]
+    return [(path, parse_name(path)) for path in found]
 
 
 def _inherited(
@@ -84,10 +85,5 @@ def read_metadata(path: Path, root: Path, listing: Listing = list_files) -> dict
     folders = list(_inherited(path, root, name, listing, lambda one: one.entities))
     metadata: dict[str, Any] = {}
     for _, sidecar in (pair for folder in reversed(folders) for pair in folder):
-        try:
-            metadata.update(read_json(sidecar))
-        except LabelxError:
-            if problem := missing_reason(sidecar, root):
-                raise MissingInputError(problem) from None
-            raise
+        metadata.update(read_json(sidecar))
     return metadata

@@ -15,7 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.files import read_json
 from bids_labelx.inputs.matching import File, normalize_value
 from bids_labelx.names import ENTITY_ORDER
 
@@ -221,19 +222,9 @@ def _merge(default: Mapping[str, Sequence[str]], given: Mapping[str, Condition])
 
 def _read_filter_file(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingInputError(
-            f"--bids-filter-file {path}: cannot be read ({error.strerror})"
-        ) from None
-    except ValueError as error:
-        raise BadDataError(f"--bids-filter-file {path}: not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise BadDataError(
-            f"--bids-filter-file {path}: an object with {', '.join(SECTIONS)} is expected, "
-            f"found {_kind(content)}"
-        )
-    return content
+        return read_json(path)
+    except LabelxError as error:
+        raise type(error)(f"--bids-filter-file {error}") from None
 
 
 def _parse_section(

@@ -6,14 +6,13 @@ spaces, and one of the anatomy.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bids_labelx.content import display_path, missing_reason
 from bids_labelx.errors import MissingInputError, UsageError
-from bids_labelx.inputs.annex import display_path, missing_reason
 from bids_labelx.inputs.matching import (
     File,
     FileGroups,
@@ -28,11 +27,11 @@ from bids_labelx.inputs.matching import (
 )
 from bids_labelx.inputs.metadata import inherited_table
 from bids_labelx.names import ENTITY_ORDER, Name, camel
+from bids_labelx.settings.convert import DERIVATIVE, atlas_parts
 
 SUFFIX = "dseg"
 
-_PREFIX = "derivative:"
-_FORM = f"NAME={_PREFIX}desc-aparcaseg,TABLE, where NAME= and ,TABLE are optional"
+_FORM = f"NAME={DERIVATIVE}desc-aparcaseg,TABLE, where NAME= and ,TABLE are optional"
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,10 @@ def parse_derivative(spec: str) -> Derivative | None:
     UsageError
         Where it is, but has not the right form.
     """
-    name, equals, source = spec.partition("=")
-    if not source.startswith(_PREFIX):
-        name, equals, source = "", "", spec
-    if not source.startswith(_PREFIX):
+    name, image, table = atlas_parts(spec)
+    if not image.startswith(DERIVATIVE):
         return None
-    image, comma, table = source.removeprefix(_PREFIX).partition(",")
+    image = image.removeprefix(DERIVATIVE)
     pairs = [part.partition("-") for part in image.removesuffix(f"_{SUFFIX}").split("_")]
     entities = {key: value for key, _, value in pairs}
     wrong = [
@@ -85,13 +82,14 @@ def parse_derivative(spec: str) -> Derivative | None:
         )
     if len(entities) < len(pairs):
         raise UsageError(f"--atlas {spec}: an entity is given twice; the form is {_FORM}")
-    if equals and not re.fullmatch(r"[A-Za-z0-9]+", name):
+    if name and not re.fullmatch(r"[A-Za-z0-9]+", name):
         raise UsageError(f"--atlas {spec}: the name {name!r} may have letters and digits only")
-    if comma and not table:
+    if spec.startswith("="):
+        raise UsageError(f"--atlas {spec}: no name before the =; the form is {_FORM}")
+    if spec.endswith(","):
         raise UsageError(f"--atlas {spec}: no table after the comma; the form is {_FORM}")
     own = entities.get("desc") or " ".join(entities.values())
-    path = Path(os.path.abspath(Path(table).expanduser())) if table else None  # noqa: PTH100
-    return Derivative(spec, name or camel(own), entities, path)
+    return Derivative(spec, name or camel(own), entities, Path(table) if table else None)
 
 
 def group_segmentations(derivative: Derivative, files: Iterable[File]) -> FileGroups:

@@ -34,13 +34,16 @@ def check_output_folder(output: Path) -> None:
     path = output / "dataset_description.json"
     if path.exists():
         content = _read(path)
-        tools = [one for one in content.get("GeneratedBy", ()) if isinstance(one, dict)]
+        made = content.get("GeneratedBy")
+        tools = [one for one in made if isinstance(one, dict)] if isinstance(made, list) else []
         made_by = [one.get("Name") for one in tools]
         if "bids_labelx" in made_by:
             return
         found = f"{path} is of {', '.join(map(str, made_by)) or content.get('Name') or 'another'}"
     else:
-        there = sorted(one.name for pattern in _WRITTEN for one in output.glob(pattern))
+        # Links are judged by themselves, see `bids_labelx.outputs.place`.
+        found_there = (one for pattern in _WRITTEN for one in output.glob(pattern))
+        there = sorted(one.name for one in found_there if not one.is_symlink())
         if not there:
             return
         found = f"{output} has {', '.join(there[:3])} and no dataset_description.json"

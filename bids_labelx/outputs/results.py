@@ -76,10 +76,12 @@ def series_paths(output: Path, participant: str) -> list[Path]:
     return sorted(path.relative_to(output) for path in found)
 
 
-def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, dict[str, Any]]]:
+def concatenated_matrices(
+    output: Path, participant: str, *, exact: bool = False
+) -> list[tuple[Path, dict[str, Any]]]:
     """The matrices of a participant over several runs, each with its sidecar, sorted.
 
-    Paths are within the output dataset. Those of the first volumes only are not among them.
+    Paths are within the output dataset. Those of some of the volumes are among them with `exact`.
     """
     found = []
     for path in sorted((output / f"sub-{participant}").glob("**/func/*_relmat.json")):
@@ -87,7 +89,7 @@ def concatenated_matrices(output: Path, participant: str) -> list[tuple[Path, di
             sidecar = read_json(path)
         except LabelxError:
             continue
-        if "NumberOfRuns" in sidecar and "NumberOfVolumesUsed" not in sidecar:
+        if "NumberOfRuns" in sidecar and (exact or "NumberOfVolumesUsed" not in sidecar):
             found.append((path.with_suffix(".tsv").relative_to(output), sidecar))
     return found
 

@@ -72,8 +72,6 @@ def timeseries_sidecar(
     done = strategy.cleaning
     # Rows that are left out within a run have no sampling frequency.
     gaps = np.diff(np.flatnonzero(applied.kept)).max(initial=1) > 1
-    filled = settings.censor_output == "interpolate" or done.get("filter") == "butterworth"
-    interpolated = filled and not applied.kept.all()
     regular = settings.censor_output != "drop" or not gaps
     standardize = done.get("standardize") or "none"
     return {
@@ -108,7 +106,7 @@ def timeseries_sidecar(
         "Detrend": done.get("detrend", False),
         "Filter": done.get("filter") or "none",
         "FilterOptions": dict(done.get("butterworth", {})),
-        "Interpolation": done["interpolation"] if interpolated else None,
+        "Interpolation": interpolation_done(settings, strategy, applied),
         "LowPass": applied.low_pass,
         "HighPass": applied.high_pass,
         "Standardize": standardize,
@@ -117,6 +115,15 @@ def timeseries_sidecar(
         **({"Resolution": resolution} if resolution else {}),
         "SoftwareVersions": software_versions(),
     }
+
+
+def interpolation_done(
+    settings: Settings, strategy: Strategy, applied: AppliedStrategy
+) -> str | None:
+    """How censored volumes were interpolated; None where none were."""
+    done = strategy.cleaning
+    filled = settings.censor_output == "interpolate" or done.get("filter") == "butterworth"
+    return done["interpolation"] if filled and not applied.kept.all() else None
 
 
 def _units(settings: Settings, strategy: Strategy) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ from bids_labelx.denoise import Strategy, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.names import camel
-from bids_labelx.outputs.paths import report_figure, run_figure
-from bids_labelx.participant.deliver import Delivery, done_strategies, masked_labels
+from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
+from bids_labelx.participant.deliver import About, Delivery, done_strategies, masked_labels
 from bids_labelx.participant.matrices import draw_matrix, matrix_path, networks_of
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.report.text import region_signals
@@ -29,28 +30,40 @@ _MOTION = {
 _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
 
-def draw_run(delivery: Delivery, results: RunResults) -> None:
-    """Draw the figures of a run, with tooltips where they help."""
-    _draw_confounds(delivery, results)
+def draw_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
+    """Draw the figures of a run, with tooltips where they help.
+
+    Returns
+    -------
+    dict
+        What each file is of, by its path within the output dataset.
+    """
+    drawn = dict(_draw_confounds(delivery, results))
     for i, atlas in enumerate(delivery.planned.atlases):
-        _draw_labels(delivery, results, i, atlas)
+        shared = _draw_labels(delivery, results, i, atlas)
         for statistic in delivery.settings.statistic:
-            _draw_carpet(delivery, results, i, statistic)
+            shared.append(_draw_carpet(delivery, results, i, statistic))
+        drawn |= dict.fromkeys(shared, (atlas.key, ""))
         for statistic, strategy in done_strategies(delivery, results):
-            if _changes(strategy):
-                _draw_spectrum(delivery, results, i, statistic, strategy)
+            own = _draw_spectrum(delivery, results, i, statistic, strategy)
             for measure in delivery.settings.measures:
                 key = MatrixKey(i, statistic, strategy.name, measure)
                 if key not in results.connected.matrices:
                     continue
+                path = matrix_path(delivery.entities(atlas), statistic, strategy.label, measure)
                 draw_matrix(
                     delivery.settings.output_dir,
-                    matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
+                    path,
                     results.connected.matrices[key],
                     results.extracted.tables[i],
                     measure=measure,
                     what=region_signals(statistic, strategy.name),
                 )
+                own.append(figure_path(path, ".svg"))
+            drawn |= dict.fromkeys(own, (atlas.key, strategy.name))
+    tooltips = {path.with_suffix(".js"): about for path, about in drawn.items()}
+    there = {p: a for p, a in tooltips.items() if (delivery.settings.output_dir / p).is_file()}
+    return {**drawn, **there}
 
 
 def _changes(strategy: Strategy) -> bool:
@@ -73,7 +86,7 @@ def region_texts(table: pd.DataFrame) -> list[str]:
     return texts
 
 
-def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> None:
+def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> list[Path]:
     """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
     from bids_labelx.report.brain import plot_label_values, plot_labels
     from bids_labelx.report.run_figures import plot_coverage
@@ -84,25 +97,27 @@ def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) 
     table, mean_image = results.extracted.tables[i], results.extracted.mean_image
     texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
     in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
-    path = report_figure(entities, "dseg", ".png")
-    save_with_tooltips(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
-    path = report_figure(entities, "coveragemap", ".png")
+    paths = [report_figure(entities, "dseg", ".png")]
+    figure = plot_labels(mean_image, masked, affine)
+    save_with_tooltips(figure, output / paths[-1], texts=in_order)
+    paths.append(report_figure(entities, "coveragemap", ".png"))
     coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
     figure = plot_label_values(
         mean_image, masked, affine, coverage, measure="coverage", limits=(0, 1)
     )
-    save_with_tooltips(figure, output / path, texts=in_order)
-    path = report_figure(entities, "coverage", ".svg")
+    save_with_tooltips(figure, output / paths[-1], texts=in_order)
+    paths.append(report_figure(entities, "coverage", ".svg"))
     figure = plot_coverage(
         table["coverage"].to_numpy(float),
         table["name"].tolist(),
         (table["status"] != OK).to_numpy(),
         threshold=delivery.settings.min_coverage,
     )
-    save_with_tooltips(figure, output / path, texts=list(texts.values()))
+    save_with_tooltips(figure, output / paths[-1], texts=list(texts.values()))
+    return paths
 
 
-def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> None:
+def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> Path:
     from bids_labelx.report.run_figures import Cleaned, plot_carpet
     from bids_labelx.report.tooltips import save_with_tooltips
 
@@ -127,6 +142,7 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
     entities = delivery.entities(delivery.planned.atlases[i])
     path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
     save_with_tooltips(figure, delivery.settings.output_dir / path, texts=region_texts(table))
+    return path
 
 
 def _motion(results: RunResults, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
@@ -154,14 +170,14 @@ def _thresholds(strategies: Sequence[Strategy]) -> dict[str, float]:
 
 def _draw_spectrum(
     delivery: Delivery, results: RunResults, i: int, statistic: str, strategy: Strategy
-) -> None:
-    """Power by frequency, before and after a strategy."""
+) -> list[Path]:
+    """Power by frequency, before and after a strategy; none where that is the same."""
     from bids_labelx.report.figures import save_figure
     from bids_labelx.report.run_figures import plot_spectrum
 
     t_r = delivery.planned.source.t_r
-    if t_r is None:
-        return
+    if t_r is None or not _changes(strategy):
+        return []
     before = results.extracted.signals[SignalKey(i, statistic)]
     frequencies, share = power_spectrum(before, np.ones(len(before), dtype=bool), t_r)
     denoised, key = results.denoised, SeriesKey(i, statistic, strategy.name)
@@ -182,9 +198,10 @@ def _draw_spectrum(
         desc=strategy.label,
     )
     save_figure(figure, delivery.settings.output_dir / path)
+    return [path]
 
 
-def _draw_confounds(delivery: Delivery, results: RunResults) -> None:
+def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[tuple[Path, About]]:
     """Correlations between confounds, and the regressors of each strategy."""
     from bids_labelx.report.figures import plot_matrix, save_figure
     from bids_labelx.report.run_figures import correlate_confounds, plot_design
@@ -209,6 +226,7 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> None:
                 title=f"Regressors of {strategy.name}",
             )
             save_figure(figure, output / path)
+            yield path, ("", strategy.name)
     # Cosines are uncorrelated by construction, and many.
     taken = [name for _, names in columns for name in names if "cosine" not in name]
     shown = list(dict.fromkeys([*taken, *(name for name in _ALWAYS if name in table)]))
@@ -224,3 +242,4 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> None:
     )
     path = run_figure(run.entities, "confounds", ".svg")
     save_with_tooltips(figure, output / path, names=shown)
+    yield path, ("", "")

@@ -12,14 +12,85 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# How the argument of an atlas begins that each run has a segmentation of its own for.
+DERIVATIVE = "derivative:"
+
 
 def path(value: Any) -> Path:
     """An absolute path."""
     from pathlib import Path
 
-    # Absolute, so that a node that works in another folder finds it; not resolved, so that
-    # messages and sidecars show the path that the user knows.
-    return Path(os.path.abspath(Path(str(value)).expanduser()))  # noqa: PTH100
+    text = str(value)
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"{text!r}: a path is expected")
+    try:
+        # Absolute, so that a node that works in another folder finds it; not resolved, so that
+        # messages and sidecars show the path that the user knows.
+        given = Path(text).expanduser()
+        plain = os.path.abspath(given)  # noqa: PTH100
+        # Behind a link, .. is not the folder before it.
+        real = os.path.realpath(given) if ".." in given.parts else ""
+        return Path(real if real and real != os.path.realpath(plain) else plain)
+    except RuntimeError:
+        raise ValueError(f"{text!r}: whose home folder ~ stands for is not known") from None
+    except OSError:
+        raise ValueError(
+            f"{text!r}: the working folder is not there any more; give an absolute path"
+        ) from None
+
+
+def atlas_parts(spec: str) -> tuple[str, str, str]:
+    """NAME, IMAGE and TABLE of ``NAME=IMAGE,TABLE``; empty where they are not given.
+
+    IMAGE is empty, too, where NAME is to be looked up in a dataset, and may be ``derivative:…``.
+    The paths may have ``=`` and commas.
+    """
+    name, equals, source = spec.partition("=")
+    if not equals or "/" in name or _is_there(spec):
+        name, source = "", spec
+    if source.startswith(DERIVATIVE):
+        image, _, table = source.partition(",")
+        return name, image, table
+    if not name:
+        known = _is_there(spec) or re.search(r"\.nii(\.gz)?$", spec)
+        return ("", spec, "") if known else (spec, "", "")
+    commas = [] if _is_there(source) else [at.start() for at in re.finditer(",", source)]
+    likely = [at for at in commas if re.search(r"\.(nii|nii\.gz|mgz|img)$", source[:at])]
+    there = [at for at in commas if _is_there(source[:at])]
+    at = next(iter(there or likely or commas), len(source))
+    return name, source[:at], source[at + 1 :]
+
+
+def _is_there(file: str) -> bool:
+    """Whether there is such a file, or a link to one, which may not have been fetched."""
+    from pathlib import Path
+
+    path = Path(file)
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def atlases(value: Any) -> tuple[str, ...]:
+    """Arguments for atlases, with absolute paths, so that they hold in any working folder."""
+
+    def convert(spec: str) -> str:
+        name, image, table = atlas_parts(spec)
+        if not image:
+            return spec
+        if not image.startswith(DERIVATIVE):
+            image = str(path(image))
+        return (f"{name}=" if name else "") + image + (f",{path(table)}" if table else "")
+
+    return each(convert)(value)
+
+
+def strategies(value: Any) -> tuple[str, ...]:
+    """Names of strategies, and absolute paths of files of them."""
+    return each(lambda word: str(path(word)) if is_strategy_file(word) else word)(value)
+
+
+def is_strategy_file(word: str) -> bool:
+    """Whether a strategy is a file's name, not that of a preset."""
+    return word.lower().endswith((".toml", ".json"))
 
 
 def words(value: Any) -> tuple[str, ...]:

@@ -3,26 +3,19 @@
 # ruff: noqa: RUF009 - what is called makes dataclass fields
 from __future__ import annotations
 
-import os
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bids_labelx.settings import convert
 from bids_labelx.settings.entry import option, options_of
+from bids_labelx.settings.machine import available_cpus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
 CONNECTIVITY = ("correlation", "partial-correlation", "covariance", "precision", "none")
-
-
-def available_cpus() -> int:
-    """CPUs that this process may use: fewer than the machine has inside a Slurm job."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _argument = partial(option, MISSING, level="both", invocation=True)
@@ -213,7 +206,7 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
 
     atlas: tuple[str, ...] = _atlas(
         (),
-        convert.words,
+        convert.atlases,
         metavar="SPEC",
         help="IMAGE, NAME=IMAGE, NAME=IMAGE,TABLE; or NAME[:SEG] looked up in --atlas-dataset and "
         "in TemplateFlow's local folder; or derivative:desc-LABEL, each run's own segmentation",
@@ -253,7 +246,7 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     )
     denoise: tuple[str, ...] = _signal(
         ("simple",),
-        convert.words,
+        convert.strategies,
         metavar="NAME",
         help="denoising strategies, see --list-denoise, or FILE.toml or FILE.json of your own",
     )
@@ -369,6 +362,11 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     )
     overwrite: bool = _running(
         False, help="replace results in OUTPUT_DIR that were made with other settings"
+    )
+    follow_links: bool = _running(
+        False,
+        help="write through links in OUTPUT_DIR to folders elsewhere, which are refused otherwise",
+        level="both",
     )
     stop_on_first_crash: bool = _running(False, help="stop at the first failure")
     verbose: int = _running(

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.files import parse_toml, read_text
 from bids_labelx.settings.entry import options_of
 from bids_labelx.settings.table import Settings
 
@@ -18,8 +19,13 @@ def to_toml(settings: Settings) -> str:
     """The settings as TOML, without those that are None."""
     import tomli_w
 
+    return tomli_w.dumps(plain_options(settings))
+
+
+def plain_options(settings: Settings) -> dict[str, Any]:
+    """The settings by name as text, numbers and lists, without those that are None."""
     values = {one.name: getattr(settings, one.name) for one in options_of(Settings)}
-    return tomli_w.dumps({name: _plain(v) for name, v in values.items() if v is not None})
+    return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
 def changed_options(options: Mapping[str, Any]) -> dict[str, str]:
@@ -40,6 +46,20 @@ def changed_options(options: Mapping[str, Any]) -> dict[str, str]:
     return changed
 
 
+def options_of_results(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of options as `plain_options` gives them those that say how results were made.
+
+    Which runs were asked for, which atlases and strategies, and how the app ran, is not.
+    """
+    others = ("atlas", "denoise", "atlas_dataset", "atlas_space")
+    wanted = [
+        one.name
+        for one in options_of(Settings)
+        if one.group in ("atlas", "signal", "connectivity") and one.name not in others
+    ]
+    return {name: options[name] for name in wanted if name in options}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
@@ -54,11 +74,9 @@ def read_options(path: Path) -> dict[str, Any]:
     MissingInputError, BadDataError
         Where there is no such file, or it is not TOML.
     """
-    import tomllib
-
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MissingInputError(f"--config-file {path}: cannot be read ({error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(read_text(path))
+    except ValueError as error:
         raise BadDataError(f"--config-file {path}: not a TOML file ({error})") from None
+    except LabelxError as error:
+        raise type(error)(f"--config-file {error}") from None

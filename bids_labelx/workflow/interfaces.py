@@ -12,6 +12,7 @@ import traceback
 from abc import abstractmethod
 from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import notes, write_run
 from bids_labelx.participant.figures import draw_run
+from bids_labelx.participant.finished import record_run
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
     AtlasOnGrid,
@@ -41,14 +43,35 @@ from bids_labelx.participant.records import (
     load_record,
     save_record,
 )
+from bids_labelx.participant.unchanged import check_unchanged
 from bids_labelx.workflow.failures import failure_of
+from bids_labelx.workflow.kept import settle
+
+# Files of the user's are no File(exists=True): where one is gone, nipype would fail beyond a run.
+
+_NUMERICAL = ("numpy", "scipy", "nibabel", "pandas", "scikit-learn", "isal")
+
+
+def versions() -> str:
+    """This package's version and those of the libraries that its numbers come from."""
+    return f"{__version__} {[(name, version(name)) for name in _NUMERICAL]}"
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
     failed_record = traits.Str(nohash=True, desc="where to say why this failed")
     need_gb = traits.Float(0.0, usedefault=True, nohash=True, desc="memory declared for the node")
+    files = traits.List(
+        traits.Any,
+        [],
+        usedefault=True,
+        hash_files=False,
+        desc="FileState of what it reads: it runs again where one is another than in an earlier "
+        "invocation, and fails where one changes during this one",
+    )
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
-    version = traits.Str(__version__, usedefault=True, desc="records of another one are not read")
+    version = traits.Str(
+        versions(), usedefault=True, desc="results of other versions are not read"
+    )
 
 
 class _RecordedOutput(TraitedSpec):
@@ -65,7 +88,11 @@ class _Recorded(SimpleInterface):
         try:
             # Threaded linear algebra may sum in another order: the bytes would depend on cores.
             with threadpool_limits(self.inputs.threads):
-                self._results.update(self._work(Path(runtime.cwd)))
+                check_unchanged(self.inputs.files)
+                found = self._work(Path(runtime.cwd))
+                settle(Path(runtime.cwd), map(Path, found.values()))
+                self._results.update(found)
+                check_unchanged(self.inputs.files)
         except Exception as error:
             failure = failure_of(error, self.inputs.need_gb, runtime.cwd)
             failure = replace(failure, trace=traceback.format_exc())
@@ -85,8 +112,8 @@ class _Recorded(SimpleInterface):
 
 
 class _ResampleInput(_RecordedInput):
-    image = File(exists=True, mandatory=True)
-    table = File(exists=True)
+    image = traits.Str(mandatory=True, hash_files=False)
+    table = traits.Str(hash_files=False)
     grid = traits.Any(mandatory=True, desc="VolumeGrid")
     options = traits.Any(mandatory=True, desc="LabelOptions")
 
@@ -111,7 +138,6 @@ class ResampleAtlas(_Recorded):
 
 class _RunInput(_RecordedInput):
     source = traits.Any(mandatory=True, desc="RunSource")
-    files = traits.List(File(exists=True), desc="of it: a node runs again where one changed")
 
 
 class _ReduceInput(_RunInput):
@@ -227,11 +253,13 @@ class Connect(_Recorded):
 
 class _DeliverInput(_RecordedInput):
     delivery = traits.Any(mandatory=True, desc="Delivery")
+    invocation = traits.Any(mandatory=True, nohash=True, desc="Invocation")
+    inputs_digest = traits.Str(mandatory=True, nohash=True, desc="of the files that were read")
     labels = traits.List(File(exists=True), mandatory=True)
     extracted = File(exists=True, mandatory=True)
     denoised = File(exists=True, mandatory=True)
     matrices = File(exists=True, mandatory=True)
-    done_record = traits.Str(mandatory=True, nohash=True)
+    ended_records = traits.Any(mandatory=True, nohash=True, desc="dict of paths by state")
     atlas_seconds = traits.List(traits.Float, nohash=True, desc="of resample_atlas")
     reduce_seconds = traits.Float(nohash=True)
     clean_seconds = traits.Float(nohash=True)
@@ -256,9 +284,9 @@ class Deliver(_Recorded):
             load_record(self.inputs.matrices, Connected),
         )
         start = time.monotonic()
-        write_run(self.inputs.delivery, results)
+        written = write_run(self.inputs.delivery, results)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
-        draw_run(self.inputs.delivery, results)
+        drawn = draw_run(self.inputs.delivery, results)
         seconds = {
             "resample_atlas": sum(self.inputs.atlas_seconds),
             "label_reduce": reduced if isdefined(reduced) else None,
@@ -267,7 +295,15 @@ class Deliver(_Recorded):
             "files": between - start,
             "figures": time.monotonic() - between,
         }
+        record_run(
+            self.inputs.delivery,
+            self.inputs.invocation,
+            self.inputs.inputs_digest,
+            results,
+            {**written, **drawn},
+            seconds,
+        )
         remarks = tuple(notes(self.inputs.delivery, results.denoised))
-        outcome = Outcome(results.failures, remarks, seconds)
-        save_record(Path(self.inputs.done_record), outcome)
+        outcome = Outcome(results.failures, remarks, tuple(results.denoised.applied))
+        save_record(Path(self.inputs.ended_records[outcome.state]), outcome)
         return {}

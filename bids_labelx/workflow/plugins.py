@@ -7,7 +7,8 @@ from typing import Any
 
 from nipype.pipeline import plugins
 
-from bids_labelx.errors import BadDataError, MissingInputError, UsageError
+from bids_labelx.errors import BadDataError, LabelxError, UsageError
+from bids_labelx.files import parse_toml, read_text
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.failures import with_failures
 from bids_labelx.workflow.memory import available_gb
@@ -56,10 +57,8 @@ def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
     try:
         plugin, arguments = _check_content(_parse(path))
         plugin_class(plugin)
-    except OSError as error:
-        raise MissingInputError(
-            f"--nipype-plugin-file {path}: cannot be read ({error.strerror})"
-        ) from None
+    except LabelxError as error:
+        raise type(error)(f"--nipype-plugin-file {error}") from None
     except ValueError as error:
         raise BadDataError(f"--nipype-plugin-file {path}: {error}") from None
     if plugin in LOCAL:
@@ -74,17 +73,17 @@ def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
 
 
 def _parse(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     if path.suffix == ".toml":
-        import tomllib
-
-        return tomllib.loads(text)
+        return parse_toml(text)
     import yaml
 
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"not YAML ({error})") from None
+    except RecursionError:
+        raise ValueError("not YAML (its brackets are nested too deep)") from None
 
 
 def _check_content(content: Any) -> tuple[str, dict[str, Any]]:

@@ -14,10 +14,13 @@ from rich.console import Console
 
 from bids_labelx.errors import Failure
 from bids_labelx.files import cannot_write, disk_full, full_message
+from bids_labelx.outputs.run_records import Invocation
+from bids_labelx.outputs.states import FAILED
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
 from bids_labelx.participant.records import Outcome, load_record
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.failures import GraphEndedError
+from bids_labelx.workflow.kept import remove_broken
 from bids_labelx.workflow.plugins import LOCAL, plugin_class, read_plugin
 from bids_labelx.workflow.progress import show_progress
 
@@ -31,7 +34,13 @@ _WHY = "it did not finish: its job was killed or ran out of memory; see logs/"
 
 
 def run_graph(
-    settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
+    settings: Settings,
+    plan: Plan,
+    invocation: Invocation,
+    *,
+    work: Path,
+    logs: Path,
+    console: Console,
 ) -> dict[str, Outcome]:
     """Run every node that can run; give the outcome of each run by its key."""
     if not plan.runs:
@@ -39,13 +48,14 @@ def run_graph(
     from bids_labelx.workflow.graph import init_bids_labelx_wf
 
     plugin, arguments = read_plugin(settings)
+    remove_broken(work)
     try:
         # A folder of its own for each invocation: another one may share the work folder.
         records = Path(tempfile.mkdtemp(prefix="records-", dir=work))
         (records / "atlases").mkdir()
     except OSError as error:
         raise cannot_write(work, error) from None
-    workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=records)
+    workflow = init_bids_labelx_wf(settings, plan, invocation, work_dir=work, records=records)
     workflow.config["execution"] = {
         "crashdump_dir": str(logs),
         "crashfile_format": "txt",
@@ -98,13 +108,12 @@ class _Found:
 
 def _outcome_of(plan: Plan, found: _Found, planned: PlannedRun) -> Outcome:
     """Recorded outcome of a run, its failures with what they concern."""
-    done, failed = record_paths(found.records, planned)
-    if str(failed) in found.failures:
-        outcome = Outcome((found.failures[str(failed)],))
-    elif failed.is_file():
-        outcome = load_record(failed, Outcome)
-    elif done.is_file():
-        outcome = load_record(done, Outcome)
+    paths = record_paths(found.records, planned)
+    left = [path for path in paths.values() if path.is_file()]
+    if str(paths[FAILED]) in found.failures:
+        outcome = Outcome((found.failures[str(paths[FAILED])],))
+    elif left:
+        outcome = load_record(left[-1], Outcome)
     else:
         outcome = Outcome((Failure(_why_unrecorded(found, planned)),))
     for one in outcome.failures:

@@ -23,6 +23,7 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import MissingInputError, NoRunsError
 from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.failures import read_failures
+from bids_labelx.participant.finished import this_invocation
 from bids_labelx.participant.plan import make_plan
 from bids_labelx.report.figures import plot_matrix
 from bids_labelx.settings import Settings, make_settings, read_options
@@ -264,7 +265,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
     assert not (out / "sub-02" / "func").exists()
     assert not (out / "sub-03" / "func").exists()
     message = capsys.readouterr().err
-    assert "1 run done, 2 failed" in message
+    assert "3 runs: 1 done, 0 partly done, 2 failed" in message
     assert "sub-02_task-rest_desc-confounds_timeseries.tsv" in message
     assert "missing: trans_x, rot_z" in message
     assert "truncated" in message
@@ -408,9 +409,9 @@ def test_the_graph_resamples_each_atlas_once_per_grid_and_names_its_nodes(
     for i in range(4):
         add_run(tmp_path / "ds", f"sub-0{i}_task-rest")
     settings = settings_for(tmp_path / "ds", atlas_dataset)
-    workflow = init_bids_labelx_wf(
-        settings, make_plan(settings), work_dir=tmp_path, records=tmp_path
-    )
+    plan = make_plan(settings)
+    invocation = this_invocation(settings, plan)
+    workflow = init_bids_labelx_wf(settings, plan, invocation, work_dir=tmp_path, records=tmp_path)
     names = [name.rpartition(".")[2] for name in workflow.list_node_names()]
     counts = {name: names.count(name) for name in names}
     assert counts["resample_atlas"] == 1

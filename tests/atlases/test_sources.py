@@ -195,7 +195,7 @@ def test_what_was_not_downloaded_is_refused_with_the_command_that_does_it(
     # The image alone is not enough.
     (table,) = templateflow.rglob("*three_dseg.tsv")
     table.write_text("")
-    with pytest.raises(MissingInputError, match="or its table is empty"):
+    with pytest.raises(MissingInputError, match=r"three_dseg\.tsv is empty"):
         find_atlases(["Slabs:three"], None, SPACE)
 
 

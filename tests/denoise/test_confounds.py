@@ -87,6 +87,15 @@ def test_a_json_that_is_none_is_named(tmp_path: Path, text: str) -> None:
 def test_a_value_that_is_no_number_is_named_by_column_and_row(
     values: list[object], row: int, found: str
 ) -> None:
-    table = pd.DataFrame({"csf": values})
-    with pytest.raises(BadDataError, match=rf"x\.tsv: column csf, row {row} .* is {found}"):
-        column_values(table, ["csf"], "x.tsv")
+    name = "csf_derivative1"
+    table = pd.DataFrame({name: values})
+    with pytest.raises(BadDataError, match=rf"x\.tsv: column {name}, row {row} .* is {found}"):
+        column_values(table, [name], "x.tsv")
+
+
+@pytest.mark.parametrize("column", ["trans_x", "csf_power2", "cosine00", "a_comp_cor_05"])
+def test_a_series_without_a_difference_has_a_value_at_the_first_volume(column: str) -> None:
+    table = pd.DataFrame({column: [None, 1.0, 2.0], "mine": [None, 1.0, 2.0]})
+    with pytest.raises(BadDataError, match=rf"column {column}, row 1 \(of 3\) is n/a"):
+        column_values(table, [column], "x.tsv")
+    assert column_values(table, ["mine"], "x.tsv").tolist() == [[1.0], [1.0], [2.0]]

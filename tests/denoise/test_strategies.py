@@ -284,13 +284,13 @@ def test_wrong_json_is_named_with_its_line(write: Write, text: str, message: str
 
 
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match=r"none\.toml: cannot be read"):
+    with pytest.raises(MissingInputError, match=r"none\.toml cannot be read"):
         read_strategies([tmp_path / "none.toml"])
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadDataError, match="is not UTF-8 text"):
+    with pytest.raises(BadDataError, match="not a text file in UTF-8"):
         read_strategies([tmp_path / "x.toml"])
 
 

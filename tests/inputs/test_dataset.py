@@ -232,7 +232,7 @@ def test_what_is_given_wins_and_what_it_wins_against_is_told(
 ) -> None:
     run = run_with({"RepetitionTime": 2.0})
     assert repetition_time(run, header_with(2.5, "sec"), 1.5) == 1.5
-    assert "--repetition-time 1.5 s is used, the sidecar says 2 s" in caplog.text
+    assert "--repetition-time 1.5 s is used, the sidecar says 2.0 s" in caplog.text
     uneven = run_with({"VolumeTiming": [0, 2, 9]})
     assert repetition_time(uneven, header_with(2.0, "sec"), 1.5) is None
 
@@ -252,7 +252,7 @@ def test_a_sidecar_and_a_header_that_disagree_are_refused() -> None:
         repetition_time(run_with({"RepetitionTime": 2.0}), header_with(2.5, "sec"))
 
 
-@pytest.mark.parametrize("value", [0, -2, "2.0", [2]])
+@pytest.mark.parametrize("value", [0, -2, "2.0", [2], True, float("inf"), 10**400])
 def test_a_repetition_time_that_is_no_positive_number_is_refused(value: object) -> None:
     with pytest.raises(BadDataError, match="positive number"):
         repetition_time(run_with({"RepetitionTime": value}), header_with(2.0, "sec"))

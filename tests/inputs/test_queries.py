@@ -182,7 +182,7 @@ def test_sections_for_raw_data_are_not_looked_at(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([], "an object with bold, mask, confounds is expected, found a list"),
+        ([], "a JSON object is expected, found list"),
         ({"func": {}}, "there is no section 'func': choose from bold, mask, confounds"),
         ({"bold": ["task"]}, r"bold: an object of entities is expected, found a list"),
         ({"bold": None}, "bold: an object of entities is expected, found null"),
@@ -221,14 +221,15 @@ def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_or_no_json_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        MissingInputError, match=r"--bids-filter-file .*none\.json: cannot be read"
-    ):
+    with pytest.raises(MissingInputError, match=r"--bids-filter-file .*none\.json cannot be read"):
         read_queries(tmp_path / "none.json")
     path = tmp_path / "filter.json"
-    for content in (b"{'bold': {}}", b"\xff"):
+    for content, words in (
+        (b"{'bold': {}}", ": not valid JSON"),
+        (b"\xff", ", line 1: not UTF-8"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(BadDataError, match=r"filter\.json: not valid JSON"):
+        with pytest.raises(BadDataError, match=rf"filter\.json{words}"):
             read_queries(path)
 
 

@@ -10,6 +10,7 @@ from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 from bids_labelx.inputs.dataset import Run, find_runs
 from bids_labelx.inputs.segmentations import parse_derivative, segmentation_table
 from bids_labelx.settings import Settings
+from bids_labelx.settings.convert import atlases
 
 APARC = "derivative:desc-aparcaseg"
 
@@ -40,7 +41,8 @@ def test_the_table_is_a_path_that_holds_in_every_folder(
     spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    derivative = parse_derivative(spec)
+    (word,) = atlases(spec)
+    derivative = parse_derivative(word)
     assert derivative is not None
     assert derivative.table == tmp_path / "t" / "x.tsv"
 
@@ -62,7 +64,7 @@ def test_other_atlases_are_not_meant(spec: str) -> None:
         ("derivative:desc-aparc+aseg.x", "is not an entity"),
         ("derivative:desc-aseg_probseg", "'probseg' is not an entity"),
         ("derivative:desc-a_desc-b", "an entity is given twice"),
-        ("=derivative:desc-aseg", "the name '' may have letters and digits only"),
+        ("=derivative:desc-aseg", "no name before the ="),
         ("my_own=derivative:desc-aseg", "the name 'my_own' may have"),
         ("derivative:desc-aseg,", "no table after the comma"),
     ],

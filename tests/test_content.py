@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from bids_labelx.inputs.annex import display_path, missing_reason
+from bids_labelx.content import display_path, missing_reason, read_content
+from bids_labelx.errors import BadDataError, MissingInputError
 
 KEY = "MD5E-s100--0123.nii.gz/MD5E-s100--0123.nii.gz"
 
@@ -72,3 +75,53 @@ def test_a_link_to_itself_and_a_file_that_is_gone_cannot_be_read(tmp_path: Path)
 def test_paths_are_shown_within_the_dataset(tmp_path: Path) -> None:
     assert display_path(tmp_path / "sub-01" / "a", tmp_path) == "sub-01/a"
     assert display_path(Path("/elsewhere/a"), tmp_path) == "/elsewhere/a"
+
+
+LFS = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
+
+
+def test_a_pointer_of_git_lfs_is_not_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    path.write_text(LFS)
+    assert missing_reason(path, tmp_path) == (
+        "a.nii.gz is a git-lfs pointer, its content was not fetched; fetch it with `git lfs pull`"
+    )
+    with pytest.raises(MissingInputError, match="git lfs pull"):
+        read_content(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("folder", "a folder"),
+        ("pipe", "a named pipe"),
+        ("socket", "a socket"),
+        ("device", "a dev"),
+    ],
+)
+def test_what_is_no_regular_file_is_refused_unread(tmp_path: Path, kind: str, words: str) -> None:
+    path = tmp_path / "a.tsv"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(path))
+    else:
+        path.symlink_to("/dev/zero")
+    problem = missing_reason(path, tmp_path)
+    assert problem is not None
+    assert problem.startswith("a.tsv cannot be read")
+    with pytest.raises((BadDataError, MissingInputError), match=r"a\.tsv cannot be read"):
+        read_content(path)
+    if kind != "socket":  # which is refused by open itself
+        assert words in problem
+
+
+def test_a_file_larger_than_any_of_its_kind_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.touch()
+    os.truncate(path, 2**40)
+    with pytest.raises(BadDataError, match=r"a\.json: 1099512 MB; at most 1074 MB"):
+        read_content(path)
