@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ def _main(given: Sequence[str]) -> int:
         print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
         return error.exit_code
     except Stopped as stop:
+        # The interpreter would look through all objects at its end, which takes a while.
+        gc.freeze()
         print(
             f"bids_labelx: stopped by {stop}; the files written are complete. With --work-dir "
             "the same command resumes here",

@@ -41,6 +41,7 @@ from bids_labelx.workflow.interfaces import (
     Deliver,
     LabelReduce,
     ResampleAtlas,
+    versions,
 )
 from bids_labelx.workflow.memory import (
     clean_gb,
@@ -121,6 +122,7 @@ def _init_atlas_wf(
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
+            versions=versions(),
             need_gb=memory,
             failed_record=str(records / "atlases" / f"{name}.pkl"),
         ),
@@ -149,13 +151,14 @@ def _init_run_wf(
 ) -> pe.Workflow:
     run = planned.run
     ended = {state: str(path) for state, path in record_paths(records, planned).items()}
-    memory = _memory(settings, plan, planned)
+    memory, used = _memory(settings, plan, planned), versions()
 
     def node(interface: type, name: str, **inputs: Any) -> pe.Node:
         return pe.Node(
             interface(
                 **inputs,
                 threads=settings.omp_nthreads,
+                versions=used,
                 need_gb=memory[name],
                 failed_record=ended[FAILED],
             ),

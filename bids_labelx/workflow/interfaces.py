@@ -69,9 +69,7 @@ class _RecordedInput(BaseInterfaceInputSpec):
         "invocation, and fails where one changes during this one",
     )
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
-    version = traits.Str(
-        versions(), usedefault=True, desc="results of other versions are not read"
-    )
+    versions = traits.Str(desc="of the libraries: results of other ones are not taken")
 
 
 class _RecordedOutput(TraitedSpec):

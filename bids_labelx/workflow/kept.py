@@ -32,9 +32,9 @@ def remove_broken(work: Path) -> None:
 
     nipype would take the node as done, and each one that needs it would fail.
     """
-    for result in work.rglob("result_*.pklz"):
+    for result in list(work.rglob("result_*.pklz")):
         if not _is_whole(result):
-            LOGGER.warning("%s: not whole, made anew", result.parent)
+            LOGGER.info("%s: made anew", result.parent)
             shutil.rmtree(result.parent, ignore_errors=True)
 
 
@@ -44,9 +44,7 @@ def _is_whole(result: Path) -> bool:
         with gzip.open(result) as stream:
             if not stream.read():
                 return False
-        if not (result.parent / _SIZES).exists():
-            # A node that has no files, as nipype's own.
-            return True
+        # Lists of files, which are nipype's own nodes, have none: they are soon made.
         sizes = json.loads((result.parent / _SIZES).read_text(encoding="utf-8"))
         return all((result.parent / name).stat().st_size == n for name, n in sizes.items())
     except (OSError, EOFError, zlib.error, ValueError, AttributeError):
