@@ -108,6 +108,9 @@ class Failure:
         finds broken or missing concerns no strategy, which tells it from a run's failure.
     atlases
         Names of the atlases that the run would have been reduced to.
+    measures
+        The connectivity measures whose matrices could not be made; empty where it concerns all
+        results of the strategies.
     trace
         Where in the code it happened; empty where nothing is known of it.
     """
@@ -116,6 +119,7 @@ class Failure:
     entities: Mapping[str, str] = field(default_factory=dict)
     strategies: tuple[str, ...] = ()
     atlases: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
     trace: str = ""
 
     @classmethod
@@ -129,15 +133,19 @@ class Failure:
         about
             The other attributes.
         """
-        expected = isinstance(error, LabelxError)
-        return cls(str(error) if expected else f"{type(error).__name__}: {error}", **about)
+        return cls(message_of(error), **about)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Failure:
         """The failure that `to_json` made this of."""
-        strategies, atlases = tuple(content["strategies"]), tuple(content["atlases"])
-        entities = dict(content["entities"])
-        return cls(content["message"], entities, strategies, atlases, content["trace"])
+        return cls(
+            message=content["message"],
+            entities=dict(content["entities"]),
+            strategies=tuple(content["strategies"]),
+            atlases=tuple(content["atlases"]),
+            measures=tuple(content.get("measures", ())),
+            trace=content["trace"],
+        )
 
     def to_json(self) -> dict[str, Any]:
         """An object for a JSON file."""
@@ -149,6 +157,11 @@ class Failure:
         for folder in folders:
             message, trace = (text.replace(f"{folder}/", "") for text in (message, trace))
         return replace(self, message=message, trace=trace)
+
+
+def message_of(error: Exception) -> str:
+    """What an error says; a mistake in the code is named by its type."""
+    return str(error) if isinstance(error, LabelxError) else f"{type(error).__name__}: {error}"
 
 
 def exit_code(failures: Sequence[Failure]) -> ExitCode:

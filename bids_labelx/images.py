@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 
+from bids_labelx.content import missing_reason
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.extraction.formats import read_map
+from bids_labelx.extraction.headers import check_header, load_image
 from bids_labelx.extraction.space import voxel_grid
 
 
 def open_image(path: Path) -> SpatialImage:
-    """Read an image's header; its data stays on disk.
+    """Read an image's header; its data stay on disk.
 
     Raises
     ------
     MissingInputError
-        Where there is no such file, or it is a link to one that is not there.
+        Where there is no such file, or its content was not fetched.
     BadDataError
-        Where it is not an image on a voxel grid.
+        Where it is not an image on a voxel grid, its header makes no sense, or the file is too
+        small for what the header says.
     """
+    if problem := missing_reason(path):
+        raise MissingInputError(problem)
     try:
-        image = nib.load(path)
-    except FileNotFoundError:
-        target = f", a link to {path.readlink()}," if path.is_symlink() else ""
-        raise MissingInputError(f"{path}{target} is not there; fetch it first") from None
-    except (OSError, EOFError, ImageFileError) as error:
-        raise BadDataError(f"{path}: cannot be read as an image ({error})") from None
-    if not isinstance(image, SpatialImage) or image.affine is None:
-        raise BadDataError(f"{path}: not an image on a voxel grid")
+        image = load_image(str(path))
+        if not isinstance(image, SpatialImage):
+            raise BadDataError(f"{path}: not an image on a voxel grid")
+        check_header(str(path), image)
+    except (OSError, ValueError) as error:
+        raise BadDataError(str(error)) from error
     return image
+
+
+def has_orientation(image: SpatialImage) -> bool:
+    """Whether a header says where the voxels are; NIfTI has codes for that, which may all be 0.
+
+    Without it, nibabel puts the middle of the image at 0.
+    """
+    header: Any = image.header
+    if not isinstance(header, nib.Nifti1Header):
+        return True
+    return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
 
 
 def read_data(path: Path) -> tuple[np.ndarray, np.ndarray]:

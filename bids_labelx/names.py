@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,6 +79,25 @@ def grouping_entities(entities: Mapping[str, str], level: str) -> dict[str, str]
         ``runs``: of one session, whatever their run and direction. ``sessions``: of a participant.
     """
     return {key: value for key, value in entities.items() if key not in _VARIES[level]}
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a name is text: file systems give any bytes, which Python keeps as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(text: str) -> str:
+    r"""A name in which bytes that are no UTF-8 are spelt as ``\xe9``."""
+    return os.fsencode(text).decode(errors="backslashreplace")
+
+
+def digest(*what: object) -> str:
+    """Twelve hexadecimal digits that stand for values, by their ``repr``."""
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
 def camel(text: str) -> str:

@@ -232,6 +232,7 @@ from pathlib import Path
 from nipype.pipeline.plugins.base import PluginBase
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.graph import init_bids_labelx_wf
+from bids_labelx.participant.finished import this_invocation
 from bids_labelx.participant.plan import make_plan
 class Nothing(PluginBase):
     def run(self, graph, config, updatehash=False): pass
@@ -245,7 +246,8 @@ one = plan.runs[0]
 runs = [replace(one.run, entities={{**one.run.entities, "sub": str(i)}}) for i in range({n_runs})]
 plan = replace(plan, runs=tuple(replace(one, run=run) for run in runs))
 work = Path({str(folder / "work")!r})
-workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=work)
+made = this_invocation(settings, plan)
+workflow = init_bids_labelx_wf(settings, plan, made, work_dir=work, records=work)
 workflow.run(plugin=Nothing())
 """
     bars = (seconds(60), memory(1000))

@@ -134,4 +134,4 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     drawn = request.node.get_closest_marker("figures") is not None
     rooms = ("app", "faults", "participant", "science", "workflow")
     if not drawn and request.path.parent.name in rooms:
-        monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: None)
+        monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})

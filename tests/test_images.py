@@ -21,7 +21,7 @@ def test_trailing_dimensions_of_length_one_are_taken_off(
 def test_a_broken_link_is_named_with_its_target(tmp_path: Path) -> None:
     link = tmp_path / "x.nii.gz"
     link.symlink_to(".git/annex/objects/xx")
-    with pytest.raises(MissingInputError, match=r"x\.nii\.gz, a link to \.git/annex/objects/xx,"):
+    with pytest.raises(MissingInputError, match=r"x\.nii\.gz is a link to \.git/annex/objects/xx"):
         open_image(link)
 
 

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from bids_labelx.names import build_name, camel, parse_name, sort_entities
+from bids_labelx.names import (
+    build_name,
+    camel,
+    digest,
+    is_utf8,
+    parse_name,
+    printable,
+    sort_entities,
+)
 
 
 def test_a_name_is_taken_apart_without_its_folders() -> None:
@@ -46,3 +55,17 @@ def test_an_unknown_entity_is_kept() -> None:
 )
 def test_camel_gives_a_label_of_letters_and_digits(text: str, label: str) -> None:
     assert camel(text) == label
+
+
+def test_bytes_of_a_name_that_are_no_utf8_are_spelt() -> None:
+    name = os.fsdecode(b"sub-\xe9\xc3\xa9")
+    assert not is_utf8(name)
+    assert printable(name) == r"sub-\xe9é"
+    assert is_utf8(printable(name))
+    assert printable("sub-é") == "sub-é"
+
+
+def test_a_digest_tells_values_apart() -> None:
+    assert digest("a", 1) == digest("a", 1)
+    assert len({digest("a", 1), digest("a1"), digest("a", "1"), digest(("a", 1))}) == 4
+    assert digest(os.fsdecode(b"\xe9")) != digest("é")

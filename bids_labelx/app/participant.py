@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +17,19 @@ from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.description import check_output_folder
-from bids_labelx.outputs.failures import by_subject, messages, read_failures, record_failures
+from bids_labelx.outputs.failures import by_kind, read_failures, record_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
-from bids_labelx.outputs.provenance import write_provenance
-from bids_labelx.outputs.results import participants_of
+from bids_labelx.outputs.results import participants_with_results
+from bids_labelx.outputs.states import DONE, FAILED, states_in_words
 from bids_labelx.participant.contents import (
     locked,
     prepare_output,
     whole_files_only,
+    write_methods,
 )
+from bids_labelx.participant.finished import this_invocation, without_finished
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
-from bids_labelx.report.methods import methods_text
 from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings, to_toml
 
@@ -83,55 +85,84 @@ def _carry_out(
     """Do what was planned; `planning` is what was logged on the way to it."""
     from bids_labelx.workflow.run import run_graph
 
+    invocation = this_invocation(settings, plan)
     with kept_records() as preparing:
-        methods = methods_text(settings, plan.all_atlas_names, plan.strategies)
-        logs = prepare_output(settings, plan, methods)
+        logs = prepare_output(settings, plan, invocation)
     with log_file(logs, settings.verbose), work_folder(settings) as work:
         _announce(console, settings, plan)
         log_again(console, planning + preparing)
         started = time.monotonic()
-        outcomes = run_graph(settings, plan, work=work, logs=logs, console=console)
-        failures = _record(settings, plan, outcomes, console)
-        runs = len(plan.runs) + len(plan.failures)
-        failed = len(by_subject(failures))
+        rest = plan if settings.overwrite else without_finished(settings, plan, invocation)
+        if len(rest.runs) < len(plan.runs):
+            finished = counted(len(plan.runs) - len(rest.runs), "run")
+            say(console, f"{finished} finished before; --overwrite does them again")
+        outcomes = run_graph(settings, rest, invocation, work=work, logs=logs, console=console)
+        failures = _record(settings, rest, outcomes)
+        counts = Counter(one.state for one in outcomes.values())
+        counts[DONE] += len(plan.runs) - len(rest.runs)
+        counts[FAILED] += len(plan.failures)
         if settings.concatenate:
-            from bids_labelx.participant.concatenation import concatenate_runs
-
-            option = f"--concatenate {settings.concatenate}"
-            failures += [
-                replace(one, message=f"{option}: {one.message}")
-                for one in concatenate_runs(settings, plan)
-            ]
+            failures += _concatenate(settings, plan, console)
+        write_methods(settings.output_dir, plan)
+        seconds = time.monotonic() - started
+        say(console, f"{states_in_words(counts)}, {seconds:.0f} s")
+        noted = [
+            (subject_of(Failure("", one.run.entities)), text)
+            for one in rest.runs
+            for text in outcomes[one.key].notes
+        ]
+        _tell(console, "note", noted, "yellow")
+        _tell(console, "failed", [(subject_of(one), one.message) for one in failures], "red")
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
         reports = _write_reports(settings, sorted(participants))
-        seconds = time.monotonic() - started
-        say(console, f"{counted(runs - failed, 'run')} done, {failed} failed, {seconds:.0f} s")
-        for what, own in by_subject(failures).items():
-            text = messages(own)
-            LOGGER.error("failed: %s\n%s", what, text)
-            indented = text.replace("\n", "\n    ")
-            console.print(f"failed: {what}\n    {indented}", markup=False, style="red")
         say(console, f"reports: {_shown(settings, reports)}")
         return exit_code(failures)
 
 
-def _record(
-    settings: Settings, plan: Plan, outcomes: Mapping[str, Outcome], console: Console
-) -> list[Failure]:
-    """Record in the output dataset how each run ended, and give the failures."""
+_MOST_NAMED = 3
+
+
+def _tell(console: Console, kind: str, messages: Sequence[tuple[str, str]], style: str) -> None:
+    """Log each message, and print those that differ in nothing but the run once."""
+    for subject, text in messages:
+        LOGGER.log(
+            logging.ERROR if kind == "failed" else logging.INFO, "%s: %s\n%s", kind, subject, text
+        )
+    for subjects, text in by_kind(messages):
+        what = subjects[0]
+        if len(subjects) > 1:
+            shown = ", ".join(subjects[:_MOST_NAMED])
+            more = ", …" if len(subjects) > _MOST_NAMED else ""
+            what = f"{counted(len(subjects), 'run')} ({shown}{more}); of the first:"
+        indented = text.replace("\n", "\n    ")
+        console.print(f"{kind}: {what}\n    {indented}", markup=False, style=style)
+
+
+def _concatenate(settings: Settings, plan: Plan, console: Console) -> list[Failure]:
+    """Write the matrices over several runs; print what is warned of, and give the failures."""
+    from bids_labelx.participant.concatenation import concatenate_runs
+
+    with kept_records() as said:
+        failures = concatenate_runs(settings, plan)
+    for record in said:
+        if record.levelno >= logging.WARNING:
+            console.print(f"warning: {record.getMessage()}", markup=False, style="yellow")
+    option = f"--concatenate {settings.concatenate}"
+    return [replace(one, message=f"{option}: {one.message}") for one in failures]
+
+
+def _record(settings: Settings, plan: Plan, outcomes: Mapping[str, Outcome]) -> list[Failure]:
+    """Record in the output dataset what failed of each run, and give the failures."""
     output = settings.output_dir
     of_runs = []
     for planned in plan.runs:
-        outcome = outcomes[planned.key]
-        if outcome.seconds:
-            write_provenance(output, planned.run.entities, outcome.seconds)
-        for note in outcome.notes:
-            say(console, f"{planned.run.name}: {note}")
-        of_runs.append((planned.run.entities, outcome.failures))
+        of_runs.append((planned.run.entities, outcomes[planned.key].failures))
     of_runs += [(one.entities, (one,)) for one in plan.failures]
     for entities, failures in of_runs:
         inside = [one.within(settings.bids_dir, output) for one in failures]
-        record_failures(output, entities, inside, plan.strategy_names)
+        record_failures(
+            output, entities, inside, strategies=plan.strategy_names, atlases=plan.all_atlas_names
+        )
     return [one for _, failures in of_runs for one in failures]
 
 
@@ -174,7 +205,8 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
     output = settings.output_dir
     if not output.is_dir():
         raise MissingInputError(f"{output}: there is no such folder; run without --reports-only")
-    known = {*participants_of(output), *(one.entities["sub"] for one in read_failures(output))}
+    failed = {one.entities["sub"] for one in read_failures(output)}
+    known = {*participants_with_results(output), *failed}
     wanted = sorted(set(settings.participant_label) or known)
     absent = [f"sub-{label}" for label in wanted if label not in known]
     if absent or not wanted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +13,12 @@ import pandas as pd
 from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.atlases.sources import check_names, find_atlases
 from bids_labelx.atlases.tables import read_table, select_labels
-from bids_labelx.errors import BadDataError, LabelxError, SpaceError, UsageError
+from bids_labelx.errors import BadDataError, SpaceError, UsageError, message_of
 from bids_labelx.inputs.dataset import Run
 from bids_labelx.inputs.segmentations import Derivative, parse_derivative, segmentation_table
 from bids_labelx.settings import Settings
+
+LOGGER = logging.getLogger("bids_labelx")
 
 # By the name of the atlas, its label table and where that is from.
 _Tables = dict[str, tuple[Path, pd.DataFrame]]
@@ -82,8 +86,10 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     for run in (run for run in runs if run.space in shared):
         try:
             own = [_own_atlas(one, run, settings, tables) for one in derivatives]
-        except LabelxError as error:
-            problems[run.bold] = f"{run.name}: {error}"
+        # Whatever is odd about one run concerns no other.
+        except Exception as error:
+            problems[run.bold] = f"{run.name}: {message_of(error)}"
+            LOGGER.info("%s: its atlases cannot be chosen\n%s", run.name, traceback.format_exc())
             continue
         of_run[run.bold] = (*shared[run.space], *own)
         check_names(of_run[run.bold])

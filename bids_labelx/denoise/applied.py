@@ -39,8 +39,8 @@ class AppliedStrategy:
     fd_source
         Where framewise displacement, not filtered, is from; None where it is not known.
     outliers
-        A row per volume: kept or not, framewise displacement (filtered as well, where that
-        censors), RMSD, DVARS, and by which rules not.
+        A row per volume: its position, kept or not, framewise displacement (filtered as well,
+        where that censors), RMSD, DVARS, and by which rules not.
     warnings
         What was warned of while the run was cleaned.
     by_entry

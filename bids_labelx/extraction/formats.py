@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import glob
 import os
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.spatialimages import SpatialImage
 
-from bids_labelx.extraction import nifti, sliced
+from bids_labelx.extraction import sliced, streamed
+from bids_labelx.extraction.headers import file_state, load_image
 from bids_labelx.extraction.run_data import RunData, stack_volumes
 
 Image = str | os.PathLike[str] | SpatialImage
-
-_LOAD_ERRORS = (ImageFileError, HeaderDataError, EOFError, zlib.error)
 
 
 class Format(NamedTuple):
@@ -31,7 +27,7 @@ class Format(NamedTuple):
 
 # The first that recognises an image opens it. A format is a module and a line here.
 FORMATS = (
-    Format(nifti.is_nifti, nifti.open_nifti),
+    Format(streamed.is_streamed, streamed.open_streamed),
     Format(sliced.is_on_grid, sliced.open_sliced),
 )
 
@@ -39,9 +35,9 @@ FORMATS = (
 def open_run_data(image: Image | Sequence[Image]) -> RunData:
     """Open an image for reading volume by volume; reads headers only.
 
-    ``.nii.gz`` is decompressed once from beginning to end, ``.nii`` is memory-mapped a block at
-    a time, and any other format or array is sliced through nibabel. A nibabel image whose data
-    still lie in a file is read from that file.
+    Files of NIfTI, Analyze and FreeSurfer are read once from beginning to end, gzipped or not, and
+    any other format or array is sliced through nibabel. A nibabel image whose data still lie in a
+    file is read from that file.
 
     Parameters
     ----------
@@ -54,7 +50,9 @@ def open_run_data(image: Image | Sequence[Image]) -> RunData:
     Raises
     ------
     OSError
-        If the file cannot be read as an image or is shorter than its header says.
+        If the file cannot be read as an image, or is too small for what its header says. When it
+        is read, also if it ends early or has more data than its header says, if its compressed
+        data are damaged, or if it changes meanwhile.
     TypeError
         If `image` is neither a path nor a nibabel image of a known format, or an image in a list
         has several volumes.
@@ -101,24 +99,21 @@ def read_map(image: Image) -> tuple[RunData, np.ndarray]:
 
 def _open_image(image: Image) -> RunData:
     """Open one image; see `open_run_data`."""
-    if isinstance(image, (str, os.PathLike)):
-        name = os.fspath(image)
-        image = _load(name)
-    else:
+    if not isinstance(image, (str, os.PathLike)):
         name = getattr(image, "get_filename", lambda: None)() or "in-memory image"
+        return _open_loaded(name, image)
+    name = os.fspath(image)
+    before = file_state(name)
+    data = _open_loaded(name, load_image(name))
+    if file_state(name) != before:
+        raise OSError(f"{name}: changed while its header was read; run again")
+    return data
+
+
+def _open_loaded(name: str, image: Any) -> RunData:
     for one in FORMATS:
         if one.recognises(image):
             return one.open(name, image)
     raise TypeError(
         f"{name}: expected a path or a nibabel image on a 3D grid, found {type(image).__name__}"
     )
-
-
-def _load(name: str) -> Any:
-    """Read an image's header, with every kind of unreadable file turned into an OSError."""
-    try:
-        return nib.load(name)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{name}: no such file") from None
-    except _LOAD_ERRORS as error:
-        raise OSError(f"{name}: cannot be read as an image ({error})") from error

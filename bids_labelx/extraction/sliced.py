@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from functools import partial
 from typing import Any
@@ -11,8 +10,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
+from bids_labelx.extraction.headers import read_header
 from bids_labelx.extraction.run_data import Blocks, RunData
-from bids_labelx.extraction.space import VolumeGrid
 
 
 def is_on_grid(image: Any) -> bool:
@@ -28,21 +27,6 @@ def open_sliced(name: str, image: SpatialImage) -> RunData:
         dtype = np.dtype(np.asanyarray(data[(slice(0, 1),) * len(data.shape)]).dtype)
     read = partial(_sliced_blocks, name, data, grid.shape, n_volumes)
     return RunData(name, grid, n_volumes, dtype, read)
-
-
-def read_header(name: str, image: SpatialImage) -> tuple[VolumeGrid, int, np.dtype]:
-    """Grid, number of volumes and type of the stored values; a ValueError if unsupported."""
-    shape = image.shape
-    further = [length for length in shape[3:] if length != 1]
-    if len(shape) < 3 or len(further) > 1:
-        raise ValueError(f"{name}: expected a 3D or 4D image, found the shape {tuple(shape)}")
-    if 0 in shape:
-        raise ValueError(f"{name}: the image is empty, its shape is {tuple(shape)}")
-    data: Any = image.dataobj
-    dtype = np.dtype(data.dtype)
-    if dtype.kind not in "iufb":
-        raise ValueError(f"{name}: expected real numbers, found data of type {dtype}")
-    return VolumeGrid.of(shape, image.affine), int(math.prod(further)), dtype
 
 
 def _sliced_blocks(

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from bids_labelx.errors import (
     MissingInputError,
     NoRunsError,
     NotBidsError,
+    message_of,
 )
 from bids_labelx.files import read_json
 from bids_labelx.inputs.associated import (
@@ -50,7 +52,7 @@ from bids_labelx.inputs.segmentations import (
     group_segmentations,
     parse_derivative,
 )
-from bids_labelx.names import sort_entities
+from bids_labelx.names import is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -134,7 +136,7 @@ def find_runs(settings: Settings) -> list[Run]:
     ]
     # Consecutive runs share folders, of which each is listed once, not once a run.
     listing = functools.lru_cache(maxsize=8)(list_files)
-    return [_make_run(image, associated, segmentations, listing) for image in chosen]
+    return [_try_run(image, associated, segmentations, listing) for image in chosen]
 
 
 def _select_bold(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
@@ -224,6 +226,39 @@ def _check_participants(root: Path, wanted: Sequence[str]) -> None:
         )
 
 
+def _try_run(
+    image: File,
+    associated: AssociatedFiles,
+    segmentations: Sequence[tuple[Derivative, FileGroups]],
+    listing: Listing,
+) -> Run:
+    """A run with its files; one of which nothing can be found out says why under ``bold``."""
+    try:
+        if is_utf8(str(image.path)):
+            return _make_run(image, associated, segmentations, listing)
+        reason = "its path is not UTF-8 (the bytes are shown as \\x…); rename it"
+    # Whatever is odd about one run concerns no other.
+    except Exception as error:
+        reason = message_of(error)
+        where = printable(str(image.path))
+        LOGGER.info("%s: cannot be looked into\n%s", where, traceback.format_exc())
+    entities = {printable(k): printable(v) for k, v in _own_entities(image).items()}
+    return Run(
+        Path(printable(str(image.path))),
+        associated.root,
+        entities,
+        {},
+        None,
+        None,
+        {"bold": reason, **{derivative.text: reason for derivative, _ in segmentations}},
+    )
+
+
+def _own_entities(image: File) -> dict[str, str]:
+    entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
+    return sort_entities(entities)
+
+
 def _make_run(
     image: File,
     associated: AssociatedFiles,
@@ -244,11 +279,10 @@ def _make_run(
         path, missing[derivative.text] = find_segmentation(derivative, groups, image, root)
         if path is not None:
             found[derivative.text] = path
-    entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
     return Run(
         bold=image.path,
         root=root,
-        entities=sort_entities(entities),
+        entities=_own_entities(image),
         metadata=metadata,
         mask=mask,
         confounds=confounds,
@@ -304,8 +338,7 @@ def repetition_time(run: Run, header: Any, given: float | None = None) -> float 
             "number of seconds is expected"
         )
     zooms = header.get_zooms()
-    unit = header.get_xyzt_units()[1] if hasattr(header, "get_xyzt_units") else "unknown"
-    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(unit)
+    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(_time_unit(header))
     read = float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else 0.0
     if stated is None:
         return _plausible(read, f"{run.name}: the image's header") if read > 0 else None
@@ -315,6 +348,14 @@ def repetition_time(run: Run, header: Any, given: float | None = None) -> float 
             f"{read:g} s; correct the one that is wrong"
         )
     return _plausible(float(stated), f"{run.name}: the sidecar")
+
+
+def _time_unit(header: Any) -> str:
+    try:
+        return str(header.get_xyzt_units()[1])
+    except (AttributeError, KeyError):
+        # Another format, or a code that NIfTI does not have.
+        return "unknown"
 
 
 def _is_positive(value: object) -> bool:

@@ -27,7 +27,7 @@ from bids_labelx.content import read_content
 from bids_labelx.errors import CannotWriteError, LabelxError
 from bids_labelx.files import read_json, write_bytes, write_json
 from bids_labelx.inputs.queries import read_defaults
-from bids_labelx.names import is_backup
+from bids_labelx.names import is_backup, is_utf8
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -96,7 +96,7 @@ def find_files(
     participants = list(wanted) or list_participants(root)
     if database_dir is None:
         files, _ = _scan(root, participants, also)
-        return _query_layout(_make_layout(root, files), also)
+        return _query_new(_make_layout(root, files), also, files)
     place = database_dir / _set_name(wanted)
     problems = {}
     for kept in dict.fromkeys((place, database_dir / _set_name(()))):
@@ -220,15 +220,17 @@ def _make_layout(root: Path, files: Sequence[str]) -> Any:
         "desc": r"_desc-([^_/.]+)_[^/]*$",
     }
 
+    known = [file for file in files if is_utf8(file)]
+
     def index(layout: BIDSLayout) -> None:
         # As rows: pybids' objects take most of the time of an index.
         tags = [
             {"file_path": path, "entity_name": name, "_value": found[1], "_dtype": "str"}
             for name, pattern in patterns.items()
-            for path in files
+            for path in known
             if (found := re.search(pattern, path))
         ]
-        layout.session.bulk_save_objects(map(BIDSFile, files))
+        layout.session.bulk_save_objects(map(BIDSFile, known))
         if tags:
             layout.session.execute(insert(Tag), tags)
         layout.session.commit()
@@ -242,6 +244,12 @@ def _query_layout(layout: Any, also: Sequence[str], **entities: list[str]) -> li
     queries = ({**one, **entities} for one in _filters(also))
     found = {path for one in queries for path in layout.get(return_type="filename", **one)}
     return [Path(path) for path in sorted(found)]
+
+
+def _query_new(layout: Any, also: Sequence[str], files: Sequence[str]) -> list[Path]:
+    """Query an index just made; files whose paths it cannot hold, no UTF-8, are added."""
+    odd = [Path(file) for file in files if not is_utf8(file)]
+    return sorted([*_query_layout(layout, also), *odd], key=str)
 
 
 def _made_of(root: Path) -> dict[str, Any]:
@@ -317,6 +325,13 @@ def _index_and_keep(
         ) from None
     files, folders = _scan(root, participants, also)
     layout = _make_layout(root, files)
+    # What a database cannot hold would be missing from a kept index.
+    odd = {Path(file).relative_to(root).parts[0] for file in files if not is_utf8(file)}
+    folders = {
+        label: times
+        for label, times in folders.items()
+        if f"sub-{label}" not in odd and all(map(is_utf8, times))
+    }
     made_of = {**_made_of(root), "also": sorted(also)}
     try:
         with tempfile.TemporaryDirectory(
@@ -330,4 +345,4 @@ def _index_and_keep(
         write_json(place / RECORD, {**made_of, "sha256": checksum, "folders": folders})
     except (OSError, sqlite3.Error, CannotWriteError) as error:
         LOGGER.warning("the index is not kept: %s", error)
-    return _query_layout(layout, also)
+    return _query_new(layout, also, files)

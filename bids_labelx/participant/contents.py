@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,24 @@ from filelock import FileLock, Timeout
 from bids_labelx._version import __version__
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy
-from bids_labelx.errors import CannotWriteError, Stopped, UsageError
+from bids_labelx.errors import CannotWriteError, LabelxError, Stopped, UsageError
 from bids_labelx.files import INVOCATION, TEMPORARY, read_json, write_json, write_text
 from bids_labelx.inputs.queries import read_queries
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.description import write_dataset_files
-from bids_labelx.outputs.results import participants_of
+from bids_labelx.outputs.paths import figure_path
+from bids_labelx.outputs.results import concatenated_matrices, participants_with_results
+from bids_labelx.outputs.run_records import (
+    SECTIONS,
+    Invocation,
+    RunRecord,
+    contradictions,
+    read_record,
+)
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
+from bids_labelx.report.methods import Account, accounts_of, add_account, methods_text
 from bids_labelx.settings import Settings, content_settings, to_toml
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -39,9 +49,6 @@ _DAY = 86400.0
 
 # Long enough for a thousand invocations that each hold the lock for a tenth of a second.
 _PATIENCE = 300.0
-
-# The parts of the record, and what one of their entries is called.
-_SECTIONS = {"settings": "setting", "strategies": "strategy", "atlases": "atlas"}
 
 
 @contextmanager
@@ -103,7 +110,7 @@ def _remove_leftovers(output: Path, plan: Plan) -> None:
             continue
 
 
-def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
+def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Path:
     """Write what describes the dataset; give the folder of logs.
 
     Raises
@@ -115,7 +122,7 @@ def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
     output, logs = settings.output_dir, settings.output_dir / "logs"
     with locked(output):
         _remove_leftovers(output, plan)
-        _update_record(settings, content_signature(settings, plan), plan)
+        _update_record(settings, invocation.made_with, plan)
         write_dataset_files(
             output,
             source=settings.bids_dir,
@@ -124,8 +131,38 @@ def prepare_output(settings: Settings, plan: Plan, methods: str) -> Path:
             descriptions=_descriptions(settings, plan.strategies),
         )
         write_text(logs / "settings.toml", to_toml(settings))
-        write_text(logs / "CITATION.md", f"# Methods\n\n{methods}\n")
     return logs
+
+
+def write_methods(output: Path, plan: Plan) -> None:
+    """Write the methods text of the dataset, with what was done for the runs of this plan.
+
+    Of other participants it says what it said before: their records may be very many.
+
+    Raises
+    ------
+    CannotWriteError
+    """
+    records = [_record_of(output, one.run.entities) for one in plan.runs]
+    with locked(output):
+        path = output / "logs" / "methods.json"
+        found: dict[str, Account] = {}
+        others = set(participants_with_results(output)) - plan.participants
+        if others and path.is_file():
+            for one in read_json(path)["accounts"]:
+                add_account(found, Account(**one))
+        for account in accounts_of(one for one in records if one is not None):
+            add_account(found, account)
+        write_json(path, {"accounts": [asdict(one) for one in found.values()]})
+        text = methods_text(found.values())
+        write_text(output / "logs" / "CITATION.md", f"# Methods\n\n{text}\n")
+
+
+def _record_of(output: Path, entities: Mapping[str, str]) -> RunRecord | None:
+    try:
+        return read_record(output, entities)
+    except LabelxError:
+        return None
 
 
 def _descriptions(settings: Settings, strategies: Sequence[Strategy]) -> dict[str, str]:
@@ -192,36 +229,20 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What both know of and do not agree on, a line each."""
-    found = []
-    for section, word in _SECTIONS.items():
-        known = before.get(section, {})
-        for name in known.keys() & now[section].keys():
-            one, other = known[name], now[section][name]
-            if one == other:
-                continue
-            if not isinstance(one, dict):
-                found.append(f"{name} was {_shown(one)}, is {_shown(other)}")
-                continue
-            parts = [
-                f"{key} was {_shown(one.get(key))}, is {_shown(other.get(key))}"
-                for key in sorted({*one, *other})
-                if one.get(key) != other.get(key)
-            ]
-            found.append(f"{word} {name}: {'; '.join(parts)}")
-    return sorted(found)
-
-
-def _shown(value: Any) -> str:
-    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+def _remove_concatenated(output: Path, participant: str) -> None:
+    """Remove a participant's matrices over several runs: they are of series to be replaced."""
+    for path, _ in concatenated_matrices(output, participant, exact=True):
+        figure = output / figure_path(path, ".svg")
+        table = output / path
+        for one in (table, table.with_suffix(".json"), figure, figure.with_suffix(".js")):
+            one.unlink(missing_ok=True)
 
 
 def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
     """Compare what the folder was made with, and add what is new."""
     path = settings.output_dir / "logs" / "contents.json"
     before = read_json(path) if path.is_file() else {}
-    found = differences(before, now)
+    found = contradictions(Invocation("", made_with=before), now)
     if found and not settings.overwrite:
         raise UsageError(
             f"{settings.output_dir} holds results of other settings, and files of both would "
@@ -229,7 +250,9 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
             "which replaces the results of the runs asked for"
         )
     if found:
-        known = participants_of(settings.output_dir)
+        for label in plan.participants:
+            _remove_concatenated(settings.output_dir, label)
+        known = participants_with_results(settings.output_dir)
         others = [label for label in known if label not in plan.participants]
         LOGGER.warning(
             "settings differ from those of earlier results: %s%s",
@@ -241,5 +264,5 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
         LOGGER.warning("earlier results here are of bids_labelx %s, not %s", version, __version__)
     if folder not in (None, str(settings.bids_dir)):
         LOGGER.warning("earlier results here are of %s, not %s", folder, settings.bids_dir)
-    merged = {section: {**before.get(section, {}), **now[section]} for section in _SECTIONS}
+    merged = {section: {**before.get(section, {}), **now[section]} for section in SECTIONS}
     write_json(path, {"bids_labelx": __version__, "bids_dir": str(settings.bids_dir), **merged})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,6 +17,7 @@ from bids_labelx.denoise import Strategy
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.images import read_data
 from bids_labelx.names import camel
+from bids_labelx.outputs.failures import by_kind
 from bids_labelx.outputs.paths import (
     SOURCE_LINK,
     bids_uri,
@@ -24,7 +25,12 @@ from bids_labelx.outputs.paths import (
     output_path,
     write_labels,
 )
-from bids_labelx.outputs.sidecars import dseg_sidecar, timeseries_sidecar
+from bids_labelx.outputs.sidecars import (
+    dseg_sidecar,
+    interpolation_done,
+    outliers_sidecar,
+    timeseries_sidecar,
+)
 from bids_labelx.participant.extract import read_mask
 from bids_labelx.participant.matrices import (
     exact_rows,
@@ -39,6 +45,10 @@ from bids_labelx.participant.records import Denoised, MatrixKey, RunResults, Ser
 from bids_labelx.settings import Settings
 
 _MASK_LINK = "mask"
+
+
+# The atlas and the strategy that a file is of; empty where it is of all of them.
+About = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,19 +76,21 @@ class Delivery:
         ]
 
 
-def planned_paths(delivery: Delivery) -> list[Path]:
-    """The tables, label images and matrices of a run, within the output dataset."""
+def planned_paths(delivery: Delivery, kept: Mapping[str, int]) -> list[Path]:
+    """The tables, label images and matrices of a run, within the output dataset.
+
+    `kept` has the number of volumes that each strategy keeps, as far as it is known.
+    """
     paths: list[Path] = []
     for atlas in delivery.planned.atlases:
         dseg = dseg_path(delivery, atlas)
         paths += [dseg.with_suffix(".nii.gz"), dseg]
         for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
             paths.append(series_path(delivery, atlas, statistic, strategy))
+            n_kept = kept.get(strategy.name, delivery.planned.n_volumes)
             paths += [
                 _matrix_path(delivery, atlas, statistic, strategy, measure, number)
-                for measure, number in wanted_matrices(
-                    delivery.settings, delivery.planned.n_volumes
-                )
+                for measure, number in wanted_matrices(delivery.settings, n_kept)
             ]
     entities = delivery.planned.run.entities
     return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
@@ -120,17 +132,26 @@ def _atlas_link(atlas: Atlas) -> str:
     return f"atlas-{atlas.entities['atlas']}"
 
 
-def write_run(delivery: Delivery, results: RunResults) -> None:
-    """Write all tables, sidecars and label images of a run."""
+def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
+    """Write all tables, sidecars and label images of a run.
+
+    Returns
+    -------
+    dict
+        What each file is of, by its path within the output dataset.
+    """
     output = delivery.settings.output_dir
+    written: dict[Path, About] = {}
     exact = _exact_parts(delivery, results.denoised)
     for i, atlas in enumerate(delivery.planned.atlases):
         table = results.extracted.tables[i]
-        _write_dseg(delivery, i, results.labels[i], table)
+        written |= dict.fromkeys(
+            _write_dseg(delivery, i, results.labels[i], table), (atlas.key, "")
+        )
         names = table["name"].tolist()
         for statistic, strategy in done_strategies(delivery, results):
             path = series_path(delivery, atlas, statistic, strategy)
-            key = SeriesKey(i, statistic, strategy.name)
+            key, about = SeriesKey(i, statistic, strategy.name), (atlas.key, strategy.name)
             applied = results.denoised.applied[strategy.name]
             series = pd.DataFrame(results.denoised.signals[key], columns=names)
             sidecar = timeseries_sidecar(
@@ -143,17 +164,20 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
+                warnings=(*delivery.planned.warnings, *applied.warnings),
             )
             # The table last: where it is, its sidecar is too.
             write_json(output / path.with_suffix(".json"), sidecar)
             write_tsv(output / path, series)
+            written |= dict.fromkeys((path, path.with_suffix(".json")), about)
             for measure, number in wanted_matrices(delivery.settings, applied.n_kept):
                 matrix = results.connected.matrices.get(MatrixKey(*key, measure, number))
                 if matrix is None:
                     continue
+                to = _matrix_path(delivery, atlas, statistic, strategy, measure, number)
                 write_matrix(
                     output,
-                    _matrix_path(delivery, atlas, statistic, strategy, measure, number),
+                    to,
                     matrix,
                     names,
                     measure=measure,
@@ -162,10 +186,15 @@ def write_run(delivery: Delivery, results: RunResults) -> None:
                     nodes=bids_uri("", Path(), dseg_path(delivery, atlas)),
                     more=exact[strategy.name, number],
                 )
+                written |= dict.fromkeys((to, to.with_suffix(".json")), about)
     for strategy in delivery.strategies:
         if strategy.name in results.denoised.applied:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
-            write_tsv(output / path, results.denoised.applied[strategy.name].outliers)
+            table = results.denoised.applied[strategy.name].outliers
+            write_json(output / path.with_suffix(".json"), outliers_sidecar(table))
+            write_tsv(output / path, table)
+            written |= dict.fromkeys((path, path.with_suffix(".json")), ("", strategy.name))
+    return written
 
 
 def _exact_parts(
@@ -182,14 +211,27 @@ def _exact_parts(
     return found
 
 
+def done_facts(delivery: Delivery, denoised: Denoised) -> dict[str, dict[str, Any]]:
+    """What each strategy did where it might have done otherwise, by its name; for the record."""
+    facts = {}
+    for name, applied in denoised.applied.items():
+        strategy = next(one for one in delivery.strategies if one.name == name)
+        facts[name] = {
+            "NumberOfVolumes": len(applied.kept),
+            "NumberOfVolumesKept": applied.n_kept,
+            "Interpolation": interpolation_done(delivery.settings, strategy, applied),
+            "LowPass": applied.low_pass,
+            "HighPass": applied.high_pass,
+            "Warnings": list(applied.warnings),
+        }
+    return facts
+
+
 def notes(delivery: Delivery, denoised: Denoised) -> list[str]:
     """What a user should know of a run that is done: warnings, and matrices that it lacks."""
-    warned = [
-        f"{name}: {text}"
-        for name, applied in denoised.applied.items()
-        for text in applied.warnings
-    ]
-    return warned + [
+    said = [(name, text) for name, one in denoised.applied.items() for text in one.warnings]
+    warned = [f"{', '.join(names)}: {text}" for names, text in by_kind(said)]
+    return [*delivery.planned.warnings, *warned] + [
         f"{name} keeps {one.n_kept} volumes: no matrix of {exact_words(delivery.settings, n)}"
         for name, one in denoised.applied.items()
         for n in delivery.settings.exact_volumes
@@ -204,8 +246,9 @@ def done_strategies(delivery: Delivery, results: RunResults) -> Iterator[tuple[s
             yield statistic, strategy
 
 
-def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> None:
-    path = delivery.settings.output_dir / dseg_path(delivery, delivery.planned.atlases[i])
+def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
+    within = dseg_path(delivery, delivery.planned.atlases[i])
+    path = delivery.settings.output_dir / within
     masked, affine = masked_labels(delivery.planned, labels)
     sidecar = dseg_sidecar(
         table,
@@ -217,6 +260,7 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
     write_json(path.with_suffix(".json"), sidecar)
     write_labels(path.with_suffix(".nii.gz"), masked, affine)
     write_tsv(path, table)
+    return [within.with_suffix(extension) for extension in (".json", ".nii.gz", ".tsv")]
 
 
 def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bids_labelx.atlases.atlas import read_atlas
 from bids_labelx.errors import BadDataError
-from bids_labelx.extraction.coverage import reduce_smoothed
+from bids_labelx.extraction.coverage import reduce_smoothed, refuse_empty_volumes
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
 from bids_labelx.extraction.resample import majority_labels
@@ -114,7 +114,7 @@ def open_run(
     source: RunSource, atlases: Sequence[AtlasOnGrid]
 ) -> tuple[RunData, np.ndarray, list[Regions], list[pd.DataFrame]]:
     """The run's volumes, its mask, and the regions inside it and the table of each atlas."""
-    volumes = open_run_data(source.bold)
+    volumes = refuse_empty_volumes(open_run_data(source.bold))
     inside = read_mask(source.mask, volumes.space, resample=source.resample_mask)
     before = [read_grid_table(atlas.table) for atlas in atlases]
     regions = [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,13 @@ import pandas as pd
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
+from bids_labelx.errors import LabelxError
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
-from bids_labelx.names import camel
-from bids_labelx.outputs.paths import report_figure, run_figure
-from bids_labelx.participant.deliver import Delivery, done_strategies, masked_labels
+from bids_labelx.names import camel, parse_name
+from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
+from bids_labelx.outputs.results import read_series
+from bids_labelx.outputs.run_records import read_record
+from bids_labelx.participant.deliver import About, Delivery, done_strategies, masked_labels
 from bids_labelx.participant.matrices import draw_matrix, matrix_path, networks_of
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.report.text import region_signals
@@ -29,28 +34,40 @@ _MOTION = {
 _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
 
-def draw_run(delivery: Delivery, results: RunResults) -> None:
-    """Draw the figures of a run, with tooltips where they help."""
-    _draw_confounds(delivery, results)
+def draw_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
+    """Draw the figures of a run, with tooltips where they help.
+
+    Returns
+    -------
+    dict
+        What each file is of, by its path within the output dataset.
+    """
+    drawn = dict(_draw_confounds(delivery, results))
     for i, atlas in enumerate(delivery.planned.atlases):
-        _draw_labels(delivery, results, i, atlas)
+        shared = _draw_labels(delivery, results, i, atlas)
         for statistic in delivery.settings.statistic:
-            _draw_carpet(delivery, results, i, statistic)
+            shared.append(_draw_carpet(delivery, results, i, statistic))
+        drawn |= dict.fromkeys(shared, (atlas.key, ""))
         for statistic, strategy in done_strategies(delivery, results):
-            if _changes(strategy):
-                _draw_spectrum(delivery, results, i, statistic, strategy)
+            own = _draw_spectrum(delivery, results, i, statistic, strategy)
             for measure in delivery.settings.measures:
                 key = MatrixKey(i, statistic, strategy.name, measure)
                 if key not in results.connected.matrices:
                     continue
+                path = matrix_path(delivery.entities(atlas), statistic, strategy.label, measure)
                 draw_matrix(
                     delivery.settings.output_dir,
-                    matrix_path(delivery.entities(atlas), statistic, strategy.label, measure),
+                    path,
                     results.connected.matrices[key],
                     results.extracted.tables[i],
                     measure=measure,
                     what=region_signals(statistic, strategy.name),
                 )
+                own.append(figure_path(path, ".svg"))
+            drawn |= dict.fromkeys(own, (atlas.key, strategy.name))
+    tooltips = {path.with_suffix(".js"): about for path, about in drawn.items()}
+    there = {p: a for p, a in tooltips.items() if (delivery.settings.output_dir / p).is_file()}
+    return {**drawn, **there}
 
 
 def _changes(strategy: Strategy) -> bool:
@@ -73,7 +90,7 @@ def region_texts(table: pd.DataFrame) -> list[str]:
     return texts
 
 
-def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> None:
+def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> list[Path]:
     """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
     from bids_labelx.report.brain import plot_label_values, plot_labels
     from bids_labelx.report.run_figures import plot_coverage
@@ -84,42 +101,48 @@ def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) 
     table, mean_image = results.extracted.tables[i], results.extracted.mean_image
     texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
     in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
-    path = report_figure(entities, "dseg", ".png")
-    save_with_tooltips(plot_labels(mean_image, masked, affine), output / path, texts=in_order)
-    path = report_figure(entities, "coveragemap", ".png")
+    paths = [report_figure(entities, "dseg", ".png")]
+    figure = plot_labels(mean_image, masked, affine)
+    save_with_tooltips(figure, output / paths[-1], texts=in_order)
+    paths.append(report_figure(entities, "coveragemap", ".png"))
     coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
     figure = plot_label_values(
         mean_image, masked, affine, coverage, measure="coverage", limits=(0, 1)
     )
-    save_with_tooltips(figure, output / path, texts=in_order)
-    path = report_figure(entities, "coverage", ".svg")
+    save_with_tooltips(figure, output / paths[-1], texts=in_order)
+    paths.append(report_figure(entities, "coverage", ".svg"))
     figure = plot_coverage(
         table["coverage"].to_numpy(float),
         table["name"].tolist(),
         (table["status"] != OK).to_numpy(),
         threshold=delivery.settings.min_coverage,
     )
-    save_with_tooltips(figure, output / path, texts=list(texts.values()))
+    save_with_tooltips(figure, output / paths[-1], texts=list(texts.values()))
+    return paths
 
 
-def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> None:
+def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str) -> Path:
     from bids_labelx.report.run_figures import Cleaned, plot_carpet
     from bids_labelx.report.tooltips import save_with_tooltips
 
     table = results.extracted.tables[i]
     done = [one for what, one in done_strategies(delivery, results) if what == statistic]
     motion = _motion(results, done)
+    cleaned = [
+        Cleaned(
+            one.name,
+            results.denoised.applied[one.name].kept,
+            results.denoised.kept_signals(SeriesKey(i, statistic, one.name)),
+        )
+        for one in done
+        if _changes(one)
+    ]
+    for sidecar, rows in _others(delivery, i, statistic):
+        kept = np.array(sidecar["SampleMask"], dtype=bool)
+        cleaned.append(Cleaned(sidecar["DenoisingStrategy"], kept, rows))
     figure = plot_carpet(
         results.extracted.signals[SignalKey(i, statistic)],
-        [
-            Cleaned(
-                one.name,
-                results.denoised.applied[one.name].kept,
-                results.denoised.kept_signals(SeriesKey(i, statistic, one.name)),
-            )
-            for one in done
-            if _changes(one)
-        ],
+        cleaned,
         networks=networks_of(table),
         motion=motion,
         thresholds=_thresholds(done),
@@ -127,6 +150,27 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
     entities = delivery.entities(delivery.planned.atlases[i])
     path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
     save_with_tooltips(figure, delivery.settings.output_dir / path, texts=region_texts(table))
+    return path
+
+
+def _others(
+    delivery: Delivery, i: int, statistic: str
+) -> Iterator[tuple[Mapping[str, Any], np.ndarray]]:
+    """Sidecars and kept rows of earlier invocations' series, of strategies other than today's."""
+    output, planned = delivery.settings.output_dir, delivery.planned
+    names = {"none", *(one.name for one in delivery.strategies)}
+    try:
+        record = read_record(output, planned.run.entities)
+        for path, file in (record.files if record else {}).items():
+            entities = parse_name(path).entities
+            if file.strategy in names or file.atlas != planned.atlases[i].key:
+                continue
+            if path.endswith("_timeseries.tsv") and entities.get("stat") == camel(statistic):
+                series = read_series(output, Path(path))
+                yield series.sidecar, series.kept_rows()
+    except LabelxError:
+        # What is broken is told by the reports, and no reason to draw nothing.
+        return
 
 
 def _motion(results: RunResults, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
@@ -154,14 +198,14 @@ def _thresholds(strategies: Sequence[Strategy]) -> dict[str, float]:
 
 def _draw_spectrum(
     delivery: Delivery, results: RunResults, i: int, statistic: str, strategy: Strategy
-) -> None:
-    """Power by frequency, before and after a strategy."""
+) -> list[Path]:
+    """Power by frequency, before and after a strategy; none where that is the same."""
     from bids_labelx.report.figures import save_figure
     from bids_labelx.report.run_figures import plot_spectrum
 
     t_r = delivery.planned.source.t_r
-    if t_r is None:
-        return
+    if t_r is None or not _changes(strategy):
+        return []
     before = results.extracted.signals[SignalKey(i, statistic)]
     frequencies, share = power_spectrum(before, np.ones(len(before), dtype=bool), t_r)
     denoised, key = results.denoised, SeriesKey(i, statistic, strategy.name)
@@ -182,9 +226,10 @@ def _draw_spectrum(
         desc=strategy.label,
     )
     save_figure(figure, delivery.settings.output_dir / path)
+    return [path]
 
 
-def _draw_confounds(delivery: Delivery, results: RunResults) -> None:
+def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[tuple[Path, About]]:
     """Correlations between confounds, and the regressors of each strategy."""
     from bids_labelx.report.figures import plot_matrix, save_figure
     from bids_labelx.report.run_figures import correlate_confounds, plot_design
@@ -209,8 +254,12 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> None:
                 title=f"Regressors of {strategy.name}",
             )
             save_figure(figure, output / path)
+            yield path, ("", strategy.name)
+    others = _others(delivery, 0, delivery.settings.statistic[0])
+    earlier = [name for sidecar, _ in others for name in sidecar["ConfoundRegressors"]]
+    now = [name for _, names in columns for name in names]
     # Cosines are uncorrelated by construction, and many.
-    taken = [name for _, names in columns for name in names if "cosine" not in name]
+    taken = [name for name in [*now, *earlier] if "cosine" not in name and name in table]
     shown = list(dict.fromkeys([*taken, *(name for name in _ALWAYS if name in table)]))
     if len(shown) < 2:
         return
@@ -224,3 +273,4 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> None:
     )
     path = run_figure(run.entities, "confounds", ".svg")
     save_with_tooltips(figure, output / path, names=shown)
+    yield path, ("", "")

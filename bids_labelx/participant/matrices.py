@@ -43,7 +43,8 @@ def connect_run(
                 matrices[MatrixKey(*key, measure, first)] = MEASURES[measure][0](part)
             except ValueError as error:
                 reason = BadDataError(f"{measure} after {key.strategy}: {error}")
-                failures[str(reason)] = Failure.of(reason, strategies=(key.strategy,))
+                about = {"strategies": (key.strategy,), "measures": (measure,)}
+                failures[str(reason)] = Failure.of(reason, **about)
     return Connected(matrices, tuple(failures.values()))
 
 

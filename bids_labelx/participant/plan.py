@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import traceback
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +17,18 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.atlases.sources import space_of
 from bids_labelx.denoise import Strategy, override, read_strategies
-from bids_labelx.errors import BadDataError, Failure, LabelxError, SpaceError
+from bids_labelx.errors import BadDataError, Failure, SpaceError
 from bids_labelx.extraction.space import VolumeGrid
-from bids_labelx.images import open_image
+from bids_labelx.images import has_orientation, open_image, read_data
 from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
-from bids_labelx.names import grouping_entities
+from bids_labelx.names import digest, grouping_entities
 from bids_labelx.outputs.paths import output_path
+from bids_labelx.outputs.states import STATES
 from bids_labelx.participant.records import RunSource
+from bids_labelx.participant.unchanged import FileState, file_state
 from bids_labelx.settings import Settings
+
+LOGGER = logging.getLogger("bids_labelx")
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,10 @@ class PlannedRun:
         Volumes of the image, and bytes of a voxel as it is stored.
     atlases
         Those of its space, then its own.
+    files
+        The image, its mask and its confounds table as they were before they were looked into.
+    warnings
+        What is odd about it beside the other runs of its participant.
     """
 
     run: Run
@@ -48,12 +59,15 @@ class PlannedRun:
     n_volumes: int
     itemsize: int
     atlases: tuple[Atlas, ...]
+    files: tuple[FileState, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
-        """A name for nodes and records, unique among the runs."""
-        text = "_".join(f"{key}_{value}" for key, value in self.run.entities.items())
-        return text.replace("+", "_plus_")
+        """A name for nodes and records, unique among the runs, whatever is in their names."""
+        entities = self.run.entities.items()
+        words = re.findall("[A-Za-z0-9]+", " ".join(map(" ".join, entities)))
+        return "_".join(["_".join(words)[:60], digest(*entities)])
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ def make_plan(settings: Settings) -> Plan:
         )
     )
     if isinstance(settings.mask, Path):
-        open_image(settings.mask)
+        read_data(settings.mask)
     found = find_runs(settings)
     choice = choose_atlases(settings, found)
     chosen = [run for run in found if run.space in choice.names]
@@ -140,11 +154,42 @@ def make_plan(settings: Settings) -> Plan:
     for run in runs:
         try:
             planned.append(_plan_run(run, choice, grids, settings))
-        except LabelxError as error:
-            atlases = choice.names[run.space]
-            failure = Failure.of(error, entities=run.entities, strategies=names, atlases=atlases)
-            failures.append(failure)
-    return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
+        # Whatever is odd about one run concerns no other.
+        except Exception as error:
+            about = {"entities": run.entities, "strategies": names}
+            failures.append(Failure.of(error, **about, atlases=choice.names[run.space]))
+            LOGGER.info("%s: cannot be planned\n%s", run.name, traceback.format_exc())
+    return Plan(
+        tuple(_with_warnings(planned)),
+        choice.names,
+        choice.labels,
+        strategies,
+        tuple(failures),
+        skipped,
+    )
+
+
+def _with_warnings(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun]:
+    """The runs; those of a participant's task that differ in repetition time say so."""
+    known: dict[tuple[str, str], set[float]] = defaultdict(set)
+    for one in runs:
+        if one.source.t_r is not None:
+            known[_task(one)].add(round(one.source.t_r, 3))
+    for one in runs:
+        others = known[_task(one)] - {round(one.source.t_r or 0, 3)}
+        if one.source.t_r is None or not others:
+            yield one
+            continue
+        listed = ", ".join(f"{t_r:g}" for t_r in sorted(others))
+        text = (
+            f"the repetition time is {one.source.t_r:g} s, that of other runs of this "
+            f"participant's task {_task(one)[1] or 'without a name'} is {listed} s"
+        )
+        yield replace(one, warnings=(text,))
+
+
+def _task(run: PlannedRun) -> tuple[str, str]:
+    return run.run.entities["sub"], run.run.entities.get("task", "")
 
 
 def _without_doubled(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, str]]]:
@@ -196,25 +241,29 @@ def _plan_run(
             raise BadDataError(f"{run.name}: {run.missing[what]}")
     if run.bold in choice.problems:
         raise BadDataError(choice.problems[run.bold])
+    own = run.mask if mask == "brain" else mask if isinstance(mask, Path) else None
+    used = [path for path in (run.bold, own, run.confounds) if path is not None]
+    files = tuple(map(file_state, used))
     image = _open_bold(run)
     # More dimensions than four are fine where all but one have length 1, as SPM writes them.
     n_volumes = int(np.prod(image.shape[3:]))
     grid = VolumeGrid.of(image.shape, image.affine)
     atlases = choice.of_run[run.bold]
     for atlas in atlases:
-        _check_overlap(run, grid, atlas)
+        labels = open_image(atlas.image)
+        _check_orientation(run, image, atlas.image, labels)
+        _check_overlap(run, grid, atlas.image, labels)
     # The first grid like it stands for all: labels are resampled once for each.
     known = next((other for other in grids if grid.same(other)), None)
     if known is None:
         grids.append(grid)
         known = grid
     t_r = repetition_time(run, image.header, settings.repetition_time)
-    own = run.mask if mask == "brain" else None
-    if own is not None:
-        open_image(own)
     if isinstance(mask, Path):
         _check_mask_space(mask, run, grid)
-        own = mask
+        _check_orientation(run, image, mask, open_image(mask))
+    elif own is not None:
+        open_image(own)
     source = RunSource(
         run.bold,
         own,
@@ -225,7 +274,7 @@ def _plan_run(
         run.desc,
     )
     itemsize = image.get_data_dtype().itemsize
-    return PlannedRun(run, source, known, n_volumes, itemsize, atlases)
+    return PlannedRun(run, source, known, n_volumes, itemsize, atlases, files)
 
 
 def _check_mask_space(mask: Path, run: Run, grid: VolumeGrid) -> None:
@@ -251,14 +300,25 @@ def _open_bold(run: Run) -> SpatialImage:
     return image
 
 
-def _check_overlap(run: Run, grid: VolumeGrid, atlas: Atlas) -> None:
-    image = open_image(atlas.image)
+def _check_overlap(run: Run, grid: VolumeGrid, atlas: Path, image: SpatialImage) -> None:
     theirs = VolumeGrid.of(image.shape, image.affine)
     if not theirs.boxes_overlap(grid):
         raise BadDataError(
-            f"{run.name}: the atlas {atlas.image} lies wholly outside the image; it covers "
+            f"{run.name}: the atlas {atlas} lies wholly outside the image; it covers "
             f"{_box(theirs)}, the run {_box(grid)}"
         )
+
+
+def _check_orientation(run: Run, bold: SpatialImage, other: Path, image: SpatialImage) -> None:
+    """Refuse an atlas or mask on another grid where the place of one of the two is not known."""
+    grid, theirs = (VolumeGrid.of(one.shape, one.affine) for one in (bold, image))
+    for path, one in ((run.name, bold), (str(other), image)):
+        if not has_orientation(one) and not grid.same(theirs):
+            raise BadDataError(
+                f"{path}: neither sform nor qform gives an orientation, so nothing says where its "
+                f"voxels are; correct the header, or use it with an image on its very grid, which "
+                f"{other if path == run.name else run.name} is not"
+            )
 
 
 def _box(grid: VolumeGrid) -> str:
@@ -268,6 +328,6 @@ def _box(grid: VolumeGrid) -> str:
     )
 
 
-def record_paths(folder: Path, run: PlannedRun) -> tuple[Path, Path]:
-    """Where the nodes of a run say that it is done, and why it is not."""
-    return folder / f"{run.key}.done.pkl", folder / f"{run.key}.failed.pkl"
+def record_paths(folder: Path, run: PlannedRun) -> dict[str, Path]:
+    """Where the nodes of a run say how it ended: a file for each state."""
+    return {state: folder / f"{run.key}.{state.replace(' ', '-')}.pkl" for state in STATES}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from bids_labelx.denoise import AppliedStrategy
 from bids_labelx.errors import Failure
+from bids_labelx.outputs.states import state_of
 
 
 class SignalKey(NamedTuple):
@@ -175,13 +176,19 @@ class Outcome:
         Empty where all is done.
     notes
         What a user should know of a run that is done, in words.
-    seconds
-        What each step took; None for one that was not, empty where the run was not done.
+    strategies
+        The names of those that were done.
     """
 
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
-    seconds: Mapping[str, float | None] = field(default_factory=dict)
+    strategies: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The state of the run, as `bids_labelx.outputs.states` names it."""
+        failed = {name for one in self.failures for name in one.strategies or ("all",)}
+        return state_of(self.strategies, failed)
 
 
 Record = TypeVar("Record")
@@ -205,7 +212,8 @@ def load_record(path: str | Path, kind: type[Record]) -> Record:
         Where something else is in the file.
     """
     with Path(path).open("rb") as stream:
-        record = pickle.load(stream)
+        # The work folder is this user's own; nipype keeps its results there in the same way.
+        record = pickle.load(stream)  # noqa: S301
     if not isinstance(record, kind):
         raise TypeError(f"{path}: expected {kind.__name__}, found {type(record).__name__}")
     return record

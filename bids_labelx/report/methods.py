@@ -1,32 +1,107 @@
-"""The methods text: what an invocation with these settings does, for a paper."""
+"""The methods text: what was done for the results that are there, for a paper."""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
-from bids_labelx._version import __version__
 from bids_labelx.denoise import Strategy
 from bids_labelx.measures.connectivity import MEASURES
+from bids_labelx.outputs.run_records import RunRecord, is_figure
 from bids_labelx.report.pages import render_template
-from bids_labelx.settings import Settings
+from bids_labelx.report.text import enumerated
+from bids_labelx.settings import make_settings, options_of_results
 
 
-def methods_text(
-    settings: Settings, atlases: Iterable[str], strategies: Sequence[Strategy]
-) -> str:
+@dataclass
+class Account:
+    """What was done alike: the same settings, with these atlases and strategies.
+
+    Attributes
+    ----------
+    version
+        Of bids_labelx.
+    options
+        The settings that say anything of results, as `bids_labelx.settings.plain_options`.
+    atlases
+        Names.
+    strategies
+        The fields of `bids_labelx.denoise.Strategy`, by name.
+    done
+        By strategy, what it did where it might have done otherwise: of each figure of a run's
+        record all values that were met.
+    """
+
+    version: str
+    options: dict[str, Any]
+    atlases: list[str] = field(default_factory=list)
+    strategies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    done: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What accounts have in common that are told together."""
+        return json.dumps([self.version, self.options], sort_keys=True)
+
+    def add(self, other: Account) -> None:
+        """Add what another account of the same key has."""
+        self.atlases = sorted({*self.atlases, *other.atlases})
+        self.strategies |= other.strategies
+        for name, facts in other.done.items():
+            own = self.done.setdefault(name, {})
+            for figure, values in facts.items():
+                met = own.setdefault(figure, [])
+                met += [value for value in values if value not in met]
+
+
+_FACTS = ("Interpolation", "LowPass", "HighPass")
+
+
+def accounts_of(records: Iterable[RunRecord]) -> list[Account]:
+    """What was done for the results that the records of runs name, in the order of the runs."""
+    found: dict[str, Account] = {}
+    for record in records:
+        used: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+        for path, file in record.files.items():
+            if not is_figure(path):
+                atlases, strategies = used.setdefault(file.invocation, ({}, {}))
+                atlases[file.atlas] = strategies[file.strategy] = None
+        for key, (atlases, strategies) in used.items():
+            made = record.invocations[key]
+            names = [name for name in made.strategies if name in strategies]
+            if names:
+                account = Account(
+                    made.versions.get("bids_labelx", "unknown"),
+                    options_of_results(made.options),
+                    [name for name in atlases if name],
+                    {name: dict(made.strategies[name]) for name in names},
+                    {
+                        name: {fact: [record.done[name].get(fact)] for fact in _FACTS}
+                        for name in names
+                        if name in record.done
+                    },
+                )
+                add_account(found, account)
+    return list(found.values())
+
+
+def add_account(found: dict[str, Account], account: Account) -> None:
+    """Add an account to those of the same key."""
+    found.setdefault(account.key, Account(account.version, account.options)).add(account)
+
+
+def methods_text(accounts: Iterable[Account]) -> str:
     """Write plain paragraphs and the references they cite, separated by blank lines.
 
     Parameters
     ----------
-    settings
-        Of the invocation.
-    atlases
-        Names of the atlases.
-    strategies
-        The denoising strategies.
+    accounts
+        Where there are several, each has a heading, and the references come once, at the end.
     """
     source = files("bids_labelx") / "data" / "bibliography.toml"
     bibliography = tomllib.loads(source.read_text(encoding="utf-8"))
@@ -37,16 +112,36 @@ def methods_text(
         cited[key] = None
         return str(bibliography[key]["cited"])
 
-    text = render_template(
+    told = list(accounts)
+    paragraphs: list[str] = []
+    for account in told:
+        if len(told) > 1:
+            paragraphs.append(_heading(account))
+        text = _account_text(account, bibliography, cite)
+        paragraphs += [" ".join(one.split()) for one in re.split(r"\n\s*\n", text) if one.strip()]
+    if not paragraphs:
+        return "No results are there yet."
+    return "\n\n".join([*paragraphs, "References", *(bibliography[key]["entry"] for key in cited)])
+
+
+def _heading(account: Account) -> str:
+    what = enumerated(list(account.strategies))
+    return f"Results of {what} with {enumerated(account.options.get('statistic', ['mean']))}:"
+
+
+def _account_text(account: Account, bibliography: Mapping[str, Any], cite: Any) -> str:
+    level = {"bids_dir": "in", "output_dir": "out", "analysis_level": "participant"}
+    settings = make_settings({**level, "atlas": ["unnamed"], **account.options})
+    fields = ("name", "description", "confounds", "volumes", "clean", "source")
+    strategies = [Strategy(**{k: one[k] for k in fields}) for one in account.strategies.values()]
+    return render_template(
         "methods.md",
-        version=__version__,
+        version=account.version,
         settings=settings,
-        atlases=atlases,
+        atlases=account.atlases,
         strategies=strategies,
+        done=account.done,
         measures=[MEASURES[one][1].partition(",")[0] for one in settings.measures],
         bibliography=bibliography,
         cite=cite,
-        cited=cited,
     )
-    paragraphs = re.split(r"\n\s*\n", text)
-    return "\n\n".join(" ".join(one.split()) for one in paragraphs if one.strip())

@@ -8,13 +8,15 @@ text is escaped.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from bids_labelx.outputs.states import DONE, states_in_words
 from bids_labelx.report.text import enumerated
 
 _NUMBER = re.compile(r"[-+−]?(\d[\d, ]*)?\.?\d+([eE][-+]?\d+)?\s?%?|[-+−]?inf|nan", re.IGNORECASE)
@@ -122,6 +124,17 @@ class Part:
 class RunSection:
     """The section of a participant's page on one run.
 
+    Attributes
+    ----------
+    title
+        The run's name.
+    status, words
+        Its state, see `bids_labelx.outputs.states`, and the same in words.
+    error, trace
+        What could not be done, and where in the code.
+    facts, parts
+        Facts by name, and the content below them.
+
     Raises
     ------
     ValueError
@@ -129,14 +142,15 @@ class RunSection:
     """
 
     title: str
-    status: Literal["done", "failed"]
+    status: str
     error: str | None
     trace: str
     facts: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
+    words: str = ""
 
     def __post_init__(self) -> None:
-        if self.status == "done" and self.error is not None:
+        if self.status == DONE and self.error is not None:
             raise ValueError(f"run {self.title!r} is done and has an error: {self.error}")
 
 
@@ -210,7 +224,7 @@ def participant_page(
         participant=f"sub-{participant.removeprefix('sub-')}",
         summary=summary,
         runs=runs,
-        failed=sum(run.status == "failed" for run in runs),
+        states=states_in_words(Counter(run.status for run in runs)),
         methods=[part for part in re.split(r"\n\s*\n", methods.strip()) if part],
         version=version,
         regions=regions,

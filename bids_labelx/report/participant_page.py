@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -15,7 +16,6 @@ from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import messages, read_failures
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
-from bids_labelx.outputs.provenance import Provenance, read_provenance
 from bids_labelx.outputs.results import (
     RESULT_ENTITIES,
     Series,
@@ -23,6 +23,9 @@ from bids_labelx.outputs.results import (
     read_series,
     series_paths,
 )
+from bids_labelx.outputs.run_records import RunRecord, read_record
+from bids_labelx.outputs.states import FAILED, state_of, state_words, states_in_words
+from bids_labelx.report.methods import accounts_of, methods_text
 from bids_labelx.report.pages import FigureFile, Part, RunSection, Table, participant_page
 from bids_labelx.report.run_tables import (
     facts_of,
@@ -31,7 +34,7 @@ from bids_labelx.report.run_tables import (
     strategy_table,
 )
 from bids_labelx.report.text import counted, region_signals
-from bids_labelx.settings import changed_options, read_options
+from bids_labelx.settings import changed_options
 
 _MOST_NAMED = 10
 
@@ -60,17 +63,24 @@ def write_participant_report(output: Path, participant: str) -> Path:
         found.setdefault(run_title(one.run), []).append(one)
     for failure in read_failures(output, participant):
         failures.setdefault(run_title(failure.entities), []).append(failure)
+    known: dict[str, RunRecord] = {}
+    for title, of in sorted(found.items()):
+        try:
+            record = read_record(output, of[0].run)
+        except LabelxError as error:
+            failures.setdefault(title, []).append(Failure.of(error))
+            continue
+        if record is not None:
+            known[title] = record
     sections = [
         _section(title, found.get(title, []), failures.get(title, []))
         for title in sorted({*found, *failures})
     ]
-    made = {title: read_provenance(output, of[0].run) for title, of in sorted(found.items())}
-    known = {title: one for title, one in made.items() if one is not None}
     page = participant_page(
         participant,
-        _summary(output, participant, series, sections),
+        _summary(participant, series, sections, list(known.values())),
         sections,
-        _methods(output),
+        _methods(list(known.values())),
         __version__,
         concatenated=_concatenated(output, participant),
         regions=region_tables(series),
@@ -89,16 +99,18 @@ def run_title(entities: Mapping[str, str]) -> str:
 
 
 def _summary(
-    output: Path, participant: str, series: Sequence[Series], sections: Sequence[RunSection]
+    participant: str,
+    series: Sequence[Series],
+    sections: Sequence[RunSection],
+    records: Sequence[RunRecord],
 ) -> tuple[tuple[str, str], ...]:
-    failed = sum(section.status == "failed" for section in sections)
     return (
         ("Participant", f"sub-{participant}"),
-        ("Runs", f"{len(sections)} found, {len(sections) - failed} done, {failed} failed"),
+        ("State", states_in_words(Counter(section.status for section in sections))),
         ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "–"),
         ("Denoising strategies", ", ".join(_strategies(series)) or "–"),
         ("Labels missing in any run", _missing_anywhere(series)),
-        ("Settings other than the defaults", _changed_settings(output)),
+        ("Settings other than the defaults", _changed_settings(records)),
     )
 
 
@@ -120,27 +132,30 @@ def _strategies(series: Sequence[Series]) -> list[str]:
     return sorted({one.sidecar["DenoisingStrategy"] for one in series})
 
 
-def _changed_settings(output: Path) -> str:
-    try:
-        changed = changed_options(read_options(output / "logs" / "settings.toml"))
-    except LabelxError:
+def _changed_settings(records: Sequence[RunRecord]) -> str:
+    """The options of the invocations that made the results, one after the other."""
+    made = {
+        "\n".join(f"{name} {value}" for name, value in changed_options(one.options).items())
+        for record in records
+        for one in record.invocations.values()
+    }
+    if not made:
         return "unknown"
-    return "\n".join(f"{name} {value}" for name, value in changed.items()) or "none"
+    return "\n\n".join(sorted(text or "none" for text in made))
 
 
-def _methods(output: Path) -> str:
+def _methods(records: Sequence[RunRecord]) -> str:
     try:
-        text = (output / "logs" / "CITATION.md").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return "unknown"
-    return text.removeprefix("# Methods")
+        return methods_text(accounts_of(records))
+    except LabelxError as error:
+        return f"unknown: {error}"
 
 
 def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) -> RunSection:
     error = messages(failures) or None
     trace = "\n".join(dict.fromkeys(one.trace for one in failures if one.trace))
     if not series:
-        return RunSection(title, "failed", error, trace, (), ())
+        return RunSection(title, FAILED, error, trace, (), ())
     parts = [Part("Strategies", tables=(strategy_table(series),))]
     confounds = _existing(series[0].output, _confounds_figures(series))
     for _, of_atlas in groupby(series, lambda one: one.labels_path):
@@ -158,7 +173,12 @@ def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) 
     parts.append(Part("Confounds", figures=confounds))
     kept = tuple(part for part in parts if part.tables or part.figures)
     facts = (*facts_of(series[0]), *_warnings(series))
-    return RunSection(title, "failed" if error else "done", error, trace, facts, kept)
+    # A matrix that could not be made leaves the rest of its strategy.
+    whole = {name for one in failures if not one.measures for name in one.strategies}
+    failed = {name for one in failures for name in one.strategies or ("unknown",)}
+    done = [name for name in _strategies(series) if name not in whole]
+    state, words = state_of(done, failed), state_words(done, failed)
+    return RunSection(title, state, error, trace, facts, kept, words)
 
 
 def _warnings(series: Sequence[Series]) -> tuple[tuple[str, str], ...]:
@@ -293,22 +313,28 @@ def _concatenated(output: Path, participant: str) -> tuple[FigureFile, ...]:
             FigureFile(
                 figure_path(path, ".svg").as_posix(),
                 f"Matrix of the {measure} between regions of {what}",
-                f"{measure.capitalize()} between regions of {what}",
+                ". ".join(
+                    [
+                        f"{measure.capitalize()} between regions of {what}",
+                        *(f"Warning: {text}" for text in sidecar.get("Warnings", ())),
+                    ]
+                ),
             )
         )
     return _existing(output, figures)
 
 
 def _provenance(
-    series: Sequence[Series], runs: Mapping[str, Provenance]
+    series: Sequence[Series], runs: Mapping[str, RunRecord]
 ) -> tuple[tuple[str, str], ...]:
     versions = {
         name: version
         for one in series
         for name, version in one.sidecar.get("SoftwareVersions", {}).items()
     }
-    commands = dict.fromkeys(one.command for one in runs.values())
-    finished = [one.finished for one in runs.values()]
+    invocations = [made for one in runs.values() for made in one.invocations.values()]
+    commands = dict.fromkeys(one.command for one in invocations)
+    finished = [one.finished for one in invocations]
     return (
         ("Command line", "\n".join(commands) or "unknown"),
         ("Last run finished", f"{max(finished)} UTC" if finished else "unknown"),
@@ -316,7 +342,7 @@ def _provenance(
     )
 
 
-def _durations(runs: Mapping[str, Provenance]) -> Table | None:
+def _durations(runs: Mapping[str, RunRecord]) -> Table | None:
     if not runs:
         return None
     rows = []

@@ -8,7 +8,13 @@ from bids_labelx.settings.table import (
     Settings,
     content_settings,
 )
-from bids_labelx.settings.toml import changed_options, read_options, to_toml
+from bids_labelx.settings.toml import (
+    changed_options,
+    options_of_results,
+    plain_options,
+    read_options,
+    to_toml,
+)
 from bids_labelx.settings.validate import make_settings
 
 __all__ = [
@@ -20,6 +26,8 @@ __all__ = [
     "changed_options",
     "content_settings",
     "make_settings",
+    "options_of_results",
+    "plain_options",
     "read_options",
     "to_toml",
 ]

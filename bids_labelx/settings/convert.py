@@ -124,16 +124,19 @@ def each(convert: Callable[[str], T]) -> Callable[[Any], tuple[T, ...]]:
 
 
 def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
-    """Labels of an entity, with or without ``key-`` before them; a cohort as ``MNIInfant+1``."""
+    """Labels of an entity, with or without ``key-`` before them.
+
+    A space with a cohort is ``MNIInfant+1``, also where it is written ``MNIInfant:cohort-1``.
+    """
 
     def convert(word: str) -> str:
         label = word.removeprefix(f"{key}-")
         if key == "space":
             # As fMRIPrep's --output-spaces has them.
-            label = re.sub(r":cohort-([0-9]+)$", r"+\1", label)
+            label = label.replace(":cohort-", "+")
             if found := re.search(r":res-([A-Za-z0-9]+)", label):
                 raise ValueError(f"{word!r}: give the resolution with --res {found[1]}")
-        if not re.fullmatch(r"[A-Za-z0-9+]+", label):
+        if not re.fullmatch(r"[A-Za-z0-9]+(\+[A-Za-z0-9]+)?", label):
             raise ValueError(f"{word!r}: a label has letters and digits only")
         return label
 

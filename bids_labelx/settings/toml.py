@@ -19,8 +19,13 @@ def to_toml(settings: Settings) -> str:
     """The settings as TOML, without those that are None."""
     import tomli_w
 
+    return tomli_w.dumps(plain_options(settings))
+
+
+def plain_options(settings: Settings) -> dict[str, Any]:
+    """The settings by name as text, numbers and lists, without those that are None."""
     values = {one.name: getattr(settings, one.name) for one in options_of(Settings)}
-    return tomli_w.dumps({name: _plain(v) for name, v in values.items() if v is not None})
+    return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
 def changed_options(options: Mapping[str, Any]) -> dict[str, str]:
@@ -39,6 +44,20 @@ def changed_options(options: Mapping[str, Any]) -> dict[str, str]:
             as_word[one] if isinstance(one, bool) else str(one) for one in words
         )
     return changed
+
+
+def options_of_results(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of options as `plain_options` gives them those that say how results were made.
+
+    Which runs were asked for, which atlases and strategies, and how the app ran, is not.
+    """
+    others = ("atlas", "denoise", "atlas_dataset", "atlas_space")
+    wanted = [
+        one.name
+        for one in options_of(Settings)
+        if one.group in ("atlas", "signal", "connectivity") and one.name not in others
+    ]
+    return {name: options[name] for name in wanted if name in options}
 
 
 def _plain(value: Any) -> Any:

@@ -7,8 +7,8 @@ run is four nodes: ``label_reduce``, ``clean_signal``, ``connectivity`` and ``de
 
 from __future__ import annotations
 
-import hashlib
 import math
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,17 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.errors import Failure
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import open_image
-from bids_labelx.names import camel
+from bids_labelx.names import camel, digest
+from bids_labelx.outputs.run_records import Invocation
+from bids_labelx.outputs.states import FAILED
 from bids_labelx.participant.deliver import Delivery
+from bids_labelx.participant.finished import inputs_digest
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
+from bids_labelx.participant.records import Outcome, save_record
+from bids_labelx.participant.unchanged import file_state
 from bids_labelx.settings import (
     ConnectivityOptions,
     DenoisingOptions,
@@ -46,9 +52,12 @@ from bids_labelx.workflow.memory import (
 
 
 def init_bids_labelx_wf(
-    settings: Settings, plan: Plan, *, work_dir: Path, records: Path
+    settings: Settings, plan: Plan, invocation: Invocation, *, work_dir: Path, records: Path
 ) -> pe.Workflow:
-    """The graph of all runs, whose nodes record in the folder `records` how these ended."""
+    """The graph of all runs, whose nodes record in the folder `records` how these ended.
+
+    A run whose nodes cannot be made is not in it, and has its record.
+    """
     workflow = pe.Workflow(name="bids_labelx_wf", base_dir=str(work_dir))
     resampled: dict[str, pe.Workflow] = {}
     gathered: dict[tuple[str, ...], pe.Workflow] = {}
@@ -56,9 +65,16 @@ def init_bids_labelx_wf(
     first = "clean_signal" if settings.clean_level == "voxel" else "label_reduce"
     for planned in plan.runs:
         names = tuple(_atlas_node(atlas, planned.grid) for atlas in planned.atlases)
-        for name, atlas in zip(names, planned.atlases, strict=True):
-            if name not in resampled:
-                resampled[name] = _init_atlas_wf(settings, atlas, planned.grid, name, records)
+        try:
+            for name, atlas in zip(names, planned.atlases, strict=True):
+                if name not in resampled:
+                    resampled[name] = _init_atlas_wf(settings, atlas, planned.grid, name, records)
+            run_wf = _init_run_wf(settings, plan, planned, invocation, records)
+        # Whatever is odd about one run concerns no other.
+        except Exception as error:
+            failure = Failure.of(error, trace=traceback.format_exc())
+            save_record(record_paths(records, planned)[FAILED], Outcome((failure,)))
+            continue
         if names not in gathered:
             gathered[names] = _init_gather_wf(names)
             for i, name in enumerate(names, 1):
@@ -68,7 +84,6 @@ def init_bids_labelx_wf(
                     ("resample_atlas.seconds", f"all_seconds.in{i}"),
                 ]
                 workflow.connect([(resampled[name], gathered[names], outputs)])
-        run_wf = _init_run_wf(settings, plan, planned, records)
         outputs = [
             ("all_labels.out", f"{first}.labels"),
             ("all_tables.out", f"{first}.tables"),
@@ -85,25 +100,23 @@ def atlas_records(records: Path, planned: PlannedRun) -> list[Path]:
     return [records / "atlases" / f"{name}.pkl" for name in names]
 
 
-def _digest(*what: object) -> str:
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
-
-
 def _atlas_node(atlas: Atlas, grid: VolumeGrid) -> str:
     """A name that is the same in every invocation that resamples this atlas to this grid.
 
     Invocations may share a work folder.
     """
-    return f"{camel(atlas.key)}_{_digest(atlas.image, atlas.table_path, grid)}_wf"
+    return f"{camel(atlas.key)}_{digest(atlas.image, atlas.table_path, grid)}_wf"
 
 
 def _init_atlas_wf(
     settings: Settings, atlas: Atlas, grid: VolumeGrid, name: str, records: Path
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
+    files = [path for path in (atlas.image, atlas.table_path) if path is not None]
     node = pe.Node(
         ResampleAtlas(
             image=str(atlas.image),
+            files=[file_state(path) for path in files],
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
@@ -122,7 +135,7 @@ def _init_atlas_wf(
 
 def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:
     """The atlases of a run as lists: of labels, of tables, and of how long each took."""
-    workflow = pe.Workflow(name=f"atlases_{_digest(names)}_wf")
+    workflow = pe.Workflow(name=f"atlases_{digest(names)}_wf")
     for name in ("all_labels", "all_tables", "all_seconds"):
         node = pe.Node(Merge(len(names)), name=name, run_without_submitting=True)
         workflow.add_nodes([node])
@@ -130,22 +143,22 @@ def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:
 
 
 def _init_run_wf(
-    settings: Settings, plan: Plan, planned: PlannedRun, records: Path
+    settings: Settings, plan: Plan, planned: PlannedRun, invocation: Invocation, records: Path
 ) -> pe.Workflow:
     run = planned.run
-    done, failed = map(str, record_paths(records, planned))
+    ended = {state: str(path) for state, path in record_paths(records, planned).items()}
     memory = _memory(settings, plan, planned)
 
     def node(interface: type, name: str, **inputs: Any) -> pe.Node:
         return pe.Node(
-            interface(**inputs, threads=settings.omp_nthreads, failed_record=failed),
+            interface(**inputs, threads=settings.omp_nthreads, failed_record=ended[FAILED]),
             name=name,
             mem_gb=memory[name],
             n_procs=settings.omp_nthreads,
         )
 
-    images = [str(path) for path in (run.bold, planned.source.mask) if path is not None]
-    tables = [str(run.confounds)] if run.confounds is not None else []
+    tables = [one for one in planned.files if one.path == str(run.confounds)]
+    images = [one for one in planned.files if one not in tables]
     extraction = {"source": planned.source, "extraction": settings.part(ExtractionOptions)}
     denoising = {
         "source": planned.source,
@@ -155,7 +168,14 @@ def _init_run_wf(
     matrices = settings.part(ConnectivityOptions)
     connect = node(Connect, "connectivity", options=matrices, run=dict(planned.run.entities))
     delivery = Delivery(settings, planned, plan.strategies)
-    deliver = node(Deliver, "deliver", delivery=delivery, done_record=done)
+    deliver = node(
+        Deliver,
+        "deliver",
+        delivery=delivery,
+        invocation=invocation,
+        inputs_digest=inputs_digest(planned),
+        ended_records=ended,
+    )
     workflow = pe.Workflow(name=f"{planned.key}_wf")
     if settings.clean_level == "voxel":
         both = {**extraction, **denoising, "files": images + tables}

@@ -28,6 +28,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import notes, write_run
 from bids_labelx.participant.figures import draw_run
+from bids_labelx.participant.finished import record_run, remove_contradicting
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
     AtlasOnGrid,
@@ -39,10 +40,21 @@ from bids_labelx.participant.records import (
     load_record,
     save_record,
 )
+from bids_labelx.participant.unchanged import check_unchanged
+
+# Files of the user's are no File(exists=True): where one is gone, nipype would fail beyond a run.
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
     failed_record = traits.Str(nohash=True, desc="where to say why this failed")
+    files = traits.List(
+        traits.Any,
+        [],
+        usedefault=True,
+        hash_files=False,
+        desc="FileState of what it reads: it runs again where one is another than in an earlier "
+        "invocation, and fails where one changes during this one",
+    )
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
     version = traits.Str(__version__, usedefault=True, desc="records of another one are not read")
 
@@ -59,7 +71,9 @@ class _Recorded(SimpleInterface):
         try:
             # Threaded linear algebra may sum in another order: the bytes would depend on cores.
             with threadpool_limits(self.inputs.threads):
+                check_unchanged(self.inputs.files)
                 self._results.update(self._work(Path(runtime.cwd)))
+                check_unchanged(self.inputs.files)
         except Exception as error:
             if isdefined(self.inputs.failed_record):
                 failure = Failure.of(error, trace=traceback.format_exc())
@@ -74,8 +88,8 @@ class _Recorded(SimpleInterface):
 
 
 class _ResampleInput(_RecordedInput):
-    image = File(exists=True, mandatory=True)
-    table = File(exists=True)
+    image = traits.Str(mandatory=True, hash_files=False)
+    table = traits.Str(hash_files=False)
     grid = traits.Any(mandatory=True, desc="VolumeGrid")
     options = traits.Any(mandatory=True, desc="LabelOptions")
 
@@ -100,7 +114,6 @@ class ResampleAtlas(_Recorded):
 
 class _RunInput(_RecordedInput):
     source = traits.Any(mandatory=True, desc="RunSource")
-    files = traits.List(File(exists=True), desc="of it: a node runs again where one changed")
 
 
 class _ReduceInput(_RunInput):
@@ -216,11 +229,13 @@ class Connect(_Recorded):
 
 class _DeliverInput(_RecordedInput):
     delivery = traits.Any(mandatory=True, desc="Delivery")
+    invocation = traits.Any(mandatory=True, nohash=True, desc="Invocation")
+    inputs_digest = traits.Str(mandatory=True, nohash=True, desc="of the files that were read")
     labels = traits.List(File(exists=True), mandatory=True)
     extracted = File(exists=True, mandatory=True)
     denoised = File(exists=True, mandatory=True)
     matrices = File(exists=True, mandatory=True)
-    done_record = traits.Str(mandatory=True, nohash=True)
+    ended_records = traits.Any(mandatory=True, nohash=True, desc="dict of paths by state")
     atlas_seconds = traits.List(traits.Float, nohash=True, desc="of resample_atlas")
     reduce_seconds = traits.Float(nohash=True)
     clean_seconds = traits.Float(nohash=True)
@@ -245,9 +260,10 @@ class Deliver(_Recorded):
             load_record(self.inputs.matrices, Connected),
         )
         start = time.monotonic()
-        write_run(self.inputs.delivery, results)
+        written = write_run(self.inputs.delivery, results)
+        remove_contradicting(self.inputs.delivery, self.inputs.invocation, written)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
-        draw_run(self.inputs.delivery, results)
+        drawn = draw_run(self.inputs.delivery, results)
         seconds = {
             "resample_atlas": sum(self.inputs.atlas_seconds),
             "label_reduce": reduced if isdefined(reduced) else None,
@@ -256,7 +272,15 @@ class Deliver(_Recorded):
             "files": between - start,
             "figures": time.monotonic() - between,
         }
+        record_run(
+            self.inputs.delivery,
+            self.inputs.invocation,
+            self.inputs.inputs_digest,
+            results,
+            {**written, **drawn},
+            seconds,
+        )
         remarks = tuple(notes(self.inputs.delivery, results.denoised))
-        outcome = Outcome(results.failures, remarks, seconds)
-        save_record(Path(self.inputs.done_record), outcome)
+        outcome = Outcome(results.failures, remarks, tuple(results.denoised.applied))
+        save_record(Path(self.inputs.ended_records[outcome.state]), outcome)
         return {}

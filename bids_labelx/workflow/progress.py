@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bids_labelx.outputs.states import DONE, STATES, states_in_words
+
 _SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -21,13 +23,11 @@ def show_progress(console: Console, total: int, records: Path) -> Iterator[Calla
     It counts the records that runs leave in `records`, whatever the plugin.
     """
 
-    def counts() -> tuple[int, int]:
-        return len(list(records.glob("*.done.pkl"))), len(list(records.glob("*.failed.pkl")))
+    def counts() -> dict[str, int]:
+        return {s: len(list(records.glob(f"*.{s.replace(' ', '-')}.pkl"))) for s in STATES}
 
     if not console.is_terminal:
         yield _lines(console, total, counts)
-        done, failed = counts()
-        console.print(f"runs: {done} done, {failed} failed, {total} in all", markup=False)
         return
     columns = (
         TextColumn("runs"),
@@ -41,19 +41,19 @@ def show_progress(console: Console, total: int, records: Path) -> Iterator[Calla
         task = bar.add_task("runs", total=total, failed="")
 
         def update(*_: Any) -> None:
-            done, failed = counts()
-            text = f"{failed} failed" if failed else ""
-            bar.update(task, completed=done + failed, failed=text, refresh=True)
+            found = counts()
+            text = ", ".join(f"{n} {s}" for s, n in found.items() if n and s != DONE)
+            bar.update(task, completed=sum(found.values()), failed=text, refresh=True)
 
         yield update
 
 
 def _lines(
-    console: Console, total: int, counts: Callable[[], tuple[int, int]]
+    console: Console, total: int, counts: Callable[[], dict[str, int]]
 ) -> Callable[..., None]:
     """Print a line every 30 s in which a run has ended."""
     started = last = time.monotonic()
-    shown = (0, 0)
+    shown: dict[str, int] = {}
 
     def update(*_: Any) -> None:
         nonlocal last, shown
@@ -64,11 +64,10 @@ def _lines(
         if found == shown:
             return
         last, shown = now, found
-        ended = sum(found)
+        ended = sum(found.values())
         left = (now - started) / ended * (total - ended) if ended else 0
         console.print(
-            f"runs: {found[0]} done, {found[1]} failed, {total - ended} left, "
-            f"about {left / 60:.0f} min to go",
+            f"{states_in_words(found)}; {total - ended:,} left, about {left / 60:.0f} min to go",
             markup=False,
         )
 

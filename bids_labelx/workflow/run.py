@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_labelx.errors import Failure
+from bids_labelx.outputs.run_records import Invocation
 from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
 from bids_labelx.participant.records import Outcome, load_record
 from bids_labelx.settings import Settings
@@ -32,7 +33,13 @@ _POLL, _POLL_CLUSTER = 0.05, 5.0
 
 
 def run_graph(
-    settings: Settings, plan: Plan, *, work: Path, logs: Path, console: Console
+    settings: Settings,
+    plan: Plan,
+    invocation: Invocation,
+    *,
+    work: Path,
+    logs: Path,
+    console: Console,
 ) -> dict[str, Outcome]:
     """Run every node that can run; give the outcome of each run by its key."""
     if not plan.runs:
@@ -46,7 +53,7 @@ def run_graph(
     # A folder of its own for each invocation: another one may share the work folder.
     records = Path(tempfile.mkdtemp(prefix="records-", dir=work))
     (records / "atlases").mkdir()
-    workflow = init_bids_labelx_wf(settings, plan, work_dir=work, records=records)
+    workflow = init_bids_labelx_wf(settings, plan, invocation, work_dir=work, records=records)
     workflow.config["execution"] = {
         "crashdump_dir": str(logs),
         "crashfile_format": "txt",
@@ -82,13 +89,11 @@ def run_graph(
 
 def _outcome_of(plan: Plan, records: Path, planned: PlannedRun) -> Outcome:
     """Recorded outcome of a run, its failures with what they concern."""
-    done, failed = record_paths(records, planned)
-    if failed.is_file():
-        outcome = load_record(failed, Outcome)
+    left = [path for path in record_paths(records, planned).values() if path.is_file()]
+    if left:
+        outcome = load_record(left[-1], Outcome)
         for one in outcome.failures:
             LOGGER.error("%s\n%s", one.message, one.trace)
-    elif done.is_file():
-        outcome = load_record(done, Outcome)
     else:
         outcome = Outcome((Failure(_why_unrecorded(records, planned)),))
     run, names = planned.run, plan.strategy_names

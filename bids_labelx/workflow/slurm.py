@@ -41,9 +41,13 @@ def _request_resources(workflow: Any, given: str) -> None:
 
 
 def _cancel_jobs(comment: str) -> None:
+    # Slurm's programs are where the site has put them: on the PATH, as for nipype.
     queue = subprocess.run(
-        ["squeue", "--noheader", "--format=%i %k"], capture_output=True, text=True, check=False
+        ["squeue", "--noheader", "--format=%i %k"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
     )
     jobs = [line.split()[0] for line in queue.stdout.splitlines() if line.endswith(comment)]
     if jobs:
-        subprocess.run(["scancel", *jobs], check=False)
+        subprocess.run(["scancel", *jobs], check=False)  # noqa: S607

@@ -23,6 +23,7 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import MissingInputError, NoRunsError
 from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.failures import read_failures
+from bids_labelx.participant.finished import this_invocation
 from bids_labelx.participant.plan import make_plan
 from bids_labelx.report.figures import plot_matrix
 from bids_labelx.settings import Settings, make_settings, read_options
@@ -63,7 +64,8 @@ def test_all_files_of_the_design_are_written_and_no_other(
     matrices = [f"{STEM}_stat-mean_meas-correlation_desc-{d}_relmat" for d in ("raw", "simple")]
     func = [f"{STEM}_dseg.nii.gz", f"{STEM}_dseg.tsv", f"{STEM}_dseg.json"]
     func += [f"{name}.{kind}" for name in series + matrices for kind in ("tsv", "json")]
-    func += [f"sub-01_task-rest_desc-{d}_outliers.tsv" for d in ("raw", "simple")]
+    for end in (".tsv", ".json"):
+        func += [f"sub-01_task-rest_desc-{d}_outliers{end}" for d in ("raw", "simple")]
     wanted = {f"sub-01/func/{name}" for name in func}
     figures = [f"{name}.svg" for name in matrices]
     figures += [f"{STEM}_{name}" for name in ("dseg.png", "coveragemap.png", "coverage.svg")]
@@ -73,7 +75,8 @@ def test_all_files_of_the_design_are_written_and_no_other(
     hovered = [name for name in figures if "spectrum" not in name and "design" not in name]
     figures += [f"{Path(name).stem}.js" for name in hovered]
     wanted |= {f"sub-01/figures/{name}" for name in figures}
-    wanted |= {".bidsignore", "dataset_description.json", "descriptions.tsv"}
+    wanted |= {".bidsignore", "dataset_description.json"}
+    wanted |= {"descriptions.tsv", "descriptions.json"}
     out = tmp_path / "out"
     assert set(files(out)) == wanted
     assert (out / "sub-01.html").is_file()
@@ -264,7 +267,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
     assert not (out / "sub-02" / "func").exists()
     assert not (out / "sub-03" / "func").exists()
     message = capsys.readouterr().err
-    assert "1 run done, 2 failed" in message
+    assert "3 runs: 1 done, 0 partly done, 2 failed" in message
     assert "sub-02_task-rest_desc-confounds_timeseries.tsv" in message
     assert "missing: trans_x, rot_z" in message
     assert "truncated" in message
@@ -408,9 +411,9 @@ def test_the_graph_resamples_each_atlas_once_per_grid_and_names_its_nodes(
     for i in range(4):
         add_run(tmp_path / "ds", f"sub-0{i}_task-rest")
     settings = settings_for(tmp_path / "ds", atlas_dataset)
-    workflow = init_bids_labelx_wf(
-        settings, make_plan(settings), work_dir=tmp_path, records=tmp_path
-    )
+    plan = make_plan(settings)
+    invocation = this_invocation(settings, plan)
+    workflow = init_bids_labelx_wf(settings, plan, invocation, work_dir=tmp_path, records=tmp_path)
     names = [name.rpartition(".")[2] for name in workflow.list_node_names()]
     counts = {name: names.count(name) for name in names}
     assert counts["resample_atlas"] == 1

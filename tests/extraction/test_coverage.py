@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_labelx.extraction.coverage import covered_regions, reduce_smoothed, union, watch
+from bids_labelx.extraction.coverage import (
+    covered_regions,
+    reduce_smoothed,
+    refuse_empty_volumes,
+    union,
+    watch,
+)
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
 from bids_labelx.extraction.run_data import RunData
@@ -159,3 +165,16 @@ def test_wrong_requests_are_refused():
         regions = Regions(np.array(voxels), np.zeros(len(voxels), np.intp), 1)
         with pytest.raises(ValueError, match=r"1 element\(s\) of the regions were not watched"):
             covered_regions(regions, seen)
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_a_volume_without_any_finite_value_is_named_and_others_are_not(size):
+    data = some_run()
+    data[1:, :, :, 2] = np.nan
+    data[0, 0, 0, 2] = np.inf
+    data[..., 4] = np.inf
+    data[1, 1, 1, 4] = np.nan
+    with pytest.raises(ValueError, match=rf"volume 5 of {data.shape[3]} has no finite value"):
+        list(refuse_empty_volumes(image_of(data)).blocks(size))
+    data[-1, -1, -1, 4] = 0
+    assert list(refuse_empty_volumes(image_of(data)).blocks(size))

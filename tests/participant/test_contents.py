@@ -19,8 +19,9 @@ from tiny import SHAPE
 
 from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import CannotWriteError, UsageError
+from bids_labelx.outputs.run_records import Invocation, contradictions
 from bids_labelx.participant import contents
-from bids_labelx.participant.contents import content_signature, differences, locked
+from bids_labelx.participant.contents import content_signature, locked
 from bids_labelx.participant.plan import make_plan
 from bids_labelx.settings import Settings, make_settings, read_options
 
@@ -82,9 +83,10 @@ def test_a_seed_is_a_difference_between_draws_and_between_nothing_else(
     plan = make_plan(first)
     drawn = content_signature(first, plan)
     other = content_signature(with_(first, random_seed=2), plan)
-    assert differences(drawn, other) == ["--random-seed was 1, is 2"]
+    assert contradictions(Invocation("", made_with=drawn), other) == ["--random-seed was 1, is 2"]
     without = content_signature(with_(first, exact_volumes_from="first", random_seed=0), plan)
-    assert differences(drawn, without) == differences(without, other) == []
+    assert contradictions(Invocation("", made_with=drawn), without) == []
+    assert contradictions(Invocation("", made_with=without), other) == []
 
 
 def test_a_strategy_changed_on_the_command_line_is_another(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from tiny import AFFINE, N_VOLUMES, SHAPE, confounds_table
 from bids_labelx import denoise
 from bids_labelx.denoise import override, read_strategies
 from bids_labelx.errors import BadDataError
-from bids_labelx.extraction import nifti
+from bids_labelx.extraction import streamed
 from bids_labelx.outputs.failures import messages
 from bids_labelx.participant import denoise_run
 from bids_labelx.participant.denoise_run import denoise_signals, denoise_voxels
@@ -251,7 +251,7 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
     image = nib.Nifti1Image(np.random.default_rng(0).normal(9, 1, (*SHAPE, N_VOLUMES)), AFFINE)
     nib.save(image, given["source"].bold)
     opened: list[str] = []
-    plain_open, plain_read = nifti.igzip.open, denoise.read_confounds_table
+    plain_open, plain_read = streamed.igzip.open, denoise.read_confounds_table
 
     def counting_open(path: Path, *rest: object) -> object:
         opened.append(Path(path).name)
@@ -261,7 +261,7 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
         opened.append(Path(path).name)
         return plain_read(path)
 
-    monkeypatch.setattr(nifti.igzip, "open", counting_open)
+    monkeypatch.setattr(streamed.igzip, "open", counting_open)
     monkeypatch.setattr(denoise_run, "read_confounds_table", counting_read)
     if level == "region":
         at_region_level(given)

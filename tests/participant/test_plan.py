@@ -125,3 +125,17 @@ def test_what_concerns_one_run_fails_that_run_only(
     assert "x 498 to 516 mm" in messages["far"]
     assert "x -8 to 10 mm" in messages["far"]
     assert "RepetitionTime 2.0 s, the image's header 3 s" in messages["slow"]
+
+
+def test_keys_are_words_that_differ_where_names_do(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    # NFC and NFD of é look alike, and so do these without what is no letter or digit.
+    tasks = ["a+b", "a b", "a-b", "\u00e9", "e\u0301", "x" * 100, "x" * 101]
+    for task in tasks:
+        add_run(tmp_path / "ds", f"sub-01_task-{task}")
+    plan = make_plan(settings_for(tmp_path / "ds", atlas_dataset))
+    keys = [planned.key for planned in plan.runs]
+    assert len(set(keys)) == len(tasks)
+    assert all(re.fullmatch(r"sub_01_task_[A-Za-z0-9_]+", key) for key in keys)
+    assert max(map(len, keys)) < 80

@@ -1,20 +1,36 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bids_labelx.denoise import preset_names, read_strategies
-from bids_labelx.report.methods import methods_text
-from bids_labelx.settings import Settings
+from bids_labelx.outputs.run_records import Invocation, RecordedFile, RunRecord
+from bids_labelx.report.methods import accounts_of, methods_text
+from bids_labelx.settings import Settings, plain_options
+
+# What the runs of a strategy did, where a test is not about it.
+DONE = {"Interpolation": "linear", "LowPass": 0.1, "HighPass": 0.01}
 
 
-def text_of(*names: str, **options: Any) -> str:
+def record_of(
+    *names: str, done: dict[str, Any] | None = None, n: int = 1, **options: Any
+) -> RunRecord:
+    """The record of the run of participant `n` with these strategies and options."""
     settings = Settings(
         bids_dir=Path("in"), output_dir=Path("out"), analysis_level="participant", **options
     )
-    return methods_text(settings, ["A"], read_strategies(names))
+    strategies = {one.name: asdict(one) for one in read_strategies(names)}
+    made = Invocation("cmd", plain_options(settings), strategies)
+    files = {f"{name}.tsv": RecordedFile(1, made.key, "A", name) for name in strategies}
+    facts = dict.fromkeys(strategies, done or DONE)
+    return RunRecord({"sub": f"{n:02}"}, files, {made.key: made}, facts)
+
+
+def text_of(*names: str, **options: Any) -> str:
+    return methods_text(accounts_of([record_of(*names, **options)]))
 
 
 @pytest.mark.parametrize(
@@ -113,3 +129,49 @@ def test_confounds_that_are_not_standardised_are_not_said_to_be() -> None:
     both = text_of("simple", "24P")
     assert "then standardised unless said otherwise, and" in both
     assert "The confounds of this strategy were not standardised." in both
+
+
+def test_what_no_run_needed_is_not_said_to_have_been_done() -> None:
+    name = "36P+scrubbing"
+    assert "Censored volumes were interpolated" in text_of(name)
+    assert "from 0.01 to 0.08 Hz" in text_of("36P")
+    done = {"Interpolation": None, "LowPass": None, "HighPass": 0.01}
+    text = text_of(name, done=done)
+    assert "interpolated" not in text
+    assert "passed frequencies above 0.01 Hz" in text
+    unfiltered = text_of(name, done={**done, "HighPass": None})
+    assert "Hz" not in unfiltered.partition("Denoising strategy")[2].partition(".")[2]
+
+
+def test_runs_that_could_not_be_low_pass_filtered_are_told_of() -> None:
+    slow = {**DONE, "LowPass": None}
+    records = [record_of("36P"), record_of("36P", done=slow, n=2)]
+    text = methods_text(accounts_of(records))
+    assert "from 0.01 to 0.08 Hz. Runs whose repetition time does not allow 0.08 Hz were" in text
+
+
+def test_two_invocations_with_other_strategies_are_one_text_of_both() -> None:
+    one = methods_text(accounts_of([record_of("simple"), record_of("24P", n=2)]))
+    assert "strategy “simple”" in one
+    assert "strategy “24P”" in one
+    assert one.count("bids_labelx") == 1
+    assert one.count("References") == 1
+
+
+def test_other_settings_are_told_apart() -> None:
+    smooth = record_of("24P", n=2, smoothing_fwhm=6.0, statistic=("median",))
+    text = methods_text(accounts_of([record_of("simple"), smooth]))
+    first, second = text.split("Results of 24P with median:")
+    assert first.startswith("Results of simple with mean:")
+    assert "6 mm FWHM" in second
+    assert "6 mm FWHM" not in first
+    assert text.count("References") == 1
+
+
+def test_results_that_were_removed_are_not_told_of() -> None:
+    record = record_of("simple", "24P")
+    text = methods_text(accounts_of([record.without(["24P.tsv"])]))
+    assert "24P" not in text
+    assert methods_text(accounts_of([record.without(list(record.files))])) == (
+        "No results are there yet."
+    )

@@ -151,7 +151,7 @@ def test_summary_lists_the_runs_with_links_and_status() -> None:
     assert [link["href"] for link in read.all("a")] == ["#run-1", "#run-2"]
     assert read.text("a") == ["first", "second"]
     assert read.text("span") == ["✓ done", "✗ failed"]
-    assert "1 done, 1 failed" in page
+    assert "2 runs: 1 done, 0 partly done, 1 failed." in page
 
 
 def test_failed_run_shows_its_error_with_line_breaks() -> None:
@@ -163,11 +163,19 @@ def test_failed_run_shows_its_error_with_line_breaks() -> None:
 
 def test_run_that_failed_in_part_says_so_and_folds_the_traceback() -> None:
     table = Table(("a",), (("1",),), "t")
-    page = participant(run(status="failed", error="e", trace="File <x>", tables=(table,)))
+    partly = {"status": "partly done", "words": "partly done (1 of 2 strategies)"}
+    page = participant(run(**partly, error="e", trace="File <x>", tables=(table,)))
+    assert "✗ partly done (1 of 2 strategies)" in page
     assert "Some outputs of this run failed" in page
     assert "This run failed" not in page
     folded = page[page.index("<details>") : page.index("</details>")]
     assert "<summary>Traceback</summary><pre>File &lt;x&gt;</pre>" in folded
+
+
+def test_what_is_left_of_a_run_that_failed_again_is_said_to_be_of_before() -> None:
+    table = Table(("a",), (("1",),), "t")
+    page = participant(run(status="failed", error="e", tables=(table,)))
+    assert "This run failed</strong>; what is shown below is from an earlier invocation" in page
 
 
 def test_failed_run_without_a_message_points_to_the_logs() -> None:

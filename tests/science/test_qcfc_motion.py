@@ -40,7 +40,7 @@ def settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Settings:
     """Five participants, done with strategies that differ in their rule of motion alone."""
-    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: None)
+    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
     for seed, sub in enumerate(SUBJECTS):
         rng = np.random.default_rng(seed)
         table = confounds_table(rng)

@@ -14,6 +14,7 @@ import pytest
 from nipype.pipeline.plugins.base import PluginBase
 from tiny import SPACE, confounds_table
 
+from bids_labelx.participant.finished import this_invocation
 from bids_labelx.participant.plan import make_plan
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.graph import init_bids_labelx_wf
@@ -116,7 +117,13 @@ def test_no_node_needs_more_than_it_declares_nor_a_third_of_it(
     )
     plan = make_plan(settings)
     (tmp_path / "records" / "atlases").mkdir(parents=True)
-    workflow = init_bids_labelx_wf(settings, plan, work_dir=tmp_path, records=tmp_path / "records")
+    workflow = init_bids_labelx_wf(
+        settings,
+        plan,
+        this_invocation(settings, plan),
+        work_dir=tmp_path,
+        records=tmp_path / "records",
+    )
     plugin = Measured({"folder": str(tmp_path)})
     workflow.run(plugin=plugin)
     assert len(plugin.peaks) == (4 if options.get("clean_level") == "voxel" else 5)

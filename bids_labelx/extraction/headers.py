@@ -1,0 +1,153 @@
+"""Headers of images: opening a file, and what has to hold before anything is read or allocated."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
+
+from bids_labelx.extraction.space import VolumeGrid
+
+GZIPPED = (".gz", ".mgz")
+
+# What nibabel raises for headers that make no sense, and for damaged compressed ones.
+_LOAD_ERRORS = (
+    ImageFileError,
+    HeaderDataError,
+    EOFError,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+# The most that deflate makes of a byte: two bits can stand for 258 bytes.
+_MOST_PER_BYTE = 1032
+
+
+def load_image(name: str) -> Any:
+    """Read an image's header; its data stay on disk.
+
+    Raises
+    ------
+    OSError
+        For every kind of unreadable file, with its name; FileNotFoundError if it is not there.
+    """
+    try:
+        image = nib.load(name)
+        for file in _header_files(image):
+            # Read to its end, a compressed header is compared with its checksum.
+            with gzip.open(file) as stream:
+                stream.read()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: no such file") from None
+    except OSError as error:
+        raise OSError(f"{name}: cannot be read as an image ({error.strerror or error})") from error
+    except _LOAD_ERRORS as error:
+        raise OSError(f"{name}: cannot be read as an image ({error})") from error
+    return image
+
+
+def _header_files(image: Any) -> list[str]:
+    """The gzipped files that hold a header and no data, as of a pair .hdr.gz and .img.gz."""
+    names = [holder.filename for kind, holder in image.file_map.items() if kind == "header"]
+    return [name for name in names if name and name.lower().endswith(GZIPPED)]
+
+
+def read_header(name: str, image: SpatialImage) -> tuple[VolumeGrid, int, np.dtype]:
+    """Grid, number of volumes and type of the stored values.
+
+    Raises
+    ------
+    ValueError
+        If the image is not 3D or 4D, or holds no real numbers; and as `check_header`.
+    OSError
+        As `check_header`.
+    """
+    check_header(name, image)
+    shape = image.shape
+    further = [length for length in shape[3:] if length != 1]
+    if len(further) > 1:
+        raise ValueError(f"{name}: expected a 3D or 4D image, found the shape {tuple(shape)}")
+    data: Any = image.dataobj
+    dtype = np.dtype(data.dtype)
+    if dtype.kind not in "iufb":
+        raise ValueError(f"{name}: expected real numbers, found data of type {dtype}")
+    return VolumeGrid.of(shape, image.affine), int(math.prod(further)), dtype
+
+
+def check_header(name: str, image: SpatialImage) -> None:
+    """Refuse an image that has no voxels or no place for them, or more than its file can hold.
+
+    Raises
+    ------
+    ValueError
+        If it has fewer than three dimensions or an empty one, or its affine is not finite or not
+        invertible.
+    OSError
+        If its file is too small for what the header says.
+    """
+    shape = tuple(image.shape)
+    if len(shape) < 3:
+        raise ValueError(f"{name}: expected a 3D or 4D image, found the shape {shape}")
+    if min(shape) < 1:
+        raise ValueError(f"{name}: the image is empty, its shape is {shape}")
+    affine = image.affine
+    if affine is None or not np.isfinite(affine).all():
+        raise ValueError(f"{name}: its affine is not finite:\n{affine}\ncorrect the header")
+    if np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise ValueError(
+            f"{name}: its affine cannot be inverted, it puts all voxels into one plane, line or "
+            f"point:\n{affine}\ncorrect the header"
+        )
+    data: Any = image.dataobj
+    if isinstance(data, ArrayProxy) and isinstance(data.file_like, (str, os.PathLike)):
+        _check_size(name, data, math.prod(shape[:3]))
+
+
+def _check_size(name: str, data: Any, n_elements: int) -> None:
+    """Refuse a file that cannot hold the data which its header promises."""
+    path = Path(data.file_like)
+    size = path.stat().st_size
+    if data.offset < 0:
+        raise OSError(f"{name}: the data would begin at byte {data.offset}; correct vox_offset")
+    volume = n_elements * np.dtype(data.dtype).itemsize
+    n_volumes = math.prod(data.shape) // n_elements
+    claimed = data.offset + volume * n_volumes
+    if path.name.lower().endswith(GZIPPED):
+        if claimed > size * _MOST_PER_BYTE:
+            raise OSError(
+                f"{name}: the header says {claimed / 1e6:.6g} MB of data (shape "
+                f"{tuple(data.shape)}, {np.dtype(data.dtype)}), more than a compressed file of "
+                f"{size} bytes can hold, the file is truncated or corrupt"
+            )
+    elif not path.name.lower().endswith((".bz2", ".zst")) and claimed > size:
+        raise truncated(name, max(size - data.offset, 0) // volume, n_volumes)
+
+
+def file_state(file: str | os.PathLike[str] | int) -> tuple[int, int] | None:
+    """Size of a file, and time of its last change in nanoseconds; None where there is none."""
+    try:
+        status = os.stat(file)  # noqa: PTH116, as it may be a descriptor
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def truncated(name: str | Path, whole: int, n_volumes: int) -> OSError:
+    """Describe a file that ends early."""
+    return OSError(
+        f"{name}: only {whole} of {n_volumes} volumes are whole, the file is truncated or corrupt"
+    )

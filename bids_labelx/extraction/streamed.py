@@ -1,0 +1,192 @@
+"""Files that hold one volume after another, gzipped or not, read once from beginning to end.
+
+Plain files are read and not mapped: a file that another program shortens would kill a process that
+has it mapped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import nibabel as nib
+import numpy as np
+from isal import igzip, isal_zlib
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.spatialimages import SpatialImage
+
+from bids_labelx.extraction.headers import GZIPPED, file_state, read_header, truncated
+from bids_labelx.extraction.run_data import Blocks, RunData
+
+_PIECE_BYTES = 1 << 20
+
+_ENDINGS = (".nii", ".nii.gz", ".img", ".img.gz", ".mgh", ".mgz")
+
+# isal's stubs take its error class for an instance, hence the cast.
+_GZIP_ERRORS = (EOFError, OSError, zlib.error, cast(type[Exception], isal_zlib.error))
+
+
+@dataclass(frozen=True)
+class _Volumes:
+    """Where the volumes of an image lie.
+
+    Attributes
+    ----------
+    path, offset
+        The file, and where in it, once decompressed, they begin.
+    footer
+        Whether anything may come after them.
+    state
+        Size and time of the last change of the file when its header was read.
+    """
+
+    path: Path
+    dtype: np.dtype
+    offset: int
+    n_elements: int
+    n_volumes: int
+    footer: bool
+    state: tuple[int, int] | None
+
+
+def is_streamed(image: Any) -> bool:
+    """Whether an image's data still lie in a file of NIfTI, Analyze or FreeSurfer."""
+    proxy = image.dataobj if isinstance(image, SpatialImage) else None
+    file_like = getattr(proxy, "file_like", None)
+    if not isinstance(proxy, ArrayProxy) or not isinstance(file_like, (str, os.PathLike)):
+        return False
+    return os.fspath(file_like).lower().endswith(_ENDINGS)
+
+
+def open_streamed(name: str, image: SpatialImage) -> RunData:
+    """Open the file that an image's data lie in."""
+    grid, n_volumes, dtype = read_header(name, image)
+    proxy: Any = image.dataobj
+    path = Path(proxy.file_like)
+    volumes = _Volumes(
+        path,
+        dtype,
+        proxy.offset,
+        grid.n_elements,
+        n_volumes,
+        footer=isinstance(image, nib.MGHImage),
+        state=file_state(path),
+    )
+    slope, inter = float(proxy.slope), float(proxy.inter)
+    return RunData(str(path), grid, n_volumes, dtype, partial(_blocks, volumes), slope, inter)
+
+
+def _blocks(volumes: _Volumes, size: int) -> Blocks:
+    """Blocks of a file, read into three buffers in turn.
+
+    While the caller uses one, a thread fills the others: isal and the system release the
+    interpreter's lock. Two are submitted ahead, so that the thread does not wait for the caller.
+    """
+    path, n_volumes = volumes.path, volumes.n_volumes
+    firsts = range(0, n_volumes, size)
+    shape = (min(size, n_volumes), volumes.n_elements)
+    buffers = [np.empty(shape, volumes.dtype) for _ in firsts[:3]]
+    blocks = [(first, buffers[k % 3][: n_volumes - first]) for k, first in enumerate(firsts)]
+    with _opened(volumes) as stream, ThreadPoolExecutor(1) as reader:
+        _check_unchanged(volumes, stream)
+        ahead = iter(blocks)
+        filling = deque(
+            reader.submit(_fill, stream, block, skip=0 if first else volumes.offset)
+            for first, block in islice(ahead, 2)
+        )
+        for first, block in blocks:
+            try:
+                filling.popleft().result()
+            except _GZIP_ERRORS as error:
+                reader.shutdown(cancel_futures=True)
+                _check_unchanged(volumes, stream)
+                if isinstance(error, OSError) and error.errno:
+                    raise OSError(f"{path}: cannot be read ({error.strerror})") from error
+                whole = _whole_volumes(volumes, buffers[0][0])
+                raise truncated(path, whole, n_volumes) from error
+            for _, later in islice(ahead, 1):
+                filling.append(reader.submit(_fill, stream, later, skip=0))
+            yield first, block
+        try:
+            more = _goes_on(volumes, stream)
+        except _GZIP_ERRORS as error:
+            raise OSError(
+                f"{path}: all {n_volumes} volumes were read, but the data end wrongly "
+                f"({error}), the file is truncated or corrupt"
+            ) from error
+        _check_unchanged(volumes, stream)
+    if more:
+        raise OSError(
+            f"{path}: there are more data than the header says, which are {n_volumes} volumes of "
+            f"{volumes.n_elements} voxels of {volumes.dtype.name} from byte {volumes.offset} on; "
+            "correct the header's dimensions, data type or vox_offset, or write the image again"
+        )
+
+
+def _opened(volumes: _Volumes) -> BinaryIO:
+    """The stream of an image's data."""
+    path = volumes.path
+    try:
+        if path.name.lower().endswith(GZIPPED):
+            stream = cast(BinaryIO, igzip.open(path, "rb"))
+        else:
+            stream = path.open("rb")
+    except OSError as error:
+        raise OSError(f"{path}: cannot be read ({error.strerror})") from error
+    return stream
+
+
+def _check_unchanged(volumes: _Volumes, stream: BinaryIO) -> None:
+    """Refuse a file that was written to since its header was read."""
+    if file_state(stream.fileno()) != volumes.state:
+        raise OSError(
+            f"{volumes.path}: changed while it was read; run again when nothing writes to it"
+        )
+
+
+def _goes_on(volumes: _Volumes, stream: BinaryIO) -> bool:
+    """Read what is after the last volume; say whether it is data, of which there should be none.
+
+    Reading to the end is also what makes the checksum of the data be compared. Zeros are no data
+    as long as they are less than a volume: some programs fill up files to whole sectors.
+    """
+    volume_bytes, beyond = volumes.n_elements * volumes.dtype.itemsize, 0
+    while piece := stream.read(_PIECE_BYTES):
+        beyond += len(piece)
+        if not volumes.footer and (beyond >= volume_bytes or piece.strip(b"\0")):
+            return True
+    return False
+
+
+def _fill(stream: Any, target: np.ndarray, skip: int) -> None:
+    """Fill an array with the stream's next bytes; EOFError if there are too few."""
+    stream.seek(skip, os.SEEK_CUR)
+    left = target.view(np.uint8).reshape(-1).data
+    while left:
+        # igzip's `readinto` goes through a bytes object of the size asked for: ask for little.
+        count = stream.readinto1(left[:_PIECE_BYTES])
+        if not count:
+            raise EOFError("the data end before the last volume")
+        left = left[count:]
+
+
+def _whole_volumes(volumes: _Volumes, buffer: np.ndarray) -> int:
+    """Count the whole volumes of a damaged file.
+
+    The read that fails takes along what it had decompressed already, so the count needs reads of
+    a volume at most, from the beginning.
+    """
+    whole = 0
+    with contextlib.suppress(*_GZIP_ERRORS), _opened(volumes) as stream:
+        while True:
+            _fill(stream, buffer, skip=0 if whole else volumes.offset)
+            whole += 1
+    return whole

@@ -1,0 +1,61 @@
+"""Whether the files that a step reads are still those that the run was planned with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from bids_labelx.content import missing_reason
+from bids_labelx.errors import BadDataError, MissingInputError
+
+
+class FileState(NamedTuple):
+    """A file as it was found; the numbers are -1 where there was none.
+
+    Attributes
+    ----------
+    path
+        The file.
+    size, changed
+        Its size in bytes and the time of its last change in nanoseconds.
+    inode
+        Tells a file that replaced another of the same size and time.
+    """
+
+    path: str
+    size: int
+    changed: int
+    inode: int
+
+
+def file_state(path: Path) -> FileState:
+    """The state of a file as it is now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return FileState(str(path), -1, -1, -1)
+    return FileState(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def check_unchanged(states: Iterable[FileState]) -> None:
+    """Refuse files that were removed or written to since.
+
+    Inodes are not compared: some network file systems give a file another one at any time.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+    """
+    for before in states:
+        path = Path(before.path)
+        now = file_state(path)
+        if now.size < 0:
+            raise MissingInputError(
+                f"{missing_reason(path) or path}; it was there when the run was planned"
+            )
+        if (now.size, now.changed) != (before.size, before.changed):
+            raise BadDataError(
+                f"{path}: changed since the run was planned ({before.size} bytes then, {now.size} "
+                "now); run again when nothing writes to it"
+            )
