@@ -12,6 +12,7 @@ from tiny import SPACE
 
 from bids_labelx.app.cli import main
 from bids_labelx.inputs.index import find_files
+from bids_labelx.outputs.failures import read_failures
 
 AddRun = Callable[..., Path]
 
@@ -256,12 +257,15 @@ def test_what_was_not_fetched_fails_its_own_run_with_the_cure(
     assert main([*arguments, "--denoise", "simple", "--nprocs", "1"]) == 1
     done = {path.parts[-3] for path in out.glob("sub-*/func/*_timeseries.tsv")}
     assert done == {"sub-good", "sub-json"}
-    message = capsys.readouterr().err
+    told = capsys.readouterr().err
+    recorded = {one.entities["sub"]: one.message for one in read_failures(out)}
+    assert len(recorded) == 6
     for kind, end in spoiled.items():
         for way, cure in (("annex", "datalad get"), ("lfs", "git lfs pull")):
-            own = message[message.index(f"failed: sub-{kind}{way}") :].partition("\nfailed")[0]
-            assert end in own
-            assert cure in own
+            message = recorded[f"{kind}{way}"]
+            assert end in message
+            assert cure in message
+            assert cure in told
 
 
 @pytest.mark.parametrize("way", ["annex", "lfs", "pointer"])
