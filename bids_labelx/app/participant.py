@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bids_labelx.app.invocation import environment, invocation_variables, stoppable
+from bids_labelx.app.invocation import environment, invocation_variables
 from bids_labelx.app.logs import LOGGER, kept_records, log_again, log_file, say
 from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
@@ -61,7 +61,7 @@ def run_participants(settings: Settings) -> int:
     if settings.reports_only:
         check_dataset(settings.bids_dir)
         return _rebuild_reports(settings, console)
-    with environment(invocation_variables()), stoppable():
+    with environment(invocation_variables()):
         # It imports nipype, which looks at the environment.
         from bids_labelx.workflow.plugins import read_plugin
 
@@ -190,8 +190,11 @@ def _write_reports(settings: Settings, participants: Iterable[str]) -> list[Path
     from bids_labelx.report.participant_page import write_participant_report
 
     # A report is of all that is there of a participant, whichever invocation wrote it.
-    with locked(settings.output_dir):
-        return [write_participant_report(settings.output_dir, one) for one in participants]
+    reports = []
+    for participant in participants:
+        with locked(settings.output_dir, f"sub-{participant}"):
+            reports.append(write_participant_report(settings.output_dir, participant))
+    return reports
 
 
 def _rebuild_reports(settings: Settings, console: Console) -> int:

@@ -22,7 +22,7 @@ from bids_labelx.outputs.run_records import (
 from bids_labelx.outputs.sidecars import software_versions
 from bids_labelx.participant.contents import content_signature
 from bids_labelx.participant.deliver import About, Delivery, done_facts, planned_paths
-from bids_labelx.participant.plan import Plan, PlannedRun
+from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files
 from bids_labelx.participant.records import RunResults
 from bids_labelx.participant.unchanged import file_state
 from bids_labelx.settings import Settings, plain_options
@@ -47,9 +47,7 @@ def inputs_digest(planned: PlannedRun) -> str:
     Sidecars go by what was read out of them.
     """
     others = [path for atlas in planned.atlases for path in (atlas.image, atlas.table_path)]
-    if planned.run.confounds is not None:
-        # It says which component is of which mask.
-        others.append(planned.run.confounds.with_suffix(".json"))
+    others += confounds_files(planned.run)
     known = [*planned.files, *(file_state(path) for path in others if path is not None)]
     read = [known, dict(planned.run.metadata), planned.source.t_r, planned.warnings]
     text = json.dumps(read, default=str, sort_keys=True)
