@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -314,3 +315,41 @@ def test_a_subdataset_that_was_not_installed_is_told(
     arguments = [str(tmp_path / "ds"), str(tmp_path / "out"), "participant", "--atlas", "x.nii"]
     assert main(arguments) == 16
     assert f"`datalad get --no-data {tmp_path / 'ds'}`" in capsys.readouterr().err
+
+
+def test_results_that_were_not_fetched_are_named_by_the_group_with_the_cure(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tmp_path / "ds", tmp_path / "out"
+    ends = {"matrix": "_relmat.tsv", "series": "_timeseries.json", "labels": "_dseg.tsv"}
+    for seed, label in enumerate(("one", "two", *ends)):
+        add_run(root, f"sub-{label}_task-rest", seed=seed)
+    assert app(root, out, atlas_dataset) == 0
+    for label, end in ends.items():
+        (path,) = (out / f"sub-{label}" / "func").glob(f"*{end}")
+        path.unlink()
+        path.symlink_to(f"../../{ANNEX}")
+    capsys.readouterr()
+    assert app(root, out, atlas_dataset, level="group") == 1
+    message = " ".join(capsys.readouterr().err.split())
+    for label, end in ends.items():
+        assert f"sub-{label}" in message
+        assert end in message
+    assert "datalad get" in message
+    assert "internal error" not in message
+    table = (out / "group_qc.tsv").read_text()
+    assert "sub-one" in table
+    assert "sub-two" in table
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset_description.json", "descriptions.tsv", "logs/contents.json"]
+)
+def test_a_pipe_in_the_output_folder_keeps_nobody_waiting(
+    tmp_path: Path, dataset: Path, atlas_dataset: Path, name: str
+) -> None:
+    out = begun(tmp_path / "out")
+    (out / "logs").mkdir()
+    (out / name).unlink(missing_ok=True)
+    os.mkfifo(out / name)
+    assert app(dataset, out, atlas_dataset) in (0, 64, 65, 73)
