@@ -110,7 +110,9 @@ def errors_naming(bold: Path) -> Iterator[None]:
         if isinstance(error, OSError) and disk_full(error):
             # Of the work folder: nothing is written to the run.
             raise
-        raise BadDataError(f"{bold}: {error}") from error
+        # The reader names its file itself.
+        text = str(error) if str(bold) in str(error) else f"{bold}: {error}"
+        raise BadDataError(text) from error
 
 
 def open_run(
