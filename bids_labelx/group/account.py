@@ -86,8 +86,12 @@ class Account:
         )
 
     def failed(self, one: Series) -> bool:
-        """Whether the run failed with this atlas and strategy after the series was written."""
-        return _about(one) in self._failed
+        """Whether the run failed with this atlas and strategy after the series was written.
+
+        Where the record of its failures is broken, it may have.
+        """
+        about = _about(one)
+        return about in self._failed or (about[0], "", "") in self._failed
 
     def unmade(self, one: Series) -> set[str]:
         """Measures, as ``meas-`` calls them, whose matrices of a series could not be made."""
@@ -141,6 +145,8 @@ def account_of(
     failed: set[_About] = set()
     unmade: dict[_About, set[str]] = defaultdict(set)
     for failure in failures:
+        if not failure.strategies:
+            failed.add((frozenset(failure.entities.items()), "", ""))
         for atlas in failure.atlases:
             for strategy in failure.strategies:
                 about = frozenset(failure.entities.items()), atlas, strategy

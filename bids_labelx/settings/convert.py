@@ -79,9 +79,12 @@ def atlases(value: Any) -> tuple[str, ...]:
         name, image, table = atlas_parts(spec)
         if not image:
             return spec
-        if not image.startswith(DERIVATIVE):
-            image = str(path(image))
-        return (f"{name}=" if name else "") + image + (f",{path(table)}" if table else "")
+        try:
+            if not image.startswith(DERIVATIVE):
+                image = str(path(image))
+            return (f"{name}=" if name else "") + image + (f",{path(table)}" if table else "")
+        except ValueError as error:
+            raise ValueError(f"{spec!r}: {str(error).partition(': ')[2]}") from None
 
     return each(convert)(value)
 
@@ -121,11 +124,16 @@ def each(convert: Callable[[str], T]) -> Callable[[Any], tuple[T, ...]]:
 
 
 def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
-    """Labels of an entity, with or without ``key-`` before them."""
+    """Labels of an entity, with or without ``key-`` before them.
+
+    A space with a cohort is ``MNIInfant+1``, also where it is written ``MNIInfant:cohort-1``.
+    """
 
     def convert(word: str) -> str:
         label = word.removeprefix(f"{key}-")
-        if not re.fullmatch(r"[A-Za-z0-9+]+", label):
+        if key == "space":
+            label = label.replace(":cohort-", "+")
+        if not re.fullmatch(r"[A-Za-z0-9]+(\+[A-Za-z0-9]+)?", label):
             raise ValueError(f"{word!r}: a label has letters and digits only")
         return label
 

@@ -277,3 +277,17 @@ def test_a_broken_record_is_named_and_the_results_are_looked_at_themselves(
     assert run_group(settings) == 1
     assert f"sub-02: {path}: " in capsys.readouterr().err
     assert averaged(settings, "simple") == {"01", "02"}
+
+
+def test_a_broken_record_of_failures_leaves_its_run_out(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = study(["01", "02"])
+    (run,) = (settings.output_dir / "logs" / "runs").glob("sub-02_*.json")
+    path = settings.output_dir / "logs" / "failures" / run.name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"failures": [{"message"')
+    assert run_group(settings) == 1
+    assert f"{path}: the record of what failed is broken" in capsys.readouterr().err
+    assert averaged(settings, "simple") == averaged(settings, "raw") == {"01"}
+    assert quality(settings).loc["sub-02"]["state"].tolist() == ["failed"] * 2

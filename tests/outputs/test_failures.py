@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bids_labelx.errors import Failure
 from bids_labelx.outputs.failures import (
     by_kind,
@@ -69,18 +71,34 @@ def test_failures_of_one_kind_are_one_message() -> None:
     assert by_kind(told) == [(["01", "02"], texts["01"]), (["03"], texts["03"])]
 
 
-def test_a_run_without_failure_leaves_no_file_and_a_broken_file_is_no_failure(
-    tmp_path: Path,
-) -> None:
+def test_a_run_without_failure_leaves_no_file(tmp_path: Path) -> None:
     record(tmp_path, RUN, [], "simple")
     assert not list(tmp_path.iterdir())
-    folder = tmp_path / "logs" / "failures"
-    folder.mkdir(parents=True)
-    (folder / "sub-01_bold.json").write_text("{half")
-    (folder / "sub-02_bold.json").write_text("[]")
-    # As versions before this one wrote them.
-    (folder / "sub-03_bold.json").write_text(
-        '{"entities": {"sub": "03"}, "atlases": ["A"], "problems": {"simple": "no"}, "trace": ""}'
-    )
-    (folder / "sub-04_bold.json").write_text('{"failures": ["no"]}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{half",
+        "[]",
+        # As versions before this one wrote them.
+        '{"entities": {"sub": "01"}, "atlases": ["A"], "problems": {"simple": "no"}, "trace": ""}',
+        '{"failures": ["no"]}',
+        '{"failures": [{}]}',
+        "\0",
+    ],
+)
+def test_a_broken_record_is_a_failure_of_its_run_until_the_run_is_tried_again(
+    tmp_path: Path, text: str
+) -> None:
+    record(tmp_path, RUN, [Failure("no", RUN, ("simple",), ("A",))], "simple")
+    (path,) = (tmp_path / "logs" / "failures").iterdir()
+    path.write_text(text)
+    (failure,) = read_failures(tmp_path)
+    assert failure.message.startswith(f"{path}: the record of what failed is broken")
+    assert failure.entities == RUN
+    record(tmp_path, RUN, [], "simple")
+    assert not path.exists()
+    # Hidden files are none of ours.
+    path.with_name(f"._{path.name}").write_text("{half")
     assert read_failures(tmp_path) == []
