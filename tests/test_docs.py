@@ -107,8 +107,8 @@ def _written(folder: Path) -> dict[str, set[str]]:
     mean = MeanMatrix(square, square, square, 1, 1, square, Averaging(note="equal"))
     sums = StrategySums(rows, 2)
     sums.add(SubjectMatrix("01", (MatrixFile("01", Path("x"), key),), square))
-    coverage = CoverageSums(labels.astype(str), folder)
-    coverage.add(labels.astype(str), np.ones(2))
+    coverage = CoverageSums(labels.astype(str))
+    coverage.add(labels.astype(str), np.ones(2), folder)
     dseg = dseg_sidecar(
         labels, sources=[], resolution="2 mm", min_coverage=0.5, label_resampling="nearest"
     )

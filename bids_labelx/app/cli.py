@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from bids_labelx.app.invocation import stoppable
+from bids_labelx.app.invocation import import_pybids, stoppable, without_users_settings
 from bids_labelx.app.options import Commands, build_parser, hyphenate
 from bids_labelx.app.streams import lasting_streams
 from bids_labelx.errors import ExitCode, LabelxError, Stopped, UsageError
 from bids_labelx.settings import make_settings, read_options
+from bids_labelx.settings.convert import path
 from bids_labelx.workflow.memory import check_address_space, limits_in_words
 
 
@@ -95,11 +96,13 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         print(descriptor_text(), end="")
         return ExitCode.DONE
     if commands.demo is not None:
-        from pathlib import Path
+        with without_users_settings():
+            from bids_labelx.app.demo import run_demo
 
-        from bids_labelx.app.demo import run_demo
-
-        return run_demo(Path(commands.demo), options)
+        try:
+            return run_demo(path(commands.demo), options)
+        except ValueError as error:
+            raise UsageError(f"--demo {error}") from None
     if commands.fetch_atlas is not None:
         from bids_labelx.atlases.sources import fetch_atlas
 
@@ -113,13 +116,15 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         options = {**read_options(Path(commands.config_file)), **given}
     settings = make_settings(options, problems)
     check_address_space()
-    if settings.analysis_level == "group":
-        from bids_labelx.app.group import run_group
+    with without_users_settings():
+        if settings.analysis_level == "group":
+            from bids_labelx.app.group import run_group
 
-        return run_group(settings)
-    from bids_labelx.app.participant import run_participants
+            return run_group(settings)
+        from bids_labelx.app.participant import run_participants
 
-    return run_participants(settings)
+        import_pybids()
+        return run_participants(settings)
 
 
 def _indent(message: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from bids_labelx.app.group import run_group
+from bids_labelx.app.invocation import without_users_settings
 from bids_labelx.app.participant import run_participants
 from bids_labelx.app.simulate import Demo, simulate
 from bids_labelx.errors import CannotWriteError
@@ -26,7 +27,6 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
     ended worst.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    folder = folder.absolute()
     console.print(f"simulating a dataset in {folder}", markup=False)
     try:
         demo = simulate(folder)
@@ -42,10 +42,10 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
         "average_over": ["run", "session"],
         **{name: value for name, value in options.items() if value is not None},
     }
-    codes = [
-        run_participants(make_settings({**chosen, "analysis_level": "participant"})),
-        run_group(make_settings({**chosen, "analysis_level": "group"})),
-    ]
+    participant = make_settings({**chosen, "analysis_level": "participant"})
+    group = make_settings({**chosen, "analysis_level": "group"})
+    with without_users_settings():
+        codes = [run_participants(participant), run_group(group)]
     qcfc = _qcfc(output)
     for strategy, off in truth_error(demo, output).items():
         motion = f", median QC-FC {qcfc[strategy]:.2f}" if strategy in qcfc else ""

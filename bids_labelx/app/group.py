@@ -6,6 +6,7 @@ are the console, the exit code, the figures and the page.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,16 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from bids_labelx.errors import Failure, LabelxError, MissingInputError, NoRunsError, exit_code
-from bids_labelx.files import write_tsv
+from bids_labelx.errors import (
+    BadDataError,
+    ExitCode,
+    Failure,
+    LabelxError,
+    MissingInputError,
+    NoRunsError,
+    exit_code,
+)
+from bids_labelx.group.account import record_names
 from bids_labelx.group.averaging import RUN_WEIGHTS, averaging, separated
 from bids_labelx.group.collect import Collected, Combination, collect
 from bids_labelx.group.edges import edges_file
@@ -24,20 +33,24 @@ from bids_labelx.group.mean_matrices import MeanMatrix, edges_name, mean_matrix,
 from bids_labelx.group.missing import participants_without_output
 from bids_labelx.group.qcfc import distances_between, mean_points
 from bids_labelx.group.quality_rows import add_failure, quality_table
+from bids_labelx.group.statuses import participant_statuses, run_states
 from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.group.write import (
+    record_files,
     remove_others,
     write_coverage,
     write_mean_matrix,
+    write_quality,
     write_strategies,
 )
 from bids_labelx.images import read_data
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.names import build_name
 from bids_labelx.outputs.description import check_output_folder
-from bids_labelx.outputs.failures import read_failures, subject_of
+from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
-from bids_labelx.outputs.results import participants_of
+from bids_labelx.outputs.results import participants_with_results
+from bids_labelx.outputs.states import states_in_words
 from bids_labelx.report.group_figure_files import (
     all_but_strategy,
     atlas_of,
@@ -49,7 +62,10 @@ from bids_labelx.report.pages import FigureFile
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
 
-_QC = Path("group_qc.tsv")
+# Runs of which one message is told that are named beside it.
+_MOST_NAMED = 5
+# Gaps that are told one by one.
+_MOST_TOLD = 200
 
 
 def run_group(settings: Settings) -> int:
@@ -58,7 +74,8 @@ def run_group(settings: Settings) -> int:
     Returns
     -------
     int
-        0, or 1 where something of a participant is broken or missing; the others are in.
+        0, or 1 where something of a participant failed, is broken or missing; the others are in.
+        With ``--allow-missing`` 0 all the same.
 
     Raises
     ------
@@ -76,23 +93,23 @@ def run_group(settings: Settings) -> int:
     check_output_folder(output)
     check_links(output, (), follow=settings.follow_links)
     failures = read_failures(output)
-    known = {*participants_of(output), *(one.entities["sub"] for one in failures)}
+    failed = {one.entities["sub"] for one in failures}
+    known = {*participants_with_results(output), *failed, *record_names(output)}
     wanted = sorted(set(settings.participant_label) or known)
     collected = collect(output, wanted, failures, settings.averaged_over)
     if not collected.rows:
-        details = "".join(f"\n{_line(one)}" for one in collected.problems)
+        details = "".join(f"\n{subject_of(one)}: {one.message}" for one in collected.problems)
         raise NoRunsError(
             f"{output}: no time series in it; run the participant level first{details}"
         )
-    coverage = write_coverage(output, collected.atlases)
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
+    coverage = write_coverage(output, collected.atlases)
+    record_files(output, coverage)
     made = _write_matrices(output, collected, settings)
     missing = _draw_missing(output, collected)
     table = quality_table(collected.rows)
-    write_tsv(output / _QC, table)
-    files = [_QC, *coverage, *made.files]
-    notes = list(dict.fromkeys(made.notes))
+    files = [write_quality(output, table), *coverage, *made.files]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
@@ -105,36 +122,53 @@ def run_group(settings: Settings) -> int:
         matrices=made.figures,
         missing=missing,
         participants=_statuses(output, wanted, collected, absent),
+        states=states_in_words(Counter(run_states(collected.rows.values()).values())),
+        failures=[one.within(output) for one in collected.failures],
         problems=[one.within(output) for one in collected.problems],
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
-        notes=notes,
+        notes=list(dict.fromkeys(made.notes)),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
     )
-    remove_others(output, [*files, *write_group_report(output, content)])
+    _tell(console, output, content, collected)
+    figures = write_group_report(output, content)
+    remove_others(output, [*files, Path("group.html"), *figures])
+    console.print(f"report: {output / 'group.html'}", markup=False)
+    if settings.allow_missing:
+        return ExitCode.DONE
+    return exit_code([*collected.failures, *collected.problems])
+
+
+def _tell(console: Console, output: Path, content: GroupContent, collected: Collected) -> None:
+    """Print what was done, and of each kind of failure what it is and how many there are."""
+    table = content.quality
     console.print(
-        f"{counted(table['participant_id'].nunique(), 'participant')}, "
-        f"{counted(len(table), 'row')} in {output / _QC}\n"
-        f"{counted(len(coverage), 'coverage table')}, "
-        f"{counted(len(made.figures), 'mean matrix', 'mean matrices')}"
-        f"\nreport: {output / 'group.html'}",
+        f"{counted(table['participant_id'].nunique(), 'participant')}; {content.states}; "
+        f"{counted(len(table), 'row')} in {output / 'group_qc.tsv'}\n"
+        f"{counted(len(content.coverage), 'coverage table')}, "
+        f"{counted(len(content.matrices), 'mean matrix', 'mean matrices')}",
         markup=False,
     )
     console.print(f"averaged over: {content.averaged}", markup=False)
-    for note in notes:
+    for note in content.notes:
         console.print(f"note: {note}", markup=False)
-    if absent:
-        names = ", ".join(f"sub-{one}" for one in absent)
+    if content.absent:
+        names = ", ".join(f"sub-{one}" for one in content.absent)
         console.print(f"in the input and not in the output: {names}", markup=False)
-    for one in collected.problems:
-        console.print(f"missing or broken: {_line(one)}", markup=False, style="red")
-    return exit_code(collected.problems)
-
-
-def _line(failure: Failure) -> str:
-    return f"{subject_of(failure)}: {failure.message}"
+    for subjects, message in failures_by_kind(collected.failures):
+        named = ", ".join(subjects[:_MOST_NAMED])
+        if len(subjects) > _MOST_NAMED:
+            named += f" and {len(subjects) - _MOST_NAMED:,} more"
+        console.print(f"failed: {named}: {message}", markup=False, style="red")
+    for one in collected.problems[:_MOST_TOLD]:
+        line = f"{subject_of(one)}: {one.message}"
+        console.print(f"missing or broken: {line}", markup=False, style="red")
+    more = len(collected.problems) - _MOST_TOLD
+    if more > 0:
+        where = output / "group_qc.tsv"
+        console.print(f"missing or broken: {more:,} more, see {where}", markup=False, style="red")
 
 
 @dataclass
@@ -142,6 +176,7 @@ class _Made:
     """What was written and drawn of the combinations."""
 
     files: list[Path] = field(default_factory=list)
+    drawn: list[Path] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     figures: list[tuple[str, FigureFile]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -150,7 +185,7 @@ class _Made:
 
 
 def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _Made:
-    """Write and draw the means, one after the other; what is broken goes to the failures."""
+    """Write and draw the means, one after the other; what is broken goes to the problems."""
     made = _Made()
     for combination in _in_order(collected.combinations.values()):
         entities, names = combination.entities, combination.labels.names
@@ -163,11 +198,14 @@ def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _
         count = len({one.participant for one in files})
         how = averaging(files, collected.rows, settings.averaged_over, settings.run_weights)
         with edges_file(output, entities, names, collected.rows, count, how) as add_edges:
-            mean, broken = mean_matrix(output, files, names, [sums.add, add_edges], how)
+            watchers = [sums.add, add_edges]
+            mean, broken = mean_matrix(output, files, names, watchers, how, combination.missing)
         for file, failure in broken:
-            collected.failures.append(failure)
+            collected.problems.append(failure)
             add_failure(collected.rows[file.row], failure)
-        if mean is not None:
+        if mean is None:
+            (output / edges_name(entities)).unlink(missing_ok=True)
+        else:
             r, networks = sums.correlations.r(), combination.labels.networks
             made.files += write_mean_matrix(output, entities, names, mean, r, settings.qcfc_motion)
             made.files.append(Path(edges_name(entities)))
@@ -180,6 +218,8 @@ def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _
             strategy = evidence.row["strategy"]
             figure = draw_mean_matrix(output, entities, mean, names, networks, strategy)
             made.figures.append((atlas_of(entities), figure))
+            made.drawn += [Path(figure.src), Path(figure.tooltips)]
+            record_files(output, [*made.files, *made.drawn])
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
     return made
@@ -209,15 +249,14 @@ def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
 
 
 def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
-    """Draw, in the label image of an atlas' first run, how often each label is missing."""
+    """Draw, in the label image of a run of each atlas, how often each label is missing."""
     drawn = {}
     for name, sums in collected.atlases.items():
         table = sums.table()
         shares = table["lost_in_runs"] / table["runs"]
         if not shares.any():
             continue
-        image = sums.path.with_suffix(".nii.gz").relative_to(output)
-        read = _label_image(output, image, collected)
+        read = _label_image(output, sums.paths, collected)
         if read is not None:
             by_name = dict(zip(sums.names, shares, strict=True))
             drawn[name] = draw_missing(output, name, *read, sums.ids, by_name)
@@ -225,16 +264,30 @@ def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
 
 
 def _label_image(
-    output: Path, image: Path, collected: Collected
+    output: Path, tables: Iterable[Path], collected: Collected
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The labels of a run and their affine; None where the image is broken, a failure."""
-    try:
-        return read_data(output / image)
-    except LabelxError as error:
-        failure = Failure.of(error, entities={"sub": image.parts[0].removeprefix("sub-")})
-        if failure not in collected.failures:
-            collected.failures.append(failure)
-        return None
+    """The labels of the first run whose image can be read, and their affine.
+
+    Broken ones are problems; None where there is no other.
+    """
+    known = {one.message.partition(": ")[0] for one in collected.problems}
+    for table in tables:
+        image = table.with_suffix(".nii.gz")
+        try:
+            labels, affine = read_data(output / image)
+            if labels.ndim != 3 or labels.dtype.kind not in "iu":
+                raise BadDataError(
+                    f"{output / image}: {labels.dtype} of shape {labels.shape}, a label image of "
+                    "whole numbers is expected; run the participant level again"
+                )
+        except LabelxError as error:
+            # What is not there has been told.
+            if str(output / image) not in known:
+                sub = image.parts[0].removeprefix("sub-")
+                collected.problems.append(Failure.of(error, entities={"sub": sub}))
+            continue
+        return labels, affine
+    return None
 
 
 def _averaged(settings: Settings, collected: Collected) -> str:
@@ -248,20 +301,8 @@ def _statuses(
     output: Path, wanted: Sequence[str], collected: Collected, absent: Sequence[str]
 ) -> list[tuple[str, str, str]]:
     """Of each participant label, page if there is one, and status."""
-    texts: dict[str, list[str]] = {f"sub-{participant}": [] for participant in wanted}
-    for failure in collected.problems:
-        texts[subject_of(failure)].append(failure.within(output).message)
-    excluded: dict[str, list[int]] = {name: [] for name in texts}
-    for row in collected.rows.values():
-        excluded[row["participant_id"]].append(row.get("excluded", 0))
-    found = []
-    for name, own in texts.items():
-        if any(excluded[name]):
-            own.append(
-                f"{sum(excluded[name])} of {len(excluded[name])} runs and strategies excluded"
-            )
-        page = f"{name}.html"
-        found.append(
-            (name, page if (output / page).is_file() else "", "; ".join(own) or "complete")
-        )
+    failures = [one.within(output) for one in (*collected.failures, *collected.problems)]
+    statuses = participant_statuses(wanted, collected.rows.values(), failures)
+    pages = {name: f"{name}.html" for name in statuses if (output / f"{name}.html").is_file()}
+    found = [(name, pages.get(name, ""), text) for name, text in statuses.items()]
     return found + [(f"sub-{one}", "", "in the input and not in the output") for one in absent]

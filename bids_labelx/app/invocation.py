@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -46,6 +47,39 @@ def invocation_variables() -> dict[str, str]:
         "NO_ET": os.environ.get("NO_ET", "1"),
         "LOGNAME": os.environ.get("LOGNAME") or _login_name(),
     }
+
+
+@contextmanager
+def without_users_settings() -> Iterator[None]:
+    """Keep settings of the user for libraries out, which would change or stop what the app does.
+
+    matplotlib and nipype read them from the working folder, from the home folder, and from these
+    variables: Jupyter, for one, sets ``MPLBACKEND`` to a backend that only it has. The working
+    folder may not even be there any more.
+    """
+    variables = {
+        "MPLBACKEND": "agg",
+        "MATPLOTLIBRC": os.devnull,
+        "NIPYPE_CONFIG_DIR": os.devnull,
+    }
+    if os.path.expanduser("~") == "~":  # noqa: PTH111
+        # There is no home folder, which libraries take for an error.
+        variables["HOME"] = os.devnull
+    # By its handle, as a folder that was deleted has no name.
+    before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+    try:
+        os.chdir("/")
+        with environment(variables):
+            yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+
+def import_pybids() -> None:
+    """Import pybids without the user's ``pybids_config.json``, and without a home folder."""
+    with environment({"HOME": os.devnull, "PYBIDS_CONFIG": f"{os.devnull}/none"}):
+        importlib.import_module("bids")
 
 
 def _login_name() -> str:

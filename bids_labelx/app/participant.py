@@ -17,9 +17,9 @@ from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.description import check_output_folder
-from bids_labelx.outputs.failures import by_kind, read_failures, record_failures
+from bids_labelx.outputs.failures import by_kind, read_failures, record_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
-from bids_labelx.outputs.results import participants_of
+from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.states import DONE, FAILED, states_in_words
 from bids_labelx.participant.contents import (
     locked,
@@ -97,26 +97,22 @@ def _carry_out(
             finished = counted(len(plan.runs) - len(rest.runs), "run")
             say(console, f"{finished} finished before; --overwrite does them again")
         outcomes = run_graph(settings, rest, invocation, work=work, logs=logs, console=console)
-        failures = _record(settings, rest, outcomes, console)
+        failures = _record(settings, rest, outcomes)
         counts = Counter(one.state for one in outcomes.values())
         counts[DONE] += len(plan.runs) - len(rest.runs)
         counts[FAILED] += len(plan.failures)
         if settings.concatenate:
-            from bids_labelx.participant.concatenation import concatenate_runs
-
-            option = f"--concatenate {settings.concatenate}"
-            failures += [
-                replace(one, message=f"{option}: {one.message}")
-                for one in concatenate_runs(settings, plan)
-            ]
+            failures += _concatenate(settings, plan, console)
         write_methods(settings.output_dir, plan)
         seconds = time.monotonic() - started
         say(console, f"{states_in_words(counts)}, {seconds:.0f} s")
-        for subjects, message in by_kind(failures):
-            LOGGER.error("failed: %s\n%s", ", ".join(subjects), message)
-            indented = message.replace("\n", "\n    ")
-            what = _subjects_in_words(subjects)
-            console.print(f"failed: {what}\n    {indented}", markup=False, style="red")
+        noted = [
+            (subject_of(Failure("", one.run.entities)), text)
+            for one in rest.runs
+            for text in outcomes[one.key].notes
+        ]
+        _tell(console, "note", noted, "yellow")
+        _tell(console, "failed", [(subject_of(one), one.message) for one in failures], "red")
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
         reports = _write_reports(settings, sorted(participants))
         say(console, f"reports: {_shown(settings, reports)}")
@@ -126,25 +122,41 @@ def _carry_out(
 _MOST_NAMED = 3
 
 
-def _subjects_in_words(subjects: Sequence[str]) -> str:
-    if len(subjects) == 1:
-        return subjects[0]
-    shown = ", ".join(subjects[:_MOST_NAMED])
-    more = ", …" if len(subjects) > _MOST_NAMED else ""
-    return f"{counted(len(subjects), 'run')} ({shown}{more}), the first of them:"
+def _tell(console: Console, kind: str, messages: Sequence[tuple[str, str]], style: str) -> None:
+    """Log each message, and print those that differ in nothing but the run once."""
+    for subject, text in messages:
+        LOGGER.log(
+            logging.ERROR if kind == "failed" else logging.INFO, "%s: %s\n%s", kind, subject, text
+        )
+    for subjects, text in by_kind(messages):
+        what = subjects[0]
+        if len(subjects) > 1:
+            shown = ", ".join(subjects[:_MOST_NAMED])
+            more = ", …" if len(subjects) > _MOST_NAMED else ""
+            what = f"{counted(len(subjects), 'run')} ({shown}{more}); of the first:"
+        indented = text.replace("\n", "\n    ")
+        console.print(f"{kind}: {what}\n    {indented}", markup=False, style=style)
 
 
-def _record(
-    settings: Settings, plan: Plan, outcomes: Mapping[str, Outcome], console: Console
-) -> list[Failure]:
+def _concatenate(settings: Settings, plan: Plan, console: Console) -> list[Failure]:
+    """Write the matrices over several runs; print what is warned of, and give the failures."""
+    from bids_labelx.participant.concatenation import concatenate_runs
+
+    with kept_records() as said:
+        failures = concatenate_runs(settings, plan)
+    for record in said:
+        if record.levelno >= logging.WARNING:
+            console.print(f"warning: {record.getMessage()}", markup=False, style="yellow")
+    option = f"--concatenate {settings.concatenate}"
+    return [replace(one, message=f"{option}: {one.message}") for one in failures]
+
+
+def _record(settings: Settings, plan: Plan, outcomes: Mapping[str, Outcome]) -> list[Failure]:
     """Record in the output dataset what failed of each run, and give the failures."""
     output = settings.output_dir
     of_runs = []
     for planned in plan.runs:
-        outcome = outcomes[planned.key]
-        for note in outcome.notes:
-            say(console, f"{planned.run.name}: {note}")
-        of_runs.append((planned.run.entities, outcome.failures))
+        of_runs.append((planned.run.entities, outcomes[planned.key].failures))
     of_runs += [(one.entities, (one,)) for one in plan.failures]
     for entities, failures in of_runs:
         inside = [one.within(settings.bids_dir, output) for one in failures]
@@ -196,7 +208,8 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
     output = settings.output_dir
     if not output.is_dir():
         raise MissingInputError(f"{output}: there is no such folder; run without --reports-only")
-    known = {*participants_of(output), *(one.entities["sub"] for one in read_failures(output))}
+    failed = {one.entities["sub"] for one in read_failures(output)}
+    known = {*participants_with_results(output), *failed}
     wanted = sorted(set(settings.participant_label) or known)
     absent = [f"sub-{label}" for label in wanted if label not in known]
     if absent or not wanted:

@@ -50,6 +50,11 @@ def wanted_columns(
 
     `available` are the columns of the table, `metadata` is what the JSON beside it says by column,
     and `t_r` the repetition time in seconds, where it is known.
+
+    Raises
+    ------
+    ValueError
+        Where the JSON says something else than a share of variance where one is used.
     """
     columns: list[str] = []
     lacking: list[str] = []
@@ -210,8 +215,14 @@ def _components(mask: str, metadata: Mapping[str, Any]) -> list[str]:
                 else about.get("Method") == "aCompCor" and about.get("Mask") == mask
             )
         ),
-        key=lambda name: int("".join(re.findall(r"\d+$", name)) or 0),
+        key=_number_at_end,
     )
+
+
+def _number_at_end(name: str) -> tuple[int, str]:
+    """What sorts names by the number at their end, however long that is."""
+    digits = "".join(re.findall(r"[0-9]+$", name)).lstrip("0")
+    return len(digits), digits
 
 
 def _strongest(
@@ -220,12 +231,20 @@ def _strongest(
     """The first components: so many, or up to and with the one that reaches a share of variance.
 
     All where none does, or the JSON does not say how much a component explains: fMRIPrep keeps no
-    more than needed for 50 % unless it is asked to return all.
+    more than needed for 50 % unless it is asked to return all. A ValueError where it says so with
+    what is no share.
     """
     if "variance" not in options:
         return names[: options.get("components")]
     for number, name in enumerate(names, 1):
         reached = metadata[name].get("CumulativeVarianceExplained", 0)
+        share = isinstance(reached, (int, float)) and not isinstance(reached, bool)
+        # NaN is no number from 0 to 1, either; the sum of all shares may be a little above.
+        if not share or not 0 <= reached <= 1 + _ROUNDING:
+            raise ValueError(
+                f"{name}: CumulativeVarianceExplained is {reached!r:.40} in the JSON beside the "
+                "table, a number from 0 to 1 is expected"
+            )
         if reached >= options["variance"] - _ROUNDING:
             return names[:number]
     return names

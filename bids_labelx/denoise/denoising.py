@@ -132,13 +132,16 @@ def select(
             'strategy, or write one with ica_aroma = "basic", which takes the aroma_motion columns'
         )
     table = _usable_table(strategy, table, n_volumes, source)
-    wanted = wanted_columns(
-        strategy.confounds,
-        list(table.columns),
-        n_volumes=n_volumes,
-        t_r=t_r,
-        metadata=metadata or {},
-    )
+    try:
+        wanted = wanted_columns(
+            strategy.confounds,
+            list(table.columns),
+            n_volumes=n_volumes,
+            t_r=t_r,
+            metadata=metadata or {},
+        )
+    except ValueError as error:
+        raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
     scrub = strategy.volumes.get("scrub")
     lacking = wanted.lacking + _lacking_for_scrub(scrub, list(table.columns))
     if lacking:

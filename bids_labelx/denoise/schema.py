@@ -55,7 +55,8 @@ def _one_of(*words: str) -> Rule:
 def _is_pattern(value: Any) -> bool:
     try:
         return isinstance(value, str) and bool(value) and re.compile(value) is not None
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
+        # The latter two: a{99999999999}, and brackets nested too deep.
         return False
 
 
@@ -84,6 +85,8 @@ _YES_NO = Rule(lambda value: isinstance(value, bool), "true, false")
 _POSITIVE = Rule(lambda value: _is_number(value) and value > 0, "a number above 0")
 _COUNT = Rule(is_count, "a whole number, 0 or more")
 _ONE_OR_MORE = Rule(lambda value: is_count(value) and value > 0, "a whole number, 1 or more")
+# A filter of a higher order rings for longer than a run.
+_ORDER = Rule(lambda value: is_count(value) and 1 <= value <= 20, "a whole number, 1 to 20")
 _SHARE = Rule(
     lambda value: _is_number(value) and 0 < value <= 1, "a share of the variance, above 0 to 1"
 )
@@ -99,7 +102,7 @@ CLEAN: Schema = {
     "standardize": _one_of("none", "zscore_sample", "zscore", "psc"),
     "standardize_confounds": _YES_NO,
     "butterworth": {
-        "order": _ONE_OR_MORE,
+        "order": _ORDER,
         "padtype": _one_of("odd", "even", "constant", "none"),
         "padlen": Rule(
             lambda value: value == "run" or is_count(value), "a number of volumes, or run for most"

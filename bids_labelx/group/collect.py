@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.errors import Failure, LabelxError
+from bids_labelx.group.account import Account, account_of, check_rows, record_names
 from bids_labelx.group.averaging import combination_of
 from bids_labelx.group.coverage_sums import (
     CoverageSums,
@@ -23,10 +24,25 @@ from bids_labelx.group.coverage_sums import (
     other_labels,
 )
 from bids_labelx.group.mean_matrices import AVERAGED, matrix_name
-from bids_labelx.group.quality_rows import add_failure, add_failures, add_series
+from bids_labelx.group.quality_rows import (
+    add_earlier,
+    add_failure,
+    add_failures,
+    add_series,
+    check_figures,
+)
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
-from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.results import read_series, series_paths
+from bids_labelx.measures.quality import OK
+from bids_labelx.names import parse_name
+from bids_labelx.outputs.failures import by_participant
+from bids_labelx.outputs.results import (
+    labels_path,
+    read_series,
+    result_paths,
+    run_of,
+    series_of,
+    series_paths,
+)
 
 
 @dataclass(frozen=True)
@@ -43,12 +59,15 @@ class Combination:
         In the order of participants and paths.
     centroids
         Of the labels of each file's run, by its path; shape (n_regions, 3), mm.
+    missing
+        Which of these labels have no signal, by the same; shape (n_regions,).
     """
 
     entities: Mapping[str, str]
     labels: CoverageSums
     files: list[MatrixFile]
     centroids: dict[Path, np.ndarray] = field(default_factory=dict)
+    missing: dict[Path, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,9 @@ class Collected:
     not_averaged
         Measures that were met and have no Fisher z, as ``meas-`` calls them.
     failures
-        What the participant level could not do, and what of its files is missing or broken.
+        What the participant level could not do.
+    problems
+        What of its files is missing or broken.
     """
 
     rows: dict[RowKey, Row] = field(default_factory=dict)
@@ -74,11 +95,7 @@ class Collected:
     combinations: dict[str, Combination] = field(default_factory=dict)
     not_averaged: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
-
-    @property
-    def problems(self) -> list[Failure]:
-        """The failures that the group level found itself: what is missing or broken."""
-        return [one for one in self.failures if not one.strategies]
+    problems: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,7 @@ class _ReadSeries:
     sums: CoverageSums
     matrices: tuple[Path, ...]
     centroids: np.ndarray
+    missing: np.ndarray
 
 
 # By atlas: tables with the same rows are summed up together.
@@ -121,11 +139,15 @@ def collect(
     sums: _Sums = {}
     read: list[_ReadSeries] = []
     known: dict[bytes, np.ndarray] = {}
+    records, failed = record_names(output), by_participant(failures)
     for participant in participants:
-        read += _read_participant(output, participant, collected, sums, known)
-        theirs = [one for one in failures if one.entities["sub"] == participant]
-        add_failures(collected.rows, theirs)
-        collected.failures.extend(theirs)
+        own = failed.get(participant, [])
+        account = account_of(output, participant, records.get(participant, ()), own)
+        read += _read_participant(output, participant, account, collected, sums, known)
+        collected.failures.extend(own)
+        collected.problems.extend(account.problems)
+        add_failures(collected.rows, own)
+        add_failures(collected.rows, [gap.failure(output) for gap in account.gaps])
     # An atlas has one label table. Should there be others, most runs say which it is.
     for atlas, by_layout in sorted(sums.items()):
         collected.atlases[atlas] = max(by_layout.values(), key=lambda one: one.runs)
@@ -139,7 +161,7 @@ def collect(
         failure = Failure(text, {"sub": one.participant})
         add_failure(collected.rows[one.row], failure)
         if one.labels not in refused:
-            collected.failures.append(failure)
+            collected.problems.append(failure)
         refused.add(one.labels)
     return collected
 
@@ -147,38 +169,56 @@ def collect(
 def _read_participant(
     output: Path,
     participant: str,
+    account: Account,
     collected: Collected,
     sums: _Sums,
     known: dict[bytes, np.ndarray],
 ) -> Iterator[_ReadSeries]:
-    """The series that can be read; what cannot goes to the failures."""
+    """The series that can be read and go into sums and means; what is broken is a problem."""
     paths = series_paths(output, participant)
-    if not paths:
-        collected.failures.append(Failure("no time series", {"sub": participant}))
+    if not paths and not account.recorded:
+        collected.problems.append(Failure("no time series", {"sub": participant}))
     matrices = _matrix_paths(output, participant)
     # The strategies and statistics of a run share one label table.
     summed: dict[Path, CoverageSums] = {}
     for path in paths:
+        if account.refuses(path, labels_path(path)):
+            continue
         try:
             one = read_series(output, path)
+            if account.failed(one):
+                add_earlier(collected.rows, one)
+                continue
+            check_figures(one)
+            if path not in account.recorded:
+                check_rows(one)
             coverage = checked_coverage(one.labels, output / one.labels_path)
             points = checked_centroids(one.labels, output / one.labels_path)
             row = add_series(collected.rows, one)
         except LabelxError as error:
-            collected.failures.append(Failure.of(error, entities={"sub": participant}))
+            collected.problems.append(Failure.of(error, entities={"sub": participant}))
+            if (file := account.recorded.get(path)) is not None:
+                about = run_of(parse_name(path).entities), (file.strategy,), (file.atlas,)
+                add_failures(collected.rows, [Failure(str(error), *about)])
             continue
         atlas, labels = coverage_name(one.entities), one.labels_path
         if labels not in summed:
             layouts = sums.setdefault(atlas, {})
             layout = layout_of(one.labels)
             if layout not in layouts:
-                layouts[layout] = CoverageSums(one.labels, output / labels)
-            layouts[layout].add(one.labels, coverage)
+                layouts[layout] = CoverageSums(one.labels)
+            layouts[layout].add(one.labels, coverage, output / labels)
             summed[labels] = layouts[layout]
-        found = tuple(matrices.get(path, ()))
-        # The runs of an atlas in a template share one array.
-        points = known.setdefault(points.tobytes(), points)
-        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found, points)
+        unmade = account.unmade(one)
+        found = tuple(
+            one
+            for one in matrices.get(path, ())
+            if not account.refuses(one) and parse_name(one).entities["meas"] not in unmade
+        )
+        # The runs of an atlas in a template share one array, and mostly one of missing labels.
+        missing = (one.labels["status"] != OK).to_numpy()
+        shared = [known.setdefault(array.tobytes(), array) for array in (points, missing)]
+        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found, *shared)
 
 
 def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
@@ -188,11 +228,8 @@ def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:
     count these twice.
     """
     found: dict[Path, list[Path]] = {}
-    for path in sorted((output / f"sub-{participant}").glob("**/func/*_meas-*_relmat.tsv")):
-        entities = dict(parse_name(path).entities)
-        del entities["meas"]
-        series = path.with_name(build_name(entities, "timeseries", ".tsv")).relative_to(output)
-        found.setdefault(series, []).append(path.relative_to(output))
+    for path in result_paths(output, participant, "relmat"):
+        found.setdefault(series_of(path), []).append(path)
     return found
 
 
@@ -209,7 +246,8 @@ def _add_matrices(
         if combination.entities == entities:
             combination.files.append(MatrixFile(one.participant, path, one.row))
             combination.centroids[path] = one.centroids
+            combination.missing[path] = one.missing
             continue
         # simple of the median, and another strategy of the name simpleMedian.
         text = f"{output / path}: {name} is the mean of others already; rename its strategy"
-        collected.failures.append(Failure(text, {"sub": one.participant}))
+        collected.problems.append(Failure(text, {"sub": one.participant}))

@@ -13,7 +13,7 @@ from bids_labelx.errors import BadDataError
 from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name
-from bids_labelx.outputs.paths import COLUMN_DESCRIPTIONS
+from bids_labelx.outputs.columns import LABEL_COLUMNS
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 
 _STATUSES = (OK, "absent-from-image", "lost-in-resampling", "outside-mask", "low-coverage")
@@ -30,19 +30,26 @@ class CoverageSums:
     ----------
     labels
         The first table; see `checked_coverage`.
-    path
-        Its file, for messages.
+
+    Attributes
+    ----------
+    paths
+        The files of all tables, in their order.
     """
 
-    def __init__(self, labels: pd.DataFrame, path: Path) -> None:
+    def __init__(self, labels: pd.DataFrame) -> None:
         first = ["index", "name"]
-        own = [c for c in labels.columns if c not in (*first, *COLUMN_DESCRIPTIONS, *_SUMS)]
-        self.path = path
-        self.runs = 0
+        own = [c for c in labels.columns if c not in (*first, *LABEL_COLUMNS, *_SUMS)]
+        self.paths: list[Path] = []
         self._columns = labels[[*first, *own]]
         self._total = np.zeros(len(labels))
         self._least = np.full(len(labels), np.inf)
         self._lost = np.zeros(len(labels), dtype=np.int64)
+
+    @property
+    def runs(self) -> int:
+        """The number of tables."""
+        return len(self.paths)
 
     @property
     def layout(self) -> Layout:
@@ -64,7 +71,7 @@ class CoverageSums:
         """The network of each label, where the tables of all runs say the same."""
         return self._columns["network"].tolist() if "network" in self._columns else None
 
-    def add(self, labels: pd.DataFrame, coverage: np.ndarray) -> None:
+    def add(self, labels: pd.DataFrame, coverage: np.ndarray, path: Path) -> None:
         """Add the table of one run.
 
         Parameters
@@ -73,8 +80,10 @@ class CoverageSums:
             With the rows of the first one.
         coverage
             Shape (n_labels,); see `checked_coverage`.
+        path
+            Its file.
         """
-        self.runs += 1
+        self.paths.append(path)
         self._total += coverage
         self._least = np.minimum(self._least, coverage)
         self._lost += (labels["status"] != OK).to_numpy()
@@ -195,7 +204,7 @@ def other_labels(path: Path, mine: CoverageSums, expected: CoverageSums) -> str:
     pairs = enumerate(zip_longest(mine.layout, expected.layout), 1)
     row, here, there = next((i, here, there) for i, (here, there) in pairs if here != there)
     return (
-        f"{path}: not the labels of {expected.path}, which {expected.runs} "
+        f"{path}: not the labels of {expected.paths[0]}, which {expected.runs} "
         f"run{'s have' if expected.runs > 1 else ' has'}: row {row} is {_label(here)} here and "
         f"{_label(there)} there; run the participant level again with one label table for all"
     )

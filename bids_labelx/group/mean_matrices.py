@@ -17,6 +17,7 @@ from bids_labelx.group.moments import Moments
 from bids_labelx.group.rows import MOTION, MatrixFile
 from bids_labelx.measures.connectivity import MEASURES, mean_fisher_z, perfect_correlations
 from bids_labelx.names import build_name, camel
+from bids_labelx.outputs.columns import PLAIN, describe_matrix
 
 # Fisher's z is for correlations: there is none of a covariance or a precision.
 AVERAGED = {
@@ -130,6 +131,7 @@ def mean_matrix(
     names: Sequence[str],
     watchers: Sequence[Callable[[SubjectMatrix], None]] = (),
     averaging: Averaging | None = None,
+    missing: Mapping[Path, np.ndarray] | None = None,
 ) -> tuple[MeanMatrix | None, list[tuple[MatrixFile, Failure]]]:
     """The mean and spread over participants, and the matrices that are broken.
 
@@ -149,6 +151,9 @@ def mean_matrix(
         Called with each participant's average, in order: what else is made of one reading.
     averaging
         How the runs of a participant are averaged; by default equally.
+    missing
+        Which regions have no signal by the label table of each file's run, by its path; shape
+        (n_regions,). A matrix that has values of them is broken.
 
     Returns
     -------
@@ -162,7 +167,7 @@ def mean_matrix(
     moments = Moments(len(names))
     perfect = np.zeros((len(names), len(names)), dtype=np.int64)
     runs = participants = 0
-    readable = _readable(output, files, names, broken)
+    readable = _readable(output, files, names, broken, missing or {})
     for subject in _subjects(readable, averaging, perfect):
         moments.add(subject.z)
         for watch in watchers:
@@ -203,11 +208,14 @@ def _readable(
     files: Iterable[MatrixFile],
     names: Sequence[str],
     broken: list[tuple[MatrixFile, Failure]],
+    missing: Mapping[Path, np.ndarray],
 ) -> Iterator[tuple[MatrixFile, np.ndarray]]:
     """The matrices that can be read; the others go to `broken`."""
     for file in files:
         try:
             values = read_matrix(output / file.path, names)
+            if file.path in missing:
+                _check_missing(output / file.path, values, missing[file.path], names)
         except BadDataError as error:
             broken.append((file, Failure.of(error, entities={"sub": file.participant})))
             continue
@@ -289,6 +297,27 @@ def _check_values(path: Path, matrix: np.ndarray, names: Sequence[str]) -> None:
         )
     if not np.allclose(matrix, matrix.T, rtol=0, atol=_TOLERANCE, equal_nan=True):
         raise _broken(path, "not symmetric")
+    diagonal = np.diag(matrix)
+    other = np.abs(diagonal - 1) > _TOLERANCE
+    if other.any():
+        raise _broken(
+            path,
+            f"{diagonal[other.argmax()]:g} on the diagonal for {names[other.argmax()]}, 1 or n/a "
+            "is expected",
+        )
+
+
+def _check_missing(
+    path: Path, matrix: np.ndarray, missing: np.ndarray, names: Sequence[str]
+) -> None:
+    """Refuse a matrix of other settings than its label table, as of another --min-coverage."""
+    valued = missing & np.isfinite(matrix).any(axis=1)
+    if valued.any():
+        raise _broken(
+            path,
+            f"has values of {names[valued.argmax()]}, which has no signal by the label table "
+            f"beside it ({int(valued.sum())} such regions): they are of different settings",
+        )
 
 
 def _broken(path: Path, found: str) -> BadDataError:
@@ -338,6 +367,7 @@ def matrix_sidecar(
         "NumberOfPerfectCorrelations": int(np.triu(mean.perfect).sum()),
         "PairsWithPerfectCorrelations": perfect_pairs(mean.perfect, names)[:_MOST_PAIRS],
         "SourceEntities": dict(combination),
+        **describe_matrix("participants" if statistic == "n" else PLAIN),
     }
 
 

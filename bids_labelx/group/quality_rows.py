@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
@@ -12,6 +14,7 @@ from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.group.rows import Row, RowKey
 from bids_labelx.measures.quality import qc_row
 from bids_labelx.outputs.results import Series
+from bids_labelx.outputs.states import DONE, FAILED, PARTLY_DONE
 
 _TEXTS = ("Atlas", "DenoisingStrategy")
 _NUMBERS = ("NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom")
@@ -28,6 +31,16 @@ _NUMBERS_OR_NONE = (
     "MeanTemporalSNR",
     "EffectiveDegreesOfFreedom",
 )
+_NOT_NEGATIVE = (
+    "RepetitionTime",
+    "MeanFramewiseDisplacement",
+    "MaxFramewiseDisplacement",
+    "FramewiseDisplacementThreshold",
+    "MeanFilteredFramewiseDisplacement",
+    "MeanRMSDisplacement",
+    "MeanStdDVARS",
+)
+_SHARES = ("ShareFramewiseDisplacementAbove", "ShareFilteredFramewiseDisplacementAbove")
 # What `qc_row` gives, which a table has columns for where every run failed, too.
 FIGURES = (
     *("volumes", "volumes_kept", "minutes_kept", "mean_fd", "max_fd", "fd_threshold"),
@@ -40,16 +53,19 @@ FIGURES = (
 def add_series(rows: dict[RowKey, Row], one: Series) -> RowKey:
     """Add the row of a series, which its statistics share, and give its key.
 
-    Raises
-    ------
-    BadDataError
-        Where the sidecar lacks a figure, or has something else in its place.
+    `one` is as `check_figures` wants it.
     """
-    _check(one)
     entities = _row_entities(one.run, one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"])
     row = {**entities, **qc_row(one.sidecar, one.labels), "problem": None}
     rows.setdefault(_key(entities), row)
     return _key(entities)
+
+
+def add_earlier(rows: dict[RowKey, Row], one: Series) -> None:
+    """Say in the row of a run that failed that it has results from before, without figures."""
+    entities = _row_entities(one.run, one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"])
+    text = "results from before it failed are there and are in no mean"
+    rows.setdefault(_key(entities), entities)["problem"] = text
 
 
 def add_failures(rows: dict[RowKey, Row], failures: Iterable[Failure]) -> None:
@@ -71,11 +87,27 @@ def quality_table(rows: Mapping[RowKey, Row]) -> pd.DataFrame:
     """All rows, sorted, exclusion and failure last; counts are whole numbers or have no value."""
     table = pd.DataFrame([rows[key] for key in sorted(rows)]).convert_dtypes()
     table = table.assign(**{name: float("nan") for name in FIGURES if name not in table})
+    table["state"] = [row_state(rows[key]) for key in sorted(rows)]
     last = [column for column in ("excluded", "why", "problem") if column in table]
-    return table[[*table.columns.drop(last), *last]]
+    first = ["participant_id", "session_id", "run", "atlas", "strategy", "state"]
+    return table[[*first, *table.columns.drop([*first, *last]), *last]]
 
 
-def _check(one: Series) -> None:
+def row_state(row: Row) -> str:
+    """The state of a run, atlas and strategy: one of `states.STATES`."""
+    if "labels" not in row:
+        return FAILED
+    return PARTLY_DONE if row.get("problem") else DONE
+
+
+def check_figures(one: Series) -> None:
+    """Check what the sidecar of a series says of its quality.
+
+    Raises
+    ------
+    BadDataError
+        Where it lacks a figure, or has something else in its place, or one that no run has.
+    """
     sidecar = one.sidecar
     wrong = {
         **{key: "a text" for key in _TEXTS if not isinstance(sidecar.get(key), str)},
@@ -85,10 +117,10 @@ def _check(one: Series) -> None:
             for key in _NUMBERS_OR_NONE
             if sidecar.get(key) is not None and not _is_number(sidecar[key])
         },
-    }
+    } or _impossible(sidecar)
     if wrong:
         found = ", ".join(
-            f"{key} is {sidecar[key]!r}, {expected} is expected"
+            f"{key} is {reprlib.repr(sidecar[key])}, {expected} is expected"
             if key in sidecar
             else f"no {key}, {expected}"
             for key, expected in wrong.items()
@@ -99,8 +131,33 @@ def _check(one: Series) -> None:
         )
 
 
+def _impossible(sidecar: Mapping[str, Any]) -> dict[str, str]:
+    """Keys whose values, numbers where they should be, no run has, and what is expected."""
+    volumes, kept = sidecar["NumberOfVolumes"], sidecar["NumberOfVolumesKept"]
+    # With a band-pass filter, what it has in common with the regressors counts twice.
+    least = -volumes if sidecar.get("Filter") == "butterworth" else 0
+    limits = {
+        **dict.fromkeys(_NOT_NEGATIVE, (0, math.inf)),
+        **dict.fromkeys(_SHARES, (0, 1)),
+        "NumberOfVolumesKept": (1, volumes),
+        "DegreesOfFreedom": (least, kept),
+        "EffectiveDegreesOfFreedom": (0, kept),
+    }
+    wrong = {
+        key: f"a number from {low:g} to {high:g}"
+        for key, (low, high) in limits.items()
+        if sidecar.get(key) is not None and not low <= sidecar[key] <= high
+    }
+    mask = sidecar.get("SampleMask", ...)
+    if mask is not ...:
+        flags = mask if isinstance(mask, list) else []
+        if (len(flags), sum(one is True for one in flags)) != (volumes, kept):
+            wrong["SampleMask"] = f"a list of {volumes} truth values of which {kept} are true"
+    return wrong
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _key(entities: Row) -> RowKey:

@@ -9,36 +9,36 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bids_labelx.files import write_json, write_tsv
+from bids_labelx.errors import LabelxError
+from bids_labelx.files import read_json, write_json, write_tsv
+from bids_labelx.group.columns import (
+    COVERAGE_COLUMNS,
+    ENTITY,
+    QUALITY_COLUMNS,
+    STRATEGY_COLUMNS,
+)
 from bids_labelx.group.coverage_sums import CoverageSums, coverage_name
 from bids_labelx.group.mean_matrices import MeanMatrix, matrix_name, matrix_sidecar
 from bids_labelx.group.rows import Row
 from bids_labelx.names import sort_entities
+from bids_labelx.outputs.columns import Columns, describe_columns
 
-_MADE = (
-    "group_atlas-*_coverage.tsv",
-    "group_*_stat-mean_relmat.*",
-    "group_*_stat-std_relmat.*",
-    "group_*_stat-n_relmat.*",
-    "group_*_stat-qcfc_relmat.*",
-    "group_atlas-*_qcfc.tsv",
-    "group_*_edges.h5",
-    "figures/group_*_relmat.svg",
-    "figures/group_*_relmat.js",
-    "figures/group_*_hist.svg",
-    "figures/group_*_qcfc.svg",
-    "figures/group_*_distance.svg",
-    "figures/group_*_cost.svg",
-    "figures/group_*_lost.png",
-    "figures/group_*_lost.js",
-)
+# Which files the group level has written, so that it removes those and no others.
+_RECORD = Path("logs", "group.json")
+
+
+def write_quality(output: Path, table: pd.DataFrame) -> Path:
+    """Write ``group_qc.tsv`` with its JSON; the path is within the output dataset."""
+    return _write_described(output, "group_qc.tsv", table, QUALITY_COLUMNS, "Quality of each run")
 
 
 def write_coverage(output: Path, atlases: Mapping[str, CoverageSums]) -> list[Path]:
     """Write a table per atlas; the paths are within the output dataset."""
-    for name, sums in atlases.items():
-        write_tsv(output / name, sums.table())
-    return [Path(name) for name in atlases]
+    what = "Coverage of the labels of an atlas over runs"
+    return [
+        _write_described(output, name, sums.table(), COVERAGE_COLUMNS, what)
+        for name, sums in atlases.items()
+    ]
 
 
 def write_mean_matrix(
@@ -79,7 +79,9 @@ def write_strategies(output: Path, rows: Iterable[tuple[Mapping[str, str], Row]]
         # Those that the first row lacks would come last.
         keys = sort_entities({key: "" for entities, _ in own for key in entities})
         first = [key for key in keys if key in table]
-        write_tsv(output / name, table[[*first, *table.columns.drop(first)]])
+        table = table[[*first, *table.columns.drop(first)]]
+        what = "QC-FC, loss of degrees of freedom and modularity by denoising strategy"
+        _write_described(output, name, table, STRATEGY_COLUMNS, what, ENTITY)
     return [Path(name) for name in by_name]
 
 
@@ -87,18 +89,69 @@ def _table(values: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.Index(names, name="name"), columns=list(names))
 
 
-def remove_others(output: Path, written: Iterable[Path]) -> None:
-    """Remove the group's tables, matrices and figures that only an earlier invocation made.
+def _write_described(
+    output: Path,
+    name: str,
+    table: pd.DataFrame,
+    known: Columns,
+    what: str,
+    *other: tuple[str, str],
+) -> Path:
+    """Write a table and what its columns are; the path is within the output dataset."""
+    path = output / name
+    columns = describe_columns(table.columns, known, *other)
+    write_json(path.with_suffix(".json"), {"Description": what, **columns})
+    write_tsv(path, table)
+    return Path(name)
+
+
+def record_files(output: Path, files: Iterable[Path]) -> None:
+    """Record files as written by the group level, beside those recorded before.
 
     Parameters
     ----------
     output
         The output dataset.
-    written
-        Files of this invocation, within the output dataset; the JSON beside a table counts, too.
+    files
+        Within the output dataset; the JSON beside a table counts, too.
+
+    Raises
+    ------
+    CannotWriteError
     """
-    kept = {path for one in written for path in (one, one.with_suffix(".json"))}
-    for pattern in _MADE:
-        for path in output.glob(pattern):
-            if path.relative_to(output) not in kept:
-                path.unlink(missing_ok=True)
+    _write_record(output, _recorded(output) | _with_sidecars(files))
+
+
+def remove_others(output: Path, files: Iterable[Path]) -> None:
+    """Remove what an earlier group level recorded as written, and is not among `files`.
+
+    Parameters as of `record_files`.
+
+    Raises
+    ------
+    CannotWriteError
+    """
+    written = _with_sidecars(files)
+    for path in _recorded(output) - written:
+        (output / path).unlink(missing_ok=True)
+    _write_record(output, written)
+
+
+def _with_sidecars(files: Iterable[Path]) -> set[Path]:
+    own = set(files)
+    return own | {path.with_suffix(".json") for path in own if path.suffix == ".tsv"}
+
+
+def _write_record(output: Path, files: Iterable[Path]) -> None:
+    write_json(output / _RECORD, {"files": sorted(path.as_posix() for path in files)})
+
+
+def _recorded(output: Path) -> set[Path]:
+    """Files in the record; none where there is no record, or something else wrote it."""
+    try:
+        paths = [Path(one) for one in read_json(output / _RECORD)["files"]]
+    except (LabelxError, KeyError, TypeError):
+        return set()
+    # No other file, should somebody have edited it.
+    own = {path for path in paths if path.name.startswith("group")}
+    return {path for path in own if path.parent in (Path(), Path("figures"))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +12,20 @@ from typing import Any
 import pandas as pd
 
 from bids_labelx._version import __version__
-from bids_labelx.errors import UsageError
+from bids_labelx.errors import BadDataError, LabelxError, UsageError
 from bids_labelx.files import read_tsv, write_json, write_text, write_tsv
+from bids_labelx.outputs.columns import TEXT, Columns, describe_columns
+
+LOGGER = logging.getLogger("bids_labelx")
 
 BIDS_VERSION = "1.11.1"
 CODE_URL = "https://github.com/bids-labelx/bids_labelx"
 # What the app writes into the output folder itself.
 _WRITTEN = ("sub-*", "group_*", "group.html", "descriptions.tsv", ".bidsignore")
+_DESCRIPTIONS: Columns = {
+    "desc_id": ("Entity desc- of file names", TEXT),
+    "description": ("What was done to what is called by it", TEXT),
+}
 BIDSIGNORE = "*.html\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\ngroup_*\n"
 
 
@@ -111,7 +119,23 @@ def _read(path: Path) -> dict[str, Any]:
 def _write_descriptions(path: Path, descriptions: Mapping[str, str]) -> None:
     known: dict[str, str] = {}
     if path.is_file():
-        table = read_tsv(path)
-        known = dict(zip(table["desc_id"], table["description"], strict=True))
+        try:
+            known = _descriptions_in(path)
+        except LabelxError as error:
+            LOGGER.warning("%s; it is left as it is, without this invocation's strategies", error)
+            return
     rows = sorted({**known, **{f"desc-{k}": text for k, text in descriptions.items()}}.items())
-    write_tsv(path, pd.DataFrame(rows, columns=["desc_id", "description"]))
+    table = pd.DataFrame(rows, columns=list(_DESCRIPTIONS))
+    columns = describe_columns(_DESCRIPTIONS, _DESCRIPTIONS)
+    write_json(path.with_suffix(".json"), {"Description": "Labels of desc-", **columns})
+    write_tsv(path, table)
+
+
+def _descriptions_in(path: Path) -> dict[str, str]:
+    table = read_tsv(path)
+    if list(table) != list(_DESCRIPTIONS):
+        raise BadDataError(
+            f"{path}: has the columns {', '.join(map(str, table))}; "
+            f"{' and '.join(_DESCRIPTIONS)} are expected; move it elsewhere"
+        )
+    return dict(zip(*(table[column] for column in _DESCRIPTIONS), strict=True))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bids_labelx.errors import Failure
 from bids_labelx.files import write_json
-from bids_labelx.names import build_name
+from bids_labelx.names import build_name, parse_name
 
 _FOLDER = Path("logs", "failures")
 
@@ -68,24 +68,58 @@ def read_failures_of(output: Path, entities: Mapping[str, str]) -> list[Failure]
     return _read(output / _FOLDER / build_name(entities, "bold", ".json"))
 
 
+def has_failed(
+    failures: Iterable[Failure], run: Mapping[str, str], atlas: str, strategy: str
+) -> bool:
+    """Whether a run failed with an atlas and a strategy, and not with some of its matrices only.
+
+    What is there of it is from before then.
+    """
+    return any(
+        dict(one.entities) == dict(run)
+        and not one.measures
+        and strategy in one.strategies
+        and atlas in one.atlases
+        for one in failures
+    )
+
+
 def subject_of(failure: Failure) -> str:
     """What a failure concerns: a run by its name, or a participant as ``sub-01``."""
     entities = failure.entities
     return build_name(entities, "bold" if len(entities) > 1 else "", "").removesuffix("_")
 
 
-def by_kind(failures: Iterable[Failure]) -> list[tuple[list[str], str]]:
-    """Failures of one kind together: what they concern, each once, and the message of the first.
+def by_kind(messages: Iterable[tuple[str, str]]) -> list[tuple[list[str], str]]:
+    """Messages of one kind together: what they concern, each once, and the text of the first.
 
     Messages are of one kind where they differ in nothing but numbers and in the paths of the files
     of participants.
+
+    Parameters
+    ----------
+    messages
+        What each concerns, as from `subject_of`, and its text.
     """
     kinds: dict[str, tuple[dict[str, None], str]] = {}
-    for one in failures:
-        paths = re.sub(r"[^\s\"']*sub-[^\s\"']*", "FILE", one.message)
+    for subject, text in messages:
+        paths = re.sub(r"[^\s\"']*sub-[^\s\"']*", "FILE", text)
         kind = re.sub(r"\d+(\.\d+)?", "N", paths)
-        kinds.setdefault(kind, ({}, one.message))[0][subject_of(one)] = None
+        kinds.setdefault(kind, ({}, text))[0][subject] = None
     return [(list(subjects), message) for subjects, message in kinds.values()]
+
+
+def by_participant(failures: Iterable[Failure]) -> dict[str, list[Failure]]:
+    """Failures by participant, label without ``sub-``."""
+    found: dict[str, list[Failure]] = {}
+    for one in failures:
+        found.setdefault(one.entities["sub"], []).append(one)
+    return found
+
+
+def failures_by_kind(failures: Iterable[Failure]) -> list[tuple[list[str], str]]:
+    """Failures of one kind together; see `by_kind`."""
+    return by_kind((subject_of(one), one.message) for one in failures)
 
 
 def messages(failures: Iterable[Failure]) -> str:
@@ -94,9 +128,15 @@ def messages(failures: Iterable[Failure]) -> str:
 
 
 def _read(path: Path) -> list[Failure]:
-    """The failures in a file; none where there is no file, or something else wrote it."""
+    """The failures in a file; none where there is no file.
+
+    One that is broken is a failure of its run itself: what it said is not known.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return [Failure.from_json(one) for one in content["failures"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        text = f"{path}: the record of what failed is broken; run the participant level again"
+        return [Failure(text, parse_name(path).entities)]

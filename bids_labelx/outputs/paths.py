@@ -15,22 +15,6 @@ from bids_labelx.names import SPATIAL, build_name
 
 SOURCE_LINK = "preprocessed"
 
-_CENTROID = "Centre of mass of the label in the atlas image as it is stored, in mm along "
-COLUMN_DESCRIPTIONS = {
-    **{f"centroid_{axis}": f"{_CENTROID}{axis} of its space" for axis in "xyz"},
-    "voxels_atlas": "Voxels with this label in the atlas image as it is stored",
-    "voxels_in_view": "Voxels of voxels_atlas whose centre is inside the grid of the run",
-    "voxels_grid": "Voxels with this label on the grid of the run",
-    "voxels_covered": "Voxels on the grid that are inside the brain mask and whose series is "
-    "finite and has data: its stored values are not all the same zero, within half a step of the "
-    "image's scaling",
-    "coverage": "Share of the label's volume in the atlas that has data in this run: the share "
-    "in view times the share of that which is covered, (voxels_in_view / voxels_atlas) * "
-    "(voxels_covered / voxels_grid); n/a for a label that is absent from the atlas image",
-    "status": "ok, or why the label has no signal: absent-from-image, lost-in-resampling (no "
-    "voxel on the grid of the run), outside-mask, low-coverage (less than MinCoverage)",
-}
-
 
 def output_path(
     entities: Mapping[str, str], suffix: str, extension: str, **more: str | None

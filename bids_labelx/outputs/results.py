@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, LabelxError
@@ -16,6 +17,15 @@ from bids_labelx.names import build_name, parse_name
 # Entities that distinguish the results of one run.
 ATLAS_ENTITIES = ("atlas", "seg", "scale")
 RESULT_ENTITIES = ("stat", "meas", "desc")
+
+# The entities that a result has by its suffix, besides those of its run.
+_RESULTS = {
+    "timeseries": ("atlas", "stat", "desc"),
+    "relmat": ("atlas", "stat", "meas", "desc"),
+    "dseg": ("atlas",),
+    "outliers": ("desc",),
+}
+_EXTENSIONS = (".tsv", ".json", ".nii.gz")
 
 
 @dataclass(frozen=True)
@@ -45,35 +55,106 @@ class Series:
     @property
     def run(self) -> dict[str, str]:
         """The entities of the run that it comes from."""
-        return {
-            k: v for k, v in self.entities.items() if k not in (*ATLAS_ENTITIES, *RESULT_ENTITIES)
-        }
+        return run_of(self.entities)
 
     @property
     def labels_path(self) -> Path:
         """The label table, within the output dataset."""
-        return self.path.with_name(_dseg_name(self.entities))
+        return labels_path(self.path)
+
+    def kept_rows(self) -> np.ndarray:
+        """The volumes kept, shape (n_kept, n_regions), NaN for missing labels.
+
+        Raises
+        ------
+        MissingInputError, BadDataError
+            Where the table cannot be read, or does not match its sidecar and label table.
+        """
+        path = self.output / self.path
+        table = read_tsv(path, numbers=True)
+        try:
+            values = table.to_numpy(float)
+        except ValueError as error:
+            raise BadDataError(f"{path}: cannot be read as a table of numbers ({error})") from None
+        mask = np.array(self.sidecar["SampleMask"], dtype=bool)
+        names = self.labels["name"].tolist()
+        if list(table) != names or len(table) not in (len(mask), int(mask.sum())):
+            raise BadDataError(
+                f"{path}: {table.shape[1]} columns and {len(table)} rows do not match its sidecar "
+                "and label table; run the participant level again"
+            )
+        return values[mask] if len(table) == len(mask) else values
 
     def matrices(self) -> list[Path]:
         """The matrices made of it, within the output dataset, sorted."""
-        found = []
-        for path in sorted((self.output / self.path).parent.glob("*_relmat.tsv")):
-            entities = dict(parse_name(path).entities)
-            entities.pop("meas", None)
-            if entities == dict(self.entities):
-                found.append(path.relative_to(self.output))
-        return found
+        found = sorted((self.output / self.path).parent.glob("*_relmat.tsv"))
+        paths = (path.relative_to(self.output) for path in found)
+        return [one for one in paths if is_result(one.name) and series_of(one) == self.path]
 
 
-def participants_of(output: Path) -> list[str]:
-    """Labels of the participants in an output dataset, sorted."""
-    return sorted(p.name.removeprefix("sub-") for p in output.glob("sub-*") if p.is_dir())
+def participants_of(dataset: Path) -> list[str]:
+    """Labels of the participants that have a folder in a dataset, sorted."""
+    return sorted(p.name.removeprefix("sub-") for p in dataset.glob("sub-*") if p.is_dir())
+
+
+def participants_with_results(output: Path) -> list[str]:
+    """Labels of the participants with a result in an output dataset, sorted.
+
+    A folder of another program among them has none.
+    """
+    return [one for one in participants_of(output) if any(_results(output, one))]
 
 
 def series_paths(output: Path, participant: str) -> list[Path]:
     """The time series tables of a participant, within the output dataset, sorted."""
-    found = (output / f"sub-{participant}").glob("**/func/*_timeseries.tsv")
-    return sorted(path.relative_to(output) for path in found)
+    return result_paths(output, participant, "timeseries")
+
+
+def result_paths(output: Path, participant: str, suffix: str = "") -> list[Path]:
+    """The results of a participant, within the output dataset, sorted.
+
+    What is not called as this app calls its results is no result: hidden files, backups, files of
+    other programs.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    participant
+        Label without ``sub-``.
+    suffix
+        Only the tables with this suffix.
+    """
+    end = f"_{suffix}.tsv" if suffix else ""
+    return sorted(one for one in _results(output, participant) if one.name.endswith(end))
+
+
+def _results(output: Path, participant: str) -> Iterator[Path]:
+    folder = output / f"sub-{participant}"
+    for func in (folder / "func", *folder.glob("ses-*/func")):
+        if func.is_dir():
+            within = func.relative_to(output)
+            names = (path.name for path in func.iterdir())
+            own = (name for name in names if name.startswith(f"sub-{participant}_"))
+            yield from (within / name for name in own if is_result(name))
+
+
+def is_result(file: str) -> bool:
+    """Whether a file has a name as this app gives its results."""
+    name = parse_name(file)
+    own = _RESULTS.get(name.suffix)
+    return (
+        own is not None
+        and name.extension in _EXTENSIONS
+        and all(name.entities.get(key, "").isalnum() for key in own)
+        and build_name(name.entities, name.suffix, name.extension) == file
+    )
+
+
+def series_of(matrix: Path) -> Path:
+    """The time series table that a matrix of all volumes of a run is made of."""
+    entities = {k: v for k, v in parse_name(matrix).entities.items() if k != "meas"}
+    return matrix.with_name(build_name(entities, "timeseries", ".tsv"))
 
 
 def concatenated_matrices(
@@ -84,13 +165,13 @@ def concatenated_matrices(
     Paths are within the output dataset. Those of some of the volumes are among them with `exact`.
     """
     found = []
-    for path in sorted((output / f"sub-{participant}").glob("**/func/*_relmat.json")):
+    for path in result_paths(output, participant, "relmat"):
         try:
-            sidecar = read_json(path)
+            sidecar = read_json(output / path.with_suffix(".json"))
         except LabelxError:
             continue
         if "NumberOfRuns" in sidecar and (exact or "NumberOfVolumesUsed" not in sidecar):
-            found.append((path.with_suffix(".tsv").relative_to(output), sidecar))
+            found.append((path, sidecar))
     return found
 
 
@@ -110,10 +191,17 @@ def read_series(output: Path, path: Path) -> Series:
             f"{output / path.with_suffix('.json')}: no {', '.join(sorted(lacking))}; "
             "run the participant level again"
         )
-    labels_path = output / path.with_name(_dseg_name(entities))
-    return Series(output, path, entities, sidecar, read_tsv(labels_path))
+    return Series(output, path, entities, sidecar, read_tsv(output / labels_path(path)))
 
 
-def _dseg_name(entities: Mapping[str, str]) -> str:
+def run_of(entities: Mapping[str, str]) -> dict[str, str]:
+    """Of the entities of a result those of its run."""
+    of_result = (*ATLAS_ENTITIES, *RESULT_ENTITIES)
+    return {key: value for key, value in entities.items() if key not in of_result}
+
+
+def labels_path(series: Path) -> Path:
+    """The label table of a time series' run and atlas, beside it."""
+    entities = parse_name(series).entities
     kept = {key: value for key, value in entities.items() if key not in RESULT_ENTITIES}
-    return build_name(kept, "dseg", ".tsv")
+    return series.with_name(build_name(kept, "dseg", ".tsv"))

@@ -12,7 +12,15 @@ import pandas as pd
 
 from bids_labelx._version import __version__
 from bids_labelx.denoise import AppliedStrategy, Strategy
-from bids_labelx.outputs.paths import COLUMN_DESCRIPTIONS
+from bids_labelx.outputs.columns import (
+    LABEL_COLUMNS,
+    LABEL_NAMES,
+    OUTLIER_COLUMNS,
+    PLAIN,
+    describe_columns,
+    describe_matrix,
+    describe_series,
+)
 from bids_labelx.settings import Settings
 
 _VERSIONED = ("numpy", "scipy", "nibabel", "pandas", "scikit-learn", "nipype", "pybids")
@@ -36,18 +44,14 @@ def dseg_sidecar(
     label_resampling: str,
 ) -> dict[str, Any]:
     """For the label image and its table, which share their name and so their sidecar."""
-    described = {
-        column: {"Description": COLUMN_DESCRIPTIONS.get(column, "As in the atlas' own table")}
-        for column in table.columns
-        if column not in ("index", "name")
-    }
+    columns = describe_columns(table.columns, {**LABEL_NAMES, **LABEL_COLUMNS})
     return {
         "Description": "Labels on the grid of the run, inside its brain mask",
         "Sources": list(sources),
         "LabelResampling": label_resampling,
         "MinCoverage": min_coverage,
         **({"Resolution": resolution} if resolution else {}),
-        **described,
+        **columns,
     }
 
 
@@ -62,6 +66,7 @@ def timeseries_sidecar(
     sources: Sequence[str],
     resolution: str | None,
     temporal_snr: float | None = None,
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """For a time series, after a strategy that did what `applied` says."""
     rows = {
@@ -87,7 +92,7 @@ def timeseries_sidecar(
         "DenoisingDescription": strategy.description,
         "DenoisingSource": strategy.source or None,
         "Steps": _steps(settings, strategy, applied, statistic),
-        "Warnings": list(applied.warnings),
+        "Warnings": list(warnings),
         "ConfoundRegressors": list(applied.columns),
         **({"ConfoundEntries": dict(applied.by_entry)} if applied.by_entry else {}),
         "SampleMask": applied.kept.tolist(),
@@ -113,6 +118,7 @@ def timeseries_sidecar(
         "StandardizeConfounds": done.get("standardize_confounds", True),
         "MinCoverage": settings.min_coverage,
         **({"Resolution": resolution} if resolution else {}),
+        **describe_series(_units(settings, strategy)),
         "SoftwareVersions": software_versions(),
     }
 
@@ -180,5 +186,20 @@ def relmat_sidecar(
         "Sources": list(sources),
         **{key: series[key] for key in kept},
         **({"Resolution": series["Resolution"]} if "Resolution" in series else {}),
+        **describe_matrix(_matrix_unit(measure, series)),
         "SoftwareVersions": series["SoftwareVersions"],
     }
+
+
+def outliers_sidecar(table: pd.DataFrame) -> dict[str, Any]:
+    """For the table of censored volumes."""
+    return {
+        "Description": "Which volumes are kept, and by which rules others are censored",
+        **describe_columns(table.columns, OUTLIER_COLUMNS),
+    }
+
+
+def _matrix_unit(measure: str, series: Mapping[str, Any]) -> str:
+    """The unit of a matrix: a covariance has that of the series, squared, all others none."""
+    unit = series.get("Units", "arbitrary")
+    return f"{unit}^2" if "covariance" in measure else PLAIN

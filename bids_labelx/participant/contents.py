@@ -37,7 +37,7 @@ from bids_labelx.locks import has_ended, lock, locks_work, running_kernel, shown
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.description import write_dataset_files
 from bids_labelx.outputs.paths import figure_path
-from bids_labelx.outputs.results import concatenated_matrices, participants_of
+from bids_labelx.outputs.results import concatenated_matrices, participants_with_results
 from bids_labelx.outputs.run_records import (
     SECTIONS,
     Invocation,
@@ -185,7 +185,7 @@ def write_methods(output: Path, plan: Plan) -> None:
     with locked(output):
         path = output / "logs" / "methods.json"
         found: dict[str, Account] = {}
-        others = set(participants_of(output)) - plan.participants
+        others = set(participants_with_results(output)) - plan.participants
         if others and path.is_file():
             for one in read_json(path)["accounts"]:
                 add_account(found, Account(**one))
@@ -290,7 +290,7 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
     if found:
         for label in plan.participants:
             _remove_concatenated(settings.output_dir, label)
-        known = participants_of(settings.output_dir)
+        known = participants_with_results(settings.output_dir)
         others = [label for label in known if label not in plan.participants]
         LOGGER.warning(
             "settings differ from those of earlier results: %s%s",

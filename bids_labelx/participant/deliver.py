@@ -17,6 +17,7 @@ from bids_labelx.denoise import Strategy
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.images import read_data
 from bids_labelx.names import camel
+from bids_labelx.outputs.failures import by_kind
 from bids_labelx.outputs.paths import (
     SOURCE_LINK,
     bids_uri,
@@ -27,6 +28,7 @@ from bids_labelx.outputs.paths import (
 from bids_labelx.outputs.sidecars import (
     dseg_sidecar,
     interpolation_done,
+    outliers_sidecar,
     timeseries_sidecar,
 )
 from bids_labelx.participant.extract import read_mask
@@ -162,6 +164,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
+                warnings=(*delivery.planned.warnings, *applied.warnings),
             )
             # The table last: where it is, its sidecar is too.
             write_json(output / path.with_suffix(".json"), sidecar)
@@ -187,8 +190,10 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
     for strategy in delivery.strategies:
         if strategy.name in results.denoised.applied:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
-            write_tsv(output / path, results.denoised.applied[strategy.name].outliers)
-            written[path] = "", strategy.name
+            table = results.denoised.applied[strategy.name].outliers
+            write_json(output / path.with_suffix(".json"), outliers_sidecar(table))
+            write_tsv(output / path, table)
+            written |= dict.fromkeys((path, path.with_suffix(".json")), ("", strategy.name))
     return written
 
 
@@ -224,12 +229,9 @@ def done_facts(delivery: Delivery, denoised: Denoised) -> dict[str, dict[str, An
 
 def notes(delivery: Delivery, denoised: Denoised) -> list[str]:
     """What a user should know of a run that is done: warnings, and matrices that it lacks."""
-    warned = [
-        f"{name}: {text}"
-        for name, applied in denoised.applied.items()
-        for text in applied.warnings
-    ]
-    return warned + [
+    said = [(name, text) for name, one in denoised.applied.items() for text in one.warnings]
+    warned = [f"{', '.join(names)}: {text}" for names, text in by_kind(said)]
+    return [*delivery.planned.warnings, *warned] + [
         f"{name} keeps {one.n_kept} volumes: no matrix of {exact_words(delivery.settings, n)}"
         for name, one in denoised.applied.items()
         for n in delivery.settings.exact_volumes

@@ -21,7 +21,6 @@ from bids_labelx.denoise import (
     read_confounds_table,
     select,
 )
-from bids_labelx.denoise.columns import cosine_cutoff
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
@@ -49,6 +48,9 @@ from bids_labelx.settings import DenoisingOptions, ExtractionOptions
 
 # Statistics that are in the image's unit and have a signal-to-noise ratio in time.
 _OF_INTENSITY = ("mean", "median", "sum")
+
+# Of a run that leaves less, correlations are too imprecise to be taken without a word.
+_FEW_DEGREES, _FEW_MINUTES = 20, 4
 
 
 def denoise_signals(
@@ -174,24 +176,38 @@ def _prepare_all(
         fd_threshold = strategy.volumes.get("scrub", {}).get("fd_threshold", FD_THRESHOLD)
         applied[strategy.name] = AppliedStrategy(
             columns=denoising.columns,
-            kept=denoising.kept,
-            degrees_of_freedom=cleaner.degrees_of_freedom - denoising.removed.shape[1],
+            cleaner=cleaner,
+            removed=denoising.removed,
             effective_degrees_of_freedom=effective,
-            low_pass=cleaner.cutoffs[0],
-            high_pass=_high_pass(cleaner, denoising.columns),
-            mean_removed=cleaner.mean_removed or cleaner.standardize is not None,
             steps=tuple(cleaning_steps(cleaner, denoising)),
             motion=motion_summary(motion, fd_threshold),
             fd_source=denoising.fd_source,
             outliers=_outliers(denoising, motion),
-            warnings=tuple(caught),
+            warnings=(*caught, *_remarks(denoising, effective, source.t_r)),
             by_entry=denoising.by_entry,
-            cleaner=cleaner,
-            removed=denoising.removed,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))
     return cleaners, applied, tuple(failures)
+
+
+def _remarks(chosen: Denoising, effective: float, t_r: float | None) -> Iterator[str]:
+    """Warnings of what a strategy leaves of a run and of what it did not find in its table."""
+    n_volumes, n_kept = len(chosen.kept), int(chosen.kept.sum())
+    if effective < max(_FEW_DEGREES, n_volumes / 4):
+        few = "fewer than 20" if effective < _FEW_DEGREES else "less than a quarter"
+        yield (
+            f"few degrees of freedom: {effective:.3g} (effective) of {n_volumes} volumes are "
+            f"left, {few}; correlations are imprecise"
+        )
+    if t_r is not None and n_kept * t_r / 60 < _FEW_MINUTES:
+        yield (
+            f"few data: {n_kept * t_r / 60:.1f} minutes are left ({n_kept} of {n_volumes} "
+            f"volumes), less than {_FEW_MINUTES}; correlations are imprecise"
+        )
+    for entry, columns in chosen.by_entry.items():
+        if not columns:
+            yield f"no column of the confounds table is {entry}; nothing was regressed out for it"
 
 
 @contextmanager
@@ -214,12 +230,6 @@ def _warnings_of(applied: dict[str, AppliedStrategy], name: str) -> Iterator[Non
     with _recorded(messages):
         yield
     applied[name] = replace(applied[name], warnings=tuple(messages))
-
-
-def _high_pass(cleaner: Cleaner, columns: Sequence[str]) -> float | None:
-    """The highest cut-off below which frequencies were removed, in Hz, by whatever did it."""
-    cutoffs = [cleaner.cutoffs[1], cosine_cutoff(columns)]
-    return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
 
 
 def _temporal_snr(
@@ -319,8 +329,8 @@ def _motion(chosen: Denoising, table: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _outliers(chosen: Denoising, motion: pd.DataFrame) -> pd.DataFrame:
-    """A row per volume: kept or not, the figures, and by which rules not."""
-    kept = pd.DataFrame({"kept": chosen.kept.astype(int)})
+    """A row per volume: its position, kept or not, the figures, and by which rules not."""
+    kept = pd.DataFrame({"volume": range(len(chosen.kept)), "kept": chosen.kept.astype(int)})
     rules = pd.DataFrame({name: rule.astype(int) for name, rule in chosen.rules.items()})
     return pd.concat([kept, motion, rules], axis="columns")
 

@@ -6,8 +6,8 @@ import logging
 import re
 import traceback
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,8 @@ class PlannedRun:
         Those of its space, then its own.
     files
         The image, its mask and its confounds table as they were before they were looked into.
+    warnings
+        What is odd about it beside the other runs of its participant.
     """
 
     run: Run
@@ -58,6 +60,7 @@ class PlannedRun:
     itemsize: int
     atlases: tuple[Atlas, ...]
     files: tuple[FileState, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -156,7 +159,37 @@ def make_plan(settings: Settings) -> Plan:
             about = {"entities": run.entities, "strategies": names}
             failures.append(Failure.of(error, **about, atlases=choice.names[run.space]))
             LOGGER.info("%s: cannot be planned\n%s", run.name, traceback.format_exc())
-    return Plan(tuple(planned), choice.names, choice.labels, strategies, tuple(failures), skipped)
+    return Plan(
+        tuple(_with_warnings(planned)),
+        choice.names,
+        choice.labels,
+        strategies,
+        tuple(failures),
+        skipped,
+    )
+
+
+def _with_warnings(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun]:
+    """The runs; those of a participant's task that differ in repetition time say so."""
+    known: dict[tuple[str, str], set[float]] = defaultdict(set)
+    for one in runs:
+        if one.source.t_r is not None:
+            known[_task(one)].add(round(one.source.t_r, 3))
+    for one in runs:
+        others = known[_task(one)] - {round(one.source.t_r or 0, 3)}
+        if one.source.t_r is None or not others:
+            yield one
+            continue
+        listed = ", ".join(f"{t_r:g}" for t_r in sorted(others))
+        text = (
+            f"the repetition time is {one.source.t_r:g} s, that of other runs of this "
+            f"participant's task {_task(one)[1] or 'without a name'} is {listed} s"
+        )
+        yield replace(one, warnings=(text,))
+
+
+def _task(run: PlannedRun) -> tuple[str, str]:
+    return run.run.entities["sub"], run.run.entities.get("task", "")
 
 
 def _without_doubled(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, str]]]:

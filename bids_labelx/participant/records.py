@@ -212,7 +212,8 @@ def load_record(path: str | Path, kind: type[Record]) -> Record:
         Where something else is in the file.
     """
     with Path(path).open("rb") as stream:
-        record = pickle.load(stream)
+        # The work folder is this user's own; nipype keeps its results there in the same way.
+        record = pickle.load(stream)  # noqa: S301
     if not isinstance(record, kind):
         raise TypeError(f"{path}: expected {kind.__name__}, found {type(record).__name__}")
     return record

@@ -16,10 +16,10 @@ from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.rows import motion_words
 from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.failures import subject_of
+from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
+from bids_labelx.outputs.states import FAILED, PARTLY_DONE
 from bids_labelx.report.group_figure_files import (
-    RUN,
     all_but_strategy,
     atlas_of,
     quality_figures,
@@ -61,6 +61,10 @@ class GroupContent:
         The figure of the missing labels, by the name of the coverage table.
     participants
         Of each participant: label, page (empty where there is none), status in words.
+    states
+        How many runs are done, partly done and failed, in words.
+    failures
+        What the participant level could not do.
     problems
         What the group level found broken or missing.
     absent
@@ -85,6 +89,8 @@ class GroupContent:
     matrices: Sequence[tuple[str, FigureFile]]
     missing: Mapping[str, FigureFile]
     participants: Sequence[tuple[str, str, str]]
+    states: str
+    failures: Sequence[Failure]
     problems: Sequence[Failure]
     absent: Sequence[str]
     averaged: str
@@ -137,19 +143,18 @@ def files_by_kind(files: Sequence[str]) -> list[tuple[str, list[str]]]:
 def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]:
     quality = content.quality
     excluded = int(numbers(quality, "excluded").sum())
-    failed = int(quality["problem"].notna().sum()) if "problem" in quality else 0
     by = ", ".join(f"{count:,} by {option}" for option, count in content.excluded_by.items())
     rows = f"{counted(len(quality), 'row')} (run × atlas × strategy)"
     facts = [
         ("Participants", f"{quality['participant_id'].nunique():,}"),
-        ("Runs", f"{len(quality[RUN].drop_duplicates()):,}"),
+        ("State", content.states),
         ("Atlases", ", ".join(sorted(quality["atlas"].unique()))),
         ("Denoising strategies", ", ".join(sorted(quality["strategy"].unique()))),
         (
             "Excluded",
             f"{excluded:,} of {rows}: {by}" if by else "none: no limits are set",
         ),
-        ("Failed or broken", f"{failed:,} of {rows}"),
+        ("Failed, missing or broken", f"{_incomplete(quality)} of {rows}"),
         ("Averaged within participants over", content.averaged),
         ("Run weights", content.run_weights),
     ]
@@ -161,10 +166,24 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
     return (*facts, ("Output", str(output)))
 
 
+def _incomplete(quality: pd.DataFrame) -> str:
+    """How many rows are not done, and how many of these have some of their results."""
+    counts = quality["state"].value_counts()
+    partly = int(counts.get(PARTLY_DONE, 0))
+    total = partly + int(counts.get(FAILED, 0))
+    return f"{total:,} ({partly:,} partly)" if partly else f"{total:,}"
+
+
 def _warnings(content: GroupContent) -> list[str]:
-    shown = [f"{subject_of(one)}: {one.message}" for one in content.problems[:MOST_WARNINGS]]
-    more = len(content.problems) - len(shown)
-    return [*shown, f"and {more:,} more: see runs and participants"] if more else shown
+    texts = [
+        f"{subjects[0]}: {message}"
+        + (f" (and {len(subjects) - 1:,} more such)" if len(subjects) > 1 else "")
+        for subjects, message in failures_by_kind(content.failures)
+    ]
+    texts += [f"{subject_of(one)}: {one.message}" for one in content.problems]
+    more = len(texts) - MOST_WARNINGS
+    shown = texts[:MOST_WARNINGS]
+    return [*shown, f"and {more:,} more: see runs and participants"] if more > 0 else shown
 
 
 def _runs(content: GroupContent) -> Section:

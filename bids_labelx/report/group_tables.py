@@ -19,6 +19,7 @@ _RUN_COLUMNS = {
     "run": "run",
     "atlas": "atlas",
     "strategy": "strategy",
+    "state": "state",
     "volumes": "volumes",
     "volumes_kept": "volumes kept",
     "minutes_kept": "minutes kept",

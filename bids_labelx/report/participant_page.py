@@ -313,7 +313,12 @@ def _concatenated(output: Path, participant: str) -> tuple[FigureFile, ...]:
             FigureFile(
                 figure_path(path, ".svg").as_posix(),
                 f"Matrix of the {measure} between regions of {what}",
-                f"{measure.capitalize()} between regions of {what}",
+                ". ".join(
+                    [
+                        f"{measure.capitalize()} between regions of {what}",
+                        *(f"Warning: {text}" for text in sidecar.get("Warnings", ())),
+                    ]
+                ),
             )
         )
     return _existing(output, figures)

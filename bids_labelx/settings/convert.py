@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Above any number of volumes, processes, or value of a label.
+_LARGEST = 2**31 - 1
+
 # How the argument of an atlas begins that each run has a segmentation of its own for.
 DERIVATIVE = "derivative:"
 
@@ -76,9 +79,12 @@ def atlases(value: Any) -> tuple[str, ...]:
         name, image, table = atlas_parts(spec)
         if not image:
             return spec
-        if not image.startswith(DERIVATIVE):
-            image = str(path(image))
-        return (f"{name}=" if name else "") + image + (f",{path(table)}" if table else "")
+        try:
+            if not image.startswith(DERIVATIVE):
+                image = str(path(image))
+            return (f"{name}=" if name else "") + image + (f",{path(table)}" if table else "")
+        except ValueError as error:
+            raise ValueError(f"{spec!r}: {str(error).partition(': ')[2]}") from None
 
     return each(convert)(value)
 
@@ -118,11 +124,16 @@ def each(convert: Callable[[str], T]) -> Callable[[Any], tuple[T, ...]]:
 
 
 def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
-    """Labels of an entity, with or without ``key-`` before them."""
+    """Labels of an entity, with or without ``key-`` before them.
+
+    A space with a cohort is ``MNIInfant+1``, also where it is written ``MNIInfant:cohort-1``.
+    """
 
     def convert(word: str) -> str:
         label = word.removeprefix(f"{key}-")
-        if not re.fullmatch(r"[A-Za-z0-9+]+", label):
+        if key == "space":
+            label = label.replace(":cohort-", "+")
+        if not re.fullmatch(r"[A-Za-z0-9]+(\+[A-Za-z0-9]+)?", label):
             raise ValueError(f"{word!r}: a label has letters and digits only")
         return label
 
@@ -173,7 +184,7 @@ def whole(minimum: int, expected: str = "") -> Callable[[Any], int]:
             found = int(value)
         except ValueError:
             found = minimum - 1
-        if found < minimum:
+        if not minimum <= found <= _LARGEST:
             expect = expected or f"a whole number from {minimum}"
             raise ValueError(f"{value!r}: {expect} is expected")
         return found

@@ -151,8 +151,7 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     """Everything that decides what one invocation of the app does.
 
     The field names are those of the command line's long options, with underscores. Labels stand
-    without their entity's key: ``01``, not ``sub-01``. What the steps of a run go by are its
-    parts, see `part`.
+    without their entity's key: ``01``, not ``sub-01``. Steps go by parts of it, see `part`.
     """
 
     bids_dir: Path = _argument(convert.path, help="the dataset of derivatives")
@@ -367,6 +366,9 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         False,
         help="write through links in OUTPUT_DIR to folders elsewhere, which are refused otherwise",
         level="both",
+    )
+    allow_missing: bool = _running(
+        False, level="group", help="exit with 0 though runs failed, or files are gone or broken"
     )
     stop_on_first_crash: bool = _running(False, help="stop at the first failure")
     verbose: int = _running(

@@ -31,7 +31,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import notes, write_run
 from bids_labelx.participant.figures import draw_run
-from bids_labelx.participant.finished import record_run
+from bids_labelx.participant.finished import record_run, remove_contradicting
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
     AtlasOnGrid,
@@ -283,6 +283,7 @@ class Deliver(_Recorded):
         )
         start = time.monotonic()
         written = write_run(self.inputs.delivery, results)
+        remove_contradicting(self.inputs.delivery, self.inputs.invocation, written)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
         drawn = draw_run(self.inputs.delivery, results)
         seconds = {

@@ -18,6 +18,9 @@ from bids_labelx.workflow.processes import ProcessPerNode
 # folder. `ProcessPerNode` does it for all of them.
 LOCAL = ("Linear", "MultiProc", "LegacyMultiProc")
 
+# More processes, or GB, than any machine has.
+_MOST = 2**20
+
 
 def plugin_class(name: str) -> Any:
     """The class of the nipype plugin of this name; see `read_plugin` for the names."""
@@ -96,7 +99,16 @@ def _check_content(content: Any) -> tuple[str, dict[str, Any]]:
     arguments = content.get("plugin_args") or {}
     if unknown or not isinstance(arguments, dict):
         raise ValueError(
-            f"found {', '.join(sorted(unknown)) or 'plugin_args'}; "
+            f"found {', '.join(sorted(map(str, unknown))) or 'plugin_args'}; "
             "the keys are plugin (text) and plugin_args (a table)"
         )
+    for key, kinds, words in (
+        ("n_procs", int, "a whole number of processes, 1 or more"),
+        ("memory_gb", (int, float), "a number of GB above 0"),
+    ):
+        value = arguments.get(key, 1)
+        # True is an integer in Python; nipype fails on any of these long after.
+        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < _MOST:
+            found = repr(value) if isinstance(value, (int, float)) else type(value).__name__
+            raise ValueError(f"plugin_args: {key} is {found:.40}, {words} is expected")
     return content["plugin"], dict(arguments)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -42,6 +43,11 @@ def settings(tmp_path: Path, add_run: AddRun, atlas_dataset: Path) -> Settings:
     )
     assert run_participants(settings) == 0
     return replace(settings, analysis_level="group")
+
+
+def forget(settings: Settings) -> None:
+    """Remove what the participant level recorded as written, to which changed files do not fit."""
+    shutil.rmtree(settings.output_dir / "logs" / "runs")
 
 
 def test_there_is_a_row_per_run_and_strategy_with_what_the_sidecars_say(
@@ -87,6 +93,7 @@ def test_temporal_snr_and_share_above_are_those_of_the_input(settings: Settings)
 
 
 def test_an_excluded_run_keeps_its_row_and_enters_no_mean(settings: Settings) -> None:
+    forget(settings)
     for path in (settings.output_dir / "sub-02").rglob("*_timeseries.json"):
         sidecar = json.loads(path.read_text())
         path.write_text(json.dumps({**sidecar, "MeanFramewiseDisplacement": 0.9}))
@@ -107,13 +114,14 @@ def test_an_excluded_run_keeps_its_row_and_enters_no_mean(settings: Settings) ->
 
 
 def test_the_page_says_how_much_of_a_participant_is_excluded(settings: Settings) -> None:
+    forget(settings)
     for path in (settings.output_dir / "sub-02").rglob("*desc-simple_timeseries.json"):
         sidecar = json.loads(path.read_text())
         path.write_text(json.dumps({**sidecar, "MeanFramewiseDisplacement": 0.9}))
     assert run_group(replace(settings, max_mean_fd=0.8)) == 0
     page = (settings.output_dir / "group.html").read_text()
     assert page.count("1 of 2 runs and strategies excluded") == 1
-    assert page.count(">complete<") == 1
+    assert page[page.index('id="participants"') :].count(">done<") == 1
 
 
 def test_an_atlas_of_one_region_has_figures_of_quality_and_no_matrix(
@@ -133,7 +141,11 @@ def test_an_atlas_of_one_region_has_figures_of_quality_and_no_matrix(
     assert run_group(replace(one, analysis_level="group")) == 0
     assert len(pd.read_csv(one.output_dir / "group_qc.tsv", sep="\t")) == 2
     found = [path.name for path in one.output_dir.glob("group*")]
-    assert sorted(found) == ["group.html", "group_atlas-one_coverage.tsv", "group_qc.tsv"]
+    assert sorted(found) == [
+        "group.html",
+        *("group_atlas-one_coverage.json", "group_atlas-one_coverage.tsv"),
+        *("group_qc.json", "group_qc.tsv"),
+    ]
 
 
 def test_what_was_refused_has_a_row_with_the_reason(
@@ -173,6 +185,7 @@ def test_what_was_refused_has_a_row_with_the_reason(
 def test_a_broken_participant_is_listed_and_the_others_are_in(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    forget(settings)
     for path in (settings.output_dir / "sub-01").rglob("*_timeseries.json"):
         path.write_text("{half")
     for path in (settings.output_dir / "sub-02").rglob("*desc-raw_timeseries.json"):
@@ -254,6 +267,7 @@ def test_what_was_averaged_and_what_could_not_be_is_in_sidecar_terminal_and_page
     third: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = third.output_dir
+    forget(third)
     (path,) = (output / "sub-02").rglob("*_stat-mean_*_desc-simple_relmat.tsv")
     table = pd.read_csv(path, sep="\t", index_col=0)
     table.loc["two", "five"] = table.loc["five", "two"] = 1
@@ -307,6 +321,7 @@ def test_the_coverage_table_has_the_labels_in_their_order(third: Settings) -> No
 def test_a_broken_matrix_is_named_and_the_others_are_averaged(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    forget(settings)
     broken = next(settings.output_dir.glob("sub-01/**/*_stat-mean_*_desc-simple_relmat.tsv"))
     broken.write_bytes(broken.read_bytes()[:-5])
     assert run_group(settings) == 1
@@ -332,15 +347,16 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     before = content()
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
-    # 4 means of JSON, table and figure; spreads, numbers and QC-FC; edges; three tables.
+    # 4 means of JSON, table and figure; spreads, numbers and QC-FC; edges; three tables with JSON.
     # 4 histograms, the cost of strategies by statistic, and missing labels. Data for tooltips
     # of the means and in the brain.
-    assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 + 4 + 2 + 1 + 5
+    assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 * 2 + 4 + 2 + 1 + 5
 
 
 def test_a_broken_centroid_leaves_its_run_out_and_is_named(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    forget(settings)
     broken = next(settings.output_dir.glob("sub-01/**/*_dseg.tsv"))
     table = pd.read_csv(broken, sep="\t", dtype=str, keep_default_na=False)
     table.loc[1, "centroid_y"] = "-6.O"
@@ -360,6 +376,7 @@ def test_a_group_of_fewer_leaves_nothing_of_the_one_before(settings: Settings) -
     assert list(settings.output_dir.glob("figures/group_*_stat-median_*_cost.svg"))
     for path in settings.output_dir.rglob("sub-*/**/*_stat-median_*"):
         path.unlink()
+    forget(settings)
     assert run_group(settings) == 0
     assert list(settings.output_dir.glob("**/group_*_desc-rawMedian_*")) == []
     assert list(settings.output_dir.glob("figures/group_*_stat-median_*")) == []
@@ -409,6 +426,7 @@ def test_limits_and_excluded_are_in_the_summary(settings: Settings) -> None:
 
 
 def test_what_is_broken_is_in_the_summary_without_the_folder(settings: Settings) -> None:
+    forget(settings)
     broken = next(settings.output_dir.glob("sub-01/**/*_stat-mean_*_desc-simple_relmat.tsv"))
     broken.write_bytes(broken.read_bytes()[:-5])
     assert run_group(settings) == 1

@@ -64,7 +64,8 @@ def test_all_files_of_the_design_are_written_and_no_other(
     matrices = [f"{STEM}_stat-mean_meas-correlation_desc-{d}_relmat" for d in ("raw", "simple")]
     func = [f"{STEM}_dseg.nii.gz", f"{STEM}_dseg.tsv", f"{STEM}_dseg.json"]
     func += [f"{name}.{kind}" for name in series + matrices for kind in ("tsv", "json")]
-    func += [f"sub-01_task-rest_desc-{d}_outliers.tsv" for d in ("raw", "simple")]
+    for end in (".tsv", ".json"):
+        func += [f"sub-01_task-rest_desc-{d}_outliers{end}" for d in ("raw", "simple")]
     wanted = {f"sub-01/func/{name}" for name in func}
     figures = [f"{name}.svg" for name in matrices]
     figures += [f"{STEM}_{name}" for name in ("dseg.png", "coveragemap.png", "coverage.svg")]
@@ -74,7 +75,8 @@ def test_all_files_of_the_design_are_written_and_no_other(
     hovered = [name for name in figures if "spectrum" not in name and "design" not in name]
     figures += [f"{Path(name).stem}.js" for name in hovered]
     wanted |= {f"sub-01/figures/{name}" for name in figures}
-    wanted |= {".bidsignore", "dataset_description.json", "descriptions.tsv"}
+    wanted |= {".bidsignore", "dataset_description.json"}
+    wanted |= {"descriptions.tsv", "descriptions.json"}
     out = tmp_path / "out"
     assert set(files(out)) == wanted
     assert (out / "sub-01.html").is_file()

@@ -53,6 +53,22 @@ def test_a_variance_that_the_first_component_reaches_takes_that_one() -> None:
     assert compcor(masks=["CSF"], variance=0.5).columns == ["a_comp_cor_30"]
 
 
+@pytest.mark.parametrize("share", ["0.3", None, [], float("nan"), -0.1, 1.5])
+def test_a_variance_that_is_no_share_is_refused_where_it_is_used(share: object) -> None:
+    metadata = {"a_comp_cor_00": {**component("CSF", 0.6), "CumulativeVarianceExplained": share}}
+    with pytest.raises(
+        ValueError, match=r"a_comp_cor_00: CumulativeVarianceExplained is .*, a number from 0 to 1"
+    ):
+        compcor(metadata, masks=["CSF"], variance=0.5)
+    assert compcor(metadata, masks=["CSF"], components=1).columns == ["a_comp_cor_00"]
+
+
+def test_a_number_may_be_as_long_as_it_likes() -> None:
+    long, short = f"a_comp_cor_{'9' * 5000}", "a_comp_cor_0010"
+    metadata = {long: component("CSF", 0.9), short: component("CSF", 0.5)}
+    assert compcor(metadata, masks=["CSF"]).columns == [short, long]
+
+
 def test_all_components_come_in_order_of_their_number() -> None:
     names = [f"a_comp_cor_{number}" for number in (9, 10, 11, 100)]
     assert compcor(masks=["combined"]).columns == names

@@ -202,6 +202,8 @@ def changed(old: str, new: str) -> str:
         ('"rmsd"', '{ name = "a", required = 1 }', "line 10: confounds.columns is "),
         ('"rmsd"', '{ pattern = "(a" }', "line 10: confounds.columns is "),
         ("order = 2", "orders = 2", "line 31: clean.butterworth.orders is unknown; allowed here:"),
+        # Hours, or no number of float's, where it would be asked for.
+        ("order = 2", "order = 2000000000", "line 31: clean.butterworth.order is 2000000000; all"),
         ("{ order = 2 }", "2", "line 31: clean.butterworth is 2; allowed: a table of order"),
         ("= 0.1\n", "= 0.001\n", "line 25: clean: high_pass 0.01 is not below low_pass 0.001"),
         ('"butterworth"', '"cosine"', "line 25: clean: filter cosine removes slow drifts only"),
@@ -216,6 +218,14 @@ def test_what_a_file_may_not_say_is_named_with_line_and_what_is_allowed(
     with pytest.raises(BadDataError) as caught:
         read_strategies([path])
     assert f"{path}, {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize("pattern", ["(" * 5000 + ")" * 5000, "a{99999999999999999999}", "(a"])
+def test_a_pattern_that_cannot_be_compiled_is_refused(write: Write, pattern: str) -> None:
+    with pytest.raises(
+        BadDataError, match=r"line 2: confounds\.columns is .*; allowed: a list of"
+    ):
+        read_strategies([write(f'[confounds]\ncolumns = ["{pattern}"]', "mine.toml")])
 
 
 def test_all_wrong_places_are_named_at_once(write: Write) -> None:

@@ -44,7 +44,7 @@ HUGE = ((40, "<hhhhh"), (4, 1000, 1000, 1000, 60))
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: None)
+    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
 
 
 def content(path: Path) -> bytes:

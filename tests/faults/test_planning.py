@@ -17,6 +17,7 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import Failure
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.participant import extract
+from bids_labelx.participant.finished import this_invocation
 from bids_labelx.participant.plan import make_plan
 from bids_labelx.settings import Settings
 from bids_labelx.workflow.run import run_graph
@@ -26,7 +27,7 @@ AddRun = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: None)
+    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
 
 
 def settings_for(root: Path, **options: Any) -> Settings:
@@ -127,7 +128,10 @@ def test_files_removed_between_plan_and_graph_fail_their_runs_by_name(
     changed.write_bytes(changed.read_bytes() + bytes(3))
     work = tmp_path / "work"
     work.mkdir()
-    outcomes = run_graph(settings, plan, work=work, logs=tmp_path, console=Console(quiet=True))
+    invocation = this_invocation(settings, plan)
+    outcomes = run_graph(
+        settings, plan, invocation, work=work, logs=tmp_path, console=Console(quiet=True)
+    )
     said = {
         one.run.entities["sub"]: "".join(f.message for f in outcomes[one.key].failures)
         for one in plan.runs

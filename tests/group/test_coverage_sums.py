@@ -26,9 +26,9 @@ def test_sums_are_those_of_the_files(write_run: WriteRun, tmp_path: Path) -> Non
     for i, covered in enumerate([[10, 9, 8, 7], [10, 2, 4, 10], [10, 10, -1, 0]]):
         write_run({"sub": f"0{i}", "atlas": "Small"}, covered=covered)
     paths = sorted((tmp_path / "out").rglob("*_dseg.tsv"))
-    sums = CoverageSums(read(paths[0]), paths[0])
+    sums = CoverageSums(read(paths[0]))
     for path in paths:
-        sums.add(read(path), checked_coverage(read(path), path))
+        sums.add(read(path), checked_coverage(read(path), path), path)
     table = sums.table()
 
     files = [pd.read_csv(path, sep="\t") for path in paths]
@@ -64,15 +64,15 @@ def test_a_column_of_the_atlas_stays_where_all_runs_say_the_same() -> None:
             "status": ["ok", "ok"],
         }
     )
-    sums = CoverageSums(first, Path("first"))
-    sums.add(first, np.ones(2))
+    sums = CoverageSums(first)
+    sums.add(first, np.ones(2), Path("first"))
     assert sums.networks == ["a", "b"]
-    sums.add(first.assign(colour=["red", "green"]), np.ones(2))
-    sums.add(first.drop(columns="area"), np.zeros(2))
+    sums.add(first.assign(colour=["red", "green"]), np.ones(2), Path("second"))
+    sums.add(first.drop(columns="area"), np.zeros(2), Path("third"))
     table = sums.table()
     assert list(table)[:4] == ["index", "name", "network", "runs"]
     assert table["runs"].tolist() == [3, 3]
-    sums.add(first.assign(network="c"), np.ones(2))
+    sums.add(first.assign(network="c"), np.ones(2), Path("fourth"))
     assert sums.networks is None
 
 
@@ -107,10 +107,10 @@ def test_a_table_without_rows_is_broken() -> None:
 
 def test_tables_that_differ_are_both_named() -> None:
     rows = pd.DataFrame({"index": ["1", "2"], "name": ["a", "b"]})
-    most = CoverageSums(rows, Path("most.tsv"))
-    most.runs = 2
+    most = CoverageSums(rows)
+    most.paths += [Path("most.tsv"), Path("other.tsv")]
     longer = pd.DataFrame({"index": ["1", "2", "3"], "name": ["a", "b", "c"]})
-    assert other_labels(Path("mine.tsv"), CoverageSums(longer, Path("x")), most) == (
+    assert other_labels(Path("mine.tsv"), CoverageSums(longer), most) == (
         "mine.tsv: not the labels of most.tsv, which 2 runs have: row 3 is 3 c here and missing "
         "there; run the participant level again with one label table for all"
     )

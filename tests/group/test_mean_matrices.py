@@ -71,6 +71,8 @@ def test_a_matrix_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
         ("\t0.5\t", "\t-inf\t", "-inf between A and B is no correlation"),
         ("\t0.5\t", "\t0.4\t", "not symmetric"),
         ("\t0.5\t", "\tn/a\t", "not symmetric"),
+        ("A\t1\t", "A\t0\t", "0 on the diagonal for A, 1 or n/a is expected"),
+        ("\t0.2\t1\n", "\t0.2\t0.9\n", "0.9 on the diagonal for C, 1 or n/a is expected"),
         ("\t0.5\t", "\t", "2 values in row 1, 3 are expected"),
         ("\t0.5\t", "\t0.5\t0.5\t", "4 values in row 1, 3 are expected"),
         ("name\tA\tB", "name\tB\tA", "region 1 is 'B' in the header, and 'A' in the label table"),
@@ -109,6 +111,25 @@ def test_rounding_beyond_one_is_a_correlation(tmp_path: Path) -> None:
     assert mean is not None
     assert mean.perfect[0, 1] == 1
     assert mean.n[0, 1] == 0
+
+
+def test_a_matrix_with_values_of_a_region_without_signal_is_of_other_settings(
+    tmp_path: Path,
+) -> None:
+    values = matrix_of(0, 3)
+    values[1], values[:, 1] = np.nan, np.nan
+    path = write_matrix(tmp_path / "m.tsv", values, ["a", "b", "c"]).relative_to(tmp_path)
+    file = MatrixFile("01", path, ())
+    for missing, text in (
+        ([False, True, False], None),
+        # A constant region has a signal and no correlation.
+        ([False, False, False], None),
+        ([False, True, True], "has values of c, which has no signal by the label table"),
+    ):
+        known = {path: np.array(missing)}
+        _, broken = mean_matrix(tmp_path, [file], ["a", "b", "c"], missing=known)
+        assert [text in failure.message for _, failure in broken if text] == [True] * bool(text)
+        assert bool(broken) == bool(text)
 
 
 def test_the_mean_is_that_of_the_files_edge_by_edge(write_run: WriteRun, tmp_path: Path) -> None:

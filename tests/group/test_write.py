@@ -5,7 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.group.mean_matrices import MeanMatrix
-from bids_labelx.group.write import remove_others, write_mean_matrix, write_strategies
+from bids_labelx.group.write import (
+    record_files,
+    remove_others,
+    write_mean_matrix,
+    write_strategies,
+)
 
 
 def test_mean_spread_and_number_and_qcfc_are_four_tables_with_a_sidecar_each(
@@ -53,20 +58,39 @@ def test_entities_of_some_means_are_columns_in_the_order_of_bids(tmp_path: Path)
     ]
 
 
-def test_what_an_earlier_group_made_goes_and_nothing_else(tmp_path: Path) -> None:
+def test_what_an_earlier_group_recorded_goes_and_nothing_else(tmp_path: Path) -> None:
     old = [
         "group_atlas-Old_coverage.tsv",
+        "group_atlas-Old_coverage.json",
         "group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.tsv",
         "group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.json",
-        "group_atlas-A_meas-correlation_desc-old_stat-std_relmat.tsv",
-        "group_atlas-A_meas-correlation_desc-old_stat-n_relmat.tsv",
+        "group_atlas-A_meas-correlation_desc-old_edges.h5",
         "figures/group_atlas-A_meas-correlation_desc-old_stat-mean_relmat.svg",
     ]
     new = [name.replace("old", "new").replace("Old", "New") for name in old]
-    others = ["group_qc.tsv", "group_mine.tsv", "group_relmat.tsv", "figures/mine.svg"]
+    # Called as the group level calls its files, and not by it.
+    others = ["group_mine.tsv", "group_atlas-B_coverage.tsv", "figures/group_x_lost.png"]
     for name in (*old, *new, *others):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    record_files(tmp_path, [Path(name) for name in old if not name.endswith(".json")])
     remove_others(tmp_path, [Path(name) for name in new if not name.endswith(".json")])
-    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
-    assert left == {*new, *others}
+
+    def left() -> set[str]:
+        found = (path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+        return {one.as_posix() for one in found if one.suffix and one.parts[0] != "logs"}
+
+    assert left() == {*new, *others}
+    # What is recorded now are the files of this time alone.
+    remove_others(tmp_path, [])
+    assert left() == set(others)
+
+
+def test_files_are_recorded_as_they_are_written_so_that_a_stopped_group_level_leaves_none(
+    tmp_path: Path,
+) -> None:
+    for name in ("group_a_qcfc.tsv", "group_b_edges.h5"):
+        (tmp_path / name).touch()
+        record_files(tmp_path, [Path(name)])
+    remove_others(tmp_path, [])
+    assert not list(tmp_path.glob("group*"))

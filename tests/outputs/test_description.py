@@ -11,7 +11,7 @@ import pytest
 from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import UsageError
-from bids_labelx.outputs.description import check_output_folder
+from bids_labelx.outputs.description import check_output_folder, write_dataset_files
 from bids_labelx.settings import Settings
 
 
@@ -63,3 +63,29 @@ def test_a_description_that_does_not_say_who_made_it_is_not_ours(
     (tmp_path / "dataset_description.json").write_text(text)
     with pytest.raises(UsageError, match="bids_labelx did not write"):
         check_output_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("name\tmeaning\na\tb\n", "has the columns name, meaning"),
+        ("desc_id\tdescription\nsimple\n", "1 fields where the header has 2"),
+        ("\0", "zero bytes"),
+    ],
+)
+def test_a_table_of_descriptions_that_is_not_ours_stays_and_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, found: str
+) -> None:
+    path = tmp_path / "descriptions.tsv"
+    path.write_text(text)
+    write_dataset_files(
+        tmp_path,
+        source=tmp_path,
+        source_description={},
+        links={},
+        descriptions={"simple": "what it did"},
+    )
+    assert path.read_text() == text
+    assert f"{path}: " in caplog.text
+    assert found in caplog.text
+    assert not path.with_suffix(".json").exists()

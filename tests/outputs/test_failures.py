@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bids_labelx.errors import Failure
 from bids_labelx.outputs.failures import (
     by_kind,
@@ -54,14 +56,9 @@ def test_failures_are_those_of_one_participant_where_one_is_named(tmp_path: Path
 
 
 def test_a_failure_concerns_a_run_or_a_participant() -> None:
-    of_run, other = Failure("a", RUN), Failure("b", RUN)
-    of_participant = Failure("c", {"sub": "1"})
+    of_run, of_participant = Failure("a", RUN), Failure("c", {"sub": "1"})
     assert subject_of(of_run) == "sub-01_task-rest_space-MNI_bold"
-    assert by_kind([of_run, of_participant, other, of_run]) == [
-        (["sub-01_task-rest_space-MNI_bold"], "a"),
-        (["sub-1"], "c"),
-        (["sub-01_task-rest_space-MNI_bold"], "b"),
-    ]
+    assert subject_of(of_participant) == "sub-1"
 
 
 def test_failures_of_one_kind_are_one_message() -> None:
@@ -70,25 +67,38 @@ def test_failures_of_one_kind_are_one_message() -> None:
         "02": "sub-02/func/sub-02_task-rest.tsv: no column trans_x, 38 volumes",
         "03": "sub-03/func/sub-03_task-rest.tsv: no column trans_y, 38 volumes",
     }
-    failures = [Failure(text, {"sub": sub, "task": "rest"}) for sub, text in texts.items()]
-    assert by_kind(failures) == [
-        (["sub-01_task-rest_bold", "sub-02_task-rest_bold"], texts["01"]),
-        (["sub-03_task-rest_bold"], texts["03"]),
-    ]
+    told = [*texts.items(), ("01", texts["01"])]
+    assert by_kind(told) == [(["01", "02"], texts["01"]), (["03"], texts["03"])]
 
 
-def test_a_run_without_failure_leaves_no_file_and_a_broken_file_is_no_failure(
-    tmp_path: Path,
-) -> None:
+def test_a_run_without_failure_leaves_no_file(tmp_path: Path) -> None:
     record(tmp_path, RUN, [], "simple")
     assert not list(tmp_path.iterdir())
-    folder = tmp_path / "logs" / "failures"
-    folder.mkdir(parents=True)
-    (folder / "sub-01_bold.json").write_text("{half")
-    (folder / "sub-02_bold.json").write_text("[]")
-    # As versions before this one wrote them.
-    (folder / "sub-03_bold.json").write_text(
-        '{"entities": {"sub": "03"}, "atlases": ["A"], "problems": {"simple": "no"}, "trace": ""}'
-    )
-    (folder / "sub-04_bold.json").write_text('{"failures": ["no"]}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{half",
+        "[]",
+        # As versions before this one wrote them.
+        '{"entities": {"sub": "01"}, "atlases": ["A"], "problems": {"simple": "no"}, "trace": ""}',
+        '{"failures": ["no"]}',
+        '{"failures": [{}]}',
+        "\0",
+    ],
+)
+def test_a_broken_record_is_a_failure_of_its_run_until_the_run_is_tried_again(
+    tmp_path: Path, text: str
+) -> None:
+    record(tmp_path, RUN, [Failure("no", RUN, ("simple",), ("A",))], "simple")
+    (path,) = (tmp_path / "logs" / "failures").iterdir()
+    path.write_text(text)
+    (failure,) = read_failures(tmp_path)
+    assert failure.message.startswith(f"{path}: the record of what failed is broken")
+    assert failure.entities == RUN
+    record(tmp_path, RUN, [], "simple")
+    assert not path.exists()
+    # Hidden files are none of ours.
+    path.with_name(f"._{path.name}").write_text("{half")
     assert read_failures(tmp_path) == []

@@ -33,6 +33,7 @@ def quality(n: int = 3, **columns: Any) -> pd.DataFrame:
         "run": "task-rest_space-MNI",
         "atlas": "A",
         "strategy": "simple",
+        "state": "done",
         "volumes": 200,
         "minutes_kept": 6.5,
         "mean_fd": np.linspace(0.1, 0.5, n),
@@ -70,7 +71,9 @@ def content(**changes: Any) -> GroupContent:
         "evidence": [],
         "matrices": [],
         "missing": {},
-        "participants": [("sub-0", "sub-0.html", "complete")],
+        "participants": [("sub-0", "sub-0.html", "done")],
+        "states": "3 runs: 3 done, 0 partly done, 0 failed",
+        "failures": [],
         "problems": [],
         "averaged": "run",
         "run_weights": "equal",
@@ -90,12 +93,12 @@ def page(tmp_path: Path, **changes: Any) -> str:
 def test_runs_have_readable_columns_without_those_that_are_empty() -> None:
     table, marked = runs_table(quality(), {"sub-1": "sub-1.html"})
     assert table.header == (
-        *("participant", "atlas", "strategy", "volumes", "minutes kept", "mean FD (mm)"),
+        *("participant", "atlas", "strategy", "state", "volumes", "minutes kept", "mean FD (mm)"),
         *("share of volumes with FD > 0.5 mm", "labels", "missing labels", "lowest coverage"),
     )
     assert table.caption == "3 rows (run × atlas × strategy); all: task-rest space-MNI"
     assert table.links == ("", "sub-1.html", "")
-    assert table.rows[0][:6] == ("sub-0", "A", "simple", "200", "6.50", "0.100")
+    assert table.rows[0][:6] == ("sub-0", "A", "simple", "done", "200", "6.50")
     assert marked == frozenset()
 
 
@@ -108,7 +111,7 @@ def test_what_runs_have_in_common_is_said_once() -> None:
 
 def test_different_thresholds_keep_their_column() -> None:
     table, _ = runs_table(quality(fd_threshold=[0.5, 0.5, 0.2]), {})
-    assert table.header[6:8] == ("FD threshold (mm)", "share of volumes with FD above")
+    assert table.header[7:9] == ("FD threshold (mm)", "share of volumes with FD above")
 
 
 def test_failed_and_excluded_are_marked_with_the_reason() -> None:
@@ -140,7 +143,7 @@ def test_of_very_many_runs_those_worth_a_look_are_shown(tmp_path: Path) -> None:
 
 def test_rows_of_failures_alone_make_a_page(tmp_path: Path) -> None:
     rows = quality()[["participant_id", "session_id", "run", "atlas", "strategy"]]
-    html = page(tmp_path, quality=rows.assign(problem="no confounds"), coverage={})
+    html = page(tmp_path, quality=rows.assign(problem="no confounds", state="failed"), coverage={})
     assert "3 of 3 rows (run × atlas × strategy)" in html
     assert "No run has quality measures." in html
     assert "There is no label table." in html
@@ -192,7 +195,9 @@ def test_runs_without_a_value_are_counted_in_the_caption(tmp_path: Path) -> None
 def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> None:
     html = page(
         tmp_path,
-        quality=quality(excluded=[1, 0, 0], problem=[None, "x", None]),
+        quality=quality(
+            excluded=[1, 0, 0], problem=[None, "x", "y"], state=["done", "partly done", "failed"]
+        ),
         excluded_by={"--max-mean-fd 0.2": 1, "--min-minutes 5": 0},
         absent=["09"],
         not_averaged=["covariance"],
@@ -202,7 +207,8 @@ def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> N
         in html
     )
     assert "<dt>Without outputs</dt><dd>sub-09</dd>" in html
-    assert "<dd>1 of 3 rows (run × atlas × strategy)</dd>" in html
+    assert "<dd>2 (1 partly) of 3 rows (run × atlas × strategy)</dd>" in html
+    assert "<dt>State</dt><dd>3 runs: 3 done, 0 partly done, 0 failed</dd>" in html
     assert "covariance: Fisher&#39;s z applies to correlations only" in html
 
 
@@ -214,6 +220,16 @@ def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
     assert f"problem {MOST_WARNINGS - 1}<" in html
     assert f"problem {MOST_WARNINGS}<" not in html
     assert "and 3 more" in html
+
+
+def test_failures_of_one_kind_are_one_warning(tmp_path: Path) -> None:
+    failures = [
+        Failure(f"sub-{i}/x.tsv: {i} rows", {"sub": f"{i}", "task": "rest"}, ("simple",), ("A",))
+        for i in range(30)
+    ]
+    html = page(tmp_path, failures=failures)
+    assert "sub-0_task-rest_bold: sub-0/x.tsv: 0 rows (and 29 more such)" in html
+    assert "more: see runs" not in html
 
 
 def test_files_are_grouped_by_combination() -> None:

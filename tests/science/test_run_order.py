@@ -105,7 +105,10 @@ def test_times_that_some_lack_or_share_or_that_are_none_order_nothing(
 
 
 def test_the_first_volumes_of_sessions_are_those_acquired_first(
-    tmp_path: Path, add_run: Callable[..., Path], atlas_dataset: Path
+    tmp_path: Path,
+    add_run: Callable[..., Path],
+    atlas_dataset: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     root, out = tmp_path / "ds", tmp_path / "out"
     for seed, run in enumerate(RUNS):
@@ -141,7 +144,20 @@ def test_the_first_volumes_of_sessions_are_those_acquired_first(
     assert [uri.split("sub-01_")[1].split("_space")[0] for uri in sidecar["Sources"]] == RUNS
     assert sidecar["RepetitionTimes"] == [2.0, 2.0, 1.5]
     log = "".join(one.read_text() for one in (out / "logs").glob("*.log"))
-    assert "different repetition times (2, 2, 1.5 s)" in log
+    said = "different repetition times (2, 2, 1.5 s)"
+    assert said in log
+    assert said in " ".join(sidecar["Warnings"])
+    told = capsys.readouterr().err
+    assert said in told
+    # Each of the runs says how it differs from the others.
+    differs = (
+        "the repetition time is 1.5 s, that of other runs of this participant's task rest is 2"
+    )
+    assert differs in told
+    (own,) = out.rglob(f"*{RUNS[2]}_*_timeseries.json")
+    assert differs in " ".join(json.loads(own.read_text())["Warnings"])
+    page = (out / "sub-01.html").read_text()
+    assert differs.replace("'", "&#39;") in page
 
 
 def _set_header(bold: Path, t_r: float) -> None:

@@ -22,6 +22,7 @@ STRATEGIES = {
     "scores": f'{FILTER}standardize = "zscore_sample"',
     "gaps": "[volumes.scrub]\nfd_threshold = 0.5\nmin_segment = 0",
     "cosines": "[confounds]\nhigh_pass = true",
+    "narrow": '[clean]\nfilter = "butterworth"\nlow_pass = 0.1\nhigh_pass = 0.02',
 }
 
 
@@ -83,12 +84,32 @@ def test_a_low_pass_beyond_nyquist_is_not_told_as_done(
     )
     frequencies, power = periodogram(series, fs=0.5, axis=0)
     assert power[frequencies > 0.15].mean() > 20 * power[frequencies < 0.03].mean()
-    (warning,) = sidecar["Warnings"]
+    warning, _ = sidecar["Warnings"]
     assert "low_pass=0.4 is not below the Nyquist frequency" in warning
     assert any("above 0.05 Hz" in step for step in sidecar["Steps"])
     assert not any("0.4 Hz" in step for step in sidecar["Steps"])
     assert warning in (tmp_path / "out" / "sub-01.html").read_text()
     assert any(warning in log.read_text() for log in (tmp_path / "out" / "logs").glob("*.log"))
+
+
+def test_what_leaves_few_data_warns_of_it_in_sidecar_page_and_log(
+    told: dict[str, tuple[dict[str, Any], np.ndarray]], tmp_path: Path
+) -> None:
+    page = (tmp_path / "out" / "sub-01.html").read_text()
+    (log,) = (tmp_path / "out" / "logs").glob("*.log")
+    warned = 0
+    for name, (sidecar, _) in told.items():
+        said = " ".join(sidecar["Warnings"])
+        kept, volumes = sidecar["NumberOfVolumesKept"], sidecar["NumberOfVolumes"]
+        minutes = f"few data: {kept * 2 / 60:.1f} minutes are left ({kept} of {volumes} volumes)"
+        assert minutes in said
+        assert f"{name}: {minutes}" in page
+        assert "few data: 1." in log.read_text()
+        left = sidecar["EffectiveDegreesOfFreedom"]
+        assert ("few degrees of freedom" in said) == (left < max(20, volumes / 4))
+        warned += "few degrees of freedom" in said
+    # A band of 0.08 Hz of 0.25 Hz leaves a third of 40 volumes at most.
+    assert warned == 1
 
 
 def test_rows_with_gaps_have_no_sampling_frequency(

@@ -15,6 +15,7 @@ import bids_labelx
 from bids_labelx.extraction import reduce
 from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.settings import Settings, table
+from bids_labelx.settings.convert import labels
 from bids_labelx.settings.entry import options_of
 
 ROOT = Path(__file__).parents[2]
@@ -101,3 +102,14 @@ def test_the_choices_of_the_options_are_what_the_core_can_do() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings("in", "out", "participant").nprocs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("word", ["MNIInfant+1", "MNIInfant:cohort-1", "space-MNIInfant+1"])
+def test_a_cohort_is_written_as_in_names_or_as_fmriprep_writes_it(word: str) -> None:
+    assert labels("space")([word]) == ("MNIInfant+1",)
+
+
+def test_only_a_space_has_a_cohort() -> None:
+    for key, word in (("ses", "a:cohort-1"), ("space", "a:res-2"), ("space", "a:cohort-")):
+        with pytest.raises(ValueError, match="letters and digits"):
+            labels(key)([word])
