@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -56,10 +57,27 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
-        raise CannotWriteError(f"{path}: cannot be written ({error.strerror})") from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def disk_full(error: OSError) -> bool:
+    """Whether space, inodes or the user's share of them ran out."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_message(path: str | os.PathLike[str], error: OSError) -> str:
+    """What to tell where writing to `path` found the disk full."""
+    return f"disk full: {os.fspath(path)} ({error.strerror}; free space, or inodes, and repeat)"
+
+
+def cannot_write(path: Path, error: OSError) -> CannotWriteError:
+    """The error to raise where writing to `path` raised this one."""
+    if disk_full(error):
+        return CannotWriteError(full_message(path, error))
+    return CannotWriteError(f"{path}: cannot be written ({error.strerror})")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

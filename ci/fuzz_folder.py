@@ -166,9 +166,12 @@ def _check_victim(
         if file.endswith("_timeseries.tsv"):
             require(path.exists(), f"a lost {kind}, and nothing is said", file)
             sidecar = json.loads(path.with_suffix(".json").read_text("utf-8-sig"))
-            rows = path.read_text("utf-8").splitlines()
+            rows = path.read_text("utf-8", errors="replace").splitlines()
             kept = sidecar["NumberOfVolumesKept"]
-            require(len(rows) == kept + 1, f"a spoilt {kind}: rows and volumes differ", kept)
+            # Nothing is made of the series itself: where its size is that of the record, it is
+            # not read.
+            cut = len(rows) != kept + 1 and path.stat().st_size != len(files[file])
+            require(not cut, f"a spoilt {kind}: rows and volumes differ", kept)
             _check_numbers(sidecar, kind)
             of = sidecar["DenoisingStrategy"]
             row = next(row for key, row in own.items() if key.endswith(f" {of}"))

@@ -37,6 +37,8 @@ BROKEN = 0.05
 # all its processes.
 KILLS = (0.2, 0.45, 0.7)
 _TIMEOUT = 3600.0
+# MB that the main process may differ by, whatever it does.
+_MEMORY_SPREAD = 20
 
 
 @dataclass
@@ -232,6 +234,9 @@ def soak(folder: Path, count: int, *, figures: bool) -> tuple[dict[str, str], li
         problems.append(f"the same command again ended with {again.code}, 1 is expected")
     problems += wrong_results(out, good, list(STRATEGIES))
     problems += _wrong_failures(out, last.said, broken)
+    first, late = invocations[0].memory[0], last.memory[1]
+    if late > 1.25 * first + _MEMORY_SPREAD:
+        problems.append(f"the main process grows from {first:.0f} to {late:.0f} MB")
     problems += [f"left behind: {one}" for one in half_done(out)]
     problems += [f"left behind: {one}" for one in map(str, temporary.iterdir())]
     group = invoke([*app, "group"], out, environment)

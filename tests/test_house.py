@@ -33,6 +33,7 @@ FLOORS = (
     "images",
     "extraction",
     "measures",
+    "locks",
     "files",
     "content",
     "names",

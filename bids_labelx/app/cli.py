@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from bids_labelx.app.invocation import import_pybids, without_users_settings
+from bids_labelx.app.invocation import import_pybids, stoppable, without_users_settings
 from bids_labelx.app.options import Commands, build_parser, hyphenate
+from bids_labelx.app.streams import lasting_streams
 from bids_labelx.errors import ExitCode, LabelxError, Stopped, UsageError
 from bids_labelx.settings import make_settings, read_options
 from bids_labelx.settings.convert import path
+from bids_labelx.workflow.memory import check_address_space, limits_in_words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,17 +31,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code, see the end of ``--help``.
     """
-    given = hyphenate(sys.argv[1:] if arguments is None else arguments)
+    with lasting_streams():
+        return _main(hyphenate(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(given: Sequence[str]) -> int:
     verbose = any(re.fullmatch(r"-v+|--verbose", argument) for argument in given)
     try:
-        options, unknown = build_parser().parse_known_args(given)
-        return _run(vars(options), unknown)
+        with stoppable():
+            options, unknown = build_parser().parse_known_args(given)
+            code = _run(vars(options), unknown)
+            sys.stdout.flush()
+            return code
     except LabelxError as error:
         if verbose:
             sys.excepthook(type(error), error, error.__traceback__)
         print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
         return error.exit_code
     except Stopped as stop:
+        # The interpreter would look through all objects at its end, which takes a while.
+        gc.freeze()
         print(
             f"bids_labelx: stopped by {stop}; the files written are complete. With --work-dir "
             "the same command resumes here",
@@ -48,6 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bids_labelx: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
+    except MemoryError as error:
+        if verbose:
+            sys.excepthook(type(error), error, error.__traceback__)
+        print(
+            f"bids_labelx: error: out of memory; {limits_in_words()}. Raise the limit, or do "
+            "fewer runs at once with --participant-label",
+            file=sys.stderr,
+        )
+        return ExitCode.SOME_FAILED
     except Exception as error:
         if verbose:
             sys.excepthook(type(error), error, error.__traceback__)
@@ -94,6 +115,7 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         given = {name: value for name, value in options.items() if value is not None}
         options = {**read_options(Path(commands.config_file)), **given}
     settings = make_settings(options, problems)
+    check_address_space()
     with without_users_settings():
         if settings.analysis_level == "group":
             from bids_labelx.app.group import run_group

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 import importlib
 import os
-import platform
-import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from bids_labelx.errors import Stopped
 from bids_labelx.files import INVOCATION
+
+# Seconds after which a stop that something swallowed is raised again.
+_RAISED_AGAIN = 0.25
 
 
 @contextmanager
@@ -34,13 +35,15 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 def invocation_variables() -> dict[str, str]:
     """Environment variables of this invocation, in all of its processes.
 
-    ``BIDS_LABELX_INVOCATION`` is its machine and process, which its temporary files are named
-    after. nipype would ask a server for its newest version without ``NO_ET``, and names jobs of
-    clusters after ``LOGNAME``; where the user has set these, they stay.
+    ``BIDS_LABELX_INVOCATION`` is its token, which its temporary files are named after. nipype
+    would ask a server for its newest version without ``NO_ET``, and names jobs of clusters after
+    ``LOGNAME``; where the user has set these, they stay.
     """
-    machine = re.sub("[^A-Za-z0-9]", "", platform.node())
+    # It imports more than --help has the time for.
+    from bids_labelx.locks import new_token
+
     return {
-        INVOCATION: f"{machine}.{os.getpid()}",
+        INVOCATION: new_token(),
         "NO_ET": os.environ.get("NO_ET", "1"),
         "LOGNAME": os.environ.get("LOGNAME") or _login_name(),
     }
@@ -80,6 +83,8 @@ def import_pybids() -> None:
 
 
 def _login_name() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -88,7 +93,11 @@ def _login_name() -> str:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into `Stopped`."""
+    """Turn SIGTERM and SIGINT into `Stopped`.
+
+    Libraries swallow exceptions of any kind in places: nipype those of a node that it runs in this
+    process, Python those of finalizers. So it is raised again until it is being handled.
+    """
     if threading.current_thread() is not threading.main_thread():
         # Signals are the main thread's, and whoever runs this in another one has their own way.
         yield
@@ -100,11 +109,34 @@ def stoppable() -> Iterator[None]:
         # A second signal is not to cut short what the first one brings about.
         for one in numbers:
             signal.signal(one, signal.SIG_IGN)
+
+        def again(*_: object) -> None:
+            if not _handling_stop(sys.exception()):
+                raise Stopped(number)
+
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, _RAISED_AGAIN, _RAISED_AGAIN)
         raise Stopped(number)
 
-    before = [signal.signal(number, stop) for number in numbers]
+    before = {number: signal.getsignal(number) for number in (*numbers, signal.SIGALRM)}
+    for number in numbers:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        # A signal in between would be handled half in our way, half in that from before.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        if signal.getsignal(signal.SIGALRM) is not before[signal.SIGALRM]:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _handling_stop(error: BaseException | None) -> bool:
+    """Whether an exception that is being handled is `Stopped`, or came up while that was."""
+    while error is not None:
+        if isinstance(error, Stopped):
+            return True
+        error = error.__context__
+    return False

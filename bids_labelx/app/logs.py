@@ -9,11 +9,13 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
 from rich.console import Console
+
+from bids_labelx.files import cannot_write
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -57,9 +59,11 @@ def log_file(folder: Path, verbose: int) -> Iterator[None]:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     # Invocations of one second may be on several machines.
     who = f"{re.sub('[^A-Za-z0-9]', '-', platform.node())}_{os.getpid()}"
-    handlers: list[logging.Handler] = [
-        logging.FileHandler(folder / f"bids_labelx_{stamp}_{who}.log", encoding="utf-8")
-    ]
+    path = folder / f"bids_labelx_{stamp}_{who}.log"
+    try:
+        handlers: list[logging.Handler] = [_LogFile(path, encoding="utf-8")]
+    except OSError as error:
+        raise cannot_write(path, error) from None
     if verbose:
         handlers.append(logging.StreamHandler())
     loggers = [logging.getLogger(name) for name in ("bids_labelx", *_NIPYPE_LOGGERS)]
@@ -71,9 +75,21 @@ def log_file(folder: Path, verbose: int) -> Iterator[None]:
         one.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
     try:
         yield
+    except BaseException as error:
+        LOGGER.error("ended with %s: %s", type(error).__name__, error)
+        raise
     finally:
         for one, (old, level, propagate) in zip(loggers, before, strict=True):
             one.handlers, one.propagate = old, propagate
             one.setLevel(level)
         for handler in handlers:
-            handler.close()
+            # Where the disk is full, what is buffered cannot be written.
+            with suppress(OSError):
+                handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file; the work goes on where its disk is full."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Do without this record."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bids_labelx.denoise.columns import cosine_cutoff
 from bids_labelx.extraction.clean import Cleaner
 from bids_labelx.extraction.freedom import effective_degrees_of_freedom
 
@@ -21,17 +22,12 @@ class AppliedStrategy:
     ----------
     columns
         Names of the confounds regressed out.
-    kept : bool array of shape (n_volumes,)
-        The sample mask.
-    degrees_of_freedom
-        The nominal count: volumes kept less the independent regressors, components that were
-        removed from the image before, and what a band-pass filter takes.
+    cleaner
+        What cleaned the run.
+    removed
+        The components that were removed from the image before, shape (n_volumes, n_components).
     effective_degrees_of_freedom
         See `bids_labelx.extraction.freedom.effective_degrees_of_freedom`.
-    low_pass, high_pass
-        Cut-offs in Hz of what was filtered, by a filter or by cosine regressors; None without.
-    mean_removed
-        Whether the signals were left without their mean.
     steps
         What cleaning did but standardising, in words and in order.
     motion
@@ -39,36 +35,59 @@ class AppliedStrategy:
     fd_source
         Where framewise displacement, not filtered, is from; None where it is not known.
     outliers
-        A row per volume: its position, kept or not, framewise displacement (filtered as well,
-        where that censors), RMSD, DVARS, and by which rules not.
+        A row per volume: kept or not, framewise displacement (filtered as well, where that
+        censors), RMSD, DVARS, and by which rules not.
     warnings
         What was warned of while the run was cleaned.
     by_entry
         The columns that each entry of the strategy's list of columns took.
-    cleaner, removed
-        What cleaned the run, and the components that were removed from the image before.
     """
 
     columns: tuple[str, ...]
-    kept: np.ndarray
-    degrees_of_freedom: int
+    cleaner: Cleaner
+    removed: np.ndarray
     effective_degrees_of_freedom: float
-    low_pass: float | None
-    high_pass: float | None
-    mean_removed: bool
     steps: tuple[str, ...]
     motion: Mapping[str, Any]
     fd_source: str | None
     outliers: pd.DataFrame
     warnings: tuple[str, ...] = ()
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
-    cleaner: Cleaner | None = None
-    removed: np.ndarray | None = None
+
+    @property
+    def kept(self) -> np.ndarray:
+        """The sample mask, bool of shape (n_volumes,)."""
+        return self.cleaner.keep
 
     @property
     def n_kept(self) -> int:
         """Number of volumes kept."""
         return int(self.kept.sum())
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """The nominal count.
+
+        Volumes kept less the independent regressors, components that were removed from the image
+        before, and what a band-pass filter takes.
+        """
+        return self.cleaner.degrees_of_freedom - self.removed.shape[1]
+
+    @property
+    def low_pass(self) -> float | None:
+        """Cut-off above which a filter removed frequencies, in Hz; None without."""
+        return self.cleaner.cutoffs[0]
+
+    @property
+    def high_pass(self) -> float | None:
+        """The highest cut-off below which frequencies were removed, in Hz, by whatever did it."""
+        cutoffs = [self.cleaner.cutoffs[1], cosine_cutoff(self.columns)]
+        return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
+
+    @property
+    def mean_removed(self) -> bool:
+        """Whether the signals were left without their mean."""
+        return self.cleaner.mean_removed or self.cleaner.standardize is not None
 
     def degrees_of_freedom_of(self, rows: np.ndarray) -> dict[str, Any]:
         """The degrees of freedom of some of the volumes kept, by their names in sidecars.
@@ -78,7 +97,6 @@ class AppliedStrategy:
         rows : array of indices
             Which of the volumes kept.
         """
-        assert self.cleaner is not None
         effective = effective_degrees_of_freedom(self.cleaner, removed=self.removed, rows=rows)
         return {
             "DegreesOfFreedom": round(self.degrees_of_freedom * len(rows) / self.n_kept),

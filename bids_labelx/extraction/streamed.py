@@ -10,7 +10,8 @@ import contextlib
 import os
 import zlib
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -95,25 +96,25 @@ def _blocks(volumes: _Volumes, size: int) -> Blocks:
     shape = (min(size, n_volumes), volumes.n_elements)
     buffers = [np.empty(shape, volumes.dtype) for _ in firsts[:3]]
     blocks = [(first, buffers[k % 3][: n_volumes - first]) for k, first in enumerate(firsts)]
-    with _opened(volumes) as stream, ThreadPoolExecutor(1) as reader:
+    with _opened(volumes) as stream, _reading_thread() as (submit, stop):
         _check_unchanged(volumes, stream)
         ahead = iter(blocks)
         filling = deque(
-            reader.submit(_fill, stream, block, skip=0 if first else volumes.offset)
+            submit(_fill, stream, block, skip=0 if first else volumes.offset)
             for first, block in islice(ahead, 2)
         )
         for first, block in blocks:
             try:
                 filling.popleft().result()
             except _GZIP_ERRORS as error:
-                reader.shutdown(cancel_futures=True)
+                stop()
                 _check_unchanged(volumes, stream)
                 if isinstance(error, OSError) and error.errno:
                     raise OSError(f"{path}: cannot be read ({error.strerror})") from error
                 whole = _whole_volumes(volumes, buffers[0][0])
                 raise truncated(path, whole, n_volumes) from error
             for _, later in islice(ahead, 1):
-                filling.append(reader.submit(_fill, stream, later, skip=0))
+                filling.append(submit(_fill, stream, later, skip=0))
             yield first, block
         try:
             more = _goes_on(volumes, stream)
@@ -164,6 +165,33 @@ def _goes_on(volumes: _Volumes, stream: BinaryIO) -> bool:
         if not volumes.footer and (beyond >= volume_bytes or piece.strip(b"\0")):
             return True
     return False
+
+
+@contextlib.contextmanager
+def _reading_thread() -> Iterator[tuple[Callable[..., Future], Callable[[], None]]]:
+    """Two functions: one that has a thread call another one, and one that ends the thread.
+
+    Where no thread can be started, for a limit of processes or of memory, calls are made at once.
+    """
+    with ThreadPoolExecutor(1) as reader:
+        stop = partial(reader.shutdown, cancel_futures=True)
+        try:
+            reader.submit(int).result()
+        except RuntimeError:
+            stop()
+            yield _call_now, stop
+        else:
+            yield reader.submit, stop
+
+
+def _call_now(function: Callable[..., Any], *arguments: Any, **options: Any) -> Future:
+    """The outcome of a call as if it had been made in a thread."""
+    future: Future = Future()
+    try:
+        future.set_result(function(*arguments, **options))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def _fill(stream: Any, target: np.ndarray, skip: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bids_labelx.errors import CannotWriteError
-from bids_labelx.files import whole_file
+from bids_labelx.files import disk_full, full_message, whole_file
 from bids_labelx.group.averaging import Averaging
 from bids_labelx.group.mean_matrices import SubjectMatrix, edges_name, relationship
 from bids_labelx.group.rows import Row, RowKey, mean_motion
@@ -111,6 +111,8 @@ def edges_file(
             os.truncate(temporary, size)
         except OSError as error:
             # HDF5's own messages are long, and end with the system's.
+            if disk_full(error):
+                raise CannotWriteError(full_message(path, error)) from error
             raise CannotWriteError(f"{path}: cannot be written ({error})") from error
 
 

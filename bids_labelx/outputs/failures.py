@@ -5,14 +5,14 @@ A file for each run, so that concurrent invocations do not write to the same one
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bids_labelx.errors import Failure
-from bids_labelx.files import write_json
+from bids_labelx.errors import Failure, LabelxError
+from bids_labelx.files import read_json, write_json
 from bids_labelx.names import build_name, parse_name
 
 _FOLDER = Path("logs", "failures")
@@ -68,6 +68,22 @@ def read_failures_of(output: Path, entities: Mapping[str, str]) -> list[Failure]
     return _read(output / _FOLDER / build_name(entities, "bold", ".json"))
 
 
+def has_failed(
+    failures: Iterable[Failure], run: Mapping[str, str], atlas: str, strategy: str
+) -> bool:
+    """Whether a run failed with an atlas and a strategy, and not with some of its matrices only.
+
+    What is there of it is from before then.
+    """
+    return any(
+        dict(one.entities) == dict(run)
+        and not one.measures
+        and strategy in one.strategies
+        and atlas in one.atlases
+        for one in failures
+    )
+
+
 def subject_of(failure: Failure) -> str:
     """What a failure concerns: a run by its name, or a participant as ``sub-01``."""
     entities = failure.entities
@@ -117,10 +133,9 @@ def _read(path: Path) -> list[Failure]:
     One that is broken is a failure of its run itself: what it said is not known.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [Failure.from_json(one) for one in content["failures"]]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return [Failure.from_json(one) for one in read_json(path)["failures"]]
+    except (LabelxError, KeyError, TypeError, AttributeError):
+        if not os.path.lexists(path):
+            return []
         text = f"{path}: the record of what failed is broken; run the participant level again"
         return [Failure(text, parse_name(path).entities)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, LabelxError
@@ -24,6 +25,12 @@ _RESULTS = {
     "dseg": ("atlas",),
     "outliers": ("desc",),
 }
+# What the levels and the reports go by, of a time series' JSON and of its label table.
+_KEYS = (
+    *("Atlas", "Statistic", "DenoisingStrategy", "ConfoundRegressors", "RepetitionTime"),
+    *("SampleMask", "NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom"),
+)
+_COLUMNS = ("index", "name", "coverage", "status")
 _EXTENSIONS = (".tsv", ".json", ".nii.gz")
 
 
@@ -60,6 +67,29 @@ class Series:
     def labels_path(self) -> Path:
         """The label table, within the output dataset."""
         return labels_path(self.path)
+
+    def kept_rows(self) -> np.ndarray:
+        """The volumes kept, shape (n_kept, n_regions), NaN for missing labels.
+
+        Raises
+        ------
+        MissingInputError, BadDataError
+            Where the table cannot be read, or does not match its sidecar and label table.
+        """
+        path = self.output / self.path
+        table = read_tsv(path, numbers=True)
+        try:
+            values = table.to_numpy(float)
+        except ValueError as error:
+            raise BadDataError(f"{path}: cannot be read as a table of numbers ({error})") from None
+        mask = np.array(self.sidecar["SampleMask"], dtype=bool)
+        names = self.labels["name"].tolist()
+        if list(table) != names or len(table) not in (len(mask), int(mask.sum())):
+            raise BadDataError(
+                f"{path}: {table.shape[1]} columns and {len(table)} rows do not match its sidecar "
+                "and label table; run the participant level again"
+            )
+        return values[mask] if len(table) == len(mask) else values
 
     def matrices(self) -> list[Path]:
         """The matrices made of it, within the output dataset, sorted."""
@@ -161,13 +191,16 @@ def read_series(output: Path, path: Path) -> Series:
     """
     entities = parse_name(path).entities
     sidecar = read_json((output / path).with_suffix(".json"))
-    lacking = {"NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom"} - set(sidecar)
+    _check_has(output / path.with_suffix(".json"), sidecar, _KEYS)
+    labels = read_tsv(output / labels_path(path))
+    _check_has(output / labels_path(path), labels, _COLUMNS)
+    return Series(output, path, entities, sidecar, labels)
+
+
+def _check_has(path: Path, there: Container[str], needed: Sequence[str]) -> None:
+    lacking = [name for name in needed if name not in there]
     if lacking:
-        raise BadDataError(
-            f"{output / path.with_suffix('.json')}: no {', '.join(sorted(lacking))}; "
-            "run the participant level again"
-        )
-    return Series(output, path, entities, sidecar, read_tsv(output / labels_path(path)))
+        raise BadDataError(f"{path}: no {', '.join(lacking)}; run the participant level again")
 
 
 def run_of(entities: Mapping[str, str]) -> dict[str, str]:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from bids_labelx.errors import BadDataError, Failure, LabelxError
-from bids_labelx.files import read_tsv
 from bids_labelx.measures.connectivity import MEASURES, concatenate
 from bids_labelx.names import build_name, grouping_entities
-from bids_labelx.outputs.failures import read_failures
+from bids_labelx.outputs.failures import has_failed, read_failures
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
 from bids_labelx.participant.matrices import (
@@ -47,6 +46,7 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
     labels = {strategy.label for strategy in plan.strategies}
     atlases = set(plan.all_atlas_names)
     for participant in sorted(plan.participants):
+        known = read_failures(settings.output_dir, participant)
         groups: dict[tuple[tuple[str, str], ...], list[Series]] = defaultdict(list)
         for path in series_paths(settings.output_dir, participant):
             try:
@@ -54,7 +54,10 @@ def concatenate_runs(settings: Settings, plan: Plan) -> list[Failure]:
             except LabelxError as error:
                 failures.append(Failure.of(error, entities={"sub": participant}))
                 continue
-            if one.entities["desc"] in labels and one.sidecar["Atlas"] in atlases:
+            atlas, strategy = one.sidecar["Atlas"], one.sidecar["DenoisingStrategy"]
+            if has_failed(known, one.run, atlas, strategy):
+                continue
+            if one.entities["desc"] in labels and atlas in atlases:
                 groups[tuple(grouping_entities(one.entities, level).items())].append(one)
         for common, series in groups.items():
             if dict(common) == dict(series[0].entities):
@@ -80,7 +83,7 @@ def _write_concatenated(
                 f"{first.labels_path} differ; run the participant level again"
             )
     names = first.labels["name"].tolist()
-    kept = [_kept_rows(one, names) for one in series]
+    kept = [one.kept_rows() for one in series]
     more: dict[str, Any] = {
         "NumberOfVolumesKept": sum(len(rows) for rows in kept),
         **{
@@ -152,23 +155,6 @@ def _share(more: Mapping[str, Any], rows: np.ndarray | None, n_volumes: int) -> 
         "DegreesOfFreedom": round(more["DegreesOfFreedom"] * share),
         "EffectiveDegreesOfFreedom": round(more["EffectiveDegreesOfFreedom"] * share, 3),
     }
-
-
-def _kept_rows(one: Series, names: Sequence[str]) -> np.ndarray:
-    """The volumes kept of a time series, shape (n_kept, n_regions)."""
-    path = one.output / one.path
-    table = read_tsv(path, numbers=True)
-    try:
-        values = table.to_numpy(float)
-    except ValueError as error:
-        raise BadDataError(f"{path}: cannot be read as a table of numbers ({error})") from None
-    mask = np.array(one.sidecar["SampleMask"], dtype=bool)
-    if list(table) != list(names) or len(table) not in (len(mask), int(mask.sum())):
-        raise BadDataError(
-            f"{path}: {table.shape[1]} columns and {len(table)} rows do not fit its sidecar and "
-            "label table; run the participant level again"
-        )
-    return values[mask] if len(table) == len(mask) else values
 
 
 def _missing(settings: Settings, series: Sequence[Series]) -> list[str]:

@@ -13,19 +13,27 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bids_labelx._version import __version__
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy
 from bids_labelx.errors import CannotWriteError, LabelxError, Stopped, UsageError
-from bids_labelx.files import INVOCATION, TEMPORARY, read_json, write_json, write_text
+from bids_labelx.files import (
+    INVOCATION,
+    TEMPORARY,
+    cannot_write,
+    read_json,
+    write_json,
+    write_text,
+)
 from bids_labelx.inputs.queries import read_queries
+from bids_labelx.locks import has_ended, lock, locks_work, running_kernel, shown_alive
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.description import write_dataset_files
 from bids_labelx.outputs.paths import figure_path
@@ -52,41 +60,55 @@ _PATIENCE = 300.0
 
 
 @contextmanager
-def locked(output: Path) -> Iterator[None]:
-    """Hold the lock of an output dataset.
+def locked(output: Path, part: str = "") -> Iterator[None]:
+    """Hold the lock of an output dataset, or of a part of it such as ``sub-01``.
 
     Raises
     ------
     CannotWriteError
         Where another invocation keeps it for minutes, or it cannot be made.
     """
-    path = output / "logs" / ".lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        lock.acquire(timeout=_PATIENCE)
-    except Timeout as error:
-        raise CannotWriteError(
-            f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
-            "if there is none, remove the file"
-        ) from None
-    except OSError as error:
-        raise CannotWriteError(f"{path}: cannot be created ({error.strerror})") from None
-    try:
+    path = output / "logs" / (f".lock-{part}" if part else ".lock")
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock(path, _PATIENCE))
+        except Timeout as error:
+            raise CannotWriteError(
+                f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
+                "if there is none, remove the file"
+            ) from None
+        except OSError as error:
+            raise cannot_write(path, error) from None
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
 def whole_files_only(output: Path, plan: Plan) -> Iterator[None]:
-    """Remove this invocation's unfinished files where the app is stopped."""
-    try:
-        yield
-    except Stopped:
-        for path in _temporary(output, plan, f"{TEMPORARY}{os.environ[INVOCATION]}-*"):
-            path.unlink(missing_ok=True)
-        raise
+    """Show others that this invocation is alive; remove its unfinished files where it is stopped.
+
+    Raises
+    ------
+    CannotWriteError
+    """
+    token = os.environ[INVOCATION]
+    path = _alive_path(output, token)
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(shown_alive(path))
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        try:
+            yield
+        except Stopped:
+            for unfinished in _temporary(output, plan, f"{TEMPORARY}{token}-*"):
+                unfinished.unlink(missing_ok=True)
+            raise
+
+
+def _alive_path(output: Path, token: str) -> Path:
+    return output / "logs" / f".alive-{token}"
 
 
 def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
@@ -97,17 +119,27 @@ def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
 
 
 def _remove_leftovers(output: Path, plan: Plan) -> None:
-    """Remove unfinished files of killed processes of this machine, and those a day old."""
-    machine = os.environ[INVOCATION].partition(".")[0]
+    """Remove unfinished files of invocations that were killed on this machine, and old ones.
+
+    On another machine, the lock of one that is alive may not be seen.
+    """
+    kernel = running_kernel()
     for path in _temporary(output, plan, f"{TEMPORARY}*"):
-        found = re.match(rf"{re.escape(TEMPORARY)}([A-Za-z0-9]*)\.(\d+)-", path.name)
-        dead = found and found[1] == machine and not Path("/proc", found[2]).exists()
-        try:
-            if dead or time.time() - path.stat().st_mtime > _DAY:
-                path.unlink()
-        except OSError:
-            # Its invocation has just finished or removed it.
-            continue
+        found = re.match(rf"{re.escape(TEMPORARY)}({kernel}\.[0-9a-f]+)-", path.name)
+        if (found and has_ended(_alive_path(output, found[1]))) or _is_old(path):
+            path.unlink(missing_ok=True)
+    for path in output.glob(f"logs/.alive-{kernel}.*"):
+        # Not at once: unfinished files of other participants may be left.
+        if _is_old(path) and has_ended(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _DAY
+    except OSError:
+        # Its invocation has just finished or removed it.
+        return False
 
 
 def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Path:
@@ -121,6 +153,12 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
     """
     output, logs = settings.output_dir, settings.output_dir / "logs"
     with locked(output):
+        if not locks_work(logs / ".lock"):
+            LOGGER.warning(
+                "%s: the file system knows no locks; lock files (.soft) are used, and are to be "
+                "removed where an invocation was killed that held one",
+                output,
+            )
         _remove_leftovers(output, plan)
         _update_record(settings, invocation.made_with, plan)
         write_dataset_files(

@@ -21,7 +21,6 @@ from bids_labelx.denoise import (
     read_confounds_table,
     select,
 )
-from bids_labelx.denoise.columns import cosine_cutoff
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
@@ -177,20 +176,15 @@ def _prepare_all(
         fd_threshold = strategy.volumes.get("scrub", {}).get("fd_threshold", FD_THRESHOLD)
         applied[strategy.name] = AppliedStrategy(
             columns=denoising.columns,
-            kept=denoising.kept,
-            degrees_of_freedom=cleaner.degrees_of_freedom - denoising.removed.shape[1],
+            cleaner=cleaner,
+            removed=denoising.removed,
             effective_degrees_of_freedom=effective,
-            low_pass=cleaner.cutoffs[0],
-            high_pass=_high_pass(cleaner, denoising.columns),
-            mean_removed=cleaner.mean_removed or cleaner.standardize is not None,
             steps=tuple(cleaning_steps(cleaner, denoising)),
             motion=motion_summary(motion, fd_threshold),
             fd_source=denoising.fd_source,
             outliers=_outliers(denoising, motion),
             warnings=(*caught, *_remarks(denoising, effective, source.t_r)),
             by_entry=denoising.by_entry,
-            cleaner=cleaner,
-            removed=denoising.removed,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))
@@ -236,12 +230,6 @@ def _warnings_of(applied: dict[str, AppliedStrategy], name: str) -> Iterator[Non
     with _recorded(messages):
         yield
     applied[name] = replace(applied[name], warnings=tuple(messages))
-
-
-def _high_pass(cleaner: Cleaner, columns: Sequence[str]) -> float | None:
-    """The highest cut-off below which frequencies were removed, in Hz, by whatever did it."""
-    cutoffs = [cleaner.cutoffs[1], cosine_cutoff(columns)]
-    return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
 
 
 def _temporal_snr(

@@ -18,7 +18,7 @@ from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
 from bids_labelx.extraction.resample import majority_labels
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
-from bids_labelx.files import read_tsv
+from bids_labelx.files import disk_full, read_tsv
 from bids_labelx.images import read_data
 from bids_labelx.measures.centroids import CENTROIDS, centroids
 from bids_labelx.measures.quality import OK, coverage_table
@@ -107,7 +107,12 @@ def errors_naming(bold: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, ValueError) as error:
-        raise BadDataError(f"{bold}: {error}") from error
+        if isinstance(error, OSError) and disk_full(error):
+            # Of the work folder: nothing is written to the run.
+            raise
+        # The reader names its file itself.
+        text = str(error) if str(bold) in str(error) else f"{bold}: {error}"
+        raise BadDataError(text) from error
 
 
 def open_run(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,12 @@ import pandas as pd
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
+from bids_labelx.errors import LabelxError
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
-from bids_labelx.names import camel
+from bids_labelx.names import camel, parse_name
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
+from bids_labelx.outputs.results import read_series
+from bids_labelx.outputs.run_records import read_record
 from bids_labelx.participant.deliver import About, Delivery, done_strategies, masked_labels
 from bids_labelx.participant.matrices import draw_matrix, matrix_path, networks_of
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
@@ -124,17 +128,21 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
     table = results.extracted.tables[i]
     done = [one for what, one in done_strategies(delivery, results) if what == statistic]
     motion = _motion(results, done)
+    cleaned = [
+        Cleaned(
+            one.name,
+            results.denoised.applied[one.name].kept,
+            results.denoised.kept_signals(SeriesKey(i, statistic, one.name)),
+        )
+        for one in done
+        if _changes(one)
+    ]
+    for sidecar, rows in _others(delivery, i, statistic):
+        kept = np.array(sidecar["SampleMask"], dtype=bool)
+        cleaned.append(Cleaned(sidecar["DenoisingStrategy"], kept, rows))
     figure = plot_carpet(
         results.extracted.signals[SignalKey(i, statistic)],
-        [
-            Cleaned(
-                one.name,
-                results.denoised.applied[one.name].kept,
-                results.denoised.kept_signals(SeriesKey(i, statistic, one.name)),
-            )
-            for one in done
-            if _changes(one)
-        ],
+        cleaned,
         networks=networks_of(table),
         motion=motion,
         thresholds=_thresholds(done),
@@ -143,6 +151,26 @@ def _draw_carpet(delivery: Delivery, results: RunResults, i: int, statistic: str
     path = report_figure(entities, "carpet", ".png", stat=camel(statistic))
     save_with_tooltips(figure, delivery.settings.output_dir / path, texts=region_texts(table))
     return path
+
+
+def _others(
+    delivery: Delivery, i: int, statistic: str
+) -> Iterator[tuple[Mapping[str, Any], np.ndarray]]:
+    """Sidecars and kept rows of earlier invocations' series, of strategies other than today's."""
+    output, planned = delivery.settings.output_dir, delivery.planned
+    names = {"none", *(one.name for one in delivery.strategies)}
+    try:
+        record = read_record(output, planned.run.entities)
+        for path, file in (record.files if record else {}).items():
+            entities = parse_name(path).entities
+            if file.strategy in names or file.atlas != planned.atlases[i].key:
+                continue
+            if path.endswith("_timeseries.tsv") and entities.get("stat") == camel(statistic):
+                series = read_series(output, Path(path))
+                yield series.sidecar, series.kept_rows()
+    except LabelxError:
+        # What is broken is told by the reports, and no reason to draw nothing.
+        return
 
 
 def _motion(results: RunResults, strategies: Sequence[Strategy]) -> dict[str, np.ndarray]:
@@ -227,8 +255,11 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[tuple[P
             )
             save_figure(figure, output / path)
             yield path, ("", strategy.name)
+    others = _others(delivery, 0, delivery.settings.statistic[0])
+    earlier = [name for sidecar, _ in others for name in sidecar["ConfoundRegressors"]]
+    now = [name for _, names in columns for name in names]
     # Cosines are uncorrelated by construction, and many.
-    taken = [name for _, names in columns for name in names if "cosine" not in name]
+    taken = [name for name in [*now, *earlier] if "cosine" not in name and name in table]
     shown = list(dict.fromkeys([*taken, *(name for name in _ALWAYS if name in table)]))
     if len(shown) < 2:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bids_labelx.outputs.run_records import (
 from bids_labelx.outputs.sidecars import software_versions
 from bids_labelx.participant.contents import content_signature
 from bids_labelx.participant.deliver import About, Delivery, done_facts, planned_paths
-from bids_labelx.participant.plan import Plan, PlannedRun
+from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files
 from bids_labelx.participant.records import RunResults
 from bids_labelx.participant.unchanged import file_state
 from bids_labelx.settings import Settings, plain_options
@@ -47,9 +47,7 @@ def inputs_digest(planned: PlannedRun) -> str:
     Sidecars go by what was read out of them.
     """
     others = [path for atlas in planned.atlases for path in (atlas.image, atlas.table_path)]
-    if planned.run.confounds is not None:
-        # It says which component is of which mask.
-        others.append(planned.run.confounds.with_suffix(".json"))
+    others += confounds_files(planned.run)
     known = [*planned.files, *(file_state(path) for path in others if path is not None)]
     read = [known, dict(planned.run.metadata), planned.source.t_r, planned.warnings]
     text = json.dumps(read, default=str, sort_keys=True)
@@ -106,6 +104,32 @@ def _is_whole(path: Path, file: RecordedFile) -> bool:
         return False
 
 
+def remove_contradicting(
+    delivery: Delivery, invocation: Invocation, written: Collection[Path]
+) -> None:
+    """Remove earlier results of a run that contradict those that were just written.
+
+    They are those of other settings that were not replaced: of another strategy with another
+    --min-coverage, say, whose label table is not theirs any more.
+
+    Raises
+    ------
+    CannotWriteError
+    """
+    output, now = delivery.settings.output_dir, {path.as_posix() for path in written}
+    before = _record_before(delivery)
+    others = [
+        path
+        for path, file in before.files.items()
+        if path not in now
+        and contradictions(before.invocations[file.invocation], invocation.made_with, file)
+    ]
+    if others:
+        for path in others:
+            (output / path).unlink(missing_ok=True)
+        write_record(output, before.without(others))
+
+
 def record_run(
     delivery: Delivery,
     invocation: Invocation,
@@ -114,37 +138,28 @@ def record_run(
     written: Mapping[Path, About],
     seconds: Mapping[str, float | None],
 ) -> None:
-    """Record what was written of a run, and remove what contradicts it.
-
-    Earlier results of other settings are removed where they were not replaced: those of another
-    strategy with another --min-coverage, say, whose label table is not theirs any more.
+    """Record what was written of a run.
 
     Raises
     ------
     CannotWriteError
     """
-    output, entities = delivery.settings.output_dir, delivery.planned.run.entities
-    try:
-        before = read_record(output, entities) or RunRecord(entities)
-    except LabelxError:
-        before = RunRecord(entities)
+    output = delivery.settings.output_dir
     files = {
         path.as_posix(): RecordedFile((output / path).stat().st_size, invocation.key, *about)
         for path, about in written.items()
     }
-    others = [
-        path
-        for path, file in before.files.items()
-        if path not in files
-        and contradictions(before.invocations[file.invocation], invocation.made_with, file)
-    ]
-    for path in others:
-        (output / path).unlink(missing_ok=True)
-    record = before.without(others).with_files(
-        invocation,
-        files,
-        done=done_facts(delivery, results.denoised),
-        inputs=inputs,
-        seconds=seconds,
+    facts = done_facts(delivery, results.denoised)
+    record = _record_before(delivery).with_files(
+        invocation, files, done=facts, inputs=inputs, seconds=seconds
     )
     write_record(output, record)
+
+
+def _record_before(delivery: Delivery) -> RunRecord:
+    """The record of a run as it is; an empty one where there is none, or a broken one."""
+    entities = delivery.planned.run.entities
+    try:
+        return read_record(delivery.settings.output_dir, entities) or RunRecord(entities)
+    except LabelxError:
+        return RunRecord(entities)

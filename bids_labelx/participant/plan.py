@@ -242,7 +242,7 @@ def _plan_run(
     if run.bold in choice.problems:
         raise BadDataError(choice.problems[run.bold])
     own = run.mask if mask == "brain" else mask if isinstance(mask, Path) else None
-    used = [path for path in (run.bold, own, run.confounds) if path is not None]
+    used = [path for path in (run.bold, own, *confounds_files(run)) if path is not None]
     files = tuple(map(file_state, used))
     image = _open_bold(run)
     # More dimensions than four are fine where all but one have length 1, as SPM writes them.
@@ -275,6 +275,17 @@ def _plan_run(
     )
     itemsize = image.get_data_dtype().itemsize
     return PlannedRun(run, source, known, n_volumes, itemsize, atlases, files)
+
+
+def confounds_files(run: Run) -> list[Path]:
+    """The confounds table of a run and the JSON beside it, as far as they are there.
+
+    The JSON says how much variance a component explains, and of which mask it is.
+    """
+    if run.confounds is None:
+        return []
+    sidecar = run.confounds.with_suffix(".json")
+    return [run.confounds, *([sidecar] if sidecar.is_file() else [])]
 
 
 def _check_mask_space(mask: Path, run: Run, grid: VolumeGrid) -> None:

@@ -21,12 +21,16 @@ class FileState(NamedTuple):
         Its size in bytes and the time of its last change in nanoseconds.
     inode
         Tells a file that replaced another of the same size and time.
+    touched
+        The time in nanoseconds of the last change of content or status, which cannot be set back:
+        it tells a file that was written to and given its earlier time.
     """
 
     path: str
     size: int
     changed: int
     inode: int
+    touched: int
 
 
 def file_state(path: Path) -> FileState:
@@ -34,8 +38,9 @@ def file_state(path: Path) -> FileState:
     try:
         status = path.stat()
     except OSError:
-        return FileState(str(path), -1, -1, -1)
-    return FileState(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+        return FileState(str(path), -1, -1, -1, -1)
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return FileState(str(path), status.st_size, times[0], status.st_ino, times[1])
 
 
 def check_unchanged(states: Iterable[FileState]) -> None:
@@ -47,7 +52,8 @@ def check_unchanged(states: Iterable[FileState]) -> None:
     ------
     MissingInputError, BadDataError
     """
-    for before in states:
+    # Plugins for clusters make plain tuples of named ones.
+    for before in (FileState(*one) for one in states):
         path = Path(before.path)
         now = file_state(path)
         if now.size < 0:

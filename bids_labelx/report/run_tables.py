@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from nibabel.affines import voxel_sizes
 
+from bids_labelx.errors import LabelxError
 from bids_labelx.images import open_image, read_data
 from bids_labelx.measures.quality import OK, qc_row
 from bids_labelx.outputs.results import Series
@@ -120,7 +121,12 @@ def region_tables(series: Sequence[Series]) -> list[Table]:
         of_atlas.setdefault(one.sidecar["Atlas"], []).append(one)
     tables, room = [], _MOST_REGIONS
     for atlas, runs in sorted(of_atlas.items()):
-        regions = _regions(runs)
+        try:
+            regions = _regions(runs)
+        except LabelxError as error:
+            # A broken label image costs its own table.
+            tables.append(Table(("index", "name"), (), f"{atlas}: {error}"))
+            continue
         shown = regions
         caption = f"{atlas}: {counted(len(regions), 'region')}"
         if len(regions) > room:

@@ -24,7 +24,7 @@ from bids_labelx.outputs.run_records import Invocation
 from bids_labelx.outputs.states import FAILED
 from bids_labelx.participant.deliver import Delivery
 from bids_labelx.participant.finished import inputs_digest
-from bids_labelx.participant.plan import Plan, PlannedRun, record_paths
+from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files, record_paths
 from bids_labelx.participant.records import Outcome, save_record
 from bids_labelx.participant.unchanged import file_state
 from bids_labelx.settings import (
@@ -41,6 +41,7 @@ from bids_labelx.workflow.interfaces import (
     Deliver,
     LabelReduce,
     ResampleAtlas,
+    versions,
 )
 from bids_labelx.workflow.memory import (
     clean_gb,
@@ -112,6 +113,7 @@ def _init_atlas_wf(
     settings: Settings, atlas: Atlas, grid: VolumeGrid, name: str, records: Path
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
+    memory = resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape))
     files = [path for path in (atlas.image, atlas.table_path) if path is not None]
     node = pe.Node(
         ResampleAtlas(
@@ -120,10 +122,12 @@ def _init_atlas_wf(
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
+            versions=versions(),
+            need_gb=memory,
             failed_record=str(records / "atlases" / f"{name}.pkl"),
         ),
         name="resample_atlas",
-        mem_gb=resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape)),
+        mem_gb=memory,
         n_procs=settings.omp_nthreads,
     )
     if atlas.table_path is not None:
@@ -147,17 +151,23 @@ def _init_run_wf(
 ) -> pe.Workflow:
     run = planned.run
     ended = {state: str(path) for state, path in record_paths(records, planned).items()}
-    memory = _memory(settings, plan, planned)
+    memory, used = _memory(settings, plan, planned), versions()
 
     def node(interface: type, name: str, **inputs: Any) -> pe.Node:
         return pe.Node(
-            interface(**inputs, threads=settings.omp_nthreads, failed_record=ended[FAILED]),
+            interface(
+                **inputs,
+                threads=settings.omp_nthreads,
+                versions=used,
+                need_gb=memory[name],
+                failed_record=ended[FAILED],
+            ),
             name=name,
             mem_gb=memory[name],
             n_procs=settings.omp_nthreads,
         )
 
-    tables = [one for one in planned.files if one.path == str(run.confounds)]
+    tables = [one for one in planned.files if Path(one.path) in confounds_files(run)]
     images = [one for one in planned.files if one not in tables]
     extraction = {"source": planned.source, "extraction": settings.part(ExtractionOptions)}
     denoising = {

@@ -10,6 +10,9 @@ import tempfile
 import time
 import traceback
 from abc import abstractmethod
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import notes, write_run
 from bids_labelx.participant.figures import draw_run
-from bids_labelx.participant.finished import record_run
+from bids_labelx.participant.finished import record_run, remove_contradicting
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
     AtlasOnGrid,
@@ -41,12 +44,22 @@ from bids_labelx.participant.records import (
     save_record,
 )
 from bids_labelx.participant.unchanged import check_unchanged
+from bids_labelx.workflow.failures import failure_of
+from bids_labelx.workflow.kept import settle
 
 # Files of the user's are no File(exists=True): where one is gone, nipype would fail beyond a run.
+
+_NUMERICAL = ("numpy", "scipy", "nibabel", "pandas", "scikit-learn", "isal")
+
+
+def versions() -> str:
+    """This package's version and those of the libraries that its numbers come from."""
+    return f"{__version__} {[(name, version(name)) for name in _NUMERICAL]}"
 
 
 class _RecordedInput(BaseInterfaceInputSpec):
     failed_record = traits.Str(nohash=True, desc="where to say why this failed")
+    need_gb = traits.Float(0.0, usedefault=True, nohash=True, desc="memory declared for the node")
     files = traits.List(
         traits.Any,
         [],
@@ -56,7 +69,7 @@ class _RecordedInput(BaseInterfaceInputSpec):
         "invocation, and fails where one changes during this one",
     )
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
-    version = traits.Str(__version__, usedefault=True, desc="records of another one are not read")
+    versions = traits.Str(desc="of the libraries: results of other ones are not taken")
 
 
 class _RecordedOutput(TraitedSpec):
@@ -66,18 +79,27 @@ class _RecordedOutput(TraitedSpec):
 class _Recorded(SimpleInterface):
     """Runs `_work` in the node's folder; says in a file why it failed."""
 
+    failed: tuple[Exception, Failure] | None = None
+
     def _run_interface(self, runtime: Any) -> Any:
         start = time.monotonic()
         try:
             # Threaded linear algebra may sum in another order: the bytes would depend on cores.
             with threadpool_limits(self.inputs.threads):
                 check_unchanged(self.inputs.files)
-                self._results.update(self._work(Path(runtime.cwd)))
+                found = self._work(Path(runtime.cwd))
+                settle(Path(runtime.cwd), map(Path, found.values()))
+                self._results.update(found)
                 check_unchanged(self.inputs.files)
         except Exception as error:
+            failure = failure_of(error, self.inputs.need_gb, runtime.cwd)
+            failure = replace(failure, trace=traceback.format_exc())
+            # nipype raises an error of its own: who runs the node in this process finds it here.
+            self.failed = error, failure
             if isdefined(self.inputs.failed_record):
-                failure = Failure.of(error, trace=traceback.format_exc())
-                save_record(Path(self.inputs.failed_record), Outcome((failure,)))
+                # Where the disk is full, the one who runs the node may still be told.
+                with suppress(OSError):
+                    save_record(Path(self.inputs.failed_record), Outcome((failure,)))
             raise
         self._results["seconds"] = time.monotonic() - start
         return runtime
@@ -261,6 +283,7 @@ class Deliver(_Recorded):
         )
         start = time.monotonic()
         written = write_run(self.inputs.delivery, results)
+        remove_contradicting(self.inputs.delivery, self.inputs.invocation, written)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
         drawn = draw_run(self.inputs.delivery, results)
         seconds = {

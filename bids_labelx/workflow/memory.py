@@ -6,13 +6,27 @@ fitted to measured peaks; a test holds that they are never below one and at most
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import resource
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bids_labelx.errors import LabelxError
+
+# The share of a limit that processes of ours may take together.
+_SHARE = 0.9
 
 # A process with our libraries, and what drawing and shrinkage load beside them.
 _PROCESS = 0.22
 _LIBRARIES = 0.13
 
 _GB = 1e-9
+
+# A process with our libraries addresses more than it uses.
+_LEAST_ADDRESSES = 0.5
+
+_CGROUP = Path("/sys/fs/cgroup")
+_PER_PROCESS = "ulimit -v, a process"
 
 
 def resample_gb(grid_voxels: int, atlas_voxels: int) -> float:
@@ -64,3 +78,88 @@ def deliver_gb(
     most = max(labels, default=0) ** 2
     numbers = 60 * grid_voxels + 32 * series_numbers + 16 * squares * matrices + 400 * most
     return _PROCESS + _LIBRARIES + _GB * numbers
+
+
+def available_gb() -> float:
+    """What all processes of this invocation may take together, unless the user says."""
+    limits = memory_limits()
+    limits.pop(_PER_PROCESS, None)
+    return _SHARE * min(limits.values())
+
+
+def check_address_space() -> None:
+    """Refuse a limit of this process in which the libraries cannot even be loaded.
+
+    OpenBLAS would wait in it for memory for ever.
+
+    Raises
+    ------
+    LabelxError
+    """
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY and most * _GB < _LEAST_ADDRESSES:
+        raise LabelxError(
+            f"out of memory: a process may address {most * _GB:.2f} GB (ulimit -v), and needs at "
+            f"least {_LEAST_ADDRESSES:.1f} GB; raise the limit"
+        )
+
+
+def memory_limits(
+    environ: Mapping[str, str] = os.environ, proc: Path = Path("/proc"), cgroup: Path = _CGROUP
+) -> dict[str, float]:
+    """The limits of memory that this process has, in GB, by what sets them."""
+    limits = {"the machine": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _GB}
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY:
+        limits[_PER_PROCESS] = most * _GB
+    if found := list(_cgroup_limits(proc, cgroup)):
+        limits["cgroup"] = min(found) * _GB
+    if (allotted := _slurm_mb(environ)) is not None:
+        # Slurm's megabytes have 1024² bytes.
+        limits["Slurm"] = allotted * 2**20 * _GB
+    # A limit beyond the machine's memory is none.
+    return {name: value for name, value in limits.items() if value <= limits["the machine"]}
+
+
+def limits_in_words(limit_gb: float | None = None) -> str:
+    """The limits of memory, and the one for all processes together where it is given."""
+    limits = memory_limits()
+    if limit_gb is not None:
+        limits = {"all processes together, --mem-gb": limit_gb, **limits}
+    return "limits are " + ", ".join(f"{value:.2f} GB ({name})" for name, value in limits.items())
+
+
+def _cgroup_limits(proc: Path, root: Path) -> Iterator[int]:
+    """Limits in bytes of the control groups that this process is in, of either version."""
+    try:
+        lines = (proc / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if controllers == "":
+            hierarchies, file = (root, root / "unified"), "memory.max"
+        elif "memory" in controllers.split(","):
+            hierarchies, file = (root / "memory", root / controllers), "memory.limit_in_bytes"
+        else:
+            continue
+        for hierarchy in hierarchies:
+            own = hierarchy / name.strip("/")
+            # In a container the name may be of the host, and its own group is mounted as the root.
+            for folder in {hierarchy, own, *own.parents} - {*hierarchy.parents}:
+                try:
+                    yield int((folder / file).read_text())
+                except (OSError, ValueError):
+                    # Not there, or "max".
+                    continue
+
+
+def _slurm_mb(environ: Mapping[str, str]) -> float | None:
+    """Memory that Slurm allotted on this node, in MB; None where it did not say."""
+    try:
+        if per_node := float(environ.get("SLURM_MEM_PER_NODE", 0)):
+            return per_node
+        per_cpu = float(environ["SLURM_MEM_PER_CPU"])
+        return per_cpu * int(environ["SLURM_CPUS_ON_NODE"]) or None
+    except (KeyError, ValueError):
+        return None

@@ -1,127 +1,30 @@
-"""nipype's plugins, made so that a killed node fails its own run and no other.
-
-nipype's MultiProc keeps a pool of processes: a worker that is killed, mostly for lack of memory,
-breaks the pool, with it the running nodes of other runs, and the graph never ends.
-"""
+"""Which nipype plugin runs the graph: the options and plugin files, and the class for a name."""
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import multiprocessing
-import os
-import signal
-import sys
-import traceback
-from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from nipype.pipeline import plugins
-from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bids_labelx.errors import BadDataError, LabelxError, UsageError
 from bids_labelx.files import parse_toml, read_text
 from bids_labelx.settings import Settings
+from bids_labelx.workflow.failures import with_failures
+from bids_labelx.workflow.memory import available_gb
+from bids_labelx.workflow.processes import ProcessPerNode
 
-# They run nodes on this machine, so that any temporary folder does as the work folder.
-IN_PROCESS = ("Linear", "MultiProc")
-
-_PR_SET_PDEATHSIG = 1
+# nipype's plugins that run nodes on this machine, so that any temporary folder does as the work
+# folder. `ProcessPerNode` does it for all of them.
+LOCAL = ("Linear", "MultiProc", "LegacyMultiProc")
 
 # More processes, or GB, than any machine has.
 _MOST = 2**20
 
-# Modules for figures are the slowest to load: they are loaded once, before processes fork.
-_FOR_FIGURES = (
-    "bids_labelx.report.tooltips",
-    "bids_labelx.report.run_figures",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-)
-_STOPS = (signal.SIGTERM, signal.SIGINT)
-
-
-class ProcessPerNode(MultiProcPlugin):
-    """nipype's MultiProc, with the same arguments, and a process for each node."""
-
-    def __init__(self, plugin_args: dict[str, Any]) -> None:
-        super().__init__(plugin_args=plugin_args)
-        for name in _FOR_FIGURES:
-            importlib.import_module(name)
-        self._context = multiprocessing.get_context("fork")
-        self._running: dict[int, tuple[Any, Connection]] = {}
-
-    def end(self) -> None:
-        """Kill the nodes that still run, as they do where the graph was stopped."""
-        for process, _ in self._running.values():
-            process.kill()
-            process.join()
-
-    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
-        self._taskid += 1
-        receiver, sender = self._context.Pipe(duplex=False)
-        arguments = (node, updatehash, sender, os.getpid())
-        process = self._context.Process(target=_run_node, args=arguments, name=node.fullname)
-        # A signal in between would leave a process that `end` does not know.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-        try:
-            process.start()
-            self._running[self._taskid] = (process, receiver)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-        sender.close()
-        return int(self._taskid)
-
-    def _get_result(self, taskid: int) -> dict[str, Any] | None:
-        process, receiver = self._running[taskid]
-        # In this order: all that a process which has ended sent can be received. It is received
-        # before the process is joined, which a long message keeps from ending.
-        alive, sent = process.is_alive(), None
-        if receiver.poll():
-            # A process that was killed has closed its end and sent nothing.
-            with suppress(EOFError):
-                sent = receiver.recv()
-        elif alive:
-            return None
-        process.join()
-        if sent is None:
-            # Lines, as nipype adds more of them.
-            sent = [f"the process ended with exit code {process.exitcode} and sent no result\n"]
-        return {"result": None, "traceback": sent}
-
-    def _clear_task(self, taskid: int) -> None:
-        process, receiver = self._running.pop(taskid)
-        receiver.close()
-        process.close()
-
-
-def _run_node(node: Any, updatehash: bool, sender: Connection, parent: int) -> None:
-    """Run a node in a process of its own; send the lines of its traceback, none on success."""
-    # The parent kills its children when it is stopped itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-    _die_with(parent)
-    try:
-        node.run(updatehash=updatehash)
-        sender.send([])
-    except Exception:
-        sender.send(traceback.format_exc().splitlines(keepends=True))
-
-
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, killed or not."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
 
 def plugin_class(name: str) -> Any:
     """The class of the nipype plugin of this name; see `read_plugin` for the names."""
-    if name == "MultiProc":
+    if name in LOCAL:
         return ProcessPerNode
     known = {one.removesuffix("Plugin") for one in dir(plugins) if one.endswith("Plugin")}
     # Those return when they have submitted their jobs, not when the jobs have ended.
@@ -134,17 +37,11 @@ def plugin_class(name: str) -> Any:
     if name not in known:
         names = ", ".join(sorted(known - unsupported))
         raise ValueError(f"{name} is no plugin of nipype's; there are {names}")
-    plugin: Any = getattr(plugins, f"{name}Plugin")
+    if name == "SLURM":
+        from bids_labelx.workflow.slurm import Slurm
 
-    class Plugin(plugin):
-        def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> Any:
-            # Where a job left no result, plugins for clusters give text and nipype expects lines.
-            if result is not None and isinstance(result["traceback"], str):
-                lines = result["traceback"].splitlines(keepends=True)
-                result = {**result, "traceback": lines}
-            return super()._report_crash(node, result)
-
-    return Plugin
+        return Slurm
+    return with_failures(getattr(plugins, f"{name}Plugin"))
 
 
 def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
@@ -157,13 +54,9 @@ def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
         shared work folder and there is none.
     """
     path = settings.nipype_plugin_file
+    local = {"n_procs": settings.nprocs, "memory_gb": settings.mem_gb or available_gb()}
     if path is None:
-        arguments: dict[str, Any] = {"raise_insufficient": False}
-        if settings.nprocs > 1:
-            arguments["n_procs"] = settings.nprocs
-        if settings.mem_gb is not None:
-            arguments["memory_gb"] = settings.mem_gb
-        return ("MultiProc" if settings.nprocs > 1 else "Linear"), arguments
+        return "MultiProc", {**local, "raise_insufficient": False}
     try:
         plugin, arguments = _check_content(_parse(path))
         plugin_class(plugin)
@@ -171,7 +64,11 @@ def read_plugin(settings: Settings) -> tuple[str, dict[str, Any]]:
         raise type(error)(f"--nipype-plugin-file {error}") from None
     except ValueError as error:
         raise BadDataError(f"--nipype-plugin-file {path}: {error}") from None
-    if plugin not in IN_PROCESS and settings.work_dir is None:
+    if plugin in LOCAL:
+        arguments = {**local, **arguments}
+        if plugin == "Linear":
+            arguments = {**arguments, "n_procs": 1, "raise_insufficient": False}
+    elif settings.work_dir is None:
         raise UsageError(
             f"--nipype-plugin-file: {plugin} needs --work-dir, a folder that all machines see"
         )

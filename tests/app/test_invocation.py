@@ -38,5 +38,7 @@ def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (variables["LOGNAME"], variables["NO_ET"]) == ("ann", "yes")
 
 
-def test_temporary_files_bear_machine_and_process() -> None:
-    assert re.fullmatch(rf"[A-Za-z0-9]+\.{os.getpid()}", invocation_variables()[INVOCATION])
+def test_no_two_invocations_have_the_same_token() -> None:
+    one, other = (invocation_variables()[INVOCATION] for _ in range(2))
+    assert one != other
+    assert re.fullmatch(r"[0-9a-f]{12}\.[0-9a-f]{16}", one)

@@ -79,7 +79,13 @@ def test_one_matrix_over_all_runs_is_that_of_their_scores(
     assert f"{2 if level == 'runs' else 4} runs with" in page
 
 
-def test_a_run_that_failed_is_missing_by_name(dataset: Path, atlas_dataset: Path) -> None:
+@pytest.mark.parametrize("done_before", [False, True])
+def test_a_run_that_failed_is_missing_by_name(
+    dataset: Path, atlas_dataset: Path, done_before: bool
+) -> None:
+    if done_before:
+        # Its series stay where they are.
+        assert run_participants(settings_for(dataset, atlas_dataset)) == 0
     next(dataset.rglob("*ses-a_task-rest_run-2_*_mask.nii.gz")).unlink()
     settings = settings_for(dataset, atlas_dataset)
     assert run_participants(settings) == 1

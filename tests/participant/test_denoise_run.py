@@ -328,8 +328,10 @@ def test_censored_volumes_have_no_row_or_one_of_nan_or_an_interpolated_one(tmp_p
 def test_outliers_say_of_each_volume_by_which_rule_it_goes(tmp_path: Path) -> None:
     table = denoised_alone(**with_outliers(tmp_path)).applied["mine"].outliers
     assert list(table) == [
-        "kept", "framewise_displacement", "std_dvars", "dummy", "fd", "dvars", "short_segment",
+        "volume", "kept", "framewise_displacement", "std_dvars", "dummy", "fd", "dvars",
+        "short_segment",
     ]  # fmt: skip
+    assert table["volume"].tolist() == list(range(N_VOLUMES))
     assert np.flatnonzero(table["dummy"]).tolist() == [0]
     assert np.flatnonzero(table["fd"]).tolist() == [10, 39]
     assert np.flatnonzero(table["kept"] == 0).tolist() == [0, 10, 39]

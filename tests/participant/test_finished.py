@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from bids_labelx.app.participant import run_participants
 from bids_labelx.outputs.run_records import read_record, read_records
+from bids_labelx.report import run_figures
 from bids_labelx.settings import Settings, make_settings
 
 AddRun = Callable[..., Path]
@@ -189,3 +191,26 @@ def test_a_run_that_fails_after_it_was_done_is_failed_and_the_page_says_of_when_
     assert "what is shown below is from an earlier invocation" in page
     # It is tried again, as it is not finished.
     assert run_participants(settings) == 1
+
+
+@pytest.mark.figures
+def test_a_carpet_shows_the_strategies_of_all_invocations(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = with_(settings, participant_label=("01",), nprocs=1)
+    assert run_participants(with_(one, denoise=("none", "simple"))) == 0
+    plot = run_figures.plot_carpet
+
+    def noting(series: Any, cleaned: Any, **more: Any) -> Any:
+        # In a file, as a node works in a process of its own.
+        shown = {each.strategy: np.asarray(each.series) for each in cleaned}
+        np.savez(tmp_path / "shown.npz", **shown)
+        return plot(series, cleaned, **more)
+
+    monkeypatch.setattr(run_figures, "plot_carpet", noting)
+    assert run_participants(with_(one, denoise=("24P",))) == 0
+    shown = np.load(tmp_path / "shown.npz")
+    assert set(shown) == {"24P", "simple"}
+    series = next(settings.output_dir.glob("sub-01/func/*desc-simple_timeseries.tsv"))
+    expected = pd.read_csv(series, sep="\t", na_values="n/a").to_numpy(float)
+    np.testing.assert_array_equal(shown["simple"], expected)

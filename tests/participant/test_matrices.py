@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from bids_labelx.denoise import AppliedStrategy
+from bids_labelx.extraction.clean import prepare_cleaner
 from bids_labelx.participant.matrices import connect_run, exact_rows, exact_sidecar
 from bids_labelx.participant.records import (
     Connected,
@@ -25,12 +26,9 @@ from bids_labelx.settings import ConnectivityOptions
 def denoised(signals: Mapping[SeriesKey, np.ndarray], kept: np.ndarray) -> Denoised:
     applied = AppliedStrategy(
         columns=(),
-        kept=kept,
-        degrees_of_freedom=int(kept.sum()),
+        cleaner=prepare_cleaner(len(kept), sample_mask=kept),
+        removed=np.empty((len(kept), 0)),
         effective_degrees_of_freedom=9.0,
-        low_pass=None,
-        high_pass=None,
-        mean_removed=False,
         steps=(),
         motion={},
         fd_source=None,

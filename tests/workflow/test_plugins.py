@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from types import SimpleNamespace
+from typing import Any
 
-from bids_labelx.workflow.plugins import ProcessPerNode
+from nipype.interfaces.base import BaseInterfaceInputSpec
+
+from bids_labelx.errors import Failure
+from bids_labelx.workflow.processes import ProcessPerNode, _Task
 
 
 class EndsWhenPolled:
@@ -13,29 +18,37 @@ class EndsWhenPolled:
 
     exitcode = 0
 
-    def __init__(self, sender: Connection, lines: list[str] | None) -> None:
-        self.sender, self.lines = sender, lines
+    def __init__(self, sender: Connection, sent: Any) -> None:
+        self.sender, self.sent = sender, sent
 
     def is_alive(self) -> bool:
-        if self.lines is not None:
-            self.sender.send(self.lines)
+        if self.sent is not None:
+            self.sender.send(self.sent)
         self.sender.close()
         return False
 
     def join(self) -> None:
         pass
 
+    def close(self) -> None:
+        pass
 
-def result_with(lines: list[str] | None) -> dict | None:
+
+def waiting_for(process: Any, receiver: Connection) -> ProcessPerNode:
     plugin = ProcessPerNode({})
+    node = SimpleNamespace(mem_gb=0.5, inputs=BaseInterfaceInputSpec())
+    plugin._tasks[1] = _Task(node, False, process, receiver)
+    return plugin
+
+
+def result_with(sent: Any) -> dict | None:
     receiver, sender = Pipe(duplex=False)
-    plugin._running[1] = (EndsWhenPolled(sender, lines), receiver)
-    return plugin._get_result(1)
+    return waiting_for(EndsWhenPolled(sender, sent), receiver)._get_result(1)
 
 
 def test_a_process_that_ends_between_two_polls_is_received() -> None:
-    assert result_with([]) == {"result": None, "traceback": []}
-    assert result_with(["what failed\n"]) == {
+    assert result_with(([], None, False)) == {"result": None, "traceback": []}
+    assert result_with((["what failed\n"], Failure("why"), False)) == {
         "result": None,
         "traceback": ["what failed\n"],
     }
@@ -44,7 +57,8 @@ def test_a_process_that_ends_between_two_polls_is_received() -> None:
 def test_a_process_that_ends_without_a_result_has_failed() -> None:
     result = result_with(None)
     assert result is not None
-    assert "ended with exit code 0 and sent no result" in result["traceback"][0]
+    assert "ended with exit code 0 and without a result" in result["traceback"][0]
+    assert "about 0.50 GB were expected to be needed, limits are" in result["traceback"][0]
 
 
 def test_a_running_process_has_no_result_yet() -> None:
@@ -52,8 +66,6 @@ def test_a_running_process_has_no_result_yet() -> None:
         def is_alive(self) -> bool:
             return True
 
-    plugin = ProcessPerNode({})
     receiver, sender = Pipe(duplex=False)
-    plugin._running[1] = (Running(sender, None), receiver)
-    assert plugin._get_result(1) is None
+    assert waiting_for(Running(sender, None), receiver)._get_result(1) is None
     sender.close()

@@ -88,14 +88,29 @@ def test_a_wrong_plugin_file_is_refused(tmp_path: Path, text: str, said: str) ->
     with pytest.raises(BadDataError, match=said):
         read_plugin(settings)
     path.unlink()
-    with pytest.raises(MissingInputError, match=r"p\.yml: cannot be read"):
+    with pytest.raises(MissingInputError, match=r"p\.yml:? cannot be read"):
         read_plugin(settings)
 
 
 def test_processes_and_memory_are_those_of_the_options(tmp_path: Path) -> None:
     plugin, arguments = read_plugin(settings_for(tmp_path, tmp_path, nprocs=3, mem_gb=5.5))
     assert (plugin, arguments["n_procs"], arguments["memory_gb"]) == ("MultiProc", 3, 5.5)
-    assert read_plugin(settings_for(tmp_path, tmp_path, nprocs=1))[0] == "Linear"
+
+
+def test_plugins_of_this_machine_have_the_limits_of_the_options_unless_they_say(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "p.yml"
+    for text, n_procs in (
+        ("plugin: Linear", 1),
+        ("plugin: LegacyMultiProc\nplugin_args: {n_procs: 7}", 7),
+        ("plugin: MultiProc", 3),
+    ):
+        path.write_text(text)
+        given = settings_for(tmp_path, tmp_path, nprocs=3, mem_gb=5.5, nipype_plugin_file=path)
+        plugin, arguments = read_plugin(given)
+        assert plugins.plugin_class(plugin) is plugins.ProcessPerNode
+        assert (arguments["n_procs"], arguments["memory_gb"]) == (n_procs, 5.5)
 
 
 @pytest.mark.parametrize(("mem_gb", "most"), [(0.6, 2), (5.0, 4)])
@@ -146,7 +161,8 @@ def test_a_node_that_is_killed_fails_its_run_and_no_other(
     monkeypatch.setattr(denoise_run, "denoise_signals", killed)
     settings = settings_for(tmp_path / "ds", atlas_dataset)
     assert run_participants(settings) == 1
-    assert "a process or job was killed" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "its process was killed by SIGKILL, mostly for lack of memory; about 0." in told
     done = {path.name for path in settings.output_dir.glob("sub-*") if path.is_dir()}
     assert done == {"sub-01", "sub-03"}
 

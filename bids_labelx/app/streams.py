@@ -1,0 +1,87 @@
+"""Standard output and error that may be closed, full, or read by nobody any more."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from io import TextIOBase
+from pathlib import Path
+from typing import TextIO
+
+from bids_labelx.files import cannot_write
+
+
+class _Lasting(TextIOBase):
+    """A stream for text that can be written to, whatever happens to what it goes to.
+
+    Parameters
+    ----------
+    stream
+        Where the text goes.
+    optional
+        Whether the text can be missed, wherever it goes; else only where its reader has gone.
+    """
+
+    def __init__(self, stream: TextIO, *, optional: bool) -> None:
+        self._stream, self._optional = stream, optional
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of the stream, by which rich chooses its characters."""
+        return self._stream.encoding
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor of the stream."""
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write text, or nothing where it cannot be."""
+        try:
+            self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        # What is still buffered goes there, too, or the interpreter would fail at its end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+        if not self._optional and error.errno != errno.EPIPE:
+            raise cannot_write(Path("standard output"), error)
+
+
+@contextmanager
+def lasting_streams() -> Iterator[None]:
+    """Let the app go on where its messages cannot be written; the log file has them."""
+    # Descriptors of closed streams would be given to files, which warnings would then go into.
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    out = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    err = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    with (
+        redirect_stdout(_Lasting(out, optional=False)),
+        redirect_stderr(_Lasting(err, optional=True)),
+    ):
+        try:
+            yield
+        finally:
+            with suppress(Exception):
+                sys.stderr.flush()
