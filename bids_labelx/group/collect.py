@@ -98,7 +98,7 @@ class Collected:
     problems: list[Failure] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _ReadSeries:
     """A series that could be read."""
 
@@ -207,7 +207,7 @@ def _read_participant(
             layout = layout_of(one.labels)
             if layout not in layouts:
                 layouts[layout] = CoverageSums(one.labels)
-            layouts[layout].add(one.labels, coverage, output / labels)
+            layouts[layout].add(one.labels, coverage, labels)
             summed[labels] = layouts[layout]
         unmade = account.unmade(one)
         found = tuple(

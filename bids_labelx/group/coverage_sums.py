@@ -34,7 +34,7 @@ class CoverageSums:
     Attributes
     ----------
     paths
-        The files of all tables, in their order.
+        The files of all tables within the output dataset, in their order.
     """
 
     def __init__(self, labels: pd.DataFrame) -> None:
@@ -81,7 +81,7 @@ class CoverageSums:
         coverage
             Shape (n_labels,); see `checked_coverage`.
         path
-            Its file.
+            Its file, within the output dataset.
         """
         self.paths.append(path)
         self._total += coverage

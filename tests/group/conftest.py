@@ -61,7 +61,10 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         content = {
             "RepetitionTime": 2.0,
             "Atlas": entities["atlas"],
+            "Statistic": statistic,
             "DenoisingStrategy": strategy,
+            "ConfoundRegressors": [],
+            "SampleMask": [False] * 2 + [True] * 30,
             "NumberOfVolumes": 32,
             "NumberOfVolumesKept": 30,
             "DegreesOfFreedom": 20,

@@ -28,15 +28,18 @@ def write_run(root: Path, entities: Mapping[str, str], r: np.ndarray, dof: float
     sidecar = {
         "RepetitionTime": 2.0,
         "Atlas": "A",
+        "Statistic": "mean",
         "DenoisingStrategy": "simple",
-        "NumberOfVolumes": 100,
-        "NumberOfVolumesKept": 100,
+        "ConfoundRegressors": [],
+        "SampleMask": [True] * 300,
+        "NumberOfVolumes": 300,
+        "NumberOfVolumesKept": 300,
         "DegreesOfFreedom": 90,
         **({} if dof is None else {"EffectiveDegreesOfFreedom": dof}),
     }
     path = root / output_path(entities, "timeseries", ".tsv", **of)
     write_json(path.with_suffix(".json"), sidecar)
-    write_tsv(path, pd.DataFrame(columns=names))
+    write_tsv(path, pd.DataFrame(0.0, index=range(300), columns=names))
     matrix = pd.DataFrame(r, index=pd.Index(names, name="name"), columns=names)
     write_tsv(
         root / output_path(entities, "relmat", ".tsv", meas="correlation", **of),

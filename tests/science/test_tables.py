@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.outputs.results import read_series
 from bids_labelx.participant.extract import read_grid_table
 
-HEADER = ("index", "name", "voxels_atlas", "voxels_in_view", "voxels_grid", *CENTROIDS, "trans_x")
-ROWS = [(i, 100 + i, 7, 6, 5, 1.5, 0, -3, round(0.1 * i, 6)) for i in range(1, 10)]
+HEADER = (
+    *("index", "name", "voxels_atlas", "voxels_in_view", "voxels_grid", *CENTROIDS),
+    *("coverage", "status", "trans_x"),
+)
+ROWS = [(i, 100 + i, 7, 6, 5, 1.5, 0, -3, 1, 1, round(0.1 * i, 6)) for i in range(1, 10)]
 
 
 def text_of(first: Callable[[int], str], delimiter: str = "\t") -> str:
@@ -32,8 +36,12 @@ def text_of(first: Callable[[int], str], delimiter: str = "\t") -> str:
 def series_of(path: Path) -> Any:
     """A series whose label table is `path`."""
     path.with_name("sub-01_atlas-A_dseg.tsv").write_text(path.read_text())
-    sidecar = '{"NumberOfVolumes": 9, "NumberOfVolumesKept": 9, "DegreesOfFreedom": 8}'
-    path.with_name("sub-01_atlas-A_stat-mean_desc-raw_timeseries.json").write_text(sidecar)
+    texts = dict.fromkeys(("Atlas", "Statistic", "DenoisingStrategy"), "a")
+    counts = {"NumberOfVolumes": 9, "NumberOfVolumesKept": 9, "DegreesOfFreedom": 8}
+    more = {"ConfoundRegressors": [], "RepetitionTime": 2, "SampleMask": [True] * 9}
+    sidecar = {**texts, **counts, **more}
+    sidecar_path = path.with_name("sub-01_atlas-A_stat-mean_desc-raw_timeseries.json")
+    sidecar_path.write_text(json.dumps(sidecar))
     return read_series(path.parent, Path("sub-01_atlas-A_stat-mean_desc-raw_timeseries.tsv"))
 
 
@@ -66,7 +74,7 @@ def test_a_row_with_a_field_more_than_the_header_is_refused_by_number(
 ) -> None:
     path = tmp_path / "t.tsv"
     path.write_text(text_of(lambda i: "9\t" if i in (row, 9) else ""))
-    message = rf"\.tsv.*line {row + 1}: 10 fields where the header has 9 \(row {row}\)"
+    message = rf"\.tsv.*line {row + 1}: 12 fields where the header has 11 \(row {row}\)"
     with pytest.raises((BadDataError, ValueError), match=message):
         READERS[reader](path)
 
@@ -75,7 +83,7 @@ def test_a_row_with_a_field_more_than_the_header_is_refused_by_number(
 def test_a_row_that_is_cut_off_is_refused_by_number(tmp_path: Path, reader: str) -> None:
     path = tmp_path / "t.tsv"
     path.write_text(text_of(lambda _: "").rpartition("\t")[0])
-    with pytest.raises((BadDataError, ValueError), match=r"8 fields where .* has 9 \(row 9\)"):
+    with pytest.raises((BadDataError, ValueError), match=r"10 fields where .* has 11 \(row 9\)"):
         READERS[reader](path)
 
 
