@@ -117,7 +117,7 @@ def add_participant(root: Path, label: str, bold: Path, mask: Path, n_volumes: i
 
 
 def make_results(results: Path, folder: Path, n_participants: int) -> None:
-    """What the participant level writes, of one participant of the study and many like it.
+    """What the participant level writes and records, of one participant and many like it.
 
     Each has a mean framewise displacement of its own, and one of twenty matrices.
     """
@@ -134,14 +134,18 @@ def make_results(results: Path, folder: Path, n_participants: int) -> None:
     first = results / "sub-01"
     (matrix,) = first.rglob("*_relmat.tsv")
     (sidecar,) = first.rglob("*_timeseries.json")
-    names = pd.read_csv(matrix, sep="\t", index_col=0).index
+    measured = pd.read_csv(matrix, sep="\t", index_col=0)
+    names = measured.index
     rng = np.random.default_rng(3)
     pool = []
     for number in range(min(20, n_participants)):
         r = pd.DataFrame(np.corrcoef(rng.standard_normal((len(names), 120))), names, names)
         pool.append(folder / f"matrix-{number}.tsv")
-        r.to_csv(pool[-1], sep="\t", float_format="%.9g")
+        # Labels that are missing in the run are missing in each.
+        r = r.where(measured.notna().to_numpy())
+        r.to_csv(pool[-1], sep="\t", float_format="%.9g", na_rep="n/a", index_label="name")
     content = json.loads(sidecar.read_text())
+    (record,) = (results / "logs" / "runs").glob("sub-01_*.json")
     for number in range(2, n_participants + 1):
         label = f"sub-{number:02d}"
         for path in filter(Path.is_file, first.rglob("*")):
@@ -153,6 +157,16 @@ def make_results(results: Path, folder: Path, n_participants: int) -> None:
                 where.write_text(json.dumps(content))
             else:
                 os.link(pool[number % len(pool)] if path == matrix else path, where)
+        record_copy(results, record, label)
+
+
+def record_copy(results: Path, record: Path, label: str) -> None:
+    """Record the results of a participant as those of another are recorded."""
+    content = json.loads(record.read_text().replace("sub-01", label))
+    content["entities"]["sub"] = label.removeprefix("sub-")
+    for name, file in content["files"].items():
+        file[0] = (results / name).stat().st_size
+    record.with_name(record.name.replace("sub-01", label)).write_text(json.dumps(content))
 
 
 def fmriprep_confounds(n_volumes: int) -> pd.DataFrame:

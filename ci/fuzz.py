@@ -64,7 +64,13 @@ def limit_memory() -> None:
 
 
 def child(
-    name: str, folder: Path, seconds: float, seed: int, known: frozenset[str], to: Connection
+    name: str,
+    folder: Path,
+    seconds: float,
+    seed: int,
+    tries: int | None,
+    known: frozenset[str],
+    to: Connection,
 ) -> None:
     """Search one target, in a process of its own."""
     logging.disable(logging.CRITICAL)
@@ -72,11 +78,24 @@ def child(
     place = folder / "work"
     place.mkdir()
     limit_memory()
-    search(TARGETS[name], place, seconds=seconds, seed=seed, known=known, tell=to.send)
+    search(
+        TARGETS[name],
+        place,
+        seconds=seconds,
+        seed=seed,
+        tries=tries,
+        known=known,
+        tell=to.send,
+    )
 
 
-def run_target(name: str, folder: Path, seconds: float, seed: int) -> Total:
-    """Search one target for some seconds; a process that dies is a finding, and replaced."""
+def run_target(
+    name: str, folder: Path, seconds: float, seed: int, tries: int | None = None
+) -> Total:
+    """Search one target for some seconds; a process that dies is a finding, and replaced.
+
+    With `tries`, the search also ends after so many.
+    """
     total, start, number = Total(), time.monotonic(), 0
     context = multiprocessing.get_context("fork")
     while (left := seconds - (time.monotonic() - start)) > 0:
@@ -84,7 +103,8 @@ def run_target(name: str, folder: Path, seconds: float, seed: int) -> Total:
         place.mkdir()
         receiver, sender = context.Pipe(duplex=False)
         known = frozenset(one.kind for one in total.findings)
-        of = (name, place, left, seed + 10_000 * number, known, sender)
+        more = None if tries is None else tries - total.tries
+        of = (name, place, left, seed + 10_000 * number, more, known, sender)
         process = context.Process(target=child, args=of)
         process.start()
         sender.close()
@@ -99,11 +119,15 @@ def run_target(name: str, folder: Path, seconds: float, seed: int) -> Total:
         process.join()
         total.add(report)
         if lost or process.exitcode:
+            # The try that it died of was not told.
+            total.tries += 1
             finding = _death(place, process.exitcode, lost)
             if finding.kind not in {one.kind for one in total.findings}:
                 total.findings.append(finding)
             if not finding.content:
                 break
+        if tries is not None and total.tries >= tries:
+            break
         number += 1
     return total
 
@@ -132,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--minutes", type=float, default=1.0, help="for each target")
+    parser.add_argument("--tries", type=int, help="at most so many for each target")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     unknown = set(options.targets) - set(TARGETS)
@@ -141,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: list[tuple[str, Finding]] = []
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for name in options.targets or TARGETS:
-            total = run_target(name, Path(folder), 60 * options.minutes, options.seed)
+            total = run_target(
+                name, Path(folder), 60 * options.minutes, options.seed, options.tries
+            )
             print(line(name, total), flush=True)
             found += [(name, one) for one in total.findings]
     for name, one in found:

@@ -191,6 +191,7 @@ def search(
     *,
     seconds: float,
     seed: int,
+    tries: int | None = None,
     known: frozenset[str] = frozenset(),
     tell: Callable[[Report], None] = lambda _: None,
 ) -> Report:
@@ -202,6 +203,8 @@ def search(
         What is tried.
     folder
         An empty folder; ``last`` in it is what is being tried, should this process die of it.
+    tries
+        At most so many tries, where there is time for more.
     known
         Kinds of findings that are not looked for any more.
     tell
@@ -218,7 +221,7 @@ def search(
             warnings.simplefilter("ignore")
             attempt(*case)
     report, seen, number = Report(), set(known), 0
-    clock = _Clock(seconds, tell, report)
+    clock = _Clock(seconds, tries, tell, report)
     while not clock.over():
         finding = _one_round(files, attempt, folder / "last", clock, seen, seed + number)
         if finding is not None:
@@ -232,19 +235,26 @@ def search(
 class _Clock:
     """Keeps the report's time, and tells of it about once a second."""
 
-    def __init__(self, seconds: float, tell: Callable[[Report], None], report: Report) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        tries: int | None,
+        tell: Callable[[Report], None],
+        report: Report,
+    ) -> None:
         self.report = report
         self._start = self._told = time.monotonic()
-        self._seconds, self._tell = seconds, tell
+        self._seconds, self._tries, self._tell = seconds, tries, tell
 
     def over(self) -> bool:
-        """Whether the time is over."""
+        """Whether the time is over, or there were as many tries as may be."""
         now = time.monotonic()
         self.report.seconds = now - self._start
         if now - self._told > 1:
             self._told = now
             self._tell(self.report)
-        return self.report.seconds >= self._seconds
+        enough = self._tries is not None and self.report.tries >= self._tries
+        return enough or self.report.seconds >= self._seconds
 
 
 def _one_round(

@@ -65,7 +65,7 @@ from bids_labelx.settings import Settings
 # Runs of which one message is told that are named beside it.
 _MOST_NAMED = 5
 # Gaps that are told one by one.
-_MOST_TOLD = 200
+_MOST_TOLD = 50
 
 
 def run_group(settings: Settings) -> int:

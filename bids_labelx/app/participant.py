@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,12 @@ from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.description import check_output_folder
-from bids_labelx.outputs.failures import by_kind, read_failures, record_failures, subject_of
+from bids_labelx.outputs.failures import (
+    failures_by_kind,
+    read_failures,
+    record_failures,
+    subject_of,
+)
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.states import DONE, FAILED, states_in_words
@@ -106,35 +112,35 @@ def _carry_out(
         write_methods(settings.output_dir, plan)
         seconds = time.monotonic() - started
         say(console, f"{states_in_words(counts)}, {seconds:.0f} s")
-        noted = [
-            (subject_of(Failure("", one.run.entities)), text)
+        notes = [
+            Failure(text, one.run.entities)
             for one in rest.runs
             for text in outcomes[one.key].notes
         ]
-        _tell(console, "note", noted, "yellow")
-        _tell(console, "failed", [(subject_of(one), one.message) for one in failures], "red")
+        _tell(console, "note", notes)
+        _tell(console, "failed", failures)
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
-        reports = _write_reports(settings, sorted(participants))
+        reports, unwritten = _write_reports(settings, sorted(participants))
         say(console, f"reports: {_shown(settings, reports)}")
-        return exit_code(failures)
+        _tell(console, "failed", unwritten)
+        return exit_code([*failures, *unwritten])
 
 
 _MOST_NAMED = 3
 
 
-def _tell(console: Console, kind: str, messages: Sequence[tuple[str, str]], style: str) -> None:
-    """Log each message, and print those that differ in nothing but the run once."""
-    for subject, text in messages:
-        LOGGER.log(
-            logging.ERROR if kind == "failed" else logging.INFO, "%s: %s\n%s", kind, subject, text
-        )
-    for subjects, text in by_kind(messages):
+def _tell(console: Console, kind: str, told: Sequence[Failure]) -> None:
+    """Log each failure or note, and print those that differ in nothing but the run once."""
+    for one in told:
+        LOGGER.warning("%s: %s\n%s", kind, subject_of(one), one.message)
+    for subjects, text in failures_by_kind(told):
         what = subjects[0]
         if len(subjects) > 1:
             shown = ", ".join(subjects[:_MOST_NAMED])
             more = ", …" if len(subjects) > _MOST_NAMED else ""
-            what = f"{counted(len(subjects), 'run')} ({shown}{more}); of the first:"
+            what = f"{len(subjects):,} times ({shown}{more}); of the first:"
         indented = text.replace("\n", "\n    ")
+        style = "red" if kind == "failed" else "yellow"
         console.print(f"{kind}: {what}\n    {indented}", markup=False, style=style)
 
 
@@ -186,15 +192,24 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
     LOGGER.info("settings\n%s", to_toml(settings))
 
 
-def _write_reports(settings: Settings, participants: Iterable[str]) -> list[Path]:
+def _write_reports(
+    settings: Settings, participants: Iterable[str]
+) -> tuple[list[Path], list[Failure]]:
+    """Write a report per participant; what is broken of one keeps none of the others."""
     from bids_labelx.report.participant_page import write_participant_report
 
-    # A report is of all that is there of a participant, whichever invocation wrote it.
-    reports = []
+    reports, failures = [], []
     for participant in participants:
-        with locked(settings.output_dir, f"sub-{participant}"):
-            reports.append(write_participant_report(settings.output_dir, participant))
-    return reports
+        # A report is of all that is there of a participant, whichever invocation wrote it.
+        try:
+            with locked(settings.output_dir, f"sub-{participant}"):
+                reports.append(write_participant_report(settings.output_dir, participant))
+        except Exception as error:
+            trace = traceback.format_exc()
+            LOGGER.info("sub-%s: no report\n%s", participant, trace)
+            failure = Failure.of(error, entities={"sub": participant}, trace=trace)
+            failures.append(replace(failure, message=f"no report: {failure.message}"))
+    return reports, failures
 
 
 def _rebuild_reports(settings: Settings, console: Console) -> int:
@@ -218,10 +233,13 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
             "participant level without --reports-only"
         )
     check_links(output, wanted, follow=settings.follow_links)
-    reports = _write_reports(settings, wanted)
+    reports, failures = _write_reports(settings, wanted)
     console.print(f"{counted(len(reports), 'report')}: {_shown(settings, reports)}", markup=False)
-    return 0
+    _tell(console, "failed", failures)
+    return exit_code(failures)
 
 
 def _shown(settings: Settings, reports: Sequence[Path]) -> str:
+    if not reports:
+        return "none"
     return str(reports[0]) if len(reports) == 1 else f"{settings.output_dir}/sub-*.html"

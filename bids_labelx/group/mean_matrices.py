@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bids_labelx.errors import BadDataError, Failure
+from bids_labelx.errors import BadDataError, Failure, LabelxError
+from bids_labelx.files import read_text
 from bids_labelx.group.averaging import Averaging
 from bids_labelx.group.moments import Moments
 from bids_labelx.group.rows import MOTION, MatrixFile
@@ -244,9 +245,9 @@ def read_matrix(path: Path, names: Sequence[str]) -> np.ndarray:
         correlation.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _broken(path, f"cannot be read ({error})") from None
+        text = read_text(path)
+    except LabelxError as error:
+        raise BadDataError(str(error)) from None
     if not text.endswith("\n"):
         raise _broken(path, "cut off: its last line has no end" if text else "an empty file")
     header, *lines = text.removesuffix("\n").split("\n")

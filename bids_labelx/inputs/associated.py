@@ -17,6 +17,7 @@ from bids_labelx.inputs.matching import (
     join_entities,
     list_paths,
     matching_files,
+    parse_path,
     possible_runs,
     run_identity,
     run_label,
@@ -68,7 +69,8 @@ def find_mask(image: File, associated: AssociatedFiles) -> tuple[Path | None, st
     run, root = join_entities(entities), associated.root
     search = _Search("brain mask", associated.queries.mask, run, root)
     if not kept:
-        return None, search.why_none(removal, candidates(associated.masks, image))
+        advice = "--mask none does without one, --mask FILE gives one"
+        return None, search.why_none(removal, candidates(associated.masks, image), advice)
     return search.only_one(best_matches(kept, image))
 
 
@@ -79,12 +81,22 @@ def find_confounds(image: File, associated: AssociatedFiles) -> tuple[Path | Non
     run = run_label(image)
     search = _Search("confounds table", associated.queries.confounds, run, associated.root)
     if not kept:
-        return None, search.why_none(removal, candidates(associated.tables, image))
+        packed = _packed_table(image, associated)
+        advice = f"{packed.name} is not read; decompress it with gunzip" if packed else ""
+        return None, search.why_none(removal, candidates(associated.tables, image), advice)
     own = run_identity(image.entities)
     certain = [table for table in kept if associated.runs[table.path].keys() == {own}]
     if not certain:
         return None, "\n".join(_not_its_own(table, run, associated) for table in kept)
     return search.only_one(best_matches(certain, image))
+
+
+def _packed_table(image: File, associated: AssociatedFiles) -> Path | None:
+    """A compressed confounds table beside an image, which would be its own."""
+    suffixes = associated.queries.confounds.suffixes
+    beside = [parse_path(path, associated.root) for path in image.path.parent.glob("*.tsv.gz")]
+    tables = group_files(file for file in beside if file.name.suffix in suffixes)
+    return next((file.path for file in matching_files(tables, image, same_grid=False)), None)
 
 
 def _not_its_own(table: File, run: str, associated: AssociatedFiles) -> str:
@@ -117,9 +129,10 @@ class _Search:
         problem = missing_reason(found[0].path, self.root)
         return (None, problem) if problem else (found[0].path, "")
 
-    def why_none(self, removal: Removal | None, others: Sequence[File]) -> str:
+    def why_none(self, removal: Removal | None, others: Sequence[File], advice: str = "") -> str:
         """Why no file was found: the condition that removed the last, or that none matches."""
         text = f"no {self.kind} ({self.query.pattern}) for {self.run} in {self.root}"
+        text += f" ({advice})" if advice else ""
         if removal is not None:
             have = f"those that fit have {removal.condition.key} {removal.found}"
             source = removal.condition.source

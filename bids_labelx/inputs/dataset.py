@@ -34,6 +34,7 @@ from bids_labelx.inputs.associated import (
     find_confounds,
     find_mask,
 )
+from bids_labelx.inputs.hints import other_images
 from bids_labelx.inputs.index import SEGMENTATIONS, find_files, list_participants
 from bids_labelx.inputs.matching import (
     File,
@@ -207,6 +208,8 @@ def _no_bold(root: Path, images: Sequence[File], query: Query) -> str:
     descs = sorted({desc for file in images if (desc := file.name.entities.get("desc"))})
     if descs:
         return f"{text}, but files with {', '.join(descs)}; say which with --bids-filter-file"
+    if other := other_images(root):
+        return f"{text}; {other}"
     return (
         f"{text}. The input is the folder of preprocessed derivatives, not the raw dataset"
         + _hint(root)

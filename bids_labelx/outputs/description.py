@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import pandas as pd
 
 from bids_labelx._version import __version__
 from bids_labelx.errors import BadDataError, LabelxError, UsageError
-from bids_labelx.files import read_tsv, write_json, write_text, write_tsv
+from bids_labelx.files import read_json, read_tsv, write_json, write_text, write_tsv
 from bids_labelx.outputs.columns import TEXT, Columns, describe_columns
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -76,8 +75,9 @@ def write_dataset_files(
     """
     path = output / "dataset_description.json"
     doi = source_description.get("DatasetDOI")
-    origin = {"URL": source.as_uri(), **({"DOI": doi} if doi else {})}
-    before = _read(path).get("DatasetLinks", {})
+    origin = {"URL": source.as_uri(), **({"DOI": doi} if isinstance(doi, str) else {})}
+    before = _read(path).get("DatasetLinks")
+    before = before if isinstance(before, dict) else {}
     name = source_description.get("Name") or source.name
     content = {
         "Name": f"bids_labelx: regional time series of {name}",
@@ -111,8 +111,8 @@ def _container(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_json(path)
+    except LabelxError:
         return {}
 
 

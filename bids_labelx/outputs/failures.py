@@ -5,14 +5,14 @@ A file for each run, so that concurrent invocations do not write to the same one
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bids_labelx.errors import Failure
-from bids_labelx.files import write_json
+from bids_labelx.errors import Failure, LabelxError
+from bids_labelx.files import read_json, write_json
 from bids_labelx.names import build_name, parse_name
 
 _FOLDER = Path("logs", "failures")
@@ -133,10 +133,9 @@ def _read(path: Path) -> list[Failure]:
     One that is broken is a failure of its run itself: what it said is not known.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [Failure.from_json(one) for one in content["failures"]]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return [Failure.from_json(one) for one in read_json(path)["failures"]]
+    except (LabelxError, KeyError, TypeError, AttributeError):
+        if not os.path.lexists(path):
+            return []
         text = f"{path}: the record of what failed is broken; run the participant level again"
         return [Failure(text, parse_name(path).entities)]

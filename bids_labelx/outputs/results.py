@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,12 @@ _RESULTS = {
     "dseg": ("atlas",),
     "outliers": ("desc",),
 }
+# What the levels and the reports go by, of a time series' JSON and of its label table.
+_KEYS = (
+    *("Atlas", "Statistic", "DenoisingStrategy", "ConfoundRegressors", "RepetitionTime"),
+    *("SampleMask", "NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom"),
+)
+_COLUMNS = ("index", "name", "coverage", "status")
 _EXTENSIONS = (".tsv", ".json", ".nii.gz")
 
 
@@ -185,13 +191,16 @@ def read_series(output: Path, path: Path) -> Series:
     """
     entities = parse_name(path).entities
     sidecar = read_json((output / path).with_suffix(".json"))
-    lacking = {"NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom"} - set(sidecar)
+    _check_has(output / path.with_suffix(".json"), sidecar, _KEYS)
+    labels = read_tsv(output / labels_path(path))
+    _check_has(output / labels_path(path), labels, _COLUMNS)
+    return Series(output, path, entities, sidecar, labels)
+
+
+def _check_has(path: Path, there: Container[str], needed: Sequence[str]) -> None:
+    lacking = [name for name in needed if name not in there]
     if lacking:
-        raise BadDataError(
-            f"{output / path.with_suffix('.json')}: no {', '.join(sorted(lacking))}; "
-            "run the participant level again"
-        )
-    return Series(output, path, entities, sidecar, read_tsv(output / labels_path(path)))
+        raise BadDataError(f"{path}: no {', '.join(lacking)}; run the participant level again")
 
 
 def run_of(entities: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from nibabel.affines import voxel_sizes
 
+from bids_labelx.errors import LabelxError
 from bids_labelx.images import open_image, read_data
 from bids_labelx.measures.quality import OK, qc_row
 from bids_labelx.outputs.results import Series
@@ -57,7 +58,10 @@ def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
 
 
 def _grid(one: Series) -> str:
-    image = open_image(one.output / one.labels_path.with_suffix(".nii.gz"))
+    try:
+        image = open_image(one.output / one.labels_path.with_suffix(".nii.gz"))
+    except LabelxError as error:
+        return f"unknown: {error}"
     shape = " × ".join(map(str, image.shape))
     return f"{shape} voxels of {' × '.join(f'{z:.3g}' for z in voxel_sizes(image.affine))} mm"
 
@@ -120,7 +124,12 @@ def region_tables(series: Sequence[Series]) -> list[Table]:
         of_atlas.setdefault(one.sidecar["Atlas"], []).append(one)
     tables, room = [], _MOST_REGIONS
     for atlas, runs in sorted(of_atlas.items()):
-        regions = _regions(runs)
+        try:
+            regions = _regions(runs)
+        except LabelxError as error:
+            # A broken label image costs its own table.
+            tables.append(Table(("index", "name"), (), f"{atlas}: {error}"))
+            continue
         shown = regions
         caption = f"{atlas}: {counted(len(regions), 'region')}"
         if len(regions) > room:

@@ -132,7 +132,10 @@ def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
     def convert(word: str) -> str:
         label = word.removeprefix(f"{key}-")
         if key == "space":
+            # As fMRIPrep's --output-spaces has them.
             label = label.replace(":cohort-", "+")
+            if found := re.search(r":res-([A-Za-z0-9]+)", label):
+                raise ValueError(f"{word!r}: give the resolution with --res {found[1]}")
         if not re.fullmatch(r"[A-Za-z0-9]+(\+[A-Za-z0-9]+)?", label):
             raise ValueError(f"{word!r}: a label has letters and digits only")
         return label

@@ -338,7 +338,7 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         convert.above_zero("a number of GB"),
         metavar="GB",
         help="memory for all processes together",
-        unset="90 % of the machine's",
+        unset="90 % of what the machine has, a cgroup allows or Slurm allotted",
     )
     omp_nthreads: int = _running(
         1,

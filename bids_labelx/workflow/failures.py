@@ -69,16 +69,17 @@ class NodeFailures:
             return f"no crash file ({error.strerror})"
 
     def _clean_queue(self, jobid: int, graph: Any, result: dict[str, Any] | None = None) -> Any:
+        # nipype calls it while it handles what a node that it ran in this process has raised.
+        node, error = self.procs[jobid], sys.exception()
         if result is None:
-            # nipype calls it so while it handles what the node, or asking for it, has raised.
-            result = {"result": None, "traceback": format_exception(sys.exception())}
+            result = {"result": None, "traceback": format_exception(error)}
         found = super()._clean_queue(jobid, graph, result)  # type: ignore[misc]
-        if record_of(self.procs[jobid]) is None:
+        if record_of(node) is None and isinstance(error, Exception):
             # Of lists of files, mostly: all that needs them says why it cannot be.
-            why = "".join(result["traceback"]).strip().rpartition("\n")[2]
-            for node in found["dependents"]:
-                if (record := record_of(node)) is not None:
-                    self.failures.setdefault(record, Failure(f"its inputs cannot be read: {why}"))
+            failure = failure_of(error, node.mem_gb, node.output_dir())
+            for one in found["dependents"]:
+                if (record := record_of(one)) is not None:
+                    self.failures.setdefault(record, failure)
         return found
 
     def _local_hash_check(self, jobid: int, graph: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from tiny import SPACE
 
 from bids_labelx.app.cli import main
 from bids_labelx.inputs.index import find_files
+from bids_labelx.outputs.failures import read_failures
 
 AddRun = Callable[..., Path]
 
@@ -256,12 +258,15 @@ def test_what_was_not_fetched_fails_its_own_run_with_the_cure(
     assert main([*arguments, "--denoise", "simple", "--nprocs", "1"]) == 1
     done = {path.parts[-3] for path in out.glob("sub-*/func/*_timeseries.tsv")}
     assert done == {"sub-good", "sub-json"}
-    message = capsys.readouterr().err
+    told = capsys.readouterr().err
+    recorded = {one.entities["sub"]: one.message for one in read_failures(out)}
+    assert len(recorded) == 6
     for kind, end in spoiled.items():
         for way, cure in (("annex", "datalad get"), ("lfs", "git lfs pull")):
-            own = message[message.index(f"failed: sub-{kind}{way}") :].partition("\nfailed")[0]
-            assert end in own
-            assert cure in own
+            message = recorded[f"{kind}{way}"]
+            assert end in message
+            assert cure in message
+            assert cure in told
 
 
 @pytest.mark.parametrize("way", ["annex", "lfs", "pointer"])
@@ -310,3 +315,41 @@ def test_a_subdataset_that_was_not_installed_is_told(
     arguments = [str(tmp_path / "ds"), str(tmp_path / "out"), "participant", "--atlas", "x.nii"]
     assert main(arguments) == 16
     assert f"`datalad get --no-data {tmp_path / 'ds'}`" in capsys.readouterr().err
+
+
+def test_results_that_were_not_fetched_are_named_by_the_group_with_the_cure(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tmp_path / "ds", tmp_path / "out"
+    ends = {"matrix": "_relmat.tsv", "series": "_timeseries.json", "labels": "_dseg.tsv"}
+    for seed, label in enumerate(("one", "two", *ends)):
+        add_run(root, f"sub-{label}_task-rest", seed=seed)
+    assert app(root, out, atlas_dataset) == 0
+    for label, end in ends.items():
+        (path,) = (out / f"sub-{label}" / "func").glob(f"*{end}")
+        path.unlink()
+        path.symlink_to(f"../../{ANNEX}")
+    capsys.readouterr()
+    assert app(root, out, atlas_dataset, level="group") == 1
+    message = " ".join(capsys.readouterr().err.split())
+    for label, end in ends.items():
+        assert f"sub-{label}" in message
+        assert end in message
+    assert "datalad get" in message
+    assert "internal error" not in message
+    table = (out / "group_qc.tsv").read_text()
+    assert "sub-one" in table
+    assert "sub-two" in table
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset_description.json", "descriptions.tsv", "logs/contents.json"]
+)
+def test_a_pipe_in_the_output_folder_keeps_nobody_waiting(
+    tmp_path: Path, dataset: Path, atlas_dataset: Path, name: str
+) -> None:
+    out = begun(tmp_path / "out")
+    (out / "logs").mkdir()
+    (out / name).unlink(missing_ok=True)
+    os.mkfifo(out / name)
+    assert app(dataset, out, atlas_dataset) in (0, 64, 65, 73)

@@ -97,7 +97,7 @@ def test_what_is_no_matrix_of_correlations_says_why(
 def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m_relmat.tsv"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadDataError, match="cannot be read"):
+    with pytest.raises(BadDataError, match="not a text file in UTF-8"):
         read_matrix(path, ["A"])
     with pytest.raises(BadDataError, match="cannot be read"):
         read_matrix(tmp_path / "none.tsv", ["A"])

@@ -431,3 +431,13 @@ def test_the_time_it_takes_grows_with_the_number_of_files(monkeypatch: pytest.Mo
         find_mask(image, associated)
         find_confounds(image, associated)
     assert compared == 1200 * (3 + 1 + 1)
+
+
+def test_a_compressed_table_is_told(tmp_path: Path) -> None:
+    table = "sub-01_task-a_desc-confounds_timeseries.tsv.gz"
+    names = ["sub-01_task-a_desc-preproc_bold.nii.gz", table, table.replace("-a_", "-b_")]
+    root = make_tree(tmp_path / "ds", names)
+    settings = Settings(bids_dir=root, output_dir=tmp_path, analysis_level="participant")
+    (run,) = find_runs(settings)
+    assert f"{table} is not read; decompress it with gunzip" in run.missing["confounds"]
+    assert "--mask none does without one" in run.missing["mask"]

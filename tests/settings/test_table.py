@@ -110,6 +110,6 @@ def test_a_cohort_is_written_as_in_names_or_as_fmriprep_writes_it(word: str) -> 
 
 
 def test_only_a_space_has_a_cohort() -> None:
-    for key, word in (("ses", "a:cohort-1"), ("space", "a:res-2"), ("space", "a:cohort-")):
+    for key, word in (("ses", "a:cohort-1"), ("space", "a:den-2"), ("space", "a:cohort-")):
         with pytest.raises(ValueError, match="letters and digits"):
             labels(key)([word])
