@@ -122,6 +122,12 @@ class Failure:
     measures: tuple[str, ...] = ()
     trace: str = ""
 
+    def __post_init__(self) -> None:
+        """Spell bytes of files' names that are no UTF-8: records and reports are."""
+        for name in ("message", "trace"):
+            text = getattr(self, name).encode(errors="backslashreplace").decode()
+            object.__setattr__(self, name, text)
+
     @classmethod
     def of(cls, error: Exception, **about: Any) -> Failure:
         """The failure that an error causes; a mistake in the code is named by its type.

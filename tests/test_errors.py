@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from bids_labelx.errors import BadDataError, Failure, exit_code
@@ -15,8 +16,14 @@ def test_a_failure_says_what_its_error_says_and_names_what_is_a_mistake_of_ours(
 
 
 def test_a_failure_comes_back_from_json_as_it_was() -> None:
-    failure = Failure("no\nrows", RUN, ("simple", "36P"), ("A",), 'File "x.py", line 3')
+    failure = Failure("no\nrows", RUN, ("simple", "36P"), ("A",), ("covariance",), "x.py, line 3")
     assert Failure.from_json(json.loads(json.dumps(failure.to_json()))) == failure
+
+
+def test_bytes_of_names_that_are_no_utf8_are_spelt_in_a_failure() -> None:
+    failure = Failure.of(BadDataError(os.fsdecode(b"r\xe9st\xc3\xa9: no rows")))
+    assert failure.message == r"r\udce9sté: no rows"
+    failure.message.encode()
 
 
 def test_paths_in_a_failure_do_not_say_where_the_folders_are() -> None:

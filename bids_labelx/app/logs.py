@@ -61,7 +61,9 @@ def log_file(folder: Path, verbose: int) -> Iterator[None]:
     who = f"{re.sub('[^A-Za-z0-9]', '-', platform.node())}_{os.getpid()}"
     path = folder / f"bids_labelx_{stamp}_{who}.log"
     try:
-        handlers: list[logging.Handler] = [_LogFile(path, encoding="utf-8")]
+        handlers: list[logging.Handler] = [
+            _LogFile(path, encoding="utf-8", errors="backslashreplace")
+        ]
     except OSError as error:
         raise cannot_write(path, error) from None
     if verbose:

@@ -85,6 +85,10 @@ def test_a_name_that_is_no_utf8_is_named_and_the_others_are_done(
             path.rename(path.with_name(os.fsdecode(name.replace(b"rest", b"r\xe9st"))))
         if new != old:
             (root / "sub-03").rename(root / os.fsdecode(b"sub-" + new))
+    # The mask alone, which is found as the rest of its name fits.
+    bold = add_run(root, "sub-04_task-rest")
+    mask = bold.with_name(bold.name.replace("preproc_bold", "brain_mask"))
+    mask.rename(mask.with_name(mask.name.replace("_desc", f"_{os.fsdecode(bytes([233]))}_desc")))
     for k in range(2):
         out = tmp_path / f"out{k}"
         database = tmp_path / "index" if kept else None
@@ -100,7 +104,8 @@ def test_a_name_that_is_no_utf8_is_named_and_the_others_are_done(
         assert run_participants(settings) == 1
         assert written(out) == {"01"}
         said = {name: one.message for name, one in failures(out).items()}
-        assert said.keys() == {"02", r"0\xe9"}
+        assert said.keys() == {"02", r"0\xe9", "04"}
+        assert r"\udce9" in said.pop("04")
         assert all(r"task-r\xe9st" in text and "not UTF-8" in text for text in said.values())
         assert "not UTF-8" in (out / "sub-02.html").read_text()
 
