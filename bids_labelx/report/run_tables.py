@@ -58,7 +58,10 @@ def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
 
 
 def _grid(one: Series) -> str:
-    image = open_image(one.output / one.labels_path.with_suffix(".nii.gz"))
+    try:
+        image = open_image(one.output / one.labels_path.with_suffix(".nii.gz"))
+    except LabelxError as error:
+        return f"unknown: {error}"
     shape = " × ".join(map(str, image.shape))
     return f"{shape} voxels of {' × '.join(f'{z:.3g}' for z in voxel_sizes(image.affine))} mm"
 

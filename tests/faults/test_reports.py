@@ -32,7 +32,7 @@ def half_a_table(output: Path, label: str) -> str:
 
 def no_table(output: Path, label: str) -> str:
     next(output.glob(f"sub-{label}/func/*_dseg.tsv")).unlink()
-    return "_dseg.tsv: "
+    return "Slabs_dseg.tsv"
 
 
 def half_a_record(output: Path, label: str) -> str:
@@ -86,6 +86,7 @@ def test_each_broken_result_is_named_on_its_own_page(
     for label, text in said.items():
         assert text in (output / f"sub-{label}.html").read_text(), label
     good = (output / "sub-good.html").read_text()
+    assert "Slabs_dseg" not in good.replace("Slabs_dseg.png", "")
     assert "1 run: 1 done, 0 partly done, 0 failed" in good
 
 
