@@ -182,7 +182,7 @@ _PLUGINS = {
 
 def plugins(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
     """Files for ``--nipype-plugin-file``; plugins that work on this machine are made, too."""
-    from bids_labelx.workflow.plugins import IN_PROCESS, plugin_class, read_plugin
+    from bids_labelx.workflow.plugins import LOCAL, plugin_class, read_plugin
 
     def attempt(name: str, content: bytes) -> None:
         path = folder / name
@@ -193,11 +193,13 @@ def plugins(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         text = plain_text(content)
         asked = tomllib.loads(text) if name.endswith("toml") else yaml.safe_load(text)
         require(plugin == asked["plugin"], "another plugin", plugin)
-        expected = asked.get("plugin_args") or {}
-        require(
-            repr(arguments) == repr(dict(expected)), "other arguments", f"{arguments} {expected}"
-        )
-        if plugin in IN_PROCESS:
+        # Linear runs one node at a time, whatever is said.
+        own = ("n_procs", "raise_insufficient") if plugin == "Linear" else ()
+        asked_for = asked.get("plugin_args") or {}
+        said = {key: value for key, value in asked_for.items() if key not in own}
+        taken = {key: arguments.get(key) for key in said}
+        require(repr(taken) == repr(said), "other arguments", f"{arguments} {asked_for}")
+        if plugin in LOCAL:
             plugin_class(plugin)(plugin_args=arguments)
             processes = arguments.get("n_procs", 1)
             whole = isinstance(processes, int) and not isinstance(processes, bool)
