@@ -27,6 +27,8 @@ from nibabel.spatialimages import SpatialImage
 from bids_labelx.extraction.headers import GZIPPED, file_state, read_header, truncated
 from bids_labelx.extraction.run_data import Blocks, RunData
 
+# Bytes to a multiple of which some programs fill up files.
+_SECTOR = 512
 _PIECE_BYTES = 1 << 20
 
 _ENDINGS = (".nii", ".nii.gz", ".img", ".img.gz", ".mgh", ".mgz")
@@ -156,15 +158,18 @@ def _check_unchanged(volumes: _Volumes, stream: BinaryIO) -> None:
 def _goes_on(volumes: _Volumes, stream: BinaryIO) -> bool:
     """Read what is after the last volume; say whether it is data, of which there should be none.
 
-    Reading to the end is also what makes the checksum of the data be compared. Zeros are no data
-    as long as they are less than a volume: some programs fill up files to whole sectors.
+    Reading to the end is also what makes the checksum of the data be compared. Zeros that fill up
+    the last sector are no data. Other zeros may be: those of a byte too many before them.
     """
-    volume_bytes, beyond = volumes.n_elements * volumes.dtype.itemsize, 0
+    volume_bytes = volumes.n_elements * volumes.dtype.itemsize
+    beyond, zeros = 0, True
     while piece := stream.read(_PIECE_BYTES):
         beyond += len(piece)
-        if not volumes.footer and (beyond >= volume_bytes or piece.strip(b"\0")):
-            return True
-    return False
+        zeros = zeros and not piece.strip(b"\0")
+    if volumes.footer or not beyond:
+        return False
+    end = volumes.offset + volumes.n_volumes * volume_bytes + beyond
+    return not (zeros and beyond < min(_SECTOR, volume_bytes) and end % _SECTOR == 0)
 
 
 @contextlib.contextmanager
