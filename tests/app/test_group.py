@@ -196,7 +196,7 @@ def test_a_broken_participant_is_listed_and_the_others_are_in(
     message = capsys.readouterr().err
     assert "sub-01: " in message
     assert "not valid JSON" in message
-    assert "no DegreesOfFreedom" in message
+    assert "DegreesOfFreedom; run the participant level again" in message
 
 
 def test_a_participant_that_was_asked_for_and_is_not_there_is_listed(
