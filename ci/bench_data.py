@@ -165,7 +165,8 @@ def record_copy(results: Path, record: Path, label: str) -> None:
     content = json.loads(record.read_text().replace("sub-01", label))
     content["entities"]["sub"] = label.removeprefix("sub-")
     for name, file in content["files"].items():
-        file[0] = (results / name).stat().st_size
+        *about, _ = file[1:]
+        content["files"][name] = recorded_file(results / name, *about)
     record.with_name(record.name.replace("sub-01", label)).write_text(json.dumps(content))
 
 

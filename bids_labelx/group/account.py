@@ -1,6 +1,6 @@
 """What is recorded of a participant, reconciled with what is there: gaps, and what failed.
 
-Of a file that is recorded nothing but its size is looked at.
+Of a file that is recorded its size is looked at, and its checksum where it is read anyway.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from bids_labelx.outputs.run_records import (
     RecordedFile,
     RunRecord,
     contradictions,
+    is_as_written,
     is_figure,
     read_record,
     record_paths_of,
 )
 
 _AGAIN = "run the participant level again"
+# The ends of the files that the group level reads.
+_READ = (".json", "_dseg.tsv", "_relmat.tsv")
 # Gaps of one run that are named one by one.
 _MOST_NAMED = 10
 
@@ -185,7 +188,7 @@ def _gaps(output: Path, record: RunRecord) -> Iterator[Gap]:
         if is_figure(name):
             continue
         path = Path(name)
-        found = _differing_size(output / path, one.size)
+        found = _differing(output / path, one)
         if not found and one.strategy and one.atlas in labels:
             table, of_labels = labels[one.atlas]
             made, now = (record.invocations[of.invocation] for of in (one, of_labels))
@@ -202,14 +205,22 @@ def _gaps(output: Path, record: RunRecord) -> Iterator[Gap]:
             )
 
 
-def _differing_size(path: Path, size: int) -> str:
+def _differing(path: Path, file: RecordedFile) -> str:
+    """How a file differs from what was written, in words.
+
+    Of what the group level reads the content counts, of the rest the size.
+    """
     try:
         there = path.stat().st_size
+        if there != file.size:
+            return f"{there:,} bytes, {file.size:,} were written"
+        if path.name.endswith(_READ) and not is_as_written(path, file):
+            return "changed since it was written"
     except OSError:
         if path.is_symlink():
             return "a link to what is not there; fetch it, with `datalad get` for DataLad"
         return "recorded as written, and is not there"
-    return f"{there:,} bytes, {size:,} were written" if there != size else ""
+    return ""
 
 
 def check_rows(one: Series) -> None:

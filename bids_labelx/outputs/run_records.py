@@ -12,6 +12,7 @@ import json
 import shlex
 import sys
 import time
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from bids_labelx.files import read_json, write_json
 from bids_labelx.names import build_name
 
 _FOLDER = Path("logs", "runs")
+_TEXTS = (".tsv", ".json")
 
 # The parts of what results are made with, and what one of their entries is called.
 SECTIONS = {"settings": "", "strategies": "strategy", "atlases": "atlas"}
@@ -38,12 +40,15 @@ class RecordedFile(NamedTuple):
         The key of the invocation that wrote it last.
     atlas, strategy
         Names of what it is of; empty where it is of all of them.
+    crc32
+        Checksum of a table or JSON; -1 of other files.
     """
 
     size: int
     invocation: str
     atlas: str = ""
     strategy: str = ""
+    crc32: int = -1
 
 
 @dataclass(frozen=True)
@@ -190,6 +195,22 @@ def _differing(what: str, one: Any, other: Any) -> list[str]:
 
 def _shown(value: Any) -> str:
     return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def recorded_file(path: Path, invocation: str, atlas: str, strategy: str) -> RecordedFile:
+    """What a record says of a file that was just written."""
+    crc32 = zlib.crc32(path.read_bytes()) if path.suffix in _TEXTS else -1
+    return RecordedFile(path.stat().st_size, invocation, atlas, strategy, crc32)
+
+
+def is_as_written(path: Path, file: RecordedFile) -> bool:
+    """Whether the content of a file of the recorded size is what was written.
+
+    Raises
+    ------
+    OSError
+    """
+    return file.crc32 < 0 or zlib.crc32(path.read_bytes()) == file.crc32
 
 
 def is_figure(path: str) -> bool:

@@ -17,6 +17,7 @@ from bids_labelx.outputs.run_records import (
     command_line,
     contradictions,
     read_record,
+    recorded_file,
     write_record,
 )
 from bids_labelx.outputs.sidecars import software_versions
@@ -146,7 +147,7 @@ def record_run(
     """
     output = delivery.settings.output_dir
     files = {
-        path.as_posix(): RecordedFile((output / path).stat().st_size, invocation.key, *about)
+        path.as_posix(): recorded_file(output / path, invocation.key, *about)
         for path, about in written.items()
     }
     facts = done_facts(delivery, results.denoised)

@@ -65,6 +65,13 @@ def halved(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def edited(path: Path) -> None:
+    """One digit of one number is another, as a flipped bit makes it."""
+    text = path.read_text()
+    at = text.index(".") + 7
+    path.write_text(text[:at] + str(9 - int(text[at])) + text[at + 1 :])
+
+
 SERIES, MATRIX = "_desc-simple_timeseries", "_desc-simple_relmat"
 # By participant: what becomes of its files, the file that is named, the strategies that are in
 # no mean for it, and the state of simple.
@@ -77,6 +84,8 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     "08": (halved, "_dseg.tsv", "raw simple", "failed"),
     "09": (lambda path: path.write_bytes(b""), f"{MATRIX}.tsv", "simple", "partly done"),
     "10": (Path.unlink, "_dseg.nii.gz", "", "partly done"),
+    "13": (edited, f"{MATRIX}.tsv", "simple", "partly done"),
+    "14": (edited, f"{SERIES}.json", "simple", "failed"),
     "11": (Path.unlink, "_desc-simple_outliers.tsv", "", "partly done"),
 }
 

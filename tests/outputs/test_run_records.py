@@ -13,8 +13,10 @@ from bids_labelx.outputs.run_records import (
     RunRecord,
     command_line,
     contradictions,
+    is_as_written,
     read_record,
     read_records,
+    recorded_file,
     write_record,
 )
 
@@ -119,3 +121,14 @@ def test_a_result_is_contradicted_by_what_it_depends_on_alone(
 ) -> None:
     file = RecordedFile(1, FIRST.key, atlas, strategy)
     assert contradictions(FIRST, now, file) == said
+
+
+def test_the_content_of_tables_counts_and_that_of_images_does_not(tmp_path: Path) -> None:
+    for name, counts in (("a.tsv", True), ("a.json", True), ("a.nii.gz", False)):
+        path = tmp_path / name
+        path.write_bytes(b"123")
+        file = recorded_file(path, FIRST.key, "A", "simple")
+        assert (file.size, file.atlas, file.strategy) == (3, "A", "simple")
+        assert is_as_written(path, file)
+        path.write_bytes(b"124")
+        assert is_as_written(path, file) != counts
