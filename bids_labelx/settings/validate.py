@@ -70,6 +70,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         values.get("output_dir"),
     ):
         found.append("--bids-database-dir is BIDS_DIR or OUTPUT_DIR: choose a folder of its own")
+    if "[" in str(values.get("work_dir", "")):
+        found.append(
+            f"--work-dir {values['work_dir']}: nipype, which works there, takes [ in a path for a "
+            "pattern; choose a folder without it"
+        )
     if values.get("standardize_voxels") and values.get("clean_level") != "voxel":
         found.append("--standardize-voxels: voxels are denoised with --clean-level voxel only")
     if values.get("smooth_inside_mask"):

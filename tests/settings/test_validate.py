@@ -106,3 +106,9 @@ def test_every_setting_can_be_given_as_an_option() -> None:
 def test_an_unknown_key_in_a_file_is_named() -> None:
     with pytest.raises(UsageError, match="--smoothness: there is no such option"):
         make_settings({**NEEDED, "smoothness": 3})
+
+
+def test_a_work_folder_that_nipype_takes_for_a_pattern_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--work-dir /a\[b\]: nipype"):
+        make_settings({**NEEDED, "work_dir": "/a[b]"})
+    assert make_settings({**NEEDED, "work_dir": "/a*b?"}).work_dir is not None
