@@ -16,6 +16,8 @@ import pandas as pd
 from isal import igzip
 from scipy.spatial import cKDTree
 
+from bids_labelx.outputs.run_records import recorded_file
+
 T_R = 2.0
 N_CONFOUNDS = 36
 AFFINE = np.diag([2.0, 2, 2, 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -68,7 +69,7 @@ def halved(path: Path) -> None:
 def edited(path: Path) -> None:
     """One digit of one number is another, as a flipped bit makes it."""
     text = path.read_text()
-    at = text.index(".") + 7
+    at = re.search(r"\.\d{3}", text).end() - 1  # type: ignore[union-attr]
     path.write_text(text[:at] + str(9 - int(text[at])) + text[at + 1 :])
 
 
