@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -24,7 +23,7 @@ from bids_labelx.outputs.results import (
     series_paths,
 )
 from bids_labelx.outputs.run_records import RunRecord, read_record
-from bids_labelx.outputs.states import FAILED, state_of, state_words, states_in_words
+from bids_labelx.outputs.states import FAILED, state_of, state_words
 from bids_labelx.report.methods import accounts_of, methods_text
 from bids_labelx.report.pages import FigureFile, Part, RunSection, Table, participant_page
 from bids_labelx.report.run_tables import (
@@ -78,7 +77,7 @@ def write_participant_report(output: Path, participant: str) -> Path:
     ]
     page = participant_page(
         participant,
-        _summary(participant, series, sections, list(known.values())),
+        _summary(participant, series, list(known.values())),
         sections,
         _methods(list(known.values())),
         __version__,
@@ -101,12 +100,10 @@ def run_title(entities: Mapping[str, str]) -> str:
 def _summary(
     participant: str,
     series: Sequence[Series],
-    sections: Sequence[RunSection],
     records: Sequence[RunRecord],
 ) -> tuple[tuple[str, str], ...]:
     return (
         ("Participant", f"sub-{participant}"),
-        ("State", states_in_words(Counter(section.status for section in sections))),
         ("Atlases", ", ".join(sorted({one.sidecar["Atlas"] for one in series})) or "–"),
         ("Denoising strategies", ", ".join(_strategies(series)) or "–"),
         ("Labels missing in any run", _missing_anywhere(series)),
