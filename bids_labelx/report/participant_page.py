@@ -169,12 +169,17 @@ def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) 
             parts.append(Part(f"{atlas}: {what}", figures=_existing(group[0].output, figures)))
     parts.append(Part("Confounds", figures=confounds))
     kept = tuple(part for part in parts if part.tables or part.figures)
-    facts = (*facts_of(series[0]), *_warnings(series))
     # A matrix that could not be made leaves the rest of its strategy.
     whole = {name for one in failures if not one.measures for name in one.strategies}
     failed = {name for one in failures for name in one.strategies or ("unknown",)}
     done = [name for name in _strategies(series) if name not in whole]
     state, words = state_of(done, failed), state_words(done, failed)
+    earlier = [name for name in _strategies(series) if name in whole]
+    facts = (
+        *facts_of(series[0]),
+        *((("From an earlier invocation", ", ".join(earlier)),) if earlier else ()),
+        *_warnings(series),
+    )
     return RunSection(title, state, error, trace, facts, kept, words)
 
 

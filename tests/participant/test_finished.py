@@ -189,6 +189,7 @@ def test_a_run_that_fails_after_it_was_done_is_failed_and_the_page_says_of_when_
     page = (output / "sub-01.html").read_text()
     assert "1 run: 0 done, 0 partly done, 1 failed" in page
     assert "what is shown below is from an earlier invocation" in page
+    assert "<dt>From an earlier invocation</dt><dd>none, simple</dd>" in page
     # It is tried again, as it is not finished.
     assert run_participants(settings) == 1
 
