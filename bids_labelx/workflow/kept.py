@@ -13,8 +13,10 @@ from pathlib import Path
 
 LOGGER = logging.getLogger("bids_labelx")
 
-# The files of a node with their sizes, written after them.
-_SIZES = "sizes.json"
+
+def _sizes_of(folder: Path) -> Path:
+    """Where the sizes of a node's files are: beside its folder, in which nipype tidies up."""
+    return folder.with_name(f"{folder.name}.sizes.json")
 
 
 def settle(folder: Path, files: Iterable[Path]) -> None:
@@ -24,7 +26,7 @@ def settle(folder: Path, files: Iterable[Path]) -> None:
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
             sizes[path.name] = path.stat().st_size
-    (folder / _SIZES).write_text(json.dumps(sizes), encoding="utf-8")
+    _sizes_of(folder).write_text(json.dumps(sizes), encoding="utf-8")
 
 
 def remove_broken(work: Path) -> None:
@@ -45,7 +47,7 @@ def _is_whole(result: Path) -> bool:
             if not stream.read():
                 return False
         # Lists of files, which are nipype's own nodes, have none: they are soon made.
-        sizes = json.loads((result.parent / _SIZES).read_text(encoding="utf-8"))
+        sizes = json.loads(_sizes_of(result.parent).read_text(encoding="utf-8"))
         return all((result.parent / name).stat().st_size == n for name, n in sizes.items())
     except (OSError, EOFError, zlib.error, ValueError, AttributeError):
         return False

@@ -509,11 +509,13 @@ def test_every_measure_has_its_matrix_with_names_and_lost_labels(
 def test_every_measure_has_its_figure_with_the_right_scale_and_words(
     tmp_path: Path, add_run: AddRun, atlas_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scales = {}
-
     def watched(*arguments: Any, **options: Any) -> Figure:
         figure = plot_matrix(*arguments, **options)
-        scales[options["measure"]] = figure.axes[0].images[0].get_clim()
+        # Into a file, as a node works in a process of its own.
+        with (tmp_path / "scales").open("a") as stream:
+            print(
+                json.dumps([options["measure"], figure.axes[0].images[0].get_clim()]), file=stream
+            )
         return figure
 
     monkeypatch.setattr("bids_labelx.report.figures.plot_matrix", watched)
@@ -524,6 +526,7 @@ def test_every_measure_has_its_figure_with_the_right_scale_and_words(
     assert run_participants(settings) == 0
     out = tmp_path / "out"
     words = ("Pearson correlation", "partial correlation", "sample covariance", "precision")
+    scales = dict(map(json.loads, (tmp_path / "scales").read_text().splitlines()))
     assert tuple(scales) == words
     page = (out / "sub-01.html").read_text()
     for label, shown in zip(MEASURE_LABELS, words, strict=True):

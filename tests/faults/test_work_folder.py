@@ -141,7 +141,7 @@ def test_files_of_a_work_folder_that_are_not_whole_are_made_anew(
     expected = results(settings)
     spoilt = [
         path
-        for name in ("result_*.pklz", "*.pkl", "labels.*", "sizes.json")
+        for name in ("result_*.pklz", "*.pkl", "labels.*", "*.sizes.json")
         for path in (tmp_path / "work").rglob(name)
     ]
     assert {path.name for path in spoilt} >= {
@@ -152,6 +152,7 @@ def test_files_of_a_work_folder_that_are_not_whole_are_made_anew(
         "matrices.pkl",
         "labels.nii",
         "labels.tsv",
+        "label_reduce.sizes.json",
     }
     # Every third at a time: what makes one anew would hide that it does so for another.
     for start in range(3):

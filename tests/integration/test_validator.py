@@ -49,7 +49,8 @@ def test_two_participants_several_atlases_strategies_and_measures_are_valid(
     measures = ("--connectivity", "correlation", "partial-correlation", "covariance")
     # sub-02 has no motion columns, so two of its strategies are refused.
     app(*common, "participant", *options, *strategies, *measures, code=1)
-    app(*common, "group")
+    app(*common, "group", code=1)
+    app(*common, "group", "--allow-missing")
     assert errors(output) == []
 
 

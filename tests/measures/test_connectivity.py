@@ -25,8 +25,8 @@ from bids_labelx.measures.connectivity import (
     precision,
 )
 from bids_labelx.names import camel
-from bids_labelx.report.methods import methods_text
-from bids_labelx.settings import Settings
+from bids_labelx.report.methods import Account, methods_text
+from bids_labelx.settings import Settings, options_of_results, plain_options
 
 Measure = Callable[[np.ndarray], np.ndarray]
 every_measure = pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_the_methods_text_has_a_sentence_and_the_reference_of_each_measure(name:
         analysis_level="participant",
         connectivity=(name,),
     )
-    text = methods_text(settings, ["A"], [])
+    text = methods_text([Account("1", options_of_results(plain_options(settings)), ["A"])])
     words = MEASURES[name][1].partition(",")[0]
     assert f"Between all pairs of regions the {words}" in text
     shrunk = name in ("partial-correlation", "precision")

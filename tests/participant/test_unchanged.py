@@ -9,16 +9,16 @@ from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.participant.unchanged import check_unchanged, file_state
 
 
-def test_files_as_they_were_pass_and_reading_or_renaming_them_changes_nothing(
-    tmp_path: Path,
-) -> None:
+def test_files_as_they_were_pass_and_reading_them_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.nii"
     path.write_bytes(b"12345")
     before = file_state(path)
     path.read_bytes()
+    assert file_state(path) == before
+    # Other permissions are no other content, though they are another state.
     path.chmod(0o600)
     check_unchanged([before])
-    assert file_state(path) == before
+    assert file_state(path)[:-1] == before[:-1]
 
 
 def test_another_size_time_or_no_file_at_all_is_refused_by_name(tmp_path: Path) -> None:
