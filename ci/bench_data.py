@@ -82,7 +82,7 @@ def write_run(path: Path, shape: _Shape, n_volumes: int, dtype: str) -> None:
     start = io.BytesIO()
     header.write_to(start)
     with igzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as stream:
-        stream.write(start.getvalue() + b"\0" * 4)
+        stream.write(start.getvalue())
         for t in range(n_volumes):
             noise = spread * rng.standard_normal(shape) + 10 * np.sin(t / 20)
             volume = np.where(head, base + noise, 0).astype(dtype)
