@@ -79,6 +79,9 @@ def _remove_if_left(folder: Path) -> None:
         about = folder.lstat()
         if about.st_uid != os.geteuid() or not stat.S_ISDIR(about.st_mode):
             return
+        if not (folder / _ALIVE).is_file():
+            # A user's own, called like ours.
+            return
         # Under another kernel, before a restart or on another machine, locks may not be seen.
         here = folder.name.startswith(f"{_PREFIX}{running_kernel()}-")
         if (here and has_ended(folder / _ALIVE)) or time.time() - about.st_mtime > _WEEK:

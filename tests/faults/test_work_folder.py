@@ -231,6 +231,22 @@ def test_the_temporary_folder_of_a_killed_invocation_is_removed_by_the_next_one(
     alive.join()
 
 
+def test_a_folder_of_the_user_that_is_called_like_a_temporary_one_stays(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    own, left = tmp_path / "bids_labelx-results", tmp_path / "bids_labelx-otherkernel-x"
+    for folder in (own, left):
+        folder.mkdir()
+        (folder / "a.tsv").touch()
+    (left / ".alive").touch()
+    for folder in (own, left):
+        os.utime(folder, (0, 0))
+    with work_folder(Settings(settings.bids_dir, settings.output_dir, "participant")):
+        assert (own / "a.tsv").exists()
+        assert not left.exists()
+
+
 def test_an_unfinished_file_is_removed_when_its_invocation_has_ended_and_not_before(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
