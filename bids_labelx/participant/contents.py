@@ -44,6 +44,7 @@ from bids_labelx.outputs.run_records import (
     RunRecord,
     contradictions,
     read_record,
+    record_paths_of,
 )
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import exact_words, matrix_label
@@ -57,6 +58,9 @@ _DAY = 86400.0
 
 # Long enough for a thousand invocations that each hold the lock for a tenth of a second.
 _PATIENCE = 300.0
+
+# Participants that are named one by one.
+_MOST_NAMED = 10
 
 
 @contextmanager
@@ -185,15 +189,23 @@ def write_methods(output: Path, plan: Plan) -> None:
     with locked(output):
         path = output / "logs" / "methods.json"
         found: dict[str, Account] = {}
-        others = set(participants_with_results(output)) - plan.participants
-        if others and path.is_file():
-            for one in read_json(path)["accounts"]:
-                add_account(found, Account(**one))
+        folders = (one.name for one in output.glob("sub-*") if not one.suffix)
+        if any(name.removeprefix("sub-") not in plan.participants for name in folders):
+            for account in _accounts_before(path):
+                add_account(found, account)
         for account in accounts_of(one for one in records if one is not None):
             add_account(found, account)
         write_json(path, {"accounts": [asdict(one) for one in found.values()]})
         text = methods_text(found.values())
         write_text(output / "logs" / "CITATION.md", f"# Methods\n\n{text}\n")
+
+
+def _accounts_before(path: Path) -> list[Account]:
+    """What earlier invocations did; nothing where the file is not there or broken."""
+    try:
+        return [Account(**one) for one in read_json(path)["accounts"]]
+    except (LabelxError, KeyError, TypeError):
+        return []
 
 
 def _record_of(output: Path, entities: Mapping[str, str]) -> RunRecord | None:
@@ -267,6 +279,23 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
+def _made_with(output: Path, path: Path) -> dict[str, Any]:
+    """What earlier results were made with; out of the runs' records where the file is broken."""
+    if not path.is_file():
+        return {}
+    try:
+        return read_json(path)
+    except LabelxError as error:
+        LOGGER.warning("%s; it is made anew from logs/runs/", error)
+    merged: dict[str, Any] = {section: {} for section in SECTIONS}
+    for one in record_paths_of(output):
+        record = _record_of(output, parse_name(one).entities)
+        for made in record.invocations.values() if record else ():
+            for section, known in merged.items():
+                known.update(made.made_with.get(section, {}))
+    return merged
+
+
 def _remove_concatenated(output: Path, participant: str) -> None:
     """Remove a participant's matrices over several runs: they are of series to be replaced."""
     for path, _ in concatenated_matrices(output, participant, exact=True):
@@ -279,7 +308,7 @@ def _remove_concatenated(output: Path, participant: str) -> None:
 def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> None:
     """Compare what the folder was made with, and add what is new."""
     path = settings.output_dir / "logs" / "contents.json"
-    before = read_json(path) if path.is_file() else {}
+    before = _made_with(settings.output_dir, path)
     found = contradictions(Invocation("", made_with=before), now)
     if found and not settings.overwrite:
         raise UsageError(
@@ -292,10 +321,12 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
             _remove_concatenated(settings.output_dir, label)
         known = participants_with_results(settings.output_dir)
         others = [label for label in known if label not in plan.participants]
+        more = f" and {len(others) - _MOST_NAMED:,} more" if len(others) > _MOST_NAMED else ""
+        named = ", ".join(others[:_MOST_NAMED]) + more
         LOGGER.warning(
             "settings differ from those of earlier results: %s%s",
             "; ".join(found),
-            f"; participants that keep such results: {', '.join(others)}" if others else "",
+            f"; participants that keep such results: {named}" if others else "",
         )
     version, folder = before.get("bids_labelx", __version__), before.get("bids_dir")
     if version != __version__:

@@ -312,3 +312,20 @@ def test_a_file_system_without_locks_is_served_by_a_file_that_is_there_or_not(
         pass
     with locked(tmp_path):
         pass
+
+
+def test_a_cut_record_of_the_settings_is_made_anew_and_still_guards_the_results(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_participants(settings) == 0
+    logs = settings.output_dir / "logs"
+    whole = (logs / "contents.json").read_bytes()
+    for name in ("contents.json", "methods.json"):
+        (logs / name).write_bytes((logs / name).read_bytes()[:50])
+    with pytest.raises(UsageError, match=r"--min-coverage was 0\.5, is 0\.3"):
+        run_participants(with_(settings, min_coverage=0.3))
+    capsys.readouterr()
+    assert run_participants(settings) == 0
+    assert "contents.json: not valid JSON" in capsys.readouterr().err
+    assert (logs / "contents.json").read_bytes() == whole
+    assert "“none”" in (logs / "CITATION.md").read_text()
