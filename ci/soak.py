@@ -6,6 +6,7 @@ The participants, the faults and the direct computation are in `small_study` and
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import signal
@@ -294,7 +295,11 @@ def _figures(
         "kills": f"{len(KILLS)}",
         "wrong": f"{len(problems)}",
         "MB of the main process, early and late": f"{first:.0f} and {last:.0f}",
-        "s per run, by invocation": ", ".join(f"{one:.2f}" for one in speeds),
+        "s per run, by invocation": ", ".join(
+            # Too few runs at a time, or too fast ones, to be told apart.
+            "–" if math.isnan(one) else f"{one:.2f}"
+            for one in speeds
+        ),
         "work folder after each, MB": ", ".join(f"{one / 2**20:.0f}" for one in kept),
         "its inodes per participant": f"{inodes[-1] / (len(good) + len(broken)):.0f}",
         "the same command again": f"{again.samples[-1][0]:.0f} s",
