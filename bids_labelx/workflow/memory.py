@@ -157,7 +157,7 @@ def _cgroup_limits(proc: Path, root: Path) -> Iterator[int]:
 def _slurm_mb(environ: Mapping[str, str]) -> float | None:
     """Memory that Slurm allotted on this node, in MB; None where it did not say."""
     try:
-        if per_node := float(environ.get("SLURM_MEM_PER_NODE", 0)):
+        if per_node := float(environ.get("SLURM_MEM_PER_NODE") or 0):
             return per_node
         per_cpu = float(environ["SLURM_MEM_PER_CPU"])
         return per_cpu * int(environ["SLURM_CPUS_ON_NODE"]) or None

@@ -79,6 +79,15 @@ def test_the_limit_of_a_control_group_is_found(
     [
         ({"SLURM_MEM_PER_NODE": "400"}, 400),
         ({"SLURM_MEM_PER_CPU": "100", "SLURM_CPUS_ON_NODE": "3"}, 300),
+        # As a container is given it where Slurm has set none.
+        (
+            {
+                "SLURM_MEM_PER_NODE": "",
+                "SLURM_MEM_PER_CPU": "100",
+                "SLURM_CPUS_ON_NODE": "3",
+            },
+            300,
+        ),
         # All of the node's.
         ({"SLURM_MEM_PER_NODE": "0"}, None),
         ({"SLURM_MEM_PER_CPU": "100"}, None),
