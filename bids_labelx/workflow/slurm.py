@@ -74,7 +74,7 @@ class Slurm(NodeFailures, SLURMPlugin):
             *(() if "-o" in given else ("-o", log)),
             *(() if "-e" in given else ("-e", log)),
             f"--comment={self._comment}",
-            f"--job-name={node.name}.{os.environ.get('LOGNAME', '')}",
+            f"--job-name={_job_name(node)}",
             scriptfile,
         ]
         for attempt in range(self._max_tries + 1):
@@ -128,6 +128,12 @@ class Slurm(NodeFailures, SLURMPlugin):
             raise GraphEndedError(
                 f"Slurm's queue has not answered for {_PATIENCE / 60:.0f} min (squeue: {reason})"
             )
+
+
+def _job_name(node: Any) -> str:
+    """The name in the queue, as nipype has it: the step, its run, and whose it is."""
+    names = reversed(str(node.fullname).split("."))
+    return ".".join([*names, os.environ.get("LOGNAME", "")])
 
 
 class _RefusedError(Exception):
