@@ -60,18 +60,16 @@ def _main(given: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("bids_labelx: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except MemoryError as error:
-        if verbose:
-            sys.excepthook(type(error), error, error.__traceback__)
-        print(
-            f"bids_labelx: error: out of memory; {limits_in_words()}. Raise the limit, or do "
-            "fewer runs at once with --participant-label",
-            file=sys.stderr,
-        )
-        return ExitCode.SOME_FAILED
     except Exception as error:
         if verbose:
             sys.excepthook(type(error), error, error.__traceback__)
+        if isinstance(error, MemoryError):
+            print(
+                f"bids_labelx: error: out of memory; {limits_in_words()}. Raise the limit, or do "
+                "fewer runs at once with --participant-label",
+                file=sys.stderr,
+            )
+            return ExitCode.SOME_FAILED
         print(
             f"bids_labelx: internal error: {type(error).__name__}: {_indent(str(error))}\n"
             "This is a mistake in bids_labelx, not in your data. With -v it shows where.",

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from bids_labelx.denoise import Strategy
+from bids_labelx.errors import LabelxError
 from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.run_records import RunRecord, is_figure
 from bids_labelx.report.pages import render_template
@@ -117,7 +118,11 @@ def methods_text(accounts: Iterable[Account]) -> str:
     for account in told:
         if len(told) > 1:
             paragraphs.append(_heading(account))
-        text = _account_text(account, bibliography, cite)
+        try:
+            text = _account_text(account, bibliography, cite)
+        except LabelxError as error:
+            # Results stay where the version that made them has gone.
+            text = f"bids_labelx {account.version} had settings that this version lacks: {error}"
         paragraphs += [" ".join(one.split()) for one in re.split(r"\n\s*\n", text) if one.strip()]
     if not paragraphs:
         return "No results are there yet."

@@ -79,7 +79,7 @@ def write_participant_report(output: Path, participant: str) -> Path:
         participant,
         _summary(participant, series, list(known.values())),
         sections,
-        _methods(list(known.values())),
+        methods_text(accounts_of(known.values())),
         __version__,
         concatenated=_concatenated(output, participant),
         regions=region_tables(series),
@@ -139,13 +139,6 @@ def _changed_settings(records: Sequence[RunRecord]) -> str:
     if not made:
         return "unknown"
     return "\n\n".join(sorted(text or "none" for text in made))
-
-
-def _methods(records: Sequence[RunRecord]) -> str:
-    try:
-        return methods_text(accounts_of(records))
-    except LabelxError as error:
-        return f"unknown: {error}"
 
 
 def _section(title: str, series: Sequence[Series], failures: Sequence[Failure]) -> RunSection:

@@ -8,7 +8,7 @@ import pytest
 
 from bids_labelx.denoise import preset_names, read_strategies
 from bids_labelx.outputs.run_records import Invocation, RecordedFile, RunRecord
-from bids_labelx.report.methods import accounts_of, methods_text
+from bids_labelx.report.methods import Account, accounts_of, methods_text
 from bids_labelx.settings import Settings, plain_options
 
 # What the runs of a strategy did, where a test is not about it.
@@ -175,3 +175,11 @@ def test_results_that_were_removed_are_not_told_of() -> None:
     assert methods_text(accounts_of([record.without(list(record.files))])) == (
         "No results are there yet."
     )
+
+
+def test_settings_of_a_version_that_has_gone_are_named_and_the_rest_is_told() -> None:
+    fields = asdict(read_strategies(["24P"])[0])
+    old = Account("0.0.1", {"no_such_option": 1}, ["A"], {"24P": fields})
+    text = methods_text([old, *accounts_of([record_of("simple")])])
+    assert "bids_labelx 0.0.1 had settings that this version lacks: --no-such-option" in text
+    assert "strategy “simple”" in text
