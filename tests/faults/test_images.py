@@ -42,11 +42,6 @@ CODES, SROW_X = (252, "<hh"), (280, "<ffff")
 HUGE = ((40, "<hhhhh"), (4, 1000, 1000, 1000, 60))
 
 
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
-
-
 def content(path: Path) -> bytes:
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 

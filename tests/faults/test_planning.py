@@ -25,11 +25,6 @@ from bids_labelx.workflow.run import run_graph
 AddRun = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
-
-
 def settings_for(root: Path, **options: Any) -> Settings:
     given = {"denoise": ("simple",), "connectivity": ("none",), "nprocs": 1, **options}
     return Settings(root, root.parent / "out", "participant", **given)

@@ -37,10 +37,8 @@ def settings(
     tmp_path: Path,
     add_run: Callable[..., Path],
     atlas_dataset: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Settings:
     """Five participants, done with strategies that differ in their rule of motion alone."""
-    monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
     for seed, sub in enumerate(SUBJECTS):
         rng = np.random.default_rng(seed)
         table = confounds_table(rng)
