@@ -30,7 +30,8 @@ from bids_labelx.extraction.clean import clean, prepare_cleaner
 from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.elements import clean_elements, gather_elements
 from bids_labelx.extraction.formats import open_run_data, read_map
-from bids_labelx.extraction.reduce import find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import find_regions
 clean(np.random.default_rng(0).normal(size=(90, 2)), {BAND})
 """
 NILEARN = f"""

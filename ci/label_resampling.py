@@ -15,7 +15,8 @@ import numpy as np
 
 from bids_labelx.atlases.atlas import read_label_image
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import find_regions
 from bids_labelx.extraction.resample import majority_labels, resample_labels
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.extraction.spatial import resample_volumes

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from bids_labelx.extraction.reduce import Reduction, Regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import Reduction, Regions
 from bids_labelx.extraction.run_data import Blocks, RunData, still_blank
 from bids_labelx.extraction.spatial import smooth_volumes
 
@@ -68,7 +69,7 @@ def watch(run: RunData, elements: np.ndarray) -> tuple[RunData, Coverage]:
             f"{run.n_elements} elements"
         )
     seen = Coverage(elements, np.ones(elements.size, bool), np.zeros(elements.size, bool))
-    return replace(run, read_blocks=partial(_watched_blocks, run, seen)), seen
+    return run.with_blocks(partial(_watched_blocks, run, seen)), seen
 
 
 def _watched_blocks(run: RunData, seen: Coverage, size: int) -> Blocks:
@@ -91,7 +92,9 @@ def refuse_empty_volumes(run: RunData) -> RunData:
     """
     if run.dtype.kind != "f":
         return run
-    return replace(run, read_blocks=partial(_finite_blocks, run))
+    if run.read_series is not None:
+        return replace(run, read_series=partial(_finite_series, run))
+    return run.with_blocks(partial(_finite_blocks, run))
 
 
 def _finite_blocks(run: RunData, size: int) -> Blocks:
@@ -99,11 +102,26 @@ def _finite_blocks(run: RunData, size: int) -> Blocks:
         for number, row in enumerate(raw, first + 1):
             # A few elements are enough for nearly every volume.
             if not np.isfinite(row[::101]).any() and not np.isfinite(row).any():
-                raise ValueError(
-                    f"volume {number} of {run.n_volumes} has no finite value, NaN or infinity "
-                    "throughout; write the run again, without it if need be"
-                )
+                raise _empty(run, number)
         yield first, raw
+
+
+def _finite_series(run: RunData) -> Blocks:
+    assert run.read_series is not None  # as the caller looked at
+    finite = np.zeros(run.n_volumes, dtype=bool)
+    for first, raw in run.read_series():
+        if not finite.all():
+            finite |= np.isfinite(raw).any(axis=0)
+        yield first, raw
+    if not finite.all():
+        raise _empty(run, int(np.flatnonzero(~finite)[0]) + 1)
+
+
+def _empty(run: RunData, number: int) -> ValueError:
+    return ValueError(
+        f"volume {number} of {run.n_volumes} has no finite value, NaN or infinity throughout; "
+        "write the run again, without it if need be"
+    )
 
 
 def union(regions: Sequence[Regions]) -> np.ndarray:

@@ -121,7 +121,7 @@ def gather_elements(
     """
     width = max(64, _TILE_NUMBERS // run.n_volumes // 64 * 64)
     tiles = _Tiles(Path(file), run.n_volumes, seen.elements.size, width, run.dtype)
-    stored = replace(run, read_blocks=partial(_storing_blocks, run, seen.elements, tiles))
+    stored = run.with_blocks(partial(_storing_blocks, run, seen.elements, tiles))
     mean = reduce_volumes(
         stored, [], [], uncovered="exclude", mean_image=mean_image, block=block
     ).mean_image
@@ -146,7 +146,7 @@ def stored_elements(series: ElementSeries) -> RunData:
         When they are read, with the name of a file that cannot be.
     """
     read = partial(_tiled_blocks, series._tiles, series.seen.elements, series.run.n_elements)
-    return replace(series.run, read_blocks=read)
+    return series.run.with_blocks(read)
 
 
 def clean_elements(series: ElementSeries, cleaner: Cleaner, file: Path) -> RunData:

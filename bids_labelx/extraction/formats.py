@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
-from bids_labelx.extraction import sliced, streamed
+from bids_labelx.extraction import cifti, sliced, streamed
 from bids_labelx.extraction.headers import file_state, load_image
 from bids_labelx.extraction.run_data import RunData, stack_volumes
 
@@ -27,6 +27,7 @@ class Format(NamedTuple):
 
 # The first that recognises an image opens it. A format is a module and a line here.
 FORMATS = (
+    Format(cifti.is_cifti, cifti.open_cifti),
     Format(streamed.is_streamed, streamed.open_streamed),
     Format(sliced.is_on_grid, sliced.open_sliced),
 )
@@ -35,8 +36,8 @@ FORMATS = (
 def open_run_data(image: Image | Sequence[Image]) -> RunData:
     """Open an image for reading volume by volume; reads headers only.
 
-    Files of NIfTI, Analyze and FreeSurfer are read once from beginning to end, gzipped or not, and
-    any other format or array is sliced through nibabel. A nibabel image whose data still lie in a
+    Files of NIfTI, Analyze, FreeSurfer and dense CIFTI-2 are read once from beginning to end,
+    gzipped or not, and any other format or array is sliced through nibabel. A nibabel image whose data still lie in a
     file is read from that file.
 
     Parameters
@@ -115,5 +116,5 @@ def _open_loaded(name: str, image: Any) -> RunData:
         if one.recognises(image):
             return one.open(name, image)
     raise TypeError(
-        f"{name}: expected a path or a nibabel image on a 3D grid, found {type(image).__name__}"
+        f"{name}: expected a path or a nibabel image on a 3D grid or of grayordinates, found {type(image).__name__}"
     )

@@ -41,6 +41,10 @@ class RunData:
         Gives what `blocks` does for a size.
     slope, inter
         ``value = slope * stored + inter``.
+    read_series
+        Where the file holds whole series one after another: gives these, tile by tile, as pairs of
+        the first element and an array of shape (m, n_volumes), valid until the next is asked for.
+        How long a tile is depends on the number of volumes alone.
     """
 
     name: str
@@ -50,6 +54,7 @@ class RunData:
     read_blocks: Callable[[int], Blocks] = field(repr=False)
     slope: float = 1.0
     inter: float = 0.0
+    read_series: Callable[[], Blocks] | None = field(default=None, repr=False)
 
     @property
     def n_elements(self) -> int:
@@ -113,9 +118,13 @@ class RunData:
             step *= float(np.spacing(self.dtype.type(abs(self.inter / self.slope))))
         return np.asarray(np.abs(self.scale(raw)) <= _ZERO_STEPS * step)
 
+    def with_blocks(self, read_blocks: Callable[[int], Blocks]) -> RunData:
+        """Give a copy that is read in another way."""
+        return replace(self, read_blocks=read_blocks, read_series=None)
+
     def unscaled(self, **changes: Any) -> RunData:
         """Give a copy with some attributes changed, whose stored values need no scaling."""
-        return replace(self, slope=1.0, inter=0.0, **changes)
+        return replace(self, slope=1.0, inter=0.0, read_series=None, **changes)
 
 
 class Blank(NamedTuple):

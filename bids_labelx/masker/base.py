@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from bids_labelx._version import __version__
 from bids_labelx.extraction.formats import Image, open_run_data
-from bids_labelx.extraction.reduce import STATISTICS, find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import STATISTICS, find_regions
 from bids_labelx.extraction.space import VolumeGrid, voxel_grid
 from bids_labelx.extraction.spatial import resample_volumes
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from bids_labelx.extraction.clean import clean
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import find_regions
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.sample_mask import boolean_mask
 from bids_labelx.extraction.space import Space, lay_mask, voxel_grid

@@ -26,7 +26,7 @@ from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
 from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
 from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
 from bids_labelx.extraction.freedom import effective_degrees_of_freedom
-from bids_labelx.extraction.reduce import Reduction
+from bids_labelx.extraction.regions import Reduction
 from bids_labelx.extraction.space import voxel_grid
 from bids_labelx.extraction.spatial import smooth_volumes
 from bids_labelx.measures.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary

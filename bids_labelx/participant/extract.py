@@ -14,7 +14,8 @@ from bids_labelx.atlases.atlas import read_atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed, refuse_empty_volumes
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import Regions, find_regions
 from bids_labelx.extraction.resample import majority_labels
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid

@@ -17,7 +17,8 @@ from bids_labelx.extraction.coverage import (
     watch,
 )
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import Regions, find_regions
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.spatial import smooth_volumes
 

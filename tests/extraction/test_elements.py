@@ -21,7 +21,8 @@ from bids_labelx.extraction.clean import clean, prepare_cleaner
 from bids_labelx.extraction.coverage import reduce_covered, watch
 from bids_labelx.extraction.elements import ElementSeries, clean_elements, gather_elements
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import Regions, find_regions
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import VolumeGrid
 
@@ -354,7 +355,7 @@ import sys, numpy as np
 from pathlib import Path
 from bids_labelx.extraction.clean import prepare_cleaner
 from bids_labelx.extraction.coverage import reduce_covered, watch
-from bids_labelx.extraction.reduce import Regions
+from bids_labelx.extraction.regions import Regions
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.elements import clean_elements, gather_elements
 run, folder = sys.argv[1:]

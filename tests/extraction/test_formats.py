@@ -18,7 +18,8 @@ from nilearn.image import concat_imgs
 
 from bids_labelx.extraction import formats
 from bids_labelx.extraction.formats import Format, open_run_data, read_map
-from bids_labelx.extraction.reduce import find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import find_regions
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.spatial import smooth_volumes
 

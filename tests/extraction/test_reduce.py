@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import STATISTICS, Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import STATISTICS, Regions, find_regions
 from bids_labelx.extraction.run_data import RunData
 
 BY_NUMPY = {

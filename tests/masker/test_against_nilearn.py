@@ -16,7 +16,7 @@ import pytest
 from nilearn import maskers as oracle
 
 from bids_labelx import MultiNiftiLabelsMasker, NiftiLabelsMasker
-from bids_labelx.extraction.reduce import STATISTICS
+from bids_labelx.extraction.regions import STATISTICS
 
 SHAPE, N_VOLUMES, T_R = (9, 8, 7), 60, 2.0
 

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from bids_labelx import MultiNiftiLabelsMasker, NiftiLabelsMasker
-from bids_labelx.extraction.reduce import STATISTICS
+from bids_labelx.extraction.regions import STATISTICS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 RUN = DATA / "real-fmriprep-like" / "sub-01" / "func"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bids_labelx import NiftiLabelsMasker
-from bids_labelx.extraction.reduce import STATISTICS
+from bids_labelx.extraction.regions import STATISTICS
 
 SHAPE = (5, 4, 3)
 

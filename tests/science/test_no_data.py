@@ -14,7 +14,8 @@ import pytest
 
 from bids_labelx.extraction.coverage import reduce_smoothed, watch
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import STATISTICS, Regions, find_regions, reduce_volumes
+from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.regions import STATISTICS, Regions, find_regions
 from bids_labelx.extraction.run_data import RunData
 
 SHAPE = (6, 7, 8)

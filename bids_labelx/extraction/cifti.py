@@ -1,0 +1,309 @@
+"""CIFTI-2: dense series and maps, read once from beginning to end, grayordinate by grayordinate.
+
+In the file, the series of each grayordinate is contiguous; a volume is scattered over all of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.cifti2 import BrainModelAxis, LabelAxis, SeriesAxis
+from nibabel.cifti2.cifti2 import Cifti2HeaderError
+
+from bids_labelx.extraction.grayordinates import BrainModel, Grayordinates
+from bids_labelx.extraction.headers import file_state
+from bids_labelx.extraction.run_data import Blocks, RunData
+from bids_labelx.extraction.space import VolumeGrid
+
+# Numbers of a tile of whole series, which depends on nothing but the number of volumes.
+_TILE_NUMBERS = 1 << 20
+
+# Bytes to a multiple of which some programs fill up files.
+_MOST_PADDING = 511
+_SCALING = (("slope", 1.0), ("inter", 0.0))
+
+_AXES = {
+    "ParcelsAxis": "parcels (a parcellated file: ptseries, pconn or plabel)",
+    "ScalarAxis": "scalar maps (dscalar)",
+    "LabelAxis": "label maps (dlabel)",
+    "SeriesAxis": "a series (dtseries)",
+    "BrainModelAxis": "grayordinates",
+}
+_HEADER_ERRORS = (Cifti2HeaderError, ValueError, TypeError, LookupError, AttributeError)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Where the series of the grayordinates lie in a file."""
+
+    path: Path
+    dtype: np.dtype
+    offset: int
+    n_elements: int
+    n_volumes: int
+    state: tuple[int, int] | None
+
+
+def is_cifti(image: Any) -> bool:
+    """Whether an image is a CIFTI-2 file that was opened."""
+    return isinstance(image, nib.Cifti2Image)
+
+
+def open_cifti(name: str, image: nib.Cifti2Image) -> RunData:
+    """Open a dense CIFTI-2 file: a series, or maps of labels or scalars.
+
+    Raises
+    ------
+    ValueError
+        If it is not dense, has no brain models, or holds no real numbers.
+    OSError
+        If the file is too small for what its header says.
+    """
+    space = _space(name, image)
+    proxy: Any = image.dataobj
+    dtype = np.dtype(proxy.dtype)
+    if dtype.kind not in "iufb":
+        raise ValueError(f"{name}: expected real numbers, found data of type {dtype}")
+    n_volumes, n_elements = (int(length) for length in image.shape)
+    if n_elements != space.n_elements or not n_volumes:
+        raise ValueError(
+            f"{name}: the data have the shape {tuple(image.shape)}, the header describes "
+            f"{space.n_elements} grayordinates"
+        )
+    if not isinstance(getattr(proxy, "file_like", None), (str, os.PathLike)):
+        values = np.ascontiguousarray(np.asanyarray(proxy).T)
+        read = partial(_tiles_in_memory, values)
+    else:
+        path = Path(proxy.file_like)
+        rows = _Rows(path, dtype, proxy.offset, n_elements, n_volumes, file_state(path))
+        size = path.stat().st_size
+        claimed = rows.offset + n_elements * n_volumes * dtype.itemsize
+        if claimed > size:
+            whole = max(size - rows.offset, 0) // (n_volumes * dtype.itemsize)
+            raise OSError(
+                f"{name}: only {whole} of {n_elements} grayordinates are whole, the file is "
+                "truncated or corrupt"
+            )
+        read = partial(_tiles, rows)
+    slope, inter = (float(getattr(proxy, key, default)) for key, default in _SCALING)
+    return RunData(
+        name,
+        space,
+        n_volumes,
+        dtype,
+        partial(_blocks, read, n_elements, n_volumes, dtype),
+        slope,
+        inter,
+        read_series=read,
+    )
+
+
+def _space(name: str, image: nib.Cifti2Image) -> Grayordinates:
+    """The grayordinates of a dense file."""
+    axis = _axis(name, image, 1)
+    if not isinstance(axis, BrainModelAxis):
+        raise ValueError(
+            f"{name}: expected a dense file, with a column for each grayordinate, found "
+            f"{_AXES.get(type(axis).__name__, 'another kind of columns')}"
+        )
+    return grayordinates_of(axis)
+
+
+def grayordinates_of(axis: BrainModelAxis) -> Grayordinates:
+    """The space of a CIFTI-2 axis."""
+    models = []
+    for structure, _, model in axis.iter_structures():
+        count = int(axis.nvertices.get(structure, 0))
+        indices = model.vertex if count else model.voxel
+        short = str(structure).removeprefix("CIFTI_STRUCTURE_")
+        models.append(BrainModel(short, count, np.ascontiguousarray(indices, np.int32)))
+    if axis.volume_shape is None:
+        return Grayordinates(tuple(models))
+    return Grayordinates(tuple(models), VolumeGrid.of(axis.volume_shape, axis.affine))
+
+
+def brain_model_axis(space: Grayordinates) -> BrainModelAxis:
+    """The CIFTI-2 axis of a space; the reverse of `grayordinates_of`."""
+    axes = []
+    for model in space.models:
+        name = f"CIFTI_STRUCTURE_{model.structure}"
+        if model.is_surface:
+            counts = {name: model.n_vertices}
+            axes.append(BrainModelAxis(name, vertex=model.indices, nvertices=counts))
+        else:
+            assert space.grid is not None  # a structure of voxels has a grid
+            axes.append(
+                BrainModelAxis(
+                    name,
+                    voxel=model.indices,
+                    affine=space.grid.affine,
+                    volume_shape=space.grid.shape,
+                )
+            )
+    return sum(axes[1:], axes[0])
+
+
+def _axis(name: str, image: nib.Cifti2Image, dimension: int) -> Any:
+    try:
+        return image.header.get_axis(dimension)
+    except _HEADER_ERRORS as error:
+        raise ValueError(f"{name}: its CIFTI-2 header makes no sense ({error})") from error
+
+
+def step_of(name: str, image: nib.Cifti2Image) -> float:
+    """The seconds between two volumes of a dense series.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no series in time.
+    """
+    axis = _axis(name, image, 0)
+    if not isinstance(axis, SeriesAxis) or axis.unit != "SECOND":
+        found = _AXES.get(type(axis).__name__, "something else")
+        raise ValueError(f"{name}: expected a row for each volume, found {found}")
+    # nibabel multiplies the step by ten to the power that the header gives.
+    return float(axis.step)
+
+
+def read_label_map(
+    name: str, image: nib.Cifti2Image, wanted: str = ""
+) -> tuple[np.ndarray, Grayordinates, dict[int, tuple[str, tuple[float, ...]]]]:
+    """Read a map of labels.
+
+    Parameters
+    ----------
+    wanted
+        Which map of several: its name, or its number, counted from 1.
+
+    Returns
+    -------
+    values : array of shape (n_elements,)
+        As stored; float64 where the file holds floats or is scaled.
+    space
+        Their grayordinates.
+    labels
+        By key, the name and the colour (r, g, b, opacity from 0 to 1).
+
+    Raises
+    ------
+    ValueError
+        If the file has no label maps, or none of that name or number, or several and none is
+        wanted.
+    """
+    data = open_cifti(name, image)
+    axis = _axis(name, image, 0)
+    if not isinstance(axis, LabelAxis):
+        found = _AXES.get(type(axis).__name__, "something else")
+        raise ValueError(f"{name}: expected label maps (dlabel), found {found}")
+    row = choose_map(name, list(map(str, axis.name)), wanted)
+    assert data.read_series is not None  # as every CIFTI-2 file
+    values = np.concatenate([raw[:, row].copy() for _, raw in data.read_series()])
+    if data.dtype.kind == "f" or data.scaled:
+        values = data.scale(values)
+    labels = {
+        int(key): (str(text), tuple(colour)) for key, (text, colour) in axis.label[row].items()
+    }
+    return values, _space(name, image), labels
+
+
+def choose_map(name: str, names: list[str], wanted: str) -> int:
+    """The position of the map that is wanted by its name, or by its number, counted from 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no such map, or several and none is wanted.
+    """
+    listed = ", ".join(f"{number} {text!r}" for number, text in enumerate(names, 1))
+    if not wanted:
+        if len(names) == 1:
+            return 0
+        raise ValueError(f"{name}: {len(names)} maps; say which with FILE#MAP: {listed}")
+    if names.count(wanted) == 1:
+        return names.index(wanted)
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    raise ValueError(f"{name}: no map {wanted!r}, or several of this name; there are {listed}")
+
+
+def _tile_rows(n_volumes: int) -> int:
+    return max(1, _TILE_NUMBERS // n_volumes)
+
+
+def _tiles_in_memory(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    size = _tile_rows(values.shape[1])
+    for first in range(0, len(values), size):
+        yield first, values[first : first + size]
+
+
+def _tiles(rows: _Rows) -> Iterator[tuple[int, np.ndarray]]:
+    """The stored series tile by tile, in one buffer that is used again."""
+    size = min(_tile_rows(rows.n_volumes), rows.n_elements)
+    buffer = np.empty((size, rows.n_volumes), rows.dtype)
+    with _opened(rows) as stream:
+        stream.seek(rows.offset)
+        for first in range(0, rows.n_elements, size):
+            tile = buffer[: rows.n_elements - first]
+            left = tile.view(np.uint8).reshape(-1).data
+            while left:
+                count = stream.readinto(left)
+                if not count:
+                    whole = first + (tile.nbytes - len(left)) // tile[0].nbytes
+                    raise OSError(
+                        f"{rows.path}: only {whole} of {rows.n_elements} grayordinates are "
+                        "whole, the file is truncated or corrupt"
+                    )
+                left = left[count:]
+            yield first, tile
+        more = len(stream.read(_MOST_PADDING + 1))
+    if more > _MOST_PADDING:
+        raise OSError(
+            f"{rows.path}: there are more data than the header says, which are "
+            f"{rows.n_elements} grayordinates of {rows.n_volumes} volumes of {rows.dtype.name} "
+            f"from byte {rows.offset} on; write the file again"
+        )
+
+
+@contextmanager
+def _opened(rows: _Rows) -> Iterator[Any]:
+    """The open file; an error where it was written to since its header was read."""
+    try:
+        stream = rows.path.open("rb", buffering=0)
+    except OSError as error:
+        raise OSError(f"{rows.path}: cannot be read ({error.strerror})") from error
+    with stream:
+        _check_unchanged(rows, stream)
+        try:
+            yield stream
+        except OSError as error:
+            _check_unchanged(rows, stream)
+            if error.errno:
+                raise OSError(f"{rows.path}: cannot be read ({error.strerror})") from error
+            raise
+        _check_unchanged(rows, stream)
+
+
+def _check_unchanged(rows: _Rows, stream: Any) -> None:
+    if file_state(stream.fileno()) != rows.state:
+        raise OSError(
+            f"{rows.path}: changed while it was read; run again when nothing writes to it"
+        )
+
+
+def _blocks(read: Any, n_elements: int, n_volumes: int, dtype: np.dtype, size: int) -> Blocks:
+    """Blocks of whole volumes: the file is read to its end for each."""
+    buffer = np.empty((min(size, n_volumes), n_elements), dtype)
+    for first in range(0, n_volumes, size):
+        block = buffer[: n_volumes - first]
+        for start, tile in read():
+            block[:, start : start + len(tile)] = tile[:, first : first + len(block)].T
+        yield first, block

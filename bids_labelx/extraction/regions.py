@@ -1,0 +1,96 @@
+"""The regions of an atlas in one space, and what a run is reduced to over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The elements of an atlas's labels in one space.
+
+    Attributes
+    ----------
+    elements : intp array of shape (m,)
+        Indices of the labelled elements, ascending.
+    columns : intp array of shape (m,)
+        Column of each element's label.
+    n_columns
+        Number of columns, those without an element included.
+    """
+
+    elements: np.ndarray
+    columns: np.ndarray
+    n_columns: int
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Signals of every atlas and statistic, with the elements that they are taken over.
+
+    Attributes
+    ----------
+    signals : list of dict of float64 arrays of shape (n_volumes, n_columns)
+        For each atlas, the signals of each statistic.
+    elements_covered : list of integer arrays of shape (n_columns,)
+        For each atlas, how many elements each column's statistics are taken over.
+    nonfinite_elements
+        Number of labelled elements that are NaN or infinite in some volume.
+    mean_image : float64 array of shape (n_elements,), or None
+        Mean over the volumes, non-finite values counted as 0.
+    """
+
+    signals: list[dict[str, np.ndarray]]
+    elements_covered: list[np.ndarray]
+    nonfinite_elements: int
+    mean_image: np.ndarray | None
+
+
+def find_regions(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = None) -> Regions:
+    """Find the elements of the given labels.
+
+    Parameters
+    ----------
+    labels : integer array of shape (n_elements,)
+        The label of each element of a space.
+    ids : integer array of shape (n,)
+        Labels in the order of the columns. Each is looked up by its value; a missing one gets a
+        column without elements.
+    mask : bool array of shape (n_elements,), optional
+        Elements outside take no part.
+
+    Raises
+    ------
+    TypeError
+        If labels or ids are not integers, or the mask is not boolean.
+    ValueError
+        If the shapes do not fit or a label is asked for twice.
+    """
+    ids = np.asarray(ids)
+    if labels.dtype.kind not in "iu" or (ids.size and ids.dtype.kind not in "iu"):
+        raise TypeError(f"labels and ids are integers, found {labels.dtype} and {ids.dtype}")
+    if labels.ndim != 1 or ids.ndim != 1:
+        raise ValueError(f"labels and ids are vectors, found {labels.shape} and {ids.shape}")
+    flat = labels.astype(np.int64, copy=False)
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order].astype(np.int64)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if twice.size:
+        raise ValueError(f"labels asked for more than once: {np.unique(twice).tolist()}")
+    candidates = np.ones(flat.size, dtype=bool)
+    if mask is not None:
+        if mask.dtype != bool:
+            raise TypeError(f"a mask is a boolean array, found {mask.dtype}")
+        if mask.shape != labels.shape:
+            raise ValueError(f"the mask's shape {mask.shape} is not the labels' {labels.shape}")
+        candidates = mask
+    if not ids.size:
+        return Regions(np.empty(0, np.intp), np.empty(0, np.intp), 0)
+    elements = np.flatnonzero(candidates)
+    found = np.minimum(np.searchsorted(ordered, flat[elements]), ids.size - 1)
+    wanted = ordered[found] == flat[elements]
+    return Regions(elements[wanted], order[found[wanted]].astype(np.intp), ids.size)
