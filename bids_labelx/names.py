@@ -20,7 +20,37 @@ ENTITY_ORDER = (
 # fmt: on
 
 # Entities in which a file in another space or resolution differs from its source run.
-SPATIAL = ("space", "res", "den")
+SPATIAL = ("hemi", "space", "res", "den")
+
+# The names of spaces by template and density; fsLR's 91k and 170k grayordinates have the meshes
+# of 32k and 59k vertices. Other densities of a template are spaces of their own.
+_SPACES = {
+    **{
+        ("fsaverage", den): f"fsaverage{n}"
+        for n, den in ((3, "642"), (4, "3k"), (5, "10k"), (6, "41k"))
+    },
+    **{("fsaverage", den): "fsaverage" for den in ("", "164k")},
+    **{("fsLR", den): "fsLR" for den in ("", "32k", "91k")},
+    **{("fsLR", den): "fsLR59k" for den in ("59k", "170k")},
+}
+# Vertices of a hemisphere in these spaces.
+MESHES = {
+    "fsaverage": 163842,
+    "fsaverage3": 642,
+    "fsaverage4": 2562,
+    "fsaverage5": 10242,
+    "fsaverage6": 40962,
+    "fsLR": 32492,
+    "fsLR59k": 59292,
+    "fsLR164k": 163842,
+}
+
+# How names of files tell the hemispheres apart.
+_HEMISPHERES = (
+    (r"(^|_)hemi-L(?=_)", r"(^|_)hemi-R(?=_)", r"\1hemi-{}"),
+    (r"(^|[._])lh(?=\.)", r"(^|[._])rh(?=\.)", r"\1{}h"),
+    (r"([._])L(?=\.)", r"([._])R(?=\.)", r"\1{}"),
+)
 
 # Entities in which the runs that are concatenated differ.
 _VARIES = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
@@ -50,6 +80,38 @@ def parse_name(path: PurePath | str) -> Name:
 def is_backup(name: str) -> bool:
     """Whether a file is hidden, as macOS' ``._x`` and ``.DS_Store`` are, or an editor's backup."""
     return name.startswith((".", "#")) or name.endswith(("~", "#"))
+
+
+def space_name(space: str, den: str) -> str:
+    """The space of a file with these entities: one mesh, where it is on surfaces.
+
+    >>> space_name("fsaverage", "10k"), space_name("fsLR", "91k"), space_name("fsLR", "164k")
+    ('fsaverage5', 'fsLR', 'fsLR164k')
+    """
+    return _SPACES.get((space, den), space + den if space in ("fsaverage", "fsLR") else space)
+
+
+def hemisphere_of(name: str) -> str:
+    """The hemisphere that the name of a file says, ``L`` or ``R``; empty where it says none."""
+    for left, right, _ in _HEMISPHERES:
+        for hemi, pattern in (("L", left), ("R", right)):
+            if re.search(pattern, name):
+                return hemi
+    return ""
+
+
+def other_hemisphere(name: str) -> str:
+    """The name of the file of the other hemisphere; empty where the name says no hemisphere.
+
+    >>> other_hemisphere("lh.aparc.annot"), other_hemisphere("tpl-fsLR_hemi-R_dseg.label.gii")
+    ('rh.aparc.annot', 'tpl-fsLR_hemi-L_dseg.label.gii')
+    """
+    for left, right, text in _HEMISPHERES:
+        letters = ("r", "l") if "{}h" in text else ("R", "L")
+        for pattern, letter in zip((left, right), letters, strict=True):
+            if re.search(pattern, name):
+                return re.sub(pattern, text.format(letter), name)
+    return ""
 
 
 def sort_entities(entities: Mapping[str, str]) -> dict[str, str]:

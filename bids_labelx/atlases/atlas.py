@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bids_labelx.atlases.surface_labels import is_surface_atlas, read_surface_labels
 from bids_labelx.atlases.tables import BACKGROUND, read_table, select_labels
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.resample import exact_labels
+from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.images import open_image, read_data
 from bids_labelx.names import sort_entities
 
@@ -35,6 +37,10 @@ class Atlas:
         The space of its labels; None where it is not known.
     image, table_path
         The files; a table of None is made from the image.
+    other
+        The file of the right hemisphere, where there is one for each.
+    which
+        Of several maps in the image the name of the one, or its number from 1 on.
     root
         The folder to which BIDS URIs of both are relative.
     """
@@ -44,6 +50,13 @@ class Atlas:
     image: Path
     table_path: Path | None
     root: Path
+    other: Path | None = None
+    which: str = ""
+
+    @property
+    def files(self) -> list[Path]:
+        """All files."""
+        return [one for one in (self.image, self.other, self.table_path) if one is not None]
 
     @property
     def key(self) -> str:
@@ -53,25 +66,23 @@ class Atlas:
 
 
 def read_atlas(
-    image: Path,
-    table_path: Path | None,
-    *,
-    background: int = BACKGROUND,
-    wanted: Sequence[str] = (),
-) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """Read a label image with its table, and check them against each other.
+    atlas: Atlas, *, background: int = BACKGROUND, wanted: Sequence[str] = ()
+) -> tuple[np.ndarray, Space, pd.DataFrame]:
+    """Read labels with their table, and check them against each other.
 
-    Without a table, labels are named ``label1``, … by their index. `background` is an additional
-    background value of the image, beside 0; `wanted` are labels by index or name, by default all.
+    Without a table, the label table of a file of surfaces is taken; labels of a volume are named
+    ``label1``, … by their index. `background` is an additional background value of the image,
+    beside 0; `wanted` are labels by index or name, by default all.
 
     Returns
     -------
-    labels : numpy.ndarray of int64, shape (x, y, z)
+    labels : int64 array of shape (n_elements,)
         Those of the table; elsewhere 0.
-    affine : numpy.ndarray, shape (4, 4), voxel indices to mm
+    space
+        The elements that they are on.
     table : pandas.DataFrame
         A row per label in the table's order: ``index``, ``name``, its other columns, and
-        ``voxels_atlas``, the label's voxels in the image.
+        ``voxels_atlas``, the label's elements in the image.
 
     Raises
     ------
@@ -79,29 +90,29 @@ def read_atlas(
         Where image or table are invalid, the image has labels that the table lacks, or none of
         those wanted exists.
     """
-    labels, affine = read_label_image(image)
+    image, table_path = atlas.image, atlas.table_path
+    labels, space, own_table = _read_labels(atlas, background)
     if background != BACKGROUND:
         labels = np.where(labels == background, BACKGROUND, labels)
     present, counts = np.unique(labels, return_counts=True)
     counts = counts[present != BACKGROUND]
     present = present[present != BACKGROUND]
-    if table_path is not None:
-        table = _checked_table(table_path, background)
-        unknown = np.setdiff1d(present, table["index"].to_numpy(np.int64))
-        if unknown.size:
-            counted_from_0 = np.isin(present - 1, [*table["index"], background]).all()
-            advice = (
-                "each of its labels less one has a row: if the table counts from 0 and the image "
-                "from 1, add 1 to every index of the table"
-                if counted_from_0 and background == BACKGROUND
-                else "add a row for each"
-            )
-            raise BadDataError(
-                f"{table_path}: the image {image.name} has labels that the table lacks: "
-                f"{_list_values(unknown)}; {advice}"
-            )
-    else:
+    table = own_table if table_path is None else _checked_table(table_path, background)
+    if table is None:
         table = pd.DataFrame({"index": present, "name": [f"label{i}" for i in present]})
+    unknown = np.setdiff1d(present, table["index"].to_numpy(np.int64))
+    if unknown.size:
+        counted_from_0 = np.isin(present - 1, [*table["index"], background]).all()
+        advice = (
+            "each of its labels less one has a row: if the table counts from 0 and the image "
+            "from 1, add 1 to every index of the table"
+            if counted_from_0 and background == BACKGROUND
+            else "add a row for each"
+        )
+        raise BadDataError(
+            f"{table_path or image}: the image {image.name} has labels that the table lacks: "
+            f"{_list_values(unknown)}; {advice}"
+        )
     if table.empty:
         raise BadDataError(f"{image}: no label in it (all voxels are {background})")
     if wanted:
@@ -111,7 +122,17 @@ def read_atlas(
     ids = table["index"].to_numpy(np.int64)
     voxels = pd.Series(counts, index=present).reindex(ids, fill_value=0).to_numpy(np.int64)
     labels = np.where(np.isin(labels, ids), labels, BACKGROUND)
-    return labels, affine, table.assign(voxels_atlas=voxels)
+    return labels, space, table.assign(voxels_atlas=voxels)
+
+
+def _read_labels(atlas: Atlas, background: int) -> tuple[np.ndarray, Space, pd.DataFrame | None]:
+    """The labels, their space and, where the file has one, its label table."""
+    if is_surface_atlas(atlas.image):
+        return read_surface_labels(atlas.image, atlas.other, atlas.which, background)
+    if atlas.which:
+        raise BadDataError(f"{atlas.image}: #{atlas.which} is for maps of a .dlabel.nii")
+    labels, affine = read_label_image(atlas.image)
+    return labels.ravel(order="F"), VolumeGrid.of(labels.shape, affine), None
 
 
 def _checked_table(path: Path, background: int) -> pd.DataFrame:

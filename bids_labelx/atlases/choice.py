@@ -76,10 +76,10 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     if not shared:
         raise SpaceError("\n".join(map(str, errors)))
     tables: _Tables = {}
-    for atlas in {one.image: one for group in shared.values() for one in group}.values():
-        _, _, table = read_atlas(
-            atlas.image, atlas.table_path, background=settings.background_label
-        )
+    for atlas in {
+        (one.image, one.which): one for group in shared.values() for one in group
+    }.values():
+        _, _, table = read_atlas(atlas, background=settings.background_label)
         _add_table(tables, atlas.key, atlas.table_path or atlas.image, table)
     of_run: dict[Path, tuple[Atlas, ...]] = {}
     problems: dict[Path, str] = {}

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.atlases.surface_labels import is_surface_atlas, other_file
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import MissingInputError, SpaceError, UsageError
 from bids_labelx.images import open_image
 from bids_labelx.inputs.metadata import inherited_table, only_table
-from bids_labelx.names import Name, camel, is_backup, parse_name
-from bids_labelx.settings.convert import atlas_parts
+from bids_labelx.names import MESHES, Name, camel, is_backup, parse_name, space_name
+from bids_labelx.settings.convert import atlas_parts, split_map
 
 _SEARCHED = ("", "sourcedata/atlases", "sourcedata")
 
@@ -97,13 +98,17 @@ def space_of(image: Path) -> str | None:
     """The space in a file name, a cohort joined as in BIDS' ``space-MNIInfant+1``."""
     entities = parse_name(image).entities
     space = entities.get("space") or entities.get("tpl")
-    return f"{space}+{entities['cohort']}" if space and "cohort" in entities else space
+    if not space:
+        return None
+    space = space_name(space, entities.get("den", ""))
+    return f"{space}+{entities['cohort']}" if "cohort" in entities else space
 
 
 def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
     name, image, table = atlas_parts(spec)
     if image:
-        return _from_file(Path(image), Path(table) if table else None, name or None)
+        file, which = split_map(image)
+        return _from_file(Path(file), Path(table) if table else None, name or None, which)
     name, _, seg = spec.partition(":")
     places = [] if dataset is None else [(dataset, _in_dataset(dataset, None))]
     home = templateflow_home()
@@ -135,10 +140,10 @@ def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
 
 def _missing(atlas: Atlas) -> str | None:
     """Why the content of a file is missing: TemplateFlow's client has empty placeholders."""
-    for path in (atlas.image, atlas.table_path):
-        if path is not None and (reason := missing_reason(path)):
+    for path in atlas.files:
+        if reason := missing_reason(path):
             return reason
-        if path is not None and not path.stat().st_size:
+        if not path.stat().st_size:
             return (
                 f"{path} is empty, as it was not downloaded; do that before a run, with\n"
                 f"bids_labelx --fetch-atlas {_spec_of(atlas)} --space {atlas.space}"
@@ -175,7 +180,7 @@ def _segmentation(entities: Mapping[str, str]) -> list[str]:
     return [own[key] for key in ("seg", "scale") if key in own]
 
 
-def _from_file(image: Path, table: Path | None, name: str | None) -> Atlas:
+def _from_file(image: Path, table: Path | None, name: str | None, which: str = "") -> Atlas:
     for path, kind in ((image, "file"), (table, "table")):
         if path is not None and not os.path.lexists(path):
             raise MissingInputError(f"--atlas: there is no {kind} {path}")
@@ -193,7 +198,7 @@ def _from_file(image: Path, table: Path | None, name: str | None) -> Atlas:
     table = _absolute(table) if table else _find_table(image)
     folders = [image.parent] if table is None else [image.parent, table.parent]
     root = Path(os.path.commonpath(folders))
-    return Atlas(entities, space_of(image), image, table, root)
+    return Atlas(entities, space_of(image), image, table, root, other_file(image), which)
 
 
 def _atlas_entities(entities: Mapping[str, str]) -> dict[str, str]:
@@ -238,9 +243,9 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
     if not dataset.is_dir():
         raise MissingInputError(f"--atlas-dataset {dataset}: there is no such folder")
     patterns = (
-        f"tpl-*/**/*_atlas-{name}_*dseg.nii*",
-        f"atlas-*/tpl-*/**/*_atlas-{name}_*dseg.nii*",
-        f"atlas-{name}/**/atlas-{name}_*dseg.nii*",  # as XCP-D has it
+        f"tpl-*/**/*_atlas-{name}_*dseg.*",
+        f"atlas-*/tpl-*/**/*_atlas-{name}_*dseg.*",
+        f"atlas-{name}/**/atlas-{name}_*dseg.*",  # as XCP-D has it
     )
     images = sorted(
         {
@@ -248,7 +253,8 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             for folder in _SEARCHED
             for pattern in patterns
             for path in (dataset / folder).glob(pattern)
-            if re.search(r"_dseg\.nii(\.gz)?$", path.name) and not is_backup(path.name)
+            if re.search(r"_dseg\.((dlabel\.)?nii|nii\.gz|label\.gii)$", path.name)
+            and not is_backup(path.name)
         }
     )
     found: dict[tuple[object, ...], Path] = {}
@@ -256,8 +262,11 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
         entities = parse_name(image).entities
         if "atlas" not in entities or (space is not None and space_of(image) != space):
             continue
-        same = tuple(sorted((k, v) for k, v in entities.items() if k != "res"))
-        if same not in found or _voxel_volume(image) < _voxel_volume(found[same]):
+        same = (
+            space_of(image),
+            *sorted((k, v) for k, v in entities.items() if k not in ("res", "den", "hemi")),
+        )
+        if same not in found or _fineness(image) < _fineness(found[same]):
             found[same] = image
     return [
         Atlas(
@@ -266,16 +275,26 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             path,
             _find_table(path, dataset),
             dataset,
+            other_file(path),
         )
         for path in found.values()
     ]
 
 
-def _voxel_volume(image: Path) -> float:
-    """In mm³; infinite for an empty placeholder and what was not fetched."""
+def _fineness(image: Path) -> tuple[float, ...]:
+    """Of two files of one atlas the one to take has the lesser value.
+
+    Of volumes the one with smaller voxels (infinite for an empty placeholder and what was not
+    fetched); of surfaces the one that has subcortical labels, too, then CIFTI, then the left
+    hemisphere, which is given for both.
+    """
+    if is_surface_atlas(image):
+        entities = parse_name(image).entities
+        cortex_alone = entities.get("den") not in ("91k", "170k")
+        return cortex_alone, not image.name.endswith(".nii"), entities.get("hemi") == "R"
     if missing_reason(image) or not image.stat().st_size:
-        return float("inf")
-    return float(np.prod(open_image(image).header.get_zooms()[:3]))
+        return (float("inf"),)
+    return (float(np.prod(open_image(image).header.get_zooms()[:3])),)
 
 
 def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
@@ -287,9 +306,15 @@ def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
         )
     if own != space:
         raise SpaceError(
-            f"{atlas.image}: the labels are in {own}, the runs in {space}; choose runs with "
-            "--space, or say --atlas-space if the labels do fit"
+            f"{atlas.image}: the labels are in {_with_mesh(own)}, the runs in "
+            f"{_with_mesh(space)}; choose runs with --space, or say --atlas-space if the labels "
+            "do fit"
         )
+
+
+def _with_mesh(space: str) -> str:
+    """A space with the number of vertices of its mesh, where it is one of surfaces."""
+    return f"{space} ({MESHES[space]} vertices a hemisphere)" if space in MESHES else space
 
 
 def fetch_atlas(spec: str, space: str) -> list[Path]:

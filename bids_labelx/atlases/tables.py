@@ -45,7 +45,7 @@ COMPUTED = (
 )
 
 # The place of a row in the file ("line 3"), and its cells by column; each has index and name.
-_Row = tuple[str, dict[str, str]]
+Row = tuple[str, dict[str, str]]
 
 # Headings of the index and of the names, whatever their case and without blanks, dots and
 # underscores, by priority.
@@ -110,7 +110,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
     """
     content = read_content(path)
     if re.match(rb"(\xef\xbb\xbf)?\s*(<\?xml|<!--|<atlas[\s>])", content):
-        return _checked(path, _xml_rows(path, content), background)
+        return checked_rows(path, _xml_rows(path, content), background)
     text = decoded(path, content)
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
@@ -127,7 +127,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
     else:
         data = [(n, line) for n, line in lines if not line.lstrip().startswith("#")]
         rows = _line_rows(path, data or lines, (_ITKSNAP, _FSL, _FREESURFER, _MRICRON))
-    return _checked(path, rows, background)
+    return checked_rows(path, rows, background)
 
 
 def select_labels(table: pd.DataFrame, wanted: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -168,8 +168,14 @@ def _whole(path: Path, where: str, text: str) -> int:
     return int(found[1])
 
 
-def _checked(path: Path, rows: Sequence[_Row], background: int) -> pd.DataFrame:
-    """The table of these rows without background, checked."""
+def checked_rows(path: Path, rows: Sequence[Row], background: int) -> pd.DataFrame:
+    """The table of these rows without background, checked.
+
+    Raises
+    ------
+    BadDataError
+        As from `read_table`.
+    """
     indices: dict[int, str] = {}
     names: dict[str, int] = {}
     kept = []
@@ -213,7 +219,7 @@ def _checked(path: Path, rows: Sequence[_Row], background: int) -> pd.DataFrame:
 
 def _line_rows(
     path: Path, lines: Sequence[tuple[int, str]], forms: Sequence[tuple[str, str]]
-) -> list[_Row]:
+) -> list[Row]:
     """The rows of a format with a line per label, recognised by the first line."""
     start = lines[0][1].strip()
     patterns = {what: re.compile(rf"(?P<index>[0-9]+)\s+{rest}") for what, rest in forms}
@@ -242,7 +248,7 @@ class _NoDoctype(ElementTree.TreeBuilder):
         raise ValueError("it has a DOCTYPE, take that out")
 
 
-def _xml_rows(path: Path, content: bytes) -> list[_Row]:
+def _xml_rows(path: Path, content: bytes) -> list[Row]:
     """The rows of an FSL atlas."""
     try:
         # Without a DOCTYPE there are no entities to expand, which is what S314 is about.
@@ -283,7 +289,7 @@ def _delimiter(line: str) -> str | None:
     return None
 
 
-def _column_rows(path: Path, text: str, delimiter: str, background: int) -> list[_Row]:
+def _column_rows(path: Path, text: str, delimiter: str, background: int) -> list[Row]:
     """The rows of a table with a header."""
     tabs = delimiter == "\t"
     try:
@@ -308,7 +314,7 @@ def _column_rows(path: Path, text: str, delimiter: str, background: int) -> list
     ]
 
 
-def _index_column(path: Path, rows: Sequence[_Row], words: Mapping[str, str]) -> str:
+def _index_column(path: Path, rows: Sequence[Row], words: Mapping[str, str]) -> str:
     """The column of the index, if unambiguous; `words` are the normalised headings."""
     named = [c for word in _INDEX_WORDS for c in words if words[c] == word]
     whole = [c for c in named if all(_WHOLE.fullmatch(cells[c].strip()) for _, cells in rows)]
@@ -332,7 +338,7 @@ def _index_column(path: Path, rows: Sequence[_Row], words: Mapping[str, str]) ->
 
 
 def _name_column(
-    path: Path, rows: Sequence[_Row], words: Mapping[str, str], index: str
+    path: Path, rows: Sequence[Row], words: Mapping[str, str], index: str
 ) -> tuple[str, list[str]]:
     """The column of the names, and the names, completed where no column is unique."""
     named = [c for word in _NAME_WORDS for c in words if words[c] == word and c != index]

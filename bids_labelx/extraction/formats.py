@@ -37,8 +37,8 @@ def open_run_data(image: Image | Sequence[Image]) -> RunData:
     """Open an image for reading volume by volume; reads headers only.
 
     Files of NIfTI, Analyze, FreeSurfer and dense CIFTI-2 are read once from beginning to end,
-    gzipped or not, and any other format or array is sliced through nibabel. A nibabel image whose data still lie in a
-    file is read from that file.
+    gzipped or not, and any other format or array is sliced through nibabel. A nibabel image whose
+    data still lie in a file is read from that file.
 
     Parameters
     ----------
@@ -116,5 +116,6 @@ def _open_loaded(name: str, image: Any) -> RunData:
         if one.recognises(image):
             return one.open(name, image)
     raise TypeError(
-        f"{name}: expected a path or a nibabel image on a 3D grid or of grayordinates, found {type(image).__name__}"
+        f"{name}: expected a path or a nibabel image on a 3D grid or of grayordinates, found "
+        f"{type(image).__name__}"
     )

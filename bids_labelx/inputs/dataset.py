@@ -70,7 +70,7 @@ class Run:
     Attributes
     ----------
     bold
-        The 4D image.
+        The 4D image, the dense series, or the file of the left hemisphere.
     root
         The dataset's folder.
     entities
@@ -86,6 +86,8 @@ class Run:
         The ``desc-`` entity of the image, empty where it has none.
     segmentations
         Segmentations in the run's own space, by the argument of ``--atlas`` that asks for them.
+    beside
+        The file of the right hemisphere, where there is one for each.
     """
 
     bold: Path
@@ -97,6 +99,17 @@ class Run:
     missing: Mapping[str, str]
     desc: str = ""
     segmentations: Mapping[str, Path] = field(default_factory=dict)
+    beside: Path | None = None
+
+    @property
+    def on_surfaces(self) -> bool:
+        """Whether it is a series on surfaces or grayordinates, and not on a voxel grid."""
+        return self.bold.name.endswith((".dtseries.nii", GIFTI))
+
+    @property
+    def images(self) -> list[Path]:
+        """The files of the series."""
+        return [self.bold] if self.beside is None else [self.bold, self.beside]
 
     @property
     def name(self) -> str:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_VOXELS = (
-    "images on a voxel grid are read, as fMRIPrep writes them with "
-    "--output-spaces MNI152NLin2009cAsym"
-)
 # By the end of their names, images that are not read, and what to do.
 _NOT_READ = {
-    ".dtseries.nii": f"is surface data (CIFTI): {_VOXELS}",
-    ".func.gii": f"is surface data (GIFTI): {_VOXELS}",
     "_preproc.nii.gz": "has a name of fMRIPrep before 1.2: rename such files as "
     "…_desc-preproc_bold.nii.gz, …_desc-brain_mask.nii.gz and …_desc-confounds_timeseries.tsv",
 }

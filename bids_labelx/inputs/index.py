@@ -32,7 +32,7 @@ from bids_labelx.names import is_backup, is_utf8
 LOGGER = logging.getLogger("bids_labelx")
 
 # Raise it with every change of what is indexed: an index of another version is not used.
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 DATABASE = "layout_index.sqlite"  # the name that pybids looks for
 RECORD = "index.json"
 

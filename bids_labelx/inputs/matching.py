@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_labelx.content import display_path
-from bids_labelx.names import Name, parse_name, sort_entities
+from bids_labelx.names import Name, parse_name, sort_entities, space_name
 
 # BIDS calls these indices: numbers, whose zeros in front mean nothing.
 INDICES = frozenset({"run", "echo", "flip", "inv", "split", "chunk"})
@@ -24,6 +24,9 @@ VARIES_WITHIN_RUN = frozenset({"space", "cohort", "res", "den", "echo", "part", 
 
 # An image without a resolution may have the grid of a mask with one.
 _OPTIONAL = frozenset({"res", "den"})
+
+# The extension of a series on the surface of one hemisphere.
+GIFTI = ".func.gii"
 
 _GROUPED_BY = ("sub", "ses", "task", "run")
 
@@ -43,16 +46,27 @@ class File:
     entities
         As they are compared: without ``desc``, indices as numbers, a cohort joined to its space
         (``MNIInfant+1``). Of a segmentation, those that have to match the image's.
+    beside
+        Of a run on surfaces, the file of the right hemisphere beside that of the left one.
+    problem
+        Why it cannot be used, where its name or the files beside it tell.
     """
 
     path: Path
     name: Name
     entities: Mapping[str, str]
+    beside: Path | None = None
+    problem: str = ""
 
     @property
     def is_image(self) -> bool:
         """Whether it is a NIfTI image."""
         return self.name.extension in (".nii", ".nii.gz")
+
+    @property
+    def is_surface(self) -> bool:
+        """Whether it is a series on surfaces or grayordinates."""
+        return self.name.extension in (".dtseries.nii", GIFTI)
 
 
 # Files by subject, session, task and run.
@@ -76,8 +90,10 @@ def folder_entities(path: Path, root: Path) -> dict[str, str]:
 
 
 def comparable(entities: Mapping[str, str]) -> dict[str, str]:
-    """Entities without ``desc``, indices as numbers, a cohort joined to its space."""
+    """Entities without ``desc``, indices as numbers, a space with its mesh or its cohort."""
     found = {key: normalize_value(key, value) for key, value in entities.items() if key != "desc"}
+    if "space" in found:
+        found["space"] = space_name(found["space"], found.get("den", ""))
     if "space" in found and "cohort" in found:
         found["space"] += f"+{found.pop('cohort')}"
     return found

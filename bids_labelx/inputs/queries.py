@@ -117,13 +117,14 @@ class Queries:
 
     Attributes
     ----------
-    bold, mask, confounds
-        The queries.
+    bold, surface, mask, confounds
+        The queries; BOLD images are on a voxel grid, or on surfaces or grayordinates.
     also
         Endings of file names to index beside the default ones, ``mixing.tsv``.
     """
 
     bold: Query
+    surface: Query
     mask: Query
     confounds: Query
     also: tuple[str, ...] = ()
@@ -174,7 +175,10 @@ def _entity_values(file: File, key: str) -> tuple[str, ...]:
     if value is None:
         return ()
     # MNIInfant is the space of all of its cohorts.
-    return (value, value.partition("+")[0]) if key == "space" else (value,)
+    if key == "space":
+        # fsaverage with den-10k is fsaverage5, too.
+        return value, value.partition("+")[0], file.name.entities.get("space", value)
+    return (value,)
 
 
 def option_condition(option: str, key: str, wanted: Sequence[str], nothing: str = "") -> Condition:
@@ -208,16 +212,18 @@ def read_queries(path: Path | None = None) -> Queries:
     if problems:
         raise BadDataError(f"--bids-filter-file {path}:\n" + "\n".join(problems))
     bold, mask, confounds = (_merge(defaults[section], given[section]) for section in SECTIONS)
+    surface = _merge(defaults["surface"], given["bold"])
     also = [f"{suffix}.nii" for suffix in sorted(mask.suffixes - {*defaults["mask"]["suffix"]})]
     if {"desc", "suffix"} & given["confounds"].keys():
         also += [f"{suffix}.tsv" for suffix in sorted(confounds.suffixes)]
-    return Queries(bold, mask, confounds, tuple(also))
+    return Queries(bold, surface, mask, confounds, tuple(also))
 
 
 def _merge(default: Mapping[str, Sequence[str]], given: Mapping[str, Condition]) -> Query:
     """The default conditions that are not replaced, then those given, in their order."""
     keys = [key for key in ("suffix", "extension", "desc") if key not in given]
-    return Query((*(Condition(k, frozenset(default[k])) for k in keys), *given.values()))
+    own = [Condition(k, frozenset(default[k]) - {""}, absent="" in default[k]) for k in keys]
+    return Query((*own, *given.values()))
 
 
 def _read_filter_file(path: Path) -> dict[str, Any]:
@@ -270,10 +276,17 @@ def _parse_condition(section: str, key: str, value: Any, file: str) -> Condition
     if key == "suffix" and (words != {"bold"} if section == "bold" else "bold" in words):
         expected = "it can only be bold" if section == "bold" else "bold is that of the image"
         raise ValueError(f"{json.dumps(value)}: {expected}")
-    if key == "extension" and not words <= set(allowed := read_defaults()[section][key]):
+    if key == "extension" and not words <= set(allowed := _extensions(section)):
         raise ValueError(f"{json.dumps(value)}: choose from {', '.join(allowed)}")
     source = f"{file} ({section}: {key} {json.dumps(value)})"
     return Condition(key, words, absent, present, source)
+
+
+def _extensions(section: str) -> list[str]:
+    """The extensions that the files of a section may have."""
+    defaults = read_defaults()
+    sections = ("bold", "surface") if section == "bold" else (section,)
+    return [extension for one in sections for extension in defaults[one]["extension"]]
 
 
 def _parse_value(key: str, item: Any) -> str:

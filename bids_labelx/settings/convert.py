@@ -18,6 +18,9 @@ _LARGEST = 2**31 - 1
 # How the argument of an atlas begins that each run has a segmentation of its own for.
 DERIVATIVE = "derivative:"
 
+# The ends of files of labels on surfaces, beside those of NIfTI.
+_SURFACE = r"\.gii|\.annot"
+
 
 def path(value: Any) -> Path:
     """An absolute path."""
@@ -55,13 +58,20 @@ def atlas_parts(spec: str) -> tuple[str, str, str]:
         image, _, table = source.partition(",")
         return name, image, table
     if not name:
-        known = _is_there(spec) or re.search(r"\.nii(\.gz)?$", spec)
+        known = _is_there(spec) or re.search(rf"(\.nii(\.gz)?|{_SURFACE})(#.+)?$", spec)
         return ("", spec, "") if known else (spec, "", "")
     commas = [] if _is_there(source) else [at.start() for at in re.finditer(",", source)]
-    likely = [at for at in commas if re.search(r"\.(nii|nii\.gz|mgz|img)$", source[:at])]
+    ending = rf"(\.(nii|nii\.gz|mgz|img)|{_SURFACE})(#.+)?$"
+    likely = [at for at in commas if re.search(ending, source[:at])]
     there = [at for at in commas if _is_there(source[:at])]
     at = next(iter(there or likely or commas), len(source))
     return name, source[:at], source[at + 1 :]
+
+
+def split_map(image: str) -> tuple[str, str]:
+    """The file and the map of ``FILE#MAP``; the map is empty where none is given."""
+    found = re.match(rf"(.*?(?:\.nii|{_SURFACE}))#(.+)$", image)
+    return (image, "") if found is None or _is_there(image) else (found[1], found[2])
 
 
 def _is_there(file: str) -> bool:
