@@ -104,7 +104,7 @@ def read_surface_labels(
         values = _whole_numbers(values, image)
     except (OSError, ValueError) as error:
         raise BadDataError(str(error)) from error
-    return SurfaceLabels(values, space, checked_rows(rows, background))
+    return SurfaceLabels(values, space, checked_rows(image, rows, background))
 
 
 def _whole_numbers(values: np.ndarray, image: Path) -> np.ndarray:

@@ -193,3 +193,32 @@ def hemispheres(n_vertices: Sequence[tuple[str, int]]) -> Grayordinates:
         for hemi, count in n_vertices
     ]
     return Grayordinates(tuple(models))
+
+
+def voxel_centroids(labels: np.ndarray, space: Grayordinates, ids: np.ndarray) -> np.ndarray:
+    """Centres of mass of labels of voxels alone.
+
+    Parameters
+    ----------
+    labels : integer array of shape (n_elements,)
+        Of the space.
+    ids
+        Shape (n_regions,).
+
+    Returns
+    -------
+    float64 array of shape (n_regions, 3)
+        In mm; NaN for labels without an element, and with one on a surface, whose place only a
+        mesh tells.
+    """
+    places = np.full((space.n_elements, 3), np.nan)
+    for model, part in zip(space.models, space.slices, strict=True):
+        if not model.is_surface and space.grid is not None:
+            affine = space.grid.affine
+            places[part] = model.indices @ affine[:3, :3].T + affine[:3, 3]
+    found = np.full((len(ids), 3), np.nan)
+    for row, label in enumerate(ids):
+        own = labels == label
+        if own.any():
+            found[row] = places[own].mean(axis=0)
+    return found

@@ -54,7 +54,8 @@ def collect_associated(files: Iterable[File], queries: Queries, root: Path) -> A
     masks = group_files(f for f in files if f.is_image and f.name.suffix in queries.mask.suffixes)
     suffixes = queries.confounds.suffixes
     tables = group_files(f for f in files if not f.is_image and f.name.suffix in suffixes)
-    images = [f for f in files if f.is_image and f.name.suffix in queries.bold.suffixes]
+    bold = (f for f in files if f.name.suffix in queries.bold.suffixes)
+    images = [f for f in bold if f.is_image or f.is_surface]
     return AssociatedFiles(root, queries, masks, tables, possible_runs(tables, images))
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import (
+    BadDataError,
     Failure,
     LabelxError,
     MissingInputError,
@@ -32,9 +33,11 @@ from bids_labelx.inputs.associated import (
     find_confounds,
     find_mask,
 )
+from bids_labelx.inputs.hemispheres import pair_hemispheres
 from bids_labelx.inputs.hints import other_images
 from bids_labelx.inputs.index import SEGMENTATIONS, find_files, list_participants
 from bids_labelx.inputs.matching import (
+    GIFTI,
     File,
     FileGroups,
     comparable,
@@ -43,7 +46,13 @@ from bids_labelx.inputs.matching import (
     parse_path,
 )
 from bids_labelx.inputs.metadata import Listing, list_files, read_metadata
-from bids_labelx.inputs.queries import Query, apply_conditions, option_condition, read_queries
+from bids_labelx.inputs.queries import (
+    Queries,
+    Query,
+    apply_conditions,
+    option_condition,
+    read_queries,
+)
 from bids_labelx.inputs.segmentations import (
     Derivative,
     find_segmentation,
@@ -154,7 +163,7 @@ def find_runs(settings: Settings) -> FoundRuns:
     files = [parse_path(path, root) for path in found.files]
     unlisted = [_unlisted(*one, root) for one in found.unreadable.items()]
     try:
-        chosen = _select_bold(files, queries.bold, settings)
+        chosen = _select_bold(files, queries, settings)
     except NoRunsError as error:
         raise NoRunsError("\n".join([str(error), *(one.message for one in unlisted)])) from None
     associated = collect_associated(files, queries, root)
@@ -173,10 +182,15 @@ def _unlisted(folder: Path, reason: str, root: Path) -> Failure:
     return Failure(text, folder_entities(folder / "file", root))
 
 
-def _select_bold(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
-    """The BOLD images that the filter file and the options select."""
+def _select_bold(files: Sequence[File], queries: Queries, settings: Settings) -> list[File]:
+    """The BOLD images that the filter file and the options select, pairs of surfaces as one."""
     root = settings.bids_dir
-    images = [file for file in files if file.is_image and file.name.suffix in query.suffixes]
+    bold = [file for file in files if file.name.suffix in queries.bold.suffixes]
+    images = [file for file in bold if file.is_image]
+    of_query = [
+        apply_conditions(images, queries.bold.conditions),
+        apply_conditions([file for file in bold if file.is_surface], queries.surface.conditions),
+    ]
     options = [
         option_condition(option, key, wanted, NATIVE if key == "space" else "")
         for option, key, wanted in (
@@ -188,15 +202,17 @@ def _select_bold(files: Sequence[File], query: Query, settings: Settings) -> lis
         )
         if wanted
     ]
-    kept, removal = apply_conditions(images, (*query.conditions, *options))
+    kept, removal = apply_conditions([file for found, _ in of_query for file in found], options)
+    if not kept and removal is None:
+        removal = next((one for _, one in of_query if one is not None), None)
     if removal is not None and removal.condition.source:
         raise NoRunsError(
             f"{removal.condition.source} leaves no run of {root}: "
             f"those before this filter have {removal.found}"
         )
     if not kept:
-        raise NoRunsError(_no_bold(root, images, query))
-    return kept
+        raise NoRunsError(_no_bold(root, images, queries.bold))
+    return pair_hemispheres(kept, settings.hemi)
 
 
 def check_dataset(root: Path) -> None:
@@ -300,12 +316,15 @@ def _make_run(
     listing: Listing,
 ) -> Run:
     root = associated.root
-    mask, no_mask = find_mask(image, associated)
+    # What is on surfaces has no mask.
+    mask, no_mask = (None, "") if image.is_surface else find_mask(image, associated)
     confounds, no_confounds = find_confounds(image, associated)
     missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
     metadata: dict[str, Any] = {}
     try:
         metadata = read_metadata(image.path, root, listing)
+        if image.beside is not None:
+            _check_alike(image, metadata, read_metadata(image.beside, root, listing))
     except LabelxError as error:
         missing["metadata"] = str(error)
     found: dict[str, Path] = {}
@@ -323,7 +342,18 @@ def _make_run(
         missing={key: reason for key, reason in missing.items() if reason},
         desc=image.name.entities.get("desc", ""),
         segmentations=found,
+        beside=image.beside,
     )
+
+
+def _check_alike(image: File, left: Mapping[str, Any], right: Mapping[str, Any]) -> None:
+    """Refuse hemispheres whose sidecars say other repetition times."""
+    said = [one.get("RepetitionTime") for one in (left, right)]
+    if said[0] != said[1]:
+        raise BadDataError(
+            f"{image.path.name}: the sidecars of its hemispheres say RepetitionTime {said[0]} and "
+            f"{said[1]}; correct the one that is wrong"
+        )
 
 
 def _problem(image: File, root: Path) -> str:
@@ -334,4 +364,6 @@ def _problem(image: File, root: Path) -> str:
             f"{image.path.relative_to(root)} lies in the folder of {join_entities(folders)}, and "
             "its name says otherwise; move or rename it"
         )
-    return missing_reason(image.path, root) or ""
+    images = [image.path] if image.beside is None else [image.path, image.beside]
+    reasons = (missing_reason(path, root) for path in images)
+    return image.problem or next(filter(None, reasons), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from bids_labelx.errors import BadDataError
@@ -16,8 +17,8 @@ LOGGER = logging.getLogger("bids_labelx")
 _SHORTEST, _LONGEST = 0.1, 20.0
 
 
-def repetition_time(run: Run, header: Any, given: float | None = None) -> float | None:
-    """The repetition time in seconds: `given`, else the sidecar's, else the header's in its unit.
+def repetition_time(run: Run, of_image: float | None, given: float | None = None) -> float | None:
+    """The repetition time in seconds: `given`, else the sidecar's, else `of_image`, the image's.
 
     None where nothing says it, and where the sidecar has ``VolumeTiming``, which BIDS has for
     volumes at uneven intervals.
@@ -50,9 +51,7 @@ def repetition_time(run: Run, header: Any, given: float | None = None) -> float 
             f"{run.name}: RepetitionTime in the sidecar is {json.dumps(stated)[:40]}, a positive "
             "number of seconds is expected"
         )
-    zooms = header.get_zooms()
-    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(_time_unit(header))
-    read = float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else 0.0
+    read = of_image or 0.0
     if stated is None:
         return _plausible(read, f"{run.name}: the image's header") if read > 0 else None
     if read > 0 and abs(read - stated) > 1e-3:
@@ -61,6 +60,25 @@ def repetition_time(run: Run, header: Any, given: float | None = None) -> float 
             f"{read:g} s; correct the one that is wrong"
         )
     return _plausible(float(stated), f"{run.name}: the sidecar")
+
+
+def header_time(header: Any) -> float | None:
+    """The repetition time in seconds that an image's header has, in a unit that it names."""
+    zooms = header.get_zooms()
+    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(_time_unit(header))
+    return float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else None
+
+
+def gifti_time(metadata: Mapping[str, str]) -> float | None:
+    """The repetition time in seconds that ``TimeStep`` of a GIFTI file means, where it has one.
+
+    No unit is given: a number that no BOLD run has in seconds is one of milliseconds.
+    """
+    try:
+        step = float(metadata.get("TimeStep", ""))
+    except ValueError:
+        return None
+    return step if step <= _LONGEST else step / 1e3
 
 
 def _time_unit(header: Any) -> str:

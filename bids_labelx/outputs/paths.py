@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-import nibabel as nib
-import numpy as np
-
-from bids_labelx.files import write_bytes
 from bids_labelx.names import SPATIAL, build_name
 
 SOURCE_LINK = "preprocessed"
@@ -54,20 +49,6 @@ def outliers_path(entities: Mapping[str, str], desc: str) -> Path:
     """The outliers table: censoring is of the run, whatever its space and resolution."""
     temporal = {key: value for key, value in entities.items() if key not in SPATIAL}
     return output_path(temporal, "outliers", ".tsv", desc=desc)
-
-
-def write_labels(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
-    """Write a label image, shape (x, y, z), as gzipped NIfTI; same labels, same bytes.
-
-    The type is int16 where the values fit, else int32 or int64.
-    """
-    largest = int(labels.max(initial=0))
-    kinds = (np.int16, np.int32, np.int64)
-    kind = next(k for k in kinds if largest <= np.iinfo(k).max)
-    image = nib.Nifti1Image(labels.astype(kind), affine, dtype=kind)
-    image.header.set_xyzt_units("mm")
-    # No time and no name in the gzip header: they would differ between invocations.
-    write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
 
 
 def bids_uri(link: str, root: Path, path: Path) -> str:

@@ -39,18 +39,18 @@ def dseg_sidecar(
     table: pd.DataFrame,
     *,
     sources: Sequence[str],
-    resolution: str | None,
+    sampling: Mapping[str, str],
     min_coverage: float,
-    label_resampling: str,
+    label_resampling: str | None,
 ) -> dict[str, Any]:
     """For the label image and its table, which share their name and so their sidecar."""
     columns = describe_columns(table.columns, {**LABEL_NAMES, **LABEL_COLUMNS})
     return {
         "Description": "Labels on the grid of the run, inside its brain mask",
         "Sources": list(sources),
-        "LabelResampling": label_resampling,
+        "LabelResampling": label_resampling or "none: matched by structure and vertex or voxel",
         "MinCoverage": min_coverage,
-        **({"Resolution": resolution} if resolution else {}),
+        **sampling,
         **columns,
     }
 
@@ -64,7 +64,7 @@ def timeseries_sidecar(
     atlas: str,
     t_r: float | None,
     sources: Sequence[str],
-    resolution: str | None,
+    sampling: Mapping[str, str],
     temporal_snr: float | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def timeseries_sidecar(
         "Standardize": standardize,
         "StandardizeConfounds": done.get("standardize_confounds", True),
         "MinCoverage": settings.min_coverage,
-        **({"Resolution": resolution} if resolution else {}),
+        **sampling,
         **describe_series(_units(settings, strategy)),
         "SoftwareVersions": software_versions(),
     }

@@ -14,16 +14,16 @@ from nibabel.affines import voxel_sizes
 
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_json, write_tsv
-from bids_labelx.images import read_data
 from bids_labelx.names import camel
 from bids_labelx.outputs.failures import by_kind
+from bids_labelx.outputs.label_images import run_label_files, write_label_files
 from bids_labelx.outputs.paths import (
     SOURCE_LINK,
     bids_uri,
     outliers_path,
     output_path,
-    write_labels,
 )
 from bids_labelx.outputs.sidecars import (
     dseg_sidecar,
@@ -66,13 +66,12 @@ class Delivery:
     def sources(self, i: int, *, with_confounds: bool) -> list[str]:
         """BIDS URIs of the files behind the results of the atlas at position `i`."""
         run, mask, atlas = self.planned.run, self.planned.source.mask, self.planned.atlases[i]
-        own = [run.bold] if mask is None else [run.bold, mask]
+        own = run.images if mask is None else [*run.images, mask]
         if with_confounds and run.confounds is not None:
             own.append(run.confounds)
-        theirs = [atlas.image] if atlas.table_path is None else [atlas.image, atlas.table_path]
         return [
             *(_uri(path, run.root, _MASK_LINK, path.parent) for path in own),
-            *(_uri(path, run.root, _atlas_link(atlas), atlas.root) for path in theirs),
+            *(_uri(path, run.root, _atlas_link(atlas), atlas.root) for path in atlas.files),
         ]
 
 
@@ -84,7 +83,7 @@ def planned_paths(delivery: Delivery, kept: Mapping[str, int]) -> list[Path]:
     paths: list[Path] = []
     for atlas in delivery.planned.atlases:
         dseg = dseg_path(delivery, atlas)
-        paths += [dseg.with_suffix(".nii.gz"), dseg]
+        paths += [*run_label_files(dseg, delivery.planned.grid), dseg]
         for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
             paths.append(series_path(delivery, atlas, statistic, strategy))
             n_kept = kept.get(strategy.name, delivery.planned.n_volumes)
@@ -162,7 +161,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 atlas=atlas.key,
                 t_r=delivery.planned.source.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
-                resolution=_resolution(delivery.planned),
+                sampling=_sampling(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
                 warnings=(*delivery.planned.warnings, *applied.warnings),
             )
@@ -249,36 +248,43 @@ def done_strategies(delivery: Delivery, results: RunResults) -> Iterator[tuple[s
 def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -> list[Path]:
     within = dseg_path(delivery, delivery.planned.atlases[i])
     path = delivery.settings.output_dir / within
-    masked, affine = masked_labels(delivery.planned, labels)
+    planned = delivery.planned
     sidecar = dseg_sidecar(
         table,
         sources=delivery.sources(i, with_confounds=False),
-        resolution=_resolution(delivery.planned),
+        sampling=_sampling(planned),
         min_coverage=delivery.settings.min_coverage,
-        label_resampling=delivery.settings.label_resampling,
+        label_resampling=(
+            delivery.settings.label_resampling if isinstance(planned.grid, VolumeGrid) else None
+        ),
     )
     write_json(path.with_suffix(".json"), sidecar)
-    write_labels(path.with_suffix(".nii.gz"), masked, affine)
+    images = write_label_files(path, masked_labels(planned, labels), planned.grid, table)
     write_tsv(path, table)
-    return [within.with_suffix(extension) for extension in (".json", ".nii.gz", ".tsv")]
+    names = [path.with_suffix(".json").name, *(image.name for image in images), path.name]
+    return [within.with_name(name) for name in names]
 
 
-def masked_labels(planned: PlannedRun, labels: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Labels inside the run's mask, shape (x, y, z), and their affine."""
-    data, affine = read_data(labels)
+def masked_labels(planned: PlannedRun, labels: Path) -> np.ndarray:
+    """Labels inside the run's mask, shape (n_elements,)."""
     source = planned.source
     inside = read_mask(source.mask, planned.grid, resample=source.resample_mask)
-    return np.where(planned.grid.to_volume(inside), data, 0), affine
+    return np.where(inside, np.load(labels), 0)
 
 
-def _resolution(planned: PlannedRun) -> str | None:
-    """What BIDS wants to know of a file with a ``res-`` entity."""
-    run = planned.run
-    if "res" not in run.entities:
-        return None
-    zooms = voxel_sizes(planned.grid.affine)
-    size = " × ".join(f"{zoom:.4g}" for zoom in zooms)
-    return str(run.metadata.get("Resolution") or f"The run's own grid, {size} mm")
+def _sampling(planned: PlannedRun) -> dict[str, str]:
+    """What BIDS wants to know of a file with a ``res-`` or ``den-`` entity."""
+    run, found = planned.run, {}
+    if "res" in run.entities:
+        own = "The run's own grid"
+        if isinstance(planned.grid, VolumeGrid):
+            zooms = voxel_sizes(planned.grid.affine)
+            own += ", " + " × ".join(f"{zoom:.4g}" for zoom in zooms) + " mm"
+        found["Resolution"] = str(run.metadata.get("Resolution") or own)
+    if "den" in run.entities:
+        own = f"The run's own {planned.grid.n_elements} vertices and voxels"
+        found["Density"] = str(run.metadata.get("Density") or own)
+    return found
 
 
 def dseg_path(delivery: Delivery, atlas: Atlas) -> Path:

@@ -27,7 +27,6 @@ from bids_labelx.extraction.coverage import covered_regions, reduce_covered, uni
 from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
 from bids_labelx.extraction.freedom import effective_degrees_of_freedom
 from bids_labelx.extraction.regions import Reduction
-from bids_labelx.extraction.space import voxel_grid
 from bids_labelx.extraction.spatial import smooth_volumes
 from bids_labelx.measures.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary
 from bids_labelx.participant.extract import (
@@ -113,8 +112,7 @@ def denoise_voxels(
     tables = tables_with_coverage(source, before, regions, counts, extraction)
     raw = reduce_covered(stored_elements(series), seen, regions, extraction.statistic)
     assert series.mean_image is not None
-    mean_image = voxel_grid(volumes.space).to_volume(series.mean_image)
-    extracted = Extracted(present_signals(raw.signals, tables), tables, mean_image)
+    extracted = Extracted(present_signals(raw.signals, tables), tables, series.mean_image)
     original: Reduction | None = None
     cleaned: dict[SeriesKey, np.ndarray] = {}
     for name, cleaner in cleaners.items():

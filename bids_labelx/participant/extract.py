@@ -10,47 +10,62 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from bids_labelx.atlases.atlas import read_atlas
+from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed, refuse_empty_volumes
-from bids_labelx.extraction.formats import open_run_data
+from bids_labelx.extraction.grayordinates import Grayordinates, voxel_centroids
 from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.regions import Regions, find_regions
 from bids_labelx.extraction.resample import majority_labels
 from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
+from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask
 from bids_labelx.files import disk_full, read_tsv
 from bids_labelx.images import read_data
 from bids_labelx.measures.centroids import CENTROIDS, centroids
 from bids_labelx.measures.quality import OK, coverage_table
+from bids_labelx.participant.opening import open_source
 from bids_labelx.participant.records import AtlasOnGrid, Extracted, RunSource, SignalKey
 from bids_labelx.settings import ExtractionOptions, LabelOptions
 
 
-def resample_atlas(
-    image: Path, table: Path | None, grid: VolumeGrid, options: LabelOptions, to: AtlasOnGrid
-) -> None:
-    """Resample an atlas to a grid: all of it, or the labels that are asked for.
+def resample_atlas(atlas: Atlas, grid: Space, options: LabelOptions, to: AtlasOnGrid) -> None:
+    """Lay an atlas on the elements of runs: all of it, or the labels that are asked for.
 
-    Writes the labels (.nii, not masked), and the label table with ``voxels_atlas``,
-    ``voxels_in_view`` (those whose centre is inside the grid) and ``voxels_grid``, and the
-    centroids of the labels in the atlas as it is stored, which no run's grid or mask changes.
+    Volumes are resampled; labels on surfaces are matched by vertex and voxel. Writes the labels
+    (shape (n_elements,), not masked), and the label table with ``voxels_atlas``,
+    ``voxels_in_view`` (those whose centre is inside the run's grid, or that are elements of the
+    run) and ``voxels_grid``, and the centroids of the labels in the atlas as it is stored, which
+    no run's grid or mask changes.
     """
-    labels, own_affine, labels_table = read_atlas(
-        image, table, background=options.background_label, wanted=options.labels
+    labels, own, table = read_atlas(
+        atlas, background=options.background_label, wanted=options.labels
     )
-    own = VolumeGrid.of(labels.shape, own_affine)
-    ids = labels_table["index"].to_numpy()
-    centres = nib.affines.apply_affine(own_affine, np.argwhere(labels))
-    in_view = _count(labels[labels != 0][grid.contains(centres)], ids)
-    places = dict(zip(CENTROIDS, centroids(labels, own_affine, ids).T, strict=True))
-    if options.label_resampling == "majority" and not grid.same(own):
-        labels = majority_labels(labels, own_affine, grid.shape, grid.affine)
+    ids = table["index"].to_numpy()
+    if isinstance(own, VolumeGrid) and isinstance(grid, VolumeGrid):
+        volume = own.to_volume(labels)
+        in_view, places = _of_volume(volume, own.affine, grid, ids)
+        if options.label_resampling == "majority" and not grid.same(own):
+            laid = majority_labels(volume, own.affine, grid.shape, grid.affine).ravel(order="F")
+        else:
+            laid = grid.lay_labels(labels, own)
     else:
-        labels = grid.to_volume(grid.lay_labels(labels.ravel(order="F"), own))
-    nib.save(nib.Nifti1Image(labels, grid.affine, dtype=np.int64), to.labels)
-    counted = labels_table.assign(voxels_in_view=in_view, voxels_grid=_count(labels, ids))
-    counted.assign(**places).to_csv(to.table, sep="\t", index=False, na_rep="n/a")
+        laid = grid.lay_labels(labels, own)
+        in_view = _count(laid[laid != 0], ids)
+        assert isinstance(own, Grayordinates)  # of another kind it does not fit the run
+        places = voxel_centroids(labels, own, ids)
+    np.save(to.labels, laid)
+    counted = table.assign(voxels_in_view=in_view, voxels_grid=_count(laid, ids))
+    columns = dict(zip(CENTROIDS, places.T, strict=True))
+    counted.assign(**columns).to_csv(to.table, sep="\t", index=False, na_rep="n/a")
+
+
+def _of_volume(
+    volume: np.ndarray, affine: np.ndarray, grid: VolumeGrid, ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many voxels of each label are inside a grid, and the labels' centroids."""
+    centres = nib.affines.apply_affine(affine, np.argwhere(volume))
+    in_view = _count(volume[volume != 0][grid.contains(centres)], ids)
+    return in_view, centroids(volume, affine, ids)
 
 
 def _count(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -98,8 +113,7 @@ def reduce_run(
             )
     assert reduced.mean_image is not None
     tables = tables_with_coverage(source, before, regions, reduced.elements_covered, options)
-    mean_image = voxel_grid(volumes.space).to_volume(reduced.mean_image)
-    return Extracted(present_signals(reduced.signals, tables), tables, mean_image)
+    return Extracted(present_signals(reduced.signals, tables), tables, reduced.mean_image)
 
 
 @contextmanager
@@ -120,13 +134,11 @@ def open_run(
     source: RunSource, atlases: Sequence[AtlasOnGrid]
 ) -> tuple[RunData, np.ndarray, list[Regions], list[pd.DataFrame]]:
     """The run's volumes, its mask, and the regions inside it and the table of each atlas."""
-    volumes = refuse_empty_volumes(open_run_data(source.bold))
+    volumes = refuse_empty_volumes(open_source(source))
     inside = read_mask(source.mask, volumes.space, resample=source.resample_mask)
     before = [read_grid_table(atlas.table) for atlas in atlases]
     regions = [
-        find_regions(
-            read_data(atlas.labels)[0].ravel(order="F"), table["index"].to_numpy(), inside
-        )
+        find_regions(np.load(atlas.labels), table["index"].to_numpy(), inside)
         for atlas, table in zip(atlases, before, strict=True)
     ]
     return volumes, inside, regions, before

@@ -13,6 +13,7 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.errors import LabelxError
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.names import camel, parse_name
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
@@ -97,19 +98,23 @@ def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) 
     from bids_labelx.report.tooltips import save_with_tooltips
 
     output, entities = delivery.settings.output_dir, delivery.entities(atlas)
-    masked, affine = masked_labels(delivery.planned, results.labels[i])
-    table, mean_image = results.extracted.tables[i], results.extracted.mean_image
+    masked = masked_labels(delivery.planned, results.labels[i])
+    table, grid = results.extracted.tables[i], delivery.planned.grid
     texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
     in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
-    paths = [report_figure(entities, "dseg", ".png")]
-    figure = plot_labels(mean_image, masked, affine)
-    save_with_tooltips(figure, output / paths[-1], texts=in_order)
-    paths.append(report_figure(entities, "coveragemap", ".png"))
-    coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
-    figure = plot_label_values(
-        mean_image, masked, affine, coverage, measure="coverage", limits=(0, 1)
-    )
-    save_with_tooltips(figure, output / paths[-1], texts=in_order)
+    paths = []
+    if isinstance(grid, VolumeGrid):
+        volume = grid.to_volume(masked)
+        mean_image = grid.to_volume(results.extracted.mean_image)
+        paths.append(report_figure(entities, "dseg", ".png"))
+        figure = plot_labels(mean_image, volume, grid.affine)
+        save_with_tooltips(figure, output / paths[-1], texts=in_order)
+        paths.append(report_figure(entities, "coveragemap", ".png"))
+        coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
+        figure = plot_label_values(
+            mean_image, volume, grid.affine, coverage, measure="coverage", limits=(0, 1)
+        )
+        save_with_tooltips(figure, output / paths[-1], texts=in_order)
     paths.append(report_figure(entities, "coverage", ".svg"))
     figure = plot_coverage(
         table["coverage"].to_numpy(float),

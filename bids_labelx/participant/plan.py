@@ -10,21 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from nibabel.spatialimages import SpatialImage
 
-from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.atlases.sources import space_of
 from bids_labelx.denoise import Strategy, override, read_strategies
 from bids_labelx.errors import BadDataError, Failure, SpaceError
-from bids_labelx.extraction.space import VolumeGrid
+from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.images import has_orientation, open_image, read_data
 from bids_labelx.inputs.dataset import Run, find_runs
 from bids_labelx.inputs.repetition_time import repetition_time
 from bids_labelx.names import digest, grouping_entities
 from bids_labelx.outputs.paths import output_path
 from bids_labelx.outputs.states import STATES
+from bids_labelx.participant.opening import read_headers
 from bids_labelx.participant.records import RunSource
 from bids_labelx.participant.unchanged import FileState, file_state
 from bids_labelx.settings import Settings
@@ -43,7 +43,7 @@ class PlannedRun:
     source
         What its steps read.
     grid
-        The first one like its own, which all runs on it share.
+        The voxel grid or grayordinates; the first like its own, which all runs on it share.
     n_volumes, itemsize
         Volumes of the image, and bytes of a voxel as it is stored.
     atlases
@@ -56,7 +56,7 @@ class PlannedRun:
 
     run: Run
     source: RunSource
-    grid: VolumeGrid
+    grid: Space
     n_volumes: int
     itemsize: int
     atlases: tuple[Atlas, ...]
@@ -153,7 +153,7 @@ def make_plan(settings: Settings) -> Plan:
     ]
     atlases = tuple(dict.fromkeys(name for own in choice.names.values() for name in own))
     failures += [replace(one, strategies=names, atlases=atlases) for one in unlisted]
-    grids: list[VolumeGrid] = []
+    grids: list[Space] = []
     for run in runs:
         try:
             planned.append(_plan_run(run, choice, grids, settings))
@@ -234,10 +234,8 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
             )
 
 
-def _plan_run(
-    run: Run, choice: AtlasChoice, grids: list[VolumeGrid], settings: Settings
-) -> PlannedRun:
-    mask = settings.mask
+def _plan_run(run: Run, choice: AtlasChoice, grids: list[Space], settings: Settings) -> PlannedRun:
+    mask = None if run.on_surfaces else settings.mask
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
         if what in run.missing:
@@ -245,39 +243,63 @@ def _plan_run(
     if run.bold in choice.problems:
         raise BadDataError(choice.problems[run.bold])
     own = run.mask if mask == "brain" else mask if isinstance(mask, Path) else None
-    used = [path for path in (run.bold, own, *confounds_files(run)) if path is not None]
+    used = [path for path in (*run.images, own, *confounds_files(run)) if path is not None]
     files = tuple(map(file_state, used))
-    image = _open_bold(run)
-    # More dimensions than four are fine where all but one have length 1, as SPM writes them.
-    n_volumes = int(np.prod(image.shape[3:]))
-    grid = VolumeGrid.of(image.shape, image.affine)
+    header = read_headers(run)
     atlases = choice.of_run[run.bold]
-    for atlas in atlases:
-        labels = open_image(atlas.image)
-        _check_orientation(run, image, atlas.image, labels)
-        _check_overlap(run, grid, atlas.image, labels)
+    if isinstance(header.space, VolumeGrid):
+        _check_volumes(run, header.space, atlases, mask)
+    else:
+        _check_surfaces(run, header.space, atlases, settings)
     # The first grid like it stands for all: labels are resampled once for each.
-    known = next((other for other in grids if grid.same(other)), None)
+    known = next((other for other in grids if header.space.same(other)), None)
     if known is None:
-        grids.append(grid)
-        known = grid
-    t_r = repetition_time(run, image.header, settings.repetition_time)
-    if isinstance(mask, Path):
-        _check_mask_space(mask, run, grid)
-        _check_orientation(run, image, mask, open_image(mask))
-    elif own is not None:
-        open_image(own)
+        grids.append(header.space)
+        known = header.space
     source = RunSource(
         run.bold,
         own,
         isinstance(mask, Path),
         run.confounds,
         run.missing.get("confounds", ""),
-        t_r,
+        repetition_time(run, header.t_r, settings.repetition_time),
         run.desc,
+        run.beside,
     )
-    itemsize = image.get_data_dtype().itemsize
-    return PlannedRun(run, source, known, n_volumes, itemsize, atlases, files)
+    return PlannedRun(run, source, known, header.n_volumes, header.itemsize, atlases, files)
+
+
+def _check_volumes(
+    run: Run, grid: VolumeGrid, atlases: Sequence[Atlas], mask: str | Path | None
+) -> None:
+    """Refuse atlases and masks that cannot be laid on the run's grid."""
+    image = open_image(run.bold)
+    for atlas in atlases:
+        labels = open_image(atlas.image)
+        _check_orientation(run, image, atlas.image, labels)
+        _check_overlap(run, grid, atlas.image, labels)
+    if isinstance(mask, Path):
+        _check_mask_space(mask, run, grid)
+        _check_orientation(run, image, mask, open_image(mask))
+    elif mask == "brain" and run.mask is not None:
+        open_image(run.mask)
+
+
+def _check_surfaces(run: Run, space: Space, atlases: Sequence[Atlas], settings: Settings) -> None:
+    """Refuse what is not done on surfaces, and atlases of other meshes."""
+    if isinstance(settings.mask, Path):
+        raise BadDataError(f"{run.name}: --mask {settings.mask} is of voxels, this run is not")
+    if settings.smoothing_fwhm is not None:
+        raise BadDataError(
+            f"{run.name}: --smoothing-fwhm smooths volumes, not surfaces; smooth the run before "
+            "(wb_command -cifti-smoothing)"
+        )
+    for atlas in atlases:
+        labels, own, _ = read_atlas(atlas, background=settings.background_label)
+        try:
+            space.lay_labels(labels, own)
+        except (TypeError, ValueError) as error:
+            raise BadDataError(f"{run.name}: {atlas.image}: {error}") from None
 
 
 def confounds_files(run: Run) -> list[Path]:
@@ -303,15 +325,6 @@ def _check_mask_space(mask: Path, run: Run, grid: VolumeGrid) -> None:
             )
     elif space != run.space:
         raise SpaceError(f"{run.name}: --mask {mask} is in {space}, the run in {run.space}")
-
-
-def _open_bold(run: Run) -> SpatialImage:
-    image = open_image(run.bold)
-    if len(image.shape) < 4 or sum(length > 1 for length in image.shape[3:]) > 1:
-        raise BadDataError(
-            f"{run.name}: a BOLD run has 4 dimensions, this image has shape {image.shape}"
-        )
-    return image
 
 
 def _check_overlap(run: Run, grid: VolumeGrid, atlas: Path, image: SpatialImage) -> None:

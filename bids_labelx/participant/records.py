@@ -48,7 +48,7 @@ class RunSource:
     Attributes
     ----------
     bold
-        The 4D image.
+        The 4D image, the dense series, or the file of the left hemisphere.
     mask
         The image whose voxels above 0 count; None where all do.
     resample_mask
@@ -59,6 +59,8 @@ class RunSource:
         Repetition time in seconds, where it is known.
     desc
         The ``desc-`` of the image, empty where it has none.
+    beside
+        The file of the right hemisphere, where there is one for each.
     """
 
     bold: Path
@@ -68,11 +70,12 @@ class RunSource:
     missing_confounds: str = ""
     t_r: float | None = None
     desc: str = "preproc"
+    beside: Path | None = None
 
 
 @dataclass(frozen=True)
 class AtlasOnGrid:
-    """An atlas resampled to the grid of runs: its label image, not masked, and its table."""
+    """An atlas on the elements of runs: its labels (.npy), not masked, and its table."""
 
     labels: Path
     table: Path
@@ -88,7 +91,7 @@ class Extracted:
         Arrays of shape (n_volumes, n_labels), NaN for missing labels.
     tables
         For each atlas its label table with coverage and status.
-    mean_image : array of shape (x, y, z)
+    mean_image : array of shape (n_elements,)
         Mean over volumes.
     """
 

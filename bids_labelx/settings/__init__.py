@@ -1,13 +1,12 @@
 """One frozen, validated object of settings, in and out of TOML, and the table of its options."""
 
-from bids_labelx.settings.table import (
+from bids_labelx.settings.parts import (
     ConnectivityOptions,
     DenoisingOptions,
     ExtractionOptions,
     LabelOptions,
-    Settings,
-    content_settings,
 )
+from bids_labelx.settings.table import Settings, content_settings
 from bids_labelx.settings.toml import (
     changed_options,
     options_of_results,

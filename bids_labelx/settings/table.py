@@ -3,145 +3,32 @@
 # ruff: noqa: RUF009 - what is called makes dataclass fields
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
-from functools import partial
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bids_labelx.settings import convert
-from bids_labelx.settings.entry import option, options_of
+from bids_labelx.settings.entry import options_of
+from bids_labelx.settings.groups import (
+    argument_option,
+    atlas_option,
+    connectivity_option,
+    exclusion_option,
+    group_option,
+    override_option,
+    running_option,
+    signal_option,
+    which_option,
+)
 from bids_labelx.settings.machine import available_cpus
+from bids_labelx.settings.parts import (
+    ConnectivityOptions,
+    DenoisingOptions,
+    ExtractionOptions,
+    LabelOptions,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
-CONNECTIVITY = ("correlation", "partial-correlation", "covariance", "precision", "none")
-
-
-_argument = partial(option, MISSING, level="both", invocation=True)
-_which = partial(option, group="which runs")
-_atlas = partial(option, group="atlas")
-_signal = partial(option, group="signal")
-_override = partial(_signal, None, unset="the strategy's")
-_exclusion = partial(option, group="group-level exclusion", level="group")
-_group = partial(option, group="group matrices", level="group")
-_connectivity = partial(option, group="connectivity")
-_running = partial(option, group="running", invocation=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelOptions:
-    """Which labels of an atlas are taken."""
-
-    labels: tuple[str, ...] = _atlas(
-        (),
-        convert.words,
-        metavar="LABEL",
-        help="only these labels, by index or name",
-        unset="all of each atlas",
-        content=True,
-    )
-    background_label: int = _atlas(
-        0, convert.whole(0), metavar="INDEX", help="additional background value", content=True
-    )
-    label_resampling: str = _atlas(
-        "nearest",
-        choices=("nearest", "majority"),
-        help="nearest: the label at the centre of each voxel of the run, as in nilearn; majority: "
-        "the one that fills most of it",
-        content=True,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExtractionOptions:
-    """How a run is reduced to region signals."""
-
-    min_coverage: float = _atlas(
-        0.5,
-        convert.share,
-        metavar="SHARE",
-        help="labels with a smaller share of their volume in the atlas covered are n/a",
-        content=True,
-    )
-    statistic: tuple[str, ...] = _signal(
-        ("mean",),
-        choices=STATISTICS,
-        metavar="NAME",
-        help="statistics over the voxels of a region",
-    )
-    smoothing_fwhm: float | None = _signal(
-        None,
-        convert.above_zero("a width in mm"),
-        metavar="MM",
-        help="smooth volumes with a Gaussian of this full width at half maximum",
-        unset="no smoothing",
-        content=True,
-    )
-    smooth_inside_mask: bool = _signal(
-        False,
-        help="with --smoothing-fwhm: smooth with voxels inside the mask alone, normalised; unless "
-        "given, voxels outside are mixed in, as in nilearn",
-        content=True,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenoisingOptions:
-    """How signals are denoised, besides the strategies."""
-
-    standardize_voxels: bool = _signal(
-        False,
-        help="with --clean-level voxel: z-score each denoised voxel before reducing regions",
-        content=True,
-    )
-    censor_output: str = _signal(
-        "drop",
-        choices=("drop", "nan", "interpolate"),
-        help="censored volumes have no row, rows of n/a, or rows interpolated from those kept",
-        content=True,
-    )
-    min_minutes: float = _signal(
-        0.0,
-        convert.number("a number of minutes", lambda found: 0 <= found < float("inf")),
-        metavar="MINUTES",
-        help="exclude runs with fewer minutes left after censoring, for each strategy",
-        level="both",
-        content=True,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConnectivityOptions:
-    """Which matrices are made of a run's signals."""
-
-    connectivity: tuple[str, ...] = _connectivity(
-        ("correlation",), choices=CONNECTIVITY, metavar="MEASURE", help="connectivity measures"
-    )
-    exact_volumes: tuple[int, ...] = _connectivity(
-        (),
-        convert.each(convert.whole(3)),
-        metavar="N",
-        help="also matrices of N of the volumes kept, for runs with at least as many",
-    )
-    exact_volumes_from: str = _connectivity(
-        "first",
-        choices=("first", "random"),
-        help="--exact-volumes takes the first N, or draws N, others for each run",
-    )
-    random_seed: int = _connectivity(
-        0,
-        convert.whole(0),
-        metavar="SEED",
-        help="what --exact-volumes-from random draws by",
-        content=True,
-    )
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """The connectivity measures to compute; empty where the user asked for none."""
-        return tuple(m for m in self.connectivity if m != "none")
-
 
 Part = TypeVar("Part", LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOptions)
 
@@ -154,15 +41,15 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     without their entity's key: ``01``, not ``sub-01``. Steps go by parts of it, see `part`.
     """
 
-    bids_dir: Path = _argument(convert.path, help="the dataset of derivatives")
-    output_dir: Path = _argument(convert.path, help="folder for the results")
-    analysis_level: str = _argument(
+    bids_dir: Path = argument_option(convert.path, help="the dataset of derivatives")
+    output_dir: Path = argument_option(convert.path, help="folder for the results")
+    analysis_level: str = argument_option(
         choices=("participant", "group"),
         help="participant: extract signals from each run; group: summarise what the participant "
         "level wrote",
     )
 
-    participant_label: tuple[str, ...] = _which(
+    participant_label: tuple[str, ...] = which_option(
         (),
         convert.labels("sub"),
         metavar="LABEL",
@@ -170,30 +57,38 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         level="both",
         invocation=True,
     )
-    session_label: tuple[str, ...] = _which(
+    session_label: tuple[str, ...] = which_option(
         (), convert.labels("ses"), metavar="LABEL", help="sessions, with or without ses-"
     )
-    task_id: tuple[str, ...] = _which(
+    task_id: tuple[str, ...] = which_option(
         (), convert.labels("task"), flags=("-t",), metavar="TASK", help="tasks"
     )
-    run_id: tuple[str, ...] = _which(
+    run_id: tuple[str, ...] = which_option(
         (), convert.labels("run"), flags=("-r",), metavar="RUN", help="runs"
     )
-    space: tuple[str, ...] = _which(
+    space: tuple[str, ...] = which_option(
         (),
         convert.labels("space"),
         metavar="SPACE",
         help="spaces; 'native' stands for files without space-",
     )
-    res: tuple[str, ...] = _which((), convert.labels("res"), metavar="RES", help="resolutions")
-    bids_filter_file: Path | None = _which(
+    res: tuple[str, ...] = which_option(
+        (), convert.labels("res"), metavar="RES", help="resolutions"
+    )
+    hemi: str | None = which_option(
+        None,
+        choices=("L", "R"),
+        help="one hemisphere of runs on surfaces in GIFTI files",
+        unset="both, as one run",
+    )
+    bids_filter_file: Path | None = which_option(
         None,
         convert.path,
         metavar="JSON",
         help="entities of bold, mask and confounds, in fMRIPrep's form; null and * mean none and "
         "any",
     )
-    bids_database_dir: Path | None = _which(
+    bids_database_dir: Path | None = which_option(
         None,
         convert.path,
         metavar="DIR",
@@ -203,7 +98,7 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         invocation=True,
     )
 
-    atlas: tuple[str, ...] = _atlas(
+    atlas: tuple[str, ...] = atlas_option(
         (),
         convert.atlases,
         metavar="SPEC",
@@ -211,24 +106,34 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         "in TemplateFlow's local folder; or derivative:desc-LABEL, each run's own segmentation",
         unset="all atlases of --atlas-dataset in the run's space",
     )
-    atlas_dataset: Path | None = _atlas(
+    atlas_dataset: Path | None = atlas_option(
         None, convert.path, metavar="DIR", help="a BIDS atlas dataset (tpl-…)"
     )
-    atlas_space: str | None = _atlas(
+    atlas_space: str | None = atlas_option(
         None,
         lambda value: convert.labels("space")(value)[0],
         metavar="SPACE",
         help="the space of the atlases, whatever their names say",
     )
 
-    mask: str | Path = _signal(
+    surface_mesh: tuple[Path, ...] = atlas_option(
+        (),
+        convert.each(convert.path),
+        metavar="FILE",
+        help="meshes of both hemispheres (.surf.gii, FreeSurfer's), to draw surfaces on and for "
+        "--element-weights area; or a folder of them",
+        unset="TemplateFlow's local ones, else spheres",
+        level="both",
+        content=True,
+    )
+    mask: str | Path = signal_option(
         "brain",
         convert.mask,
         metavar="brain|none|FILE",
         help="voxels inside the run's brain mask, all voxels, or those inside this image",
         content=True,
     )
-    repetition_time: float | None = _signal(
+    repetition_time: float | None = signal_option(
         None,
         convert.above_zero("a number of seconds"),
         metavar="SECONDS",
@@ -236,89 +141,94 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         unset="the sidecar's, else the header's",
         content=True,
     )
-    clean_level: str = _signal(
+    clean_level: str = signal_option(
         "region",
         choices=("region", "voxel"),
         help="region: reduce voxels to region signals, then denoise; voxel: denoise each labelled "
         "voxel first, which gives the same for mean and sum and takes longer",
         content=True,
     )
-    denoise: tuple[str, ...] = _signal(
+    denoise: tuple[str, ...] = signal_option(
         ("simple",),
         convert.strategies,
         metavar="NAME",
         help="denoising strategies, see --list-denoise, or FILE.toml or FILE.json of your own",
     )
-    fd_threshold: float | None = _override(
+    fd_threshold: float | None = override_option(
         convert.above_zero("a displacement in mm"),
         metavar="MM",
         help="censor volumes with a higher framewise displacement",
     )
-    std_dvars_threshold: float | None = _override(
+    std_dvars_threshold: float | None = override_option(
         convert.above_zero("a number"),
         metavar="VALUE",
         help="censor volumes with a higher standardised DVARS",
     )
-    dummy_scans: int | Literal["auto"] | None = _override(
+    dummy_scans: int | Literal["auto"] | None = override_option(
         convert.dummy_scans,
         metavar="N|auto",
         help="censor the first N volumes, or those marked as non-steady-state",
     )
-    filter: str | None = _override(
+    filter: str | None = override_option(
         choices=("butterworth", "cosine", "none"), help="temporal filter"
     )
-    low_pass: float | None = _override(
+    low_pass: float | None = override_option(
         convert.above_zero("a frequency in Hz"), metavar="HZ", help="remove higher frequencies"
     )
-    high_pass: float | None = _override(
+    high_pass: float | None = override_option(
         convert.above_zero("a frequency in Hz"), metavar="HZ", help="remove lower frequencies"
     )
-    detrend: bool | None = _override(help="remove linear trends")
-    standardize: str | None = _override(
+    detrend: bool | None = override_option(help="remove linear trends")
+    standardize: str | None = override_option(
         choices=("none", "zscore_sample", "zscore", "psc"), help="standardise the signals"
     )
 
-    max_mean_fd: float | None = _exclusion(
+    max_mean_fd: float | None = exclusion_option(
         None,
         convert.above_zero("a displacement in mm"),
         metavar="MM",
         help="exclude runs with a higher mean framewise displacement, of all volumes and without "
         "a motion filter",
     )
-    min_coverage_share: float = _exclusion(
+    min_coverage_share: float = exclusion_option(
         0.0,
         convert.share,
         metavar="SHARE",
         help="exclude runs in which a smaller share of an atlas' labels has a signal",
     )
-    average_over: tuple[str, ...] = _group(
+    average_over: tuple[str, ...] = group_option(
         ("run",),
         choices=("run", "session", "dir", "none"),
         metavar="WHAT",
         help="what the matrices of a participant are averaged over (echo, acq and all else never "
         "are, and have matrices of their own)",
     )
-    run_weights: str = _group(
+    run_weights: str = group_option(
         "dof",
         choices=("dof", "equal"),
         help="weight the matrices that are averaged in a participant by effective degrees of "
         "freedom, or equally",
     )
-    qcfc_motion: str = _group(
+    qcfc_motion: str = group_option(
         "fd",
         choices=("fd", "rmsd"),
         help="correlate edges for QC-FC with mean framewise displacement or with the mean of the "
         "confounds' column rmsd; over all volumes, without a motion filter",
     )
 
-    concatenate: str | None = _connectivity(
+    concatenate: str | None = connectivity_option(
         None,
         choices=("runs", "sessions"),
         help="also one matrix over the concatenated runs of a session, or sessions of a "
         "participant; each run is z-scored before",
     )
 
-    work_dir: Path | None = _running(
+    cifti_outputs: bool = connectivity_option(
+        False,
+        help="of runs on grayordinates also write ptseries.nii and pconn.nii, which wb_view opens",
+    )
+
+    work_dir: Path | None = running_option(
         None,
         convert.path,
         flags=("-w",),
@@ -326,28 +236,28 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         help="work folder, kept between invocations",
         unset="a temporary one",
     )
-    nprocs: int = _running(
+    nprocs: int = running_option(
         available_cpus,
         convert.whole(1),
         metavar="N",
         help="processes at once",
         unset="the CPUs available",
     )
-    mem_gb: float | None = _running(
+    mem_gb: float | None = running_option(
         None,
         convert.above_zero("a number of GB"),
         metavar="GB",
         help="memory for all processes together",
         unset="90 % of what the machine has, a cgroup allows or Slurm allotted",
     )
-    omp_nthreads: int = _running(
+    omp_nthreads: int = running_option(
         1,
         convert.whole(1),
         metavar="N",
         help="threads per process for linear algebra; with more than 1, last digits may depend on "
         "the machine",
     )
-    nipype_plugin_file: Path | None = _running(
+    nipype_plugin_file: Path | None = running_option(
         None,
         convert.path,
         flags=("--use-plugin",),
@@ -355,23 +265,23 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         help="run the workflow with a nipype plugin, given in fMRIPrep's form: plugin and "
         "plugin_args",
     )
-    dry_run: bool = _running(False, help="print what would be read and written, and stop")
-    reports_only: bool = _running(
+    dry_run: bool = running_option(False, help="print what would be read and written, and stop")
+    reports_only: bool = running_option(
         False, help="write the participants' reports again from what is in OUTPUT_DIR, and stop"
     )
-    overwrite: bool = _running(
+    overwrite: bool = running_option(
         False, help="replace results in OUTPUT_DIR that were made with other settings"
     )
-    follow_links: bool = _running(
+    follow_links: bool = running_option(
         False,
         help="write through links in OUTPUT_DIR to folders elsewhere, which are refused otherwise",
         level="both",
     )
-    allow_missing: bool = _running(
+    allow_missing: bool = running_option(
         False, level="group", help="exit with 0 though runs failed, or files are gone or broken"
     )
-    stop_on_first_crash: bool = _running(False, help="stop at the first failure")
-    verbose: int = _running(
+    stop_on_first_crash: bool = running_option(False, help="stop at the first failure")
+    verbose: int = running_option(
         0, int, action="count", flags=("-v",), help="print more; show tracebacks", level="both"
     )
 

@@ -16,8 +16,9 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure
-from bids_labelx.extraction.space import VolumeGrid
+from bids_labelx.extraction.space import Space
 from bids_labelx.images import open_image
 from bids_labelx.names import camel, digest
 from bids_labelx.outputs.run_records import Invocation
@@ -101,24 +102,23 @@ def atlas_records(records: Path, planned: PlannedRun) -> list[Path]:
     return [records / "atlases" / f"{name}.pkl" for name in names]
 
 
-def _atlas_node(atlas: Atlas, grid: VolumeGrid) -> str:
+def _atlas_node(atlas: Atlas, grid: Space) -> str:
     """A name that is the same in every invocation that resamples this atlas to this grid.
 
     Invocations may share a work folder.
     """
-    return f"{camel(atlas.key)}_{digest(atlas.image, atlas.table_path, grid)}_wf"
+    return f"{camel(atlas.key)}_{digest(atlas.files, atlas.which, grid)}_wf"
 
 
 def _init_atlas_wf(
-    settings: Settings, atlas: Atlas, grid: VolumeGrid, name: str, records: Path
+    settings: Settings, atlas: Atlas, grid: Space, name: str, records: Path
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
-    memory = resample_gb(grid.n_elements, math.prod(open_image(atlas.image).shape))
-    files = [path for path in (atlas.image, atlas.table_path) if path is not None]
+    memory = resample_gb(grid.n_elements, _elements_of(atlas))
     node = pe.Node(
         ResampleAtlas(
-            image=str(atlas.image),
-            files=[file_state(path) for path in files],
+            atlas=atlas,
+            files=[file_state(path) for path in atlas.files],
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
@@ -130,11 +130,16 @@ def _init_atlas_wf(
         mem_gb=memory,
         n_procs=settings.omp_nthreads,
     )
-    if atlas.table_path is not None:
-        node.inputs.table = str(atlas.table_path)
     workflow = pe.Workflow(name=name)
     workflow.add_nodes([node])
     return workflow
+
+
+def _elements_of(atlas: Atlas) -> int:
+    """Voxels of a label image; those of surfaces are few beside them."""
+    if is_surface_atlas(atlas.image):
+        return 0
+    return math.prod(open_image(atlas.image).shape)
 
 
 def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:

@@ -110,9 +110,8 @@ class _Recorded(SimpleInterface):
 
 
 class _ResampleInput(_RecordedInput):
-    image = traits.Str(mandatory=True, hash_files=False)
-    table = traits.Str(hash_files=False)
-    grid = traits.Any(mandatory=True, desc="VolumeGrid")
+    atlas = traits.Any(mandatory=True, desc="Atlas")
+    grid = traits.Any(mandatory=True, desc="VolumeGrid or Grayordinates")
     options = traits.Any(mandatory=True, desc="LabelOptions")
 
 
@@ -128,9 +127,8 @@ class ResampleAtlas(_Recorded):
     output_spec = _ResampleOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        inputs, to = self.inputs, AtlasOnGrid(folder / "labels.nii", folder / "labels.tsv")
-        table = Path(inputs.table) if isdefined(inputs.table) else None
-        extract.resample_atlas(Path(inputs.image), table, inputs.grid, inputs.options, to)
+        inputs, to = self.inputs, AtlasOnGrid(folder / "labels.npy", folder / "labels.tsv")
+        extract.resample_atlas(inputs.atlas, inputs.grid, inputs.options, to)
         return {"labels": str(to.labels), "table": str(to.table)}
 
 

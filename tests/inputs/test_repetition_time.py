@@ -9,18 +9,18 @@ import pytest
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.inputs.dataset import Run
-from bids_labelx.inputs.repetition_time import repetition_time
+from bids_labelx.inputs.repetition_time import gifti_time, header_time, repetition_time
 
 
 def run_with(metadata: dict[str, Any]) -> Run:
     return Run(Path("/d/b.nii"), Path("/d"), {}, metadata, None, None, {})
 
 
-def header_with(t_r: float, unit: str) -> nib.Nifti1Header:
+def header_with(t_r: float, unit: str) -> float | None:
     header = nib.Nifti1Image(np.zeros((2, 2, 2, 3), np.int16), np.eye(4)).header
     header.set_zooms((1, 1, 1, t_r))
     header.set_xyzt_units("mm", unit)
-    return header
+    return header_time(header)
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,13 @@ def test_a_sidecar_and_a_header_that_disagree_are_refused() -> None:
 def test_a_repetition_time_that_is_no_positive_number_is_refused(value: object) -> None:
     with pytest.raises(BadDataError, match="positive number"):
         repetition_time(run_with({"RepetitionTime": value}), header_with(2.0, "sec"))
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds"), [("1400", 1.4), ("0.72", 0.72), ("2", 2.0), ("100", 0.1), ("?", None)]
+)
+def test_the_time_step_of_gifti_is_in_milliseconds_or_seconds(
+    step: str, seconds: float | None
+) -> None:
+    assert gifti_time({"TimeStep": step}) == seconds
+    assert gifti_time({}) is None

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import bids_labelx
-from bids_labelx.extraction import reduce
+from bids_labelx.extraction import regions
 from bids_labelx.measures.connectivity import MEASURES
-from bids_labelx.settings import Settings, table
+from bids_labelx.settings import Settings, parts
 from bids_labelx.settings.convert import labels
 from bids_labelx.settings.entry import options_of
 
@@ -95,8 +95,8 @@ def test_every_value_that_is_not_a_flag_is_converted() -> None:
 
 def test_the_choices_of_the_options_are_what_the_core_can_do() -> None:
     """They stand twice, as settings must not load numpy for `--help`."""
-    assert table.STATISTICS == reduce.STATISTICS
-    assert set(table.CONNECTIVITY) == {*MEASURES, "none"}
+    assert parts.STATISTICS == regions.STATISTICS
+    assert set(parts.CONNECTIVITY) == {*MEASURES, "none"}
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -1,0 +1,160 @@
+"""The labels of a run as files: NIfTI, CIFTI-2 or GIFTI, beside the label table."""
+
+from __future__ import annotations
+
+import colorsys
+import gzip
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.cifti2 import LabelAxis
+from nibabel.gifti import (
+    GiftiDataArray,
+    GiftiImage,
+    GiftiLabel,
+    GiftiLabelTable,
+    GiftiMetaData,
+)
+
+from bids_labelx.extraction.cifti import brain_model_axis
+from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
+from bids_labelx.extraction.space import Space, VolumeGrid
+from bids_labelx.files import write_bytes
+from bids_labelx.names import build_name, parse_name
+
+VOLUME, CIFTI, GIFTI = ".nii.gz", ".dlabel.nii", ".label.gii"
+
+_Colour = tuple[float, float, float, float]
+
+
+def label_files(table: Path, kind: str, hemispheres: Sequence[str] = ("L", "R")) -> list[Path]:
+    """The files of labels beside a label table.
+
+    Parameters
+    ----------
+    table
+        ``…_dseg.tsv``.
+    kind
+        `VOLUME`, `CIFTI`, or `GIFTI`, of which there is a file for each of `hemispheres`.
+    """
+    if kind != GIFTI:
+        return [table.with_suffix(kind)]
+    entities = parse_name(table).entities
+    return [
+        table.with_name(build_name({**entities, "hemi": hemi}, "dseg", GIFTI))
+        for hemi in hemispheres
+    ]
+
+
+def existing_label_files(table: Path) -> list[Path]:
+    """The files of labels that are beside a label table; those of a volume where none is."""
+    for kind in (VOLUME, CIFTI, GIFTI):
+        found = [path for path in label_files(table, kind) if path.exists()]
+        if found:
+            return found
+    return label_files(table, VOLUME)
+
+
+def kind_of(space: Space) -> str:
+    """The kind of the label files of a run: whole meshes without voxels are GIFTI's."""
+    if isinstance(space, VolumeGrid):
+        return VOLUME
+    assert isinstance(space, Grayordinates)
+    whole = all(len(model.indices) == model.n_vertices for model in space.models)
+    return GIFTI if whole else CIFTI
+
+
+def hemispheres_of(space: Space) -> list[str]:
+    """The hemispheres whose meshes a space has."""
+    meshes = space.meshes if isinstance(space, Grayordinates) else {}
+    return [hemi for hemi, structure in CORTEX.items() if structure in meshes]
+
+
+def run_label_files(table: Path, space: Space) -> list[Path]:
+    """The files of labels of a run in a space; see `label_files`."""
+    return label_files(table, kind_of(space), hemispheres_of(space))
+
+
+def write_label_files(
+    table: Path, labels: np.ndarray, space: Space, regions: pd.DataFrame
+) -> list[Path]:
+    """Write the labels of a run beside its label table; same labels, same bytes.
+
+    Parameters
+    ----------
+    table
+        ``…_dseg.tsv``.
+    labels : integer array of shape (n_elements,)
+        Those that count, 0 elsewhere.
+    space
+        Their elements.
+    regions
+        The label table: ``index``, ``name`` and perhaps ``color``.
+    """
+    files = run_label_files(table, space)
+    if isinstance(space, VolumeGrid):
+        write_labels(files[0], space.to_volume(labels), space.affine)
+        return files
+    assert isinstance(space, Grayordinates)
+    rows = zip(regions["index"].tolist(), regions["name"].tolist(), _colours(regions), strict=True)
+    named = {int(index): (str(name), colour) for index, name, colour in rows}
+    if kind_of(space) == CIFTI:
+        axis = LabelAxis(
+            [parse_name(table).entities["atlas"]], [{0: ("???", (0.0,) * 4), **named}]
+        )
+        image = nib.Cifti2Image(
+            labels.astype(np.int32)[None], (axis, brain_model_axis(space)), dtype=np.int32
+        )
+        image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_LABELS")
+        write_bytes(files[0], image.to_bytes())
+        return files
+    for path, model, part in zip(files, space.models, space.slices, strict=True):
+        write_bytes(path, _gifti(labels[part], model.structure, named).to_bytes())
+    return files
+
+
+def _gifti(
+    values: np.ndarray, structure: str, named: dict[int, tuple[str, _Colour]]
+) -> GiftiImage:
+    table = GiftiLabelTable()
+    for key, (name, colour) in {0: ("???", (0.0,) * 4), **named}.items():
+        label: Any = GiftiLabel(key, *colour)
+        label.label = name  # nibabel declares no such attribute
+        table.labels.append(label)
+    primary = "".join(word.capitalize() for word in structure.split("_"))
+    array = GiftiDataArray(values.astype(np.int32), intent="NIFTI_INTENT_LABEL")
+    meta = GiftiMetaData({"AnatomicalStructurePrimary": primary})
+    return GiftiImage(meta=meta, labeltable=table, darrays=[array])
+
+
+def _colours(regions: pd.DataFrame) -> list[_Colour]:
+    """The colours of the table, or hues that differ from one row to the next."""
+    given = regions["color"].tolist() if "color" in regions else [""] * len(regions)
+    found = []
+    for row, text in enumerate(given):
+        if re.fullmatch("#[0-9a-fA-F]{6}", str(text)):
+            red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        else:
+            # Steps of the golden ratio never come near each other soon.
+            red, green, blue = colorsys.hsv_to_rgb(row * 0.618034 % 1, 0.65, 0.9)
+        found.append((red, green, blue, 1.0))
+    return found
+
+
+def write_labels(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
+    """Write a label image, shape (x, y, z), as gzipped NIfTI; same labels, same bytes.
+
+    The type is int16 where the values fit, else int32 or int64.
+    """
+    largest = int(labels.max(initial=0))
+    kinds = (np.int16, np.int32, np.int64)
+    kind = next(k for k in kinds if largest <= np.iinfo(k).max)
+    image = nib.Nifti1Image(labels.astype(kind), affine, dtype=kind)
+    image.header.set_xyzt_units("mm")
+    # No time and no name in the gzip header: they would differ between invocations.
+    write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
