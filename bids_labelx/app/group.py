@@ -15,7 +15,6 @@ import numpy as np
 from rich.console import Console
 
 from bids_labelx.errors import (
-    BadDataError,
     ExitCode,
     Failure,
     LabelxError,
@@ -23,6 +22,7 @@ from bids_labelx.errors import (
     NoRunsError,
     exit_code,
 )
+from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.group.account import record_names
 from bids_labelx.group.averaging import RUN_WEIGHTS, averaging, separated
 from bids_labelx.group.collect import Collected, Combination, collect
@@ -44,11 +44,11 @@ from bids_labelx.group.write import (
     write_quality,
     write_strategies,
 )
-from bids_labelx.images import read_data
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.names import build_name
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
+from bids_labelx.outputs.label_images import existing_label_files, read_label_files
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.states import states_in_words
@@ -271,36 +271,30 @@ def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
         if not shares.any():
             continue
         read = _label_image(output, sums.paths, collected)
-        if read is not None:
+        if read is not None and isinstance(read[1], VolumeGrid):
+            labels, grid = read[1].to_volume(read[0]), read[1].affine
             by_name = dict(zip(sums.names, shares, strict=True))
-            drawn[name] = draw_missing(output, name, *read, sums.ids, by_name)
+            drawn[name] = draw_missing(output, name, labels, grid, sums.ids, by_name)
     return drawn
 
 
 def _label_image(
     output: Path, tables: Iterable[Path], collected: Collected
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The labels of the first run whose image can be read, and their affine.
+) -> tuple[np.ndarray, Space] | None:
+    """The labels of the first run whose files can be read, and their elements.
 
     Broken ones are problems; None where there is no other.
     """
     known = {one.message.partition(": ")[0] for one in collected.problems}
     for table in tables:
-        image = table.with_suffix(".nii.gz")
+        files = existing_label_files(output / table)
         try:
-            labels, affine = read_data(output / image)
-            if labels.ndim != 3 or labels.dtype.kind not in "iu":
-                raise BadDataError(
-                    f"{output / image}: {labels.dtype} of shape {labels.shape}, a label image of "
-                    "whole numbers is expected; run the participant level again"
-                )
+            return read_label_files(files)
         except LabelxError as error:
             # What is not there has been told.
-            if str(output / image) not in known:
-                sub = image.parts[0].removeprefix("sub-")
+            if str(files[0]) not in known:
+                sub = table.parts[0].removeprefix("sub-")
                 collected.problems.append(Failure.of(error, entities={"sub": sub}))
-            continue
-        return labels, affine
     return None
 
 

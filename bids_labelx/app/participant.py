@@ -15,6 +15,7 @@ from rich.console import Console
 from bids_labelx.app.invocation import environment, invocation_variables
 from bids_labelx.app.logs import LOGGER, kept_records, log_again, log_file, say
 from bids_labelx.app.work_folder import work_folder
+from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.dataset import check_dataset
 from bids_labelx.outputs.description import check_output_folder
@@ -199,7 +200,13 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
             f"{counted(len(plan.skipped), 'run')} excluded, as no atlas is in their space "
             f"({spaces}); --space chooses spaces",
         )
-    for key in sorted({atlas.key for atlas in plan.atlases if atlas.table_path is None}):
+    for key in sorted(
+        {
+            atlas.key
+            for atlas in plan.atlases
+            if atlas.table_path is None and not is_surface_atlas(atlas.image)
+        }
+    ):
         say(console, f"no table beside the image of {key}: its labels are named label1, …")
     LOGGER.info("settings\n%s", to_toml(settings))
 

@@ -14,18 +14,23 @@ TEXT, PLAIN = "", "1"
 _FROM_ATLAS = ("As in the atlas' own table", TEXT)
 
 _CENTROID = "Centre of mass of the label in the atlas image as it is stored, along "
+_VERTICES = ", and vertices of surfaces,"
 LABEL_COLUMNS: Columns = {
     **{f"centroid_{axis}": (f"{_CENTROID}{axis} of its space", "mm") for axis in "xyz"},
-    "voxels_atlas": ("Voxels with this label in the atlas image as it is stored", "voxels"),
-    "voxels_in_view": (
-        "Voxels of voxels_atlas whose centre is inside the grid of the run",
+    "voxels_atlas": (
+        f"Voxels{_VERTICES} with this label in the atlas image as it is stored",
         "voxels",
     ),
-    "voxels_grid": ("Voxels with this label on the grid of the run", "voxels"),
+    "voxels_in_view": (
+        "Voxels of voxels_atlas whose centre is inside the grid of the run; of surfaces, those "
+        "that the run has",
+        "voxels",
+    ),
+    "voxels_grid": (f"Voxels{_VERTICES} with this label on the grid of the run", "voxels"),
     "voxels_covered": (
-        "Voxels on the grid that are inside the brain mask and whose series is finite and has "
-        "data: its stored values are not all the same zero, within half a step of the image's "
-        "scaling",
+        f"Voxels{_VERTICES} on the grid that are inside the brain mask and whose series is finite "
+        "and has data: its stored values are not all the same zero, within half a step of the "
+        "image's scaling",
         "voxels",
     ),
     "coverage": (

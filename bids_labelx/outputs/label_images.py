@@ -21,10 +21,15 @@ from nibabel.gifti import (
     GiftiMetaData,
 )
 
-from bids_labelx.extraction.cifti import brain_model_axis
-from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
+from bids_labelx.content import missing_reason
+from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.extraction.cifti import brain_model_axis, read_label_map
+from bids_labelx.extraction.gifti import read_gifti
+from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates, hemispheres
+from bids_labelx.extraction.headers import load_image
 from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.files import write_bytes
+from bids_labelx.images import read_data
 from bids_labelx.names import build_name, parse_name
 
 VOLUME, CIFTI, GIFTI = ".nii.gz", ".dlabel.nii", ".label.gii"
@@ -158,3 +163,40 @@ def write_labels(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
     image.header.set_xyzt_units("mm")
     # No time and no name in the gzip header: they would differ between invocations.
     write_bytes(path, gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
+
+
+def read_label_files(files: Sequence[Path]) -> tuple[np.ndarray, Space]:
+    """Read the labels of a run, as `write_label_files` wrote them.
+
+    Returns
+    -------
+    labels : int64 array of shape (n_elements,)
+    space
+        Their elements.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where a file is not there or not whole, or holds no whole numbers.
+    """
+    first = files[0]
+    if first.name.endswith(VOLUME):
+        volume, affine = read_data(first)
+        if volume.ndim != 3 or volume.dtype.kind not in "iu":
+            raise BadDataError(
+                f"{first}: {volume.dtype} of shape {volume.shape}, a label image of whole "
+                "numbers is expected; run the participant level again"
+            )
+        return volume.ravel(order="F").astype(np.int64), VolumeGrid.of(volume.shape, affine)
+    for path in files:
+        if problem := missing_reason(path):
+            raise MissingInputError(problem)
+    try:
+        if first.name.endswith(CIFTI):
+            values, space, _ = read_label_map(str(first), load_image(str(first)))
+            return values.astype(np.int64), space
+        parts = {parse_name(path).entities["hemi"]: read_gifti(path)[0][0] for path in files}
+    except (OSError, ValueError, KeyError) as error:
+        raise BadDataError(f"{error}; run the participant level again") from error
+    whole = hemispheres([(hemi, values.size) for hemi, values in parts.items()])
+    return np.concatenate(list(parts.values())).astype(np.int64), whole

@@ -31,7 +31,7 @@ _KEYS = (
     *("SampleMask", "NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom"),
 )
 _COLUMNS = ("index", "name", "coverage", "status")
-_EXTENSIONS = (".tsv", ".json", ".nii.gz")
+_EXTENSIONS = (".tsv", ".json", ".nii.gz", ".dlabel.nii", ".label.gii")
 
 
 @dataclass(frozen=True)

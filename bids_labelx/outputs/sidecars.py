@@ -46,7 +46,9 @@ def dseg_sidecar(
     """For the label image and its table, which share their name and so their sidecar."""
     columns = describe_columns(table.columns, {**LABEL_NAMES, **LABEL_COLUMNS})
     return {
-        "Description": "Labels on the grid of the run, inside its brain mask",
+        "Description": "Labels on the grid of the run, inside its brain mask"
+        if label_resampling
+        else "Labels of the vertices and voxels of the run",
         "Sources": list(sources),
         "LabelResampling": label_resampling or "none: matched by structure and vertex or voxel",
         "MinCoverage": min_coverage,
@@ -65,6 +67,7 @@ def timeseries_sidecar(
     t_r: float | None,
     sources: Sequence[str],
     sampling: Mapping[str, str],
+    elements: str = "voxels",
     temporal_snr: float | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -79,8 +82,9 @@ def timeseries_sidecar(
     gaps = np.diff(np.flatnonzero(applied.kept)).max(initial=1) > 1
     regular = settings.censor_output != "drop" or not gaps
     standardize = done.get("standardize") or "none"
+    what = f"{statistic} of the {elements} of each label"
     return {
-        "Description": f"{statistic} of the voxels of each label, {rows[settings.censor_output]}",
+        "Description": f"{what}, {rows[settings.censor_output]}",
         "SamplingFrequency": (1 / t_r if t_r else None) if regular else "n/a",
         "RepetitionTime": t_r,
         "Units": _units(settings, strategy),
@@ -91,7 +95,7 @@ def timeseries_sidecar(
         "DenoisingStrategy": strategy.name,
         "DenoisingDescription": strategy.description,
         "DenoisingSource": strategy.source or None,
-        "Steps": _steps(settings, strategy, applied, statistic),
+        "Steps": _steps(settings, strategy, applied, f"{elements} of each region", statistic),
         "Warnings": list(warnings),
         "ConfoundRegressors": list(applied.columns),
         **({"ConfoundEntries": dict(applied.by_entry)} if applied.by_entry else {}),
@@ -143,12 +147,12 @@ def _units(settings: Settings, strategy: Strategy) -> str:
 
 
 def _steps(
-    settings: Settings, strategy: Strategy, applied: AppliedStrategy, statistic: str
+    settings: Settings, strategy: Strategy, applied: AppliedStrategy, what: str, statistic: str
 ) -> list[str]:
-    """All that was done to the run, in order."""
+    """All that was done to the run, in order; `what` is reduced to the statistic."""
     smoothed = settings.smoothing_fwhm
     start = [f"volumes smoothed to {smoothed:g} mm FWHM"] if smoothed else []
-    reduced = [f"voxels of each region reduced to their {statistic.replace('_', ' ')}"]
+    reduced = [f"{what} reduced to their {statistic.replace('_', ' ')}"]
     cleaned = list(applied.steps)
     if settings.clean_level == "voxel" and strategy.name != "none":
         if settings.standardize_voxels:

@@ -162,6 +162,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 t_r=delivery.planned.source.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 sampling=_sampling(delivery.planned),
+                elements="vertices and voxels" if delivery.planned.run.on_surfaces else "voxels",
                 temporal_snr=results.denoised.temporal_snr.get(key),
                 warnings=(*delivery.planned.warnings, *applied.warnings),
             )

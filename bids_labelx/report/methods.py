@@ -36,6 +36,8 @@ class Account:
     done
         By strategy, what it did where it might have done otherwise: of each figure of a run's
         record all values that were met.
+    kinds
+        ``volumes``, ``surfaces`` or both: what the runs are on.
     """
 
     version: str
@@ -43,6 +45,7 @@ class Account:
     atlases: list[str] = field(default_factory=list)
     strategies: dict[str, dict[str, Any]] = field(default_factory=dict)
     done: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    kinds: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -53,6 +56,7 @@ class Account:
         """Add what another account of the same key has."""
         self.atlases = sorted({*self.atlases, *other.atlases})
         self.strategies |= other.strategies
+        self.kinds = sorted({*self.kinds, *other.kinds}, reverse=True)
         for name, facts in other.done.items():
             own = self.done.setdefault(name, {})
             for figure, values in facts.items():
@@ -68,6 +72,7 @@ def accounts_of(records: Iterable[RunRecord]) -> list[Account]:
     found: dict[str, Account] = {}
     for record in records:
         used: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+        kind = "surfaces" if any(map(_is_surface, record.files)) else "volumes"
         for path, file in record.files.items():
             if not is_figure(path):
                 atlases, strategies = used.setdefault(file.invocation, ({}, {}))
@@ -86,9 +91,14 @@ def accounts_of(records: Iterable[RunRecord]) -> list[Account]:
                         for name in names
                         if name in record.done
                     },
+                    [kind],
                 )
                 add_account(found, account)
     return list(found.values())
+
+
+def _is_surface(path: str) -> bool:
+    return path.endswith(("_dseg.dlabel.nii", "_dseg.label.gii"))
 
 
 def add_account(found: dict[str, Account], account: Account) -> None:
@@ -146,6 +156,8 @@ def _account_text(account: Account, bibliography: Mapping[str, Any], cite: Any) 
         atlases=account.atlases,
         strategies=strategies,
         done=account.done,
+        on_volumes="volumes" in account.kinds or not account.kinds,
+        on_surfaces="surfaces" in account.kinds,
         measures=[MEASURES[one][1].partition(",")[0] for one in settings.measures],
         bibliography=bibliography,
         cite=cite,

@@ -18,7 +18,7 @@ def region_table(
     names: Sequence[str],
     labels: NDArray[np.integer],
     mask: NDArray[Any] | None,
-    affine: NDArray[np.floating],
+    affine: NDArray[np.floating] | None,
     missing: Sequence[bool] | NDArray[np.bool_],
 ) -> pd.DataFrame:
     """Count the voxels of each region.
@@ -29,18 +29,18 @@ def region_table(
         Of each region, in the order of the rows: label, name, and whether it has no signal. No
         voxel of a missing region is counted.
     labels
-        Labels on the grid of the images, shape (x, y, z).
+        Labels of the elements of the images, of any shape.
     mask
-        Voxels where it is zero are not counted; shape (x, y, z).
+        Elements where it is zero are not counted; of the same shape.
     affine
-        Voxel indices to millimetres, shape (4, 4).
+        Voxel indices to millimetres, shape (4, 4); None for vertices.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``index``, ``name``, ``voxels``, ``volume (mm³)``, the share in percent of the
-        mask's voxels or, without a mask, of the voxels of all regions, and ``missing``, which is
-        "yes" or empty.
+        Columns ``index``, ``name``, ``voxels`` and ``volume (mm³)``, or without an affine
+        ``vertices and voxels``, the share in percent of the mask's elements or, without a mask,
+        of those of all regions, and ``missing``, which is "yes" or empty.
 
     Raises
     ------
@@ -59,12 +59,15 @@ def region_table(
     voxels[np.asarray(missing, dtype=bool)] = 0
     whole = voxels.sum() if mask is None else inside.sum()
     of = "all regions" if mask is None else "the mask"
+    counted: dict[str, NDArray[Any]] = {"vertices and voxels": voxels}
+    if affine is not None:
+        volume = voxels * abs(float(np.linalg.det(affine[:3, :3])))
+        counted = {"voxels": voxels, "volume (mm³)": volume}
     return pd.DataFrame(
         {
             "index": known,
             "name": list(names),
-            "voxels": voxels,
-            "volume (mm³)": voxels * abs(float(np.linalg.det(affine[:3, :3]))),
+            **counted,
             f"share of {of} (%)": 100 * voxels / max(whole, 1),
             "missing": ["yes" if one else "" for one in missing],
         }

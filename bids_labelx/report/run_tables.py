@@ -10,8 +10,10 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from bids_labelx.errors import LabelxError
-from bids_labelx.images import open_image, read_data
+from bids_labelx.extraction.grayordinates import Grayordinates
+from bids_labelx.extraction.space import VolumeGrid, voxel_grid
 from bids_labelx.measures.quality import OK, qc_row
+from bids_labelx.outputs.label_images import existing_label_files, read_label_files
 from bids_labelx.outputs.results import Series
 from bids_labelx.report.pages import Table
 from bids_labelx.report.regions import region_table, table_of
@@ -59,11 +61,16 @@ def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
 
 def _grid(one: Series) -> str:
     try:
-        image = open_image(one.output / one.labels_path.with_suffix(".nii.gz"))
+        _, space = read_label_files(existing_label_files(one.output / one.labels_path))
     except LabelxError as error:
         return f"unknown: {error}"
-    shape = " × ".join(map(str, image.shape))
-    return f"{shape} voxels of {' × '.join(f'{z:.3g}' for z in voxel_sizes(image.affine))} mm"
+    if isinstance(space, Grayordinates):
+        vertices = sum(len(model.indices) for model in space.models if model.is_surface)
+        voxels = space.n_elements - vertices
+        return f"{vertices:,} vertices" + (f" and {voxels:,} voxels" if voxels else "")
+    grid = voxel_grid(space)
+    shape = " × ".join(map(str, grid.shape))
+    return f"{shape} voxels of {' × '.join(f'{z:.3g}' for z in voxel_sizes(grid.affine))} mm"
 
 
 def _unit(value: float | None, unit: str) -> str:
@@ -143,14 +150,15 @@ def region_tables(series: Sequence[Series]) -> list[Table]:
 def _regions(runs: Sequence[Series]) -> pd.DataFrame:
     """Regions of an atlas, with their sizes in the first run."""
     first = runs[0]
-    labels, affine = read_data(first.output / first.labels_path.with_suffix(".nii.gz"))
+    labels, space = read_label_files(existing_label_files(first.output / first.labels_path))
     missing = np.array([(one.labels["status"] != OK).to_numpy() for one in runs])
     coverage = np.array(
         [pd.to_numeric(one.labels["coverage"], errors="coerce").fillna(0) for one in runs]
     )
     ids = [int(text) for text in first.labels["index"]]
     names = first.labels["name"].tolist()
-    table = region_table(ids, names, labels.astype(np.int64), None, affine, missing[0])
+    affine = space.affine if isinstance(space, VolumeGrid) else None
+    table = region_table(ids, names, labels, None, affine, missing[0])
     table["missing"] = ["yes" if count else "" for count in missing.sum(axis=0)]
     if "network" in first.labels:
         table.insert(2, "network", first.labels["network"])
