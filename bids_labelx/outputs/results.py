@@ -31,7 +31,10 @@ _KEYS = (
     *("SampleMask", "NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom"),
 )
 _COLUMNS = ("index", "name", "coverage", "status")
-_EXTENSIONS = (".tsv", ".json", ".nii.gz", ".dlabel.nii", ".label.gii")
+_EXTENSIONS = (
+    *(".tsv", ".json", ".nii.gz", ".dlabel.nii", ".label.gii"),
+    *(".ptseries.nii", ".pconn.nii"),
+)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from nibabel.affines import voxel_sizes
+from nibabel.cifti2 import ParcelsAxis
 
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy
+from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.names import camel
 from bids_labelx.outputs.failures import by_kind
 from bids_labelx.outputs.label_images import run_label_files, write_label_files
+from bids_labelx.outputs.parcels import (
+    MATRIX,
+    SERIES,
+    parcels_of,
+    write_parcel_matrix,
+    write_parcel_series,
+)
 from bids_labelx.outputs.paths import (
     SOURCE_LINK,
     bids_uri,
@@ -85,12 +94,16 @@ def planned_paths(delivery: Delivery, kept: Mapping[str, int]) -> list[Path]:
         dseg = dseg_path(delivery, atlas)
         paths += [*run_label_files(dseg, delivery.planned.grid), dseg]
         for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
-            paths.append(series_path(delivery, atlas, statistic, strategy))
             n_kept = kept.get(strategy.name, delivery.planned.n_volumes)
-            paths += [
+            series = series_path(delivery, atlas, statistic, strategy)
+            matrices = [
                 _matrix_path(delivery, atlas, statistic, strategy, measure, number)
                 for measure, number in wanted_matrices(delivery.settings, n_kept)
             ]
+            paths += [series, *matrices]
+            if delivery.settings.cifti_outputs and delivery.planned.run.on_surfaces:
+                paths.append(series.with_suffix(SERIES))
+                paths += [path.with_suffix(MATRIX) for path in matrices]
     entities = delivery.planned.run.entities
     return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
 
@@ -148,6 +161,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
             _write_dseg(delivery, i, results.labels[i], table), (atlas.key, "")
         )
         names = table["name"].tolist()
+        parcels = _parcels(delivery, results.labels[i], table)
         for statistic, strategy in done_strategies(delivery, results):
             path = series_path(delivery, atlas, statistic, strategy)
             key, about = SeriesKey(i, statistic, strategy.name), (atlas.key, strategy.name)
@@ -170,6 +184,11 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
             write_json(output / path.with_suffix(".json"), sidecar)
             write_tsv(output / path, series)
             written |= dict.fromkeys((path, path.with_suffix(".json")), about)
+            if parcels is not None:
+                of_parcels = path.with_suffix(SERIES)
+                t_r = delivery.planned.source.t_r
+                write_parcel_series(output / of_parcels, series.to_numpy(), parcels, t_r)
+                written[of_parcels] = about
             for measure, number in wanted_matrices(delivery.settings, applied.n_kept):
                 matrix = results.connected.matrices.get(MatrixKey(*key, measure, number))
                 if matrix is None:
@@ -187,6 +206,9 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                     more=exact[strategy.name, number],
                 )
                 written |= dict.fromkeys((to, to.with_suffix(".json")), about)
+                if parcels is not None:
+                    write_parcel_matrix(output / to.with_suffix(MATRIX), matrix, parcels)
+                    written[to.with_suffix(MATRIX)] = about
     for strategy in delivery.strategies:
         if strategy.name in results.denoised.applied:
             path = outliers_path(delivery.planned.run.entities, strategy.label)
@@ -195,6 +217,14 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
             write_tsv(output / path, table)
             written |= dict.fromkeys((path, path.with_suffix(".json")), ("", strategy.name))
     return written
+
+
+def _parcels(delivery: Delivery, labels: Path, table: pd.DataFrame) -> ParcelsAxis | None:
+    """The regions of a run on surfaces, where the user wants CIFTI-2 of them."""
+    planned = delivery.planned
+    if not delivery.settings.cifti_outputs or not isinstance(planned.grid, Grayordinates):
+        return None
+    return parcels_of(masked_labels(planned, labels), planned.grid, table)
 
 
 def _exact_parts(
