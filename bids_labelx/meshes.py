@@ -97,9 +97,10 @@ def read_mesh(path: Path) -> Mesh:
             coordinates, triangles = read_geometry(str(path))[:2]
         coordinates, triangles = np.asarray(coordinates, float), np.asarray(triangles)
     except _READ_ERRORS as error:
+        reason = str(error) or type(error).__name__
         raise BadDataError(
-            f"{path}: cannot be read as a mesh ({str(error) or type(error).__name__}); a .surf.gii "
-            "or a FreeSurfer geometry such as lh.inflated is expected"
+            f"{path}: cannot be read as a mesh ({reason}); a .surf.gii or a FreeSurfer geometry "
+            "such as lh.inflated is expected"
         ) from error
     if problem := _problem(coordinates, triangles):
         raise BadDataError(f"{path}: {problem}")
