@@ -94,8 +94,8 @@ def space_name(space: str, den: str) -> str:
 def hemisphere_of(path: PurePath | str) -> str:
     """The hemisphere in a file's name, ``L`` or ``R``, empty where there is none.
 
-    >>> hemisphere_of("tpl-fsLR_hemi-L_sphere.surf.gii"), hemisphere_of("rh.pial"), hemisphere_of("x")
-    ('L', 'R', '')
+    >>> hemisphere_of("tpl-fsLR_hemi-L_sphere.surf.gii"), hemisphere_of("rh.pial")
+    ('L', 'R')
     """
     named = parse_name(path).entities.get("hemi", "")
     if named in ("L", "R"):

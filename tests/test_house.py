@@ -31,6 +31,7 @@ FLOORS = (
     "denoise",
     "settings",
     "images",
+    "areas",
     "meshes",
     "extraction",
     "measures",
