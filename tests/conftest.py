@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE, SPACE, confounds_table
 
+from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import resample_atlas
 from bids_labelx.participant.records import AtlasOnGrid
@@ -107,8 +108,9 @@ def on_grid(tmp_path: Path, write_image: Callable[..., Path], labels: np.ndarray
     table = tmp_path / "atlas.tsv"
     table.write_text("index\tname\tnetwork\n9\tnine\tb\n2\ttwo\ta\n4\tghost\ta\n5\tfive\ta\n")
     image = write_image(tmp_path / "atlas.nii.gz", labels)
-    to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
-    resample_atlas(image, table, VolumeGrid.of(SHAPE, AFFINE), LabelOptions(), to)
+    atlas = Atlas({"atlas": "a"}, SPACE, image, table, tmp_path)
+    to = AtlasOnGrid(tmp_path / "l.npy", tmp_path / "l.tsv")
+    resample_atlas(atlas, VolumeGrid.of(SHAPE, AFFINE), LabelOptions(), to)
     return to
 
 

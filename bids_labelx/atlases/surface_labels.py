@@ -100,11 +100,13 @@ def read_surface_labels(
             values, space, labels = read_label_map(str(image), found, which)
             rows = _rows(labels, "")
         else:
-            values, space, rows = _read_pair(image, other, which)
+            values, space, rows = _read_pair(image, other, which, background)
         values = _whole_numbers(values, image)
     except (OSError, ValueError) as error:
         raise BadDataError(str(error)) from error
-    return SurfaceLabels(values, space, checked_rows(image, rows, background))
+    table = checked_rows(image, rows, BACKGROUND)
+    table = table[table["index"] != background].reset_index(drop=True)
+    return SurfaceLabels(values, space, table)
 
 
 def _whole_numbers(values: np.ndarray, image: Path) -> np.ndarray:
@@ -129,11 +131,13 @@ def _hex(colour: Sequence[float]) -> str:
 
 
 def _read_pair(
-    image: Path, other: Path | None, which: str
+    image: Path, other: Path | None, which: str, background: int
 ) -> tuple[np.ndarray, Grayordinates, list[tuple[str, dict[str, str]]]]:
     files = {_hemisphere(path): path for path in (image, *([other] if other else []))}
     files = {hemi: files[hemi] for hemi in ("L", "R") if hemi in files}
     annotated = image.name.endswith(".annot")
+    if annotated and which:
+        raise BadDataError(f"{image}: #{which} is for files of several maps, which .annot has not")
     read = {
         hemi: _read_annot(path) if annotated else _read_label_gii(path, which)
         for hemi, path in files.items()
@@ -142,7 +146,13 @@ def _read_pair(
     if len(read) == 1:
         ((hemi, (values, labels)),) = read.items()
         return values, space, _rows(labels, hemi)
-    (left, own), (right, theirs) = (_without_background(*one) for one in read.values())
+    zero = [
+        row
+        for hemi, (_, labels) in read.items()
+        if BACKGROUND in labels
+        for row in _rows({BACKGROUND: labels[BACKGROUND]}, hemi)
+    ]
+    (left, own), (right, theirs) = (_without_background(*one, background) for one in read.values())
     shared = own.keys() & theirs.keys()
     alike = all(own[key][0] == theirs[key][0] for key in shared)
     used = [set(np.unique(values).tolist()) - {BACKGROUND} for values in (left, right)]
@@ -152,7 +162,7 @@ def _read_pair(
             key = int(cells["index"])
             sides = [hemi for hemi, keys in zip("LR", used, strict=True) if key in keys]
             cells["hemisphere"] = "both" if len(sides) == 2 else "".join(sides)
-        return np.concatenate([left, right]), space, rows
+        return np.concatenate([left, right]), space, [*zero, *rows]
     raised = max(own, default=0) if shared else 0
     names = {name for name, _ in own.values()} & {name for name, _ in theirs.values()}
     sided = [
@@ -163,11 +173,16 @@ def _read_pair(
         for hemi, up, labels in (("L", 0, own), ("R", raised, theirs))
     ]
     moved = np.where(right == BACKGROUND, BACKGROUND, right + raised)
-    return np.concatenate([left, moved]), space, [*_rows(sided[0], "L"), *_rows(sided[1], "R")]
+    rows = [*_rows(sided[0], "L"), *_rows(sided[1], "R")]
+    return np.concatenate([left, moved]), space, [*zero, *rows]
 
 
-def _without_background(values: np.ndarray, labels: _Labels) -> tuple[np.ndarray, _Labels]:
-    return values, {key: one for key, one in labels.items() if key != BACKGROUND}
+def _without_background(
+    values: np.ndarray, labels: _Labels, background: int
+) -> tuple[np.ndarray, _Labels]:
+    """Before keys of the right hemisphere are raised, that of the background is what it was."""
+    kept = {key: one for key, one in labels.items() if key not in (BACKGROUND, background)}
+    return np.where(values == background, BACKGROUND, values), kept
 
 
 def _hemisphere(path: Path) -> str:

@@ -114,7 +114,10 @@ def _space(name: str, image: nib.Cifti2Image) -> Grayordinates:
             f"{name}: expected a dense file, with a column for each grayordinate, found "
             f"{_AXES.get(type(axis).__name__, 'another kind of columns')}"
         )
-    return grayordinates_of(axis)
+    space = grayordinates_of(axis)
+    if problem := space.problem:
+        raise ValueError(f"{name}: {problem}")
+    return space
 
 
 def grayordinates_of(axis: BrainModelAxis) -> Grayordinates:
@@ -169,6 +172,8 @@ def step_of(name: str, image: nib.Cifti2Image) -> float:
     axis = _axis(name, image, 0)
     if not isinstance(axis, SeriesAxis) or axis.unit != "SECOND":
         found = _AXES.get(type(axis).__name__, "something else")
+        if isinstance(axis, SeriesAxis):
+            found = f"a series in {axis.unit.lower()}, and not in seconds"
         raise ValueError(f"{name}: expected a row for each volume, found {found}")
     # nibabel multiplies the step by ten to the power that the header gives.
     return float(axis.step)

@@ -90,6 +90,11 @@ def open_gifti(path: Path) -> GiftiFile:
     first = next(_arrays(path, parser), None)
     if first is None:
         raise ValueError(f"{path}: no data array in it")
+    if parser.n_arrays < 1:
+        raise ValueError(
+            f"{path}: NumberOfDataArrays is missing or below 1; the number of its data arrays is "
+            "expected, write it again"
+        )
     return GiftiFile(path, parser.n_arrays, first.size, first.dtype, dict(parser.img.meta), state)
 
 

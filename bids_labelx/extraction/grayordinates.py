@@ -105,6 +105,26 @@ class Grayordinates:
         """Vertices of the whole mesh of each structure that has one."""
         return {one.structure: one.n_vertices for one in self.models if one.is_surface}
 
+    @property
+    def problem(self) -> str:
+        """Why these cannot be elements of one space; empty where they can."""
+        names = [one.structure for one in self.models]
+        if twice := {name for name in names if names.count(name) > 1}:
+            return f"the structure {min(twice)} stands in it more than once"
+        for model in self.models:
+            lengths: tuple[int, ...] = (model.n_vertices,)
+            if not model.is_surface:
+                if self.grid is None:
+                    return f"{model.structure} has voxels, and there is no grid of them"
+                lengths = self.grid.shape
+            indices = model.indices.reshape(-1, len(lengths))
+            if (indices < 0).any() or (indices >= lengths).any():
+                whole = _mesh(model) if model.is_surface else f"the grid of {lengths} voxels"
+                return f"{model.structure} has an index outside of {whole}"
+            if len(np.unique(np.ravel_multi_index(indices.T, lengths))) < len(indices):
+                return f"{model.structure} has an element twice"
+        return ""
+
     def same(self, other: Any) -> bool:
         """Whether another space has the same elements in the same order."""
         return isinstance(other, Grayordinates) and self.digest == other.digest

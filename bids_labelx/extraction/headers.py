@@ -9,10 +9,12 @@ import struct
 import zlib
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
+from nibabel.cifti2.cifti2 import Cifti2HeaderError
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 
@@ -24,6 +26,9 @@ GZIPPED = (".gz", ".mgz")
 _LOAD_ERRORS = (
     ImageFileError,
     HeaderDataError,
+    Cifti2HeaderError,
+    ExpatError,
+    AttributeError,
     EOFError,
     zlib.error,
     struct.error,

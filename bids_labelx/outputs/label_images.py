@@ -50,6 +50,8 @@ def label_files(table: Path, kind: str, hemispheres: Sequence[str] = ("L", "R"))
     if kind != GIFTI:
         return [table.with_suffix(kind)]
     entities = parse_name(table).entities
+    if "hemi" in entities:
+        return [table.with_name(build_name(entities, "dseg", GIFTI))]
     return [
         table.with_name(build_name({**entities, "hemi": hemi}, "dseg", GIFTI))
         for hemi in hemispheres
@@ -66,12 +68,12 @@ def existing_label_files(table: Path) -> list[Path]:
 
 
 def kind_of(space: Space) -> str:
-    """The kind of the label files of a run: whole meshes without voxels are GIFTI's."""
+    """The kind of the label files of a run: whole hemispheres, left then right, are GIFTI's."""
     if isinstance(space, VolumeGrid):
         return VOLUME
     assert isinstance(space, Grayordinates)
-    whole = all(len(model.indices) == model.n_vertices for model in space.models)
-    return GIFTI if whole else CIFTI
+    counts = [(hemi, space.meshes[CORTEX[hemi]]) for hemi in hemispheres_of(space)]
+    return GIFTI if space.same(hemispheres(counts)) else CIFTI
 
 
 def hemispheres_of(space: Space) -> list[str]:

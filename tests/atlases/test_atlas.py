@@ -5,12 +5,19 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
-from bids_labelx.atlases.atlas import read_atlas, read_label_image
+from bids_labelx.atlases.atlas import Atlas, read_atlas, read_label_image
 from bids_labelx.errors import BadDataError
+from bids_labelx.extraction.space import Space
 
 WriteImage = Callable[..., Path]
+
+
+def read_files(image: Path, table: Path | None = None) -> tuple[np.ndarray, Space, pd.DataFrame]:
+    """Read an atlas of these files."""
+    return read_atlas(Atlas({"atlas": "x"}, None, image, table, image.parent))
 
 
 def write_table(path: Path, text: str) -> Path:
@@ -24,7 +31,7 @@ def test_a_label_that_the_table_lacks_stops_with_its_value(
     image = write_image(tmp_path / "x.nii.gz", labels)
     table = write_table(tmp_path / "x.tsv", "index\tname\n2\ttwo\n9\tnine\n")
     with pytest.raises(BadDataError, match="labels that the table lacks: 5"):
-        read_atlas(image, table)
+        read_files(image, table)
 
 
 def test_a_row_without_voxels_stays_in_the_table(
@@ -32,7 +39,7 @@ def test_a_row_without_voxels_stays_in_the_table(
 ) -> None:
     image = write_image(tmp_path / "x.nii.gz", labels)
     rows = "index\tname\n0\tbackground\n2\ta\n5\tb\n7\tghost\n9\tc\n"
-    _, _, table = read_atlas(image, write_table(tmp_path / "x.tsv", rows))
+    _, _, table = read_files(image, write_table(tmp_path / "x.tsv", rows))
     assert table["name"].tolist() == ["a", "b", "ghost", "c"]
     assert table["voxels_atlas"].tolist()[2] == 0
 
@@ -78,7 +85,7 @@ def test_a_probabilistic_atlas_is_refused(tmp_path: Path, write_image: WriteImag
 
 def test_an_image_of_background_only_is_refused(tmp_path: Path, write_image: WriteImage) -> None:
     with pytest.raises(BadDataError, match="no label in it"):
-        read_atlas(write_image(tmp_path / "x.nii", np.zeros((2, 2, 2), np.int16)), None)
+        read_files(write_image(tmp_path / "x.nii", np.zeros((2, 2, 2), np.int16)))
 
 
 def test_a_truncated_image_is_refused(tmp_path: Path, write_image: WriteImage) -> None:
@@ -93,7 +100,7 @@ def test_values_that_are_not_finite_are_background_with_a_warning_as_in_the_mask
     tmp_path: Path, write_image: WriteImage, caplog: pytest.LogCaptureFixture
 ) -> None:
     values = np.array([[[1, np.nan, 2, np.inf, 2]]], np.float32)
-    labels, _, table = read_atlas(write_image(tmp_path / "x.nii", values), None)
+    labels, _, table = read_files(write_image(tmp_path / "x.nii", values))
     assert labels.ravel().tolist() == [1, 0, 2, 0, 2]
     assert table["voxels_atlas"].tolist() == [1, 2]
     assert "NaN or infinite in 2 voxels" in caplog.text
@@ -106,11 +113,11 @@ def test_a_table_that_counts_from_0_where_the_image_counts_from_1_is_told_apart(
     table = tmp_path / "x.tsv"
     table.write_text("index\tname\n0\tFrontal Pole\n1\tInsula\n2\tPrecentral\n")
     with pytest.raises(BadDataError, match=r"lacks: 3; .*counts from 0 and the image from 1"):
-        read_atlas(image, table)
+        read_files(image, table)
     assert "x.tsv, line 2: index 0 is background, so its row 'Frontal Pole' is left" in caplog.text
     table.write_text("index\tname\n1\tInsula\n3\tPrecentral\n")
     with pytest.raises(BadDataError, match="lacks: 2; add a row"):
-        read_atlas(image, table)
+        read_files(image, table)
 
 
 @pytest.mark.parametrize(
@@ -122,5 +129,5 @@ def test_a_row_of_index_0_that_names_no_region_is_left_out_without_a_word(
     image = write_image(tmp_path / "x.nii", np.array([[[0, 1]]], np.int16))
     table = tmp_path / "x.tsv"
     table.write_text(f"index\tname\n0\t{name}\n1\tInsula\n")
-    assert read_atlas(image, table)[2]["name"].tolist() == ["Insula"]
+    assert read_files(image, table)[2]["name"].tolist() == ["Insula"]
     assert not caplog.records

@@ -28,7 +28,7 @@ def write_table(path: Path, text: str) -> Path:
 
 
 def table_of(atlas: Atlas) -> pd.DataFrame:
-    return read_atlas(atlas.image, atlas.table_path)[2]
+    return read_atlas(atlas)[2]
 
 
 def test_the_tables_order_is_kept_and_voxels_are_matched_by_index(

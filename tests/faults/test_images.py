@@ -18,7 +18,7 @@ import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE, SPACE
 
 from bids_labelx.app.participant import run_participants
-from bids_labelx.atlases.atlas import read_atlas
+from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.images import read_data
@@ -40,6 +40,11 @@ DIM0, DIM4, DATATYPE, VOX_OFFSET, SLOPE = (
 CODES, SROW_X = (252, "<hh"), (280, "<ffff")
 # More voxels than any memory holds: 1000³ × 60.
 HUGE = ((40, "<hhhhh"), (4, 1000, 1000, 1000, 60))
+
+
+def labels_of(path: Path) -> np.ndarray:
+    """The labels of an atlas of one file."""
+    return read_atlas(Atlas({"atlas": "x"}, None, path, None, path.parent))[0]
 
 
 def content(path: Path) -> bytes:
@@ -139,7 +144,7 @@ def test_extensions_before_the_data_are_skipped(bold: Path) -> None:
     np.testing.assert_array_equal(values(bold), before)
 
 
-@pytest.mark.parametrize("read", [values, read_data, lambda path: read_atlas(path, None)])
+@pytest.mark.parametrize("read", [values, read_data, labels_of])
 def test_a_small_file_that_claims_a_huge_image_is_refused_before_memory_is_taken(
     bold: Path, read: Callable[[Path], Any]
 ) -> None:
@@ -227,7 +232,7 @@ KINDS = {
     "BOLD": (np.float32, (*SHAPE, 12), values),
     "mask": (np.uint8, SHAPE, lambda path: read_data(path)[0]),
     "segmentation": (np.int16, SHAPE, lambda path: read_data(path)[0]),
-    "atlas": (np.int32, SHAPE, lambda path: read_atlas(path, None)[0]),
+    "atlas": (np.int32, SHAPE, labels_of[0]),
 }
 
 

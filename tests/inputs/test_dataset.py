@@ -193,7 +193,7 @@ EXPECTED = Path(__file__).parent / "data" / "expected"
 
 
 def listed(runs: list[Run]) -> str:
-    """A line per run: the image's path, and its mask and confounds as they lie beside it."""
+    """A line per run of volumes: the image's path, and its mask and confounds beside it."""
 
     def beside(run: Run, path: Path | None, what: str) -> str:
         if path is None:
@@ -203,6 +203,7 @@ def listed(runs: list[Run]) -> str:
     lines = [
         f"{run.name} | {beside(run, run.mask, 'mask')} | {beside(run, run.confounds, 'confounds')}"
         for run in runs
+        if not run.on_surfaces
     ]
     return "\n".join([*lines, ""])
 
@@ -231,7 +232,26 @@ def test_the_folders_above_a_tree_do_not_matter(
     runs = find_runs(settings_for(root)).runs
     assert listed(runs) == (EXPECTED / f"{tree}.txt").read_text()
     assert "99" not in {run.entities["sub"] for run in runs}
-    assert not any(run.missing.keys() - {"mask", "confounds"} for run in runs)
+    volumes = [run for run in runs if not run.on_surfaces]
+    assert not any(run.missing.keys() - {"mask", "confounds"} for run in volumes)
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_the_runs_on_surfaces_of_real_trees_are_all_dense_series_and_pairs(
+    shared_data: Path, tree: str
+) -> None:
+    root = shared_data / "trees" / TREES[tree]
+    found = {run.name: run for run in find_runs(settings_for(root)).runs if run.on_surfaces}
+    series = {path.relative_to(root).as_posix() for path in root.rglob("*_bold.dtseries.nii")}
+    left = {path.relative_to(root).as_posix() for path in root.rglob("*hemi-L*_bold.func.gii")}
+    assert found.keys() == series | left
+    for name in left:
+        assert found[name].beside == root / name.replace("hemi-L", "hemi-R")
+        assert "hemi" not in found[name].entities
+    for name, run in found.items():
+        stem = re.sub(r"(_space-[^_]+|_den-[^_]+|_hemi-[^_]+)", "", name).partition("_bold.")[0]
+        tables = sorted(root.glob(f"{stem}_desc-confounds_*.tsv"))
+        assert [run.confounds] == tables or (not tables and run.confounds is None)
 
 
 def test_real_sidecars_are_read(shared_data: Path) -> None:

@@ -11,8 +11,6 @@ from bids_labelx.inputs.hints import other_images
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("sub-01_ses-1_task-a_space-fsLR_den-91k_bold.dtseries.nii", "surface data (CIFTI)"),
-        ("sub-01_task-a_hemi-L_space-fsaverage_bold.func.gii", "surface data (GIFTI)"),
         ("sub-01_task-a_bold_space-MNI_preproc.nii.gz", "a name of fMRIPrep before 1.2"),
     ],
 )

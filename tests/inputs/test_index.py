@@ -27,13 +27,14 @@ WANTED = (
     "task-rest_desc-preproc_bold.nii.gz",
     "task-rest_desc-brain_mask.nii.gz",
     "task-rest_desc-confounds_timeseries.tsv",
+    "task-rest_space-fsLR_den-91k_bold.dtseries.nii",
+    "task-rest_hemi-L_space-fsaverage5_bold.func.gii",
 )
 OTHERS = (
     "task-rest_desc-preproc_bold.json",
     "task-rest_desc-confounds_timeseries.json",
     "task-rest_boldref.nii.gz",
-    "task-rest_space-fsLR_den-91k_bold.dtseries.nii",
-    "task-rest_hemi-L_space-fsaverage5_bold.func.gii",
+    "task-rest_space-fsLR_den-91k_bold.json",
     "task-rest_desc-MELODIC_timeseries.tsv",
     "task-rest_from-orig_to-boldref_mode-image_xfm.txt",
 )
@@ -323,7 +324,7 @@ def write_record(content: bytes) -> Callable[[Path, Path], object]:
         (write_record(b"null"), "cannot be read"),
         (lambda _, kept: edit_record(kept, folders=[]), "sub-01 is not in it"),
         (lambda _, kept: edit_record(kept, folders={"01": 1, "02": 2}), "cannot be read"),
-        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 4, not 0"),
+        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 5, not 0"),
         (lambda _, kept: edit_record(kept, also=None), "cannot be read"),
         (lambda _, kept: edit_record(kept, pybids="0.1"), r"pybids is .*, not 0\.1"),
         (lambda _, kept: edit_record(kept, root="/other"), "root is .*, not /other"),
@@ -555,9 +556,10 @@ def test_runs_out_of_a_kept_index_are_those_out_of_a_new_one(
     settings = Settings(root, root.parent / "out", "participant", bids_database_dir=kept)
     first = find_runs(settings).runs
     assert find_runs(settings).runs == first
-    assert [run.name for run in first] == [
-        f"sub-{subject}/func/sub-{subject}_{WANTED[0]}" for subject in ("01", "02")
-    ]
+    images = [name for name in WANTED if "_bold." in name]
+    assert {run.name for run in first} == {
+        f"sub-{subject}/func/sub-{subject}_{name}" for subject in ("01", "02") for name in images
+    }
     assert len(count_scans) == 1
 
 

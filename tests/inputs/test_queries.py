@@ -139,8 +139,8 @@ def test_values_may_have_the_key_before_them_as_those_of_options(tmp_path: Path)
     assert chosen(root, {"task": "task-a"}) == chosen(root, {"task": "a"})
 
 
-def test_the_defaults_have_the_sections_of_a_filter_file_in_their_order() -> None:
-    assert tuple(read_defaults()) == SECTIONS
+def test_the_defaults_have_the_sections_of_a_filter_file_and_surfaces() -> None:
+    assert set(read_defaults()) == {*SECTIONS, "surface"}
 
 
 def test_without_a_file_the_usual_is_asked_for() -> None:

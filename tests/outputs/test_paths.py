@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +18,6 @@ from bids_labelx.outputs.paths import (
     figure_path,
     outliers_path,
     output_path,
-    write_labels,
 )
 
 RUN = {"sub": "01", "ses": "a", "task": "rest", "run": "1", "space": "T1w", "res": "2"}
@@ -76,22 +74,6 @@ def test_json_reads_back_the_same(tmp_path: Path) -> None:
     content = {"a": [True, False], "b": {"c": 'é "q"'}, "d": None}
     write_json(tmp_path / "x.json", content)
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == content
-
-
-@pytest.mark.parametrize(
-    ("largest", "dtype"), [(32767, np.int16), (32768, np.int32), (2**31, np.int64)]
-)
-def test_label_values_survive_and_the_same_labels_give_the_same_bytes(
-    tmp_path: Path, largest: int, dtype: type
-) -> None:
-    labels = np.array([[[0, 9170, largest]]])
-    affine = np.diag([2.0, 2, 2, 1])
-    write_labels(tmp_path / "a.nii.gz", labels, affine)
-    write_labels(tmp_path / "b.nii.gz", labels, affine)
-    image = nib.load(tmp_path / "a.nii.gz")
-    assert image.get_data_dtype() == dtype
-    assert (np.asarray(image.dataobj) == labels).all()
-    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(

@@ -3,11 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE
 
+from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import read_grid_table, reduce_run, resample_atlas
@@ -15,6 +15,11 @@ from bids_labelx.participant.records import AtlasOnGrid, RunSource, SignalKey
 from bids_labelx.settings import ExtractionOptions, LabelOptions
 
 WriteImage = Callable[..., Path]
+
+
+def laid(to: AtlasOnGrid, shape: tuple[int, ...]) -> np.ndarray:
+    """The labels on a grid, as a volume."""
+    return np.load(to.labels).reshape(shape, order="F")
 
 
 def test_an_atlas_on_the_grid_counts_its_voxels_before_and_after(
@@ -25,7 +30,7 @@ def test_an_atlas_on_the_grid_counts_its_voxels_before_and_after(
     counts = [int((labels == i).sum()) for i in (9, 2, 4, 5)]
     assert table["voxels_atlas"].tolist() == counts
     assert table["voxels_grid"].tolist() == counts
-    assert (np.asarray(nib.load(on_grid.labels).dataobj) == labels).all()
+    assert (np.load(on_grid.labels) == labels.ravel(order="F")).all()
 
 
 def test_on_a_coarser_grid_every_voxel_has_the_label_at_its_centre(
@@ -35,9 +40,10 @@ def test_on_a_coarser_grid_every_voxel_has_the_label_at_its_centre(
     image = write_image(tmp_path / "a.nii", fine, np.eye(4))
     coarse = np.diag([3.0, 3, 3, 1])
     coarse[:3, 3] = 1
-    to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
-    resample_atlas(image, None, VolumeGrid.of((3, 3, 3), coarse), LabelOptions(), to)
-    found = np.asarray(nib.load(tmp_path / "l.nii").dataobj)
+    to = AtlasOnGrid(tmp_path / "l.npy", tmp_path / "l.tsv")
+    atlas = Atlas({"atlas": "a"}, None, image, None, tmp_path)
+    resample_atlas(atlas, VolumeGrid.of((3, 3, 3), coarse), LabelOptions(), to)
+    found = laid(to, (3, 3, 3))
     assert (found == fine[1::3, 1::3, 1::3]).all()
     table = read_grid_table(tmp_path / "l.tsv")
     assert table["voxels_grid"].tolist() == [int((found == i).sum()) for i in table["index"]]
@@ -52,13 +58,14 @@ def test_by_majority_a_voxel_has_the_label_of_most_of_it(
     image = write_image(tmp_path / "a.nii", fine, np.eye(4))
     coarse = np.diag([2.0, 2, 2, 1])
     coarse[:3, 3] = 0.5
-    to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
+    to = AtlasOnGrid(tmp_path / "l.npy", tmp_path / "l.tsv")
     options = LabelOptions(label_resampling="majority")
-    resample_atlas(image, None, VolumeGrid.of((3, 3, 3), coarse), options, to)
-    assert np.asarray(nib.load(tmp_path / "l.nii").dataobj)[1, 1, 1] == 2
+    atlas = Atlas({"atlas": "a"}, None, image, None, tmp_path)
+    resample_atlas(atlas, VolumeGrid.of((3, 3, 3), coarse), options, to)
+    assert laid(to, (3, 3, 3))[1, 1, 1] == 2
     assert read_grid_table(tmp_path / "l.tsv")["voxels_grid"].sum() == 27
-    resample_atlas(image, None, VolumeGrid.of(fine.shape, np.eye(4)), options, to)
-    np.testing.assert_array_equal(nib.load(tmp_path / "l.nii").dataobj, fine)
+    resample_atlas(atlas, VolumeGrid.of(fine.shape, np.eye(4)), options, to)
+    np.testing.assert_array_equal(laid(to, fine.shape), fine)
 
 
 def test_a_run_becomes_means_over_covered_voxels_in_the_tables_order(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import reduce_run, resample_atlas
 from bids_labelx.participant.records import AtlasOnGrid, RunSource
@@ -36,8 +37,9 @@ def coverage_of(tmp_path: Path, write_image: WriteImage) -> Callable[..., pd.Dat
         image = write_image(tmp_path / "atlas.nii.gz", labels, atlas_affine)
         bold = write_image(tmp_path / "bold.nii.gz", data, affine)
         path = None if mask is None else write_image(tmp_path / "mask.nii.gz", mask, affine)
-        to = AtlasOnGrid(tmp_path / "l.nii", tmp_path / "l.tsv")
-        resample_atlas(image, None, VolumeGrid.of(data.shape, affine), LabelOptions(), to)
+        to = AtlasOnGrid(tmp_path / "l.npy", tmp_path / "l.tsv")
+        atlas = Atlas({"atlas": "x"}, None, image, None, tmp_path)
+        resample_atlas(atlas, VolumeGrid.of(data.shape, affine), LabelOptions(), to)
         extracted = reduce_run(RunSource(bold, path), [to], ExtractionOptions(**options))
         return extracted.tables[0].set_index("index")
 

@@ -21,7 +21,7 @@ from bids_labelx.settings.entry import options_of
 ROOT = Path(__file__).parents[2]
 
 ENTRY = """
-    trim: float = _signal(
+    trim: float = signal_option(
         0.1, convert.share, metavar="SHARE", help="cut the tails", content=True, flags=("-x",)
     )
 """
@@ -57,7 +57,7 @@ def test_a_new_option_takes_one_entry_and_nothing_else(tmp_path: Path) -> None:
     package = Path(bids_labelx.__file__).parent
     shutil.copytree(package, tmp_path / "bids_labelx", ignore=shutil.ignore_patterns("*.pyc"))
     shutil.copy(ROOT / "ci" / "options_page.py", tmp_path)
-    copy = tmp_path / "bids_labelx" / "settings" / "table.py"
+    copy = tmp_path / "bids_labelx" / "settings" / "parts.py"
     before, after = copy.read_text("utf-8").split(
         '"""How a run is reduced to region signals."""\n'
     )
