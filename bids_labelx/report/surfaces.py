@@ -146,10 +146,7 @@ def _draw(
     seen = [
         np.where(view.vertices < 0, -1, ranks[view.hemisphere][view.vertices]) for view in views
     ]
-    # Two cells between panels, so that labels do not touch over their edges.
-    table = colour(
-        np.concatenate([np.pad(cells, 2, constant_values=-1) for cells in seen], axis=1)
-    )
+    table = colour(np.concatenate(seen, axis=1))
     table = np.concatenate([table, [bare]])
 
     figure, panels = _panels(views, bar_width=0.0 if scale is None else 0.8, note=flat)
