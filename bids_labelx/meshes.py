@@ -268,6 +268,8 @@ def _problem(coordinates: NDArray[np.floating], triangles: NDArray[np.integer]) 
         return f"corners of triangles are {triangles.dtype}, whole numbers are expected"
     if not np.isfinite(coordinates).all():
         return "some coordinates are not finite"
+    if np.count_nonzero(np.ptp(coordinates, axis=0)) < 2:
+        return "the vertices do not make a surface, they are all in one place or line"
     if triangles.min() < 0 or triangles.max() >= len(coordinates):
         return (
             f"triangles have corners {triangles.min()} to {triangles.max()}, but there are "
