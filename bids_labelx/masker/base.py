@@ -15,8 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 from bids_labelx.extraction.formats import Image, open_run_data
 from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.regions import STATISTICS, find_regions
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
-from bids_labelx.masker.grayordinates import check_kind, check_options, seconds_per_volume
+from bids_labelx.masker.grayordinates import (
+    check_kind,
+    check_options,
+    cifti_image,
+    seconds_per_volume,
+)
 from bids_labelx.masker.images import SpaceImage, labels_image, mask_image, signals_image
 from bids_labelx.masker.inputs import (
     is_3d,
@@ -110,9 +116,13 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         """
         self._recipe = recipe = self._make_recipe()
         space, name = recipe.labels_space, "labels_img"
+        self._step = self.t_r
         if imgs is not None:
-            data = open_run_data(imgs)
+            series = cifti_image(imgs)
+            data = open_run_data(imgs if series is None else series)
             check_kind(data, space)
+            if self.t_r is None and series is not None:
+                self._step = seconds_per_volume(series)
             if self.resampling_target != "labels":
                 space, name = data.space, data.name
         labelled = lay_labels(recipe, space, name)
@@ -120,9 +130,6 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         self._tell([missing_message(self._recipe, labelled)], stacklevel=3)
         self._report_images = imgs if self.reports else None
         self._labelled = labelled
-        self._step = self.t_r
-        if self.t_r is None and isinstance(space, Grayordinates):
-            self._step = seconds_per_volume(imgs)
         regions, background = self.lut_.iloc[1:], recipe.background
         self.labels_img_ = labels_image(labelled.labels, space, regions, background)
         self.region_atlas_ = labels_image(labelled.masked, space, regions, background)
@@ -258,7 +265,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         extracted: RunSignals = self._cached()(
             imgs, file_token(imgs), table, sample_mask, self._recipe
         )
-        if is_3d(imgs):
+        if isinstance(self._recipe.labels_space, VolumeGrid) and is_3d(imgs):
             warnings.warn(
                 "A 3D image gives an array of shape (1, n_elements_); starting in version 0.12, "
                 "nilearn returns a 1D array for 3D inputs.",

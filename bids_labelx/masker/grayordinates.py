@@ -7,6 +7,7 @@ smoothed, and elements without data take no part, as on the command line.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -24,13 +25,24 @@ from bids_labelx.extraction.space import Space
 _BOTH = "labels, images and mask are all volumes or all on grayordinates"
 
 
-def read_labels(image: Any, which: str = "") -> tuple[np.ndarray, pd.DataFrame]:
+def cifti_image(image: Any) -> nib.Cifti2Image | None:
+    """The CIFTI-2 image that it is, or that a path leads to; None for anything else."""
+    if isinstance(image, (str, os.PathLike)):
+        if not os.fspath(image).endswith(".nii") or not Path(image).is_file():
+            return None
+        image = load_image(os.fspath(image))
+    return image if is_cifti(image) else None
+
+
+def read_labels(
+    image: nib.Cifti2Image, which: str = ""
+) -> tuple[np.ndarray, Grayordinates, pd.DataFrame]:
     """Read the labels of a ``.dlabel.nii`` and its label table.
 
     Parameters
     ----------
     image
-        Path or nibabel image.
+        The image.
     which
         Of several maps, the name of the one wanted or its number, counted from 1.
 
@@ -38,6 +50,8 @@ def read_labels(image: Any, which: str = "") -> tuple[np.ndarray, pd.DataFrame]:
     -------
     values : array of shape (n_elements,)
         As stored.
+    space
+        The elements.
     table
         ``index``, ``name`` and ``color``.
 
@@ -46,28 +60,24 @@ def read_labels(image: Any, which: str = "") -> tuple[np.ndarray, pd.DataFrame]:
     OSError, ValueError
         If it cannot be read, or has no label maps or several of which none is chosen.
     """
-    name, loaded = _loaded(image)
-    n_maps = loaded.shape[0]
-    if n_maps > 1 and not loaded.get_filename():
+    name = _name(image)
+    n_maps = image.shape[0]
+    if n_maps > 1 and not image.get_filename():
         raise ValueError(f"{name}: {n_maps} maps; give an image of the one that is wanted")
-    values, _, labels = read_label_map(name, loaded, which)
+    values, space, labels = read_label_map(name, image, which)
     rows = [(key, text, hex_colour(colour)) for key, (text, colour) in labels.items()]
-    return values, pd.DataFrame(rows, columns=["index", "name", "color"])
+    return values, space, pd.DataFrame(rows, columns=["index", "name", "color"])
 
 
-def _loaded(image: Any) -> tuple[str, Any]:
-    """The name of an image, for messages, and the image with its data on disk."""
-    if isinstance(image, (str, os.PathLike)):
-        return os.fspath(image), load_image(os.fspath(image))
-    return image.get_filename() or "in-memory image", image
+def _name(image: nib.Cifti2Image) -> str:
+    return image.get_filename() or "in-memory image"
 
 
-def seconds_per_volume(image: Any) -> float | None:
-    """The step of a dense series; None for anything else, and where it is not above 0."""
+def seconds_per_volume(image: nib.Cifti2Image) -> float | None:
+    """The step of a dense series; None for other rows, and where it is not above 0."""
     try:
-        name, loaded = _loaded(image)
-        step = step_of(name, loaded) if is_cifti(loaded) else 0.0
-    except (AttributeError, OSError, ValueError):
+        step = step_of(_name(image), image)
+    except ValueError:
         return None
     return step if np.isfinite(step) and step > 0 else None
 

@@ -15,11 +15,10 @@ from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.errors import LabelxError
 from bids_labelx.extraction.formats import Image, open_run_data, read_map
-from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.resample import exact_labels
 from bids_labelx.extraction.space import Space
 from bids_labelx.files import NO_VALUE, read_text, read_tsv, split_table, table_columns
-from bids_labelx.masker.grayordinates import read_labels
+from bids_labelx.masker.grayordinates import cifti_image, read_labels
 from bids_labelx.settings.convert import split_map
 
 
@@ -57,10 +56,11 @@ def load_labels_img(image: Image, background: int) -> Labels:
     file, which = image, ""
     if isinstance(image, (str, os.PathLike)):
         file, which = split_map(os.fspath(image))
-    data = open_run_data(file if which else image)
-    if isinstance(data.space, Grayordinates):
-        values, table = read_labels(file, which)
-        return Labels(_whole_numbers(values, background, data.name), data.space, table)
+    if (opened := cifti_image(file)) is not None:
+        values, space, table = read_labels(opened, which)
+        name = opened.get_filename() or "in-memory image"
+        return Labels(_whole_numbers(values, background, name), space, table)
+    data = open_run_data(image)
     if data.n_volumes != 1:
         raise TypeError(
             "Input data has incompatible dimensionality: Expected dimension is 3D and you "

@@ -241,9 +241,9 @@ def extract_run(
     reduction = reduce_volumes(data, [regions], [recipe.strategy], uncovered=uncovered)
     messages = [missing_message(recipe, labelled)]
     if reduction.nonfinite_elements:
-        which = (
-            "vertices or voxels; they take no part" if matched else "voxels; they count as zero"
-        )
+        which = "voxels; they count as zero"
+        if matched:
+            which = "vertices or voxels; they take no part"
         messages.append(
             f"{original.name}: Non-finite values detected in {reduction.nonfinite_elements} "
             f"labelled {which}."
