@@ -91,13 +91,17 @@ def space_name(space: str, den: str) -> str:
     return _SPACES.get((space, den), space + den if space in ("fsaverage", "fsLR") else space)
 
 
-def hemisphere_of(name: str) -> str:
-    """The hemisphere that the name of a file says, ``L`` or ``R``; empty where it says none."""
-    for left, right, _ in _HEMISPHERES:
-        for hemi, pattern in (("L", left), ("R", right)):
-            if re.search(pattern, name):
-                return hemi
-    return ""
+def hemisphere_of(path: PurePath | str) -> str:
+    """The hemisphere in a file's name, ``L`` or ``R``, empty where there is none.
+
+    >>> hemisphere_of("tpl-fsLR_hemi-L_sphere.surf.gii"), hemisphere_of("rh.pial")
+    ('L', 'R')
+    """
+    named = parse_name(path).entities.get("hemi", "")
+    if named in ("L", "R"):
+        return named
+    found = re.search(r"(?:^|[._-])(L|R|lh|rh|left|right)(?=[._-])", PurePath(path).name)
+    return found[1][0].upper() if found else ""
 
 
 def other_hemisphere(name: str) -> str:

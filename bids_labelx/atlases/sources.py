@@ -19,6 +19,7 @@ from bids_labelx.images import open_image
 from bids_labelx.inputs.metadata import inherited_table, only_table
 from bids_labelx.names import MESHES, Name, camel, is_backup, parse_name, space_name
 from bids_labelx.settings.convert import atlas_parts, split_map
+from bids_labelx.templateflow import templateflow_home
 
 _SEARCHED = ("", "sourcedata/atlases", "sourcedata")
 
@@ -85,13 +86,6 @@ def check_names(atlases: Sequence[Atlas]) -> None:
                 f"--atlas: {name} comes from {roots[name]} and from {atlas.root}; name one of "
                 "them otherwise with NAME=IMAGE"
             )
-
-
-def templateflow_home() -> Path:
-    """TemplateFlow's local folder, which may not exist."""
-    chosen = os.environ.get("TEMPLATEFLOW_HOME") or "~/.cache/templateflow"
-    # Where no home folder is known, ~ stays, and there is no such folder.
-    return Path(os.path.expanduser(chosen))  # noqa: PTH111
 
 
 def space_of(image: Path) -> str | None:

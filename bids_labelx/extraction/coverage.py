@@ -142,8 +142,7 @@ def covered_regions(regions: Regions, seen: Coverage) -> Regions:
     known[known] = seen.elements[positions[known]] == regions.elements[known]
     if not known.all():
         raise ValueError(f"{np.count_nonzero(~known)} element(s) of the regions were not watched")
-    covered = seen.covered[positions]
-    return Regions(regions.elements[covered], regions.columns[covered], regions.n_columns)
+    return regions.take(seen.covered[positions])
 
 
 def reduce_covered(

@@ -99,7 +99,7 @@ def reduce_volumes(
     for atlas, mine in zip(atlases, covered, strict=True):
         count = np.bincount(atlas.columns[mine], minlength=atlas.n_columns)
         if "mean" in atlas.signals:
-            atlas.signals["mean"] /= np.maximum(count, 1)
+            atlas.signals["mean"] /= atlas.regions.divisors(mine)
         for values in atlas.signals.values():
             values[:, count == 0] = 0.0 if every else np.nan
         counts.append(count)
@@ -153,8 +153,8 @@ class _Accumulator:
 
     Attributes
     ----------
-    elements, columns : intp arrays of shape (m,)
-        Index and column of each element.
+    regions, elements, columns : intp arrays of shape (m,)
+        The regions in this order, and index and column of each element.
     n_columns
         Number of columns.
     signals : dict of float64 arrays of shape (n_volumes, n_columns)
@@ -172,11 +172,11 @@ class _Accumulator:
     ) -> None:
         # Small numbers are sorted by counting them.
         small = regions.columns.astype(np.min_scalar_type(regions.n_columns))
-        order = np.argsort(small, kind="stable")
-        self.elements, self.columns = regions.elements[order], regions.columns[order]
+        self.regions = regions = regions.take(np.argsort(small, kind="stable"))
+        self.elements, self.columns = regions.elements, regions.columns
         self.n_columns = regions.n_columns
         self.signals = {name: np.empty((n_volumes, self.n_columns)) for name in statistics}
-        self.finite = np.ones(order.size, dtype=bool)
+        self.finite = np.ones(regions.elements.size, dtype=bool)
         self._blank: Blank | None = None  # None before the first volume
         self._additive = _ADDITIVE.issuperset(statistics)
         self._exact_zeros = True  # of elements without data; else they do add to a sum
@@ -225,6 +225,8 @@ class _Accumulator:
         for name, signal in self.signals.items():
             # Over all elements, so that rounding is the same with any other statistic.
             of = (values, self._all) if name in _ADDITIVE else (kept, self._kept)
+            if name == "mean" and self.regions.weights is not None:
+                of = values * self.regions.weights, self._all
             signal[start : start + len(values)] = _statistic(name, *of)
 
 

@@ -21,11 +21,25 @@ class Regions:
         Column of each element's label.
     n_columns
         Number of columns, those without an element included.
+    weights : float64 array of shape (m,), or None
+        What each element counts in a mean; all the same where it is None.
     """
 
     elements: np.ndarray
     columns: np.ndarray
     n_columns: int
+    weights: np.ndarray | None = None
+
+    def take(self, chosen: np.ndarray) -> Regions:
+        """The same columns with some of the elements, by a boolean array of shape (m,)."""
+        weights = None if self.weights is None else self.weights[chosen]
+        return Regions(self.elements[chosen], self.columns[chosen], self.n_columns, weights)
+
+    def divisors(self, chosen: np.ndarray) -> np.ndarray:
+        """What sums over some of the elements are divided by for a mean; shape (n_columns,)."""
+        weights = None if self.weights is None else self.weights[chosen]
+        total = np.bincount(self.columns[chosen], weights, minlength=self.n_columns)
+        return np.where(total > 0, total, 1)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,12 @@ class Reduction:
     mean_image: np.ndarray | None
 
 
-def find_regions(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = None) -> Regions:
+def find_regions(
+    labels: np.ndarray,
+    ids: np.ndarray,
+    mask: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+) -> Regions:
     """Find the elements of the given labels.
 
     Parameters
@@ -62,6 +81,8 @@ def find_regions(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = 
         column without elements.
     mask : bool array of shape (n_elements,), optional
         Elements outside take no part.
+    weights : float64 array of shape (n_elements,), optional
+        What each element counts in a mean.
 
     Raises
     ------
@@ -93,4 +114,6 @@ def find_regions(labels: np.ndarray, ids: np.ndarray, mask: np.ndarray | None = 
     elements = np.flatnonzero(candidates)
     found = np.minimum(np.searchsorted(ordered, flat[elements]), ids.size - 1)
     wanted = ordered[found] == flat[elements]
-    return Regions(elements[wanted], order[found[wanted]].astype(np.intp), ids.size)
+    elements = elements[wanted]
+    of_elements = None if weights is None else weights[elements]
+    return Regions(elements, order[found[wanted]].astype(np.intp), ids.size, of_elements)

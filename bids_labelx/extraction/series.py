@@ -63,10 +63,9 @@ def reduce_series(
     for one, region in zip(sums, regions, strict=True):
         used = np.ones(region.elements.size, bool) if every else covered[region.elements]
         count = np.bincount(region.columns[used], minlength=region.n_columns)
-        found = one.signals(count, every=every)
+        found = one.signals(count, region.divisors(used), every=every)
         if "median" in statistics:
-            taken = Regions(region.elements[used], region.columns[used], region.n_columns)
-            found["median"] = _medians(run, taken)
+            found["median"] = _medians(run, region.take(used))
             found["median"][:, count == 0] = 0.0 if every else np.nan
         counts.append(count)
         signals.append({name: found[name] for name in statistics})
@@ -97,6 +96,8 @@ class _Sums:
         self._wanted = set(statistics)
         shape = (regions.n_columns, n_volumes)
         self._spread = bool(self._wanted & {"variance", "standard_deviation"})
+        weighted = regions.weights is not None and "mean" in self._wanted
+        self._weighted = np.zeros(shape) if weighted else None
         self._total = np.zeros(shape) if self._spread or self._wanted & {"mean", "sum"} else None
         self._squares = np.zeros(shape) if self._spread else None
         self._lowest = np.full(shape, np.inf) if "minimum" in self._wanted else None
@@ -108,15 +109,17 @@ class _Sums:
         regions = self._regions
         span = slice(*np.searchsorted(regions.elements, [first, first + len(values)]))
         rows, columns = regions.elements[span] - first, regions.columns[span]
-        if covered is not None:
-            used = covered[rows]
-            rows, columns = rows[used], columns[used]
-        if not rows.size:
+        used = np.arange(rows.size) if covered is None else np.flatnonzero(covered[rows])
+        if not used.size:
             return
-        order = np.argsort(columns, kind="stable")
+        order = used[np.argsort(columns[used], kind="stable")]
         part, columns = values[rows[order]], columns[order]
         starts = np.flatnonzero(np.diff(columns, prepend=-1))
         present, counts = columns[starts], np.diff(starts, append=columns.size)
+        if self._weighted is not None:
+            assert regions.weights is not None  # else there would be no such sum
+            weights = regions.weights[span][order]
+            self._weighted[present] += np.add.reduceat(part * weights[:, None], starts, axis=0)
         if self._total is not None:
             total = np.add.reduceat(part, starts, axis=0)
             if self._squares is not None:
@@ -148,7 +151,9 @@ class _Sums:
         self._squares[present] += np.add.reduceat(deviations, starts, axis=0)
         self._squares[present] += difference**2 * (before * now / (before + now))
 
-    def signals(self, count: np.ndarray, *, every: bool) -> dict[str, np.ndarray]:
+    def signals(
+        self, count: np.ndarray, divisors: np.ndarray, *, every: bool
+    ) -> dict[str, np.ndarray]:
         """The statistics, each of shape (n_volumes, n_columns)."""
         found: dict[str, np.ndarray | None] = {
             "sum": self._total,
@@ -156,8 +161,9 @@ class _Sums:
             "maximum": self._highest,
         }
         divisor = np.maximum(count, 1)[:, None]
-        if self._total is not None:
-            found["mean"] = self._total / divisor
+        weighted = self._total if self._weighted is None else self._weighted
+        if weighted is not None:
+            found["mean"] = weighted / divisors[:, None]
         if self._squares is not None:
             found["variance"] = self._squares / divisor
             found["standard_deviation"] = np.sqrt(self._squares / divisor)

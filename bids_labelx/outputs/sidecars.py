@@ -68,6 +68,7 @@ def timeseries_sidecar(
     sources: Sequence[str],
     sampling: Mapping[str, str],
     elements: str = "voxels",
+    weights: str = "",
     temporal_snr: float | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -121,6 +122,7 @@ def timeseries_sidecar(
         "Standardize": standardize,
         "StandardizeConfounds": done.get("standardize_confounds", True),
         "MinCoverage": settings.min_coverage,
+        **({"ElementWeights": weights} if weights else {}),
         **sampling,
         **describe_series(_units(settings, strategy)),
         "SoftwareVersions": software_versions(),

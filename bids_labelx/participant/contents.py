@@ -240,6 +240,11 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
         del plain["random_seed"]
     if isinstance(settings.mask, Path):
         plain["mask"] = f"{settings.mask.name}, {_digest(settings.mask)}"
+    if settings.surface_mesh:
+        plain["surface_mesh"] = [
+            f"{path.name}, {'a folder' if path.is_dir() else _digest(path)}"
+            for path in settings.surface_mesh
+        ]
     made = {
         "settings": {
             **{f"--{name.replace('_', '-')}": value for name, value in plain.items()},
@@ -272,7 +277,9 @@ def _source(atlas: Atlas) -> dict[str, str]:
     entities = parse_name(atlas.image).entities
     own = f"each run's own, desc-{entities.get('desc')}" if "sub" in entities else None
     table = "none" if atlas.table_path is None else _digest(atlas.table_path)
-    return {"image": own or _digest(atlas.image), "table": table}
+    images = [atlas.image] if atlas.other is None else [atlas.image, atlas.other]
+    digests = [*map(_digest, images), *([f"map {atlas.which}"] if atlas.which else [])]
+    return {"image": own or ", ".join(digests), "table": table}
 
 
 def _digest(path: Path) -> str:

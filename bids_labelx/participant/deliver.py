@@ -177,6 +177,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 sampling=_sampling(delivery.planned),
                 elements="vertices and voxels" if delivery.planned.run.on_surfaces else "voxels",
+                weights=_weights(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
                 warnings=(*delivery.planned.warnings, *applied.warnings),
             )
@@ -225,6 +226,16 @@ def _parcels(delivery: Delivery, labels: Path, table: pd.DataFrame) -> ParcelsAx
     if not delivery.settings.cifti_outputs or not isinstance(planned.grid, Grayordinates):
         return None
     return parcels_of(masked_labels(planned, labels), planned.grid, table)
+
+
+def _weights(planned: PlannedRun) -> str:
+    """What vertices and voxels count in means, for the sidecar; empty for a voxel grid."""
+    if not planned.run.on_surfaces:
+        return ""
+    if not planned.source.areas:
+        return "equal"
+    files = ", ".join(path.name for path in planned.source.areas.values())
+    return f"area of vertices in mm² ({files}), volume of voxels in mm³"
 
 
 def _exact_parts(

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from bids_labelx.areas import element_weights
 from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed, refuse_empty_volumes
@@ -137,8 +138,12 @@ def open_run(
     volumes = refuse_empty_volumes(open_source(source))
     inside = read_mask(source.mask, volumes.space, resample=source.resample_mask)
     before = [read_grid_table(atlas.table) for atlas in atlases]
+    weights = None
+    if source.areas:
+        assert isinstance(volumes.space, Grayordinates)  # as planned
+        weights = element_weights(volumes.space, source.areas)
     regions = [
-        find_regions(np.load(atlas.labels), table["index"].to_numpy(), inside)
+        find_regions(np.load(atlas.labels), table["index"].to_numpy(), inside, weights)
         for atlas, table in zip(atlases, before, strict=True)
     ]
     return volumes, inside, regions, before

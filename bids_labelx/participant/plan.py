@@ -12,11 +12,13 @@ from pathlib import Path
 
 from nibabel.spatialimages import SpatialImage
 
+from bids_labelx.areas import find_areas
 from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.atlases.sources import space_of
 from bids_labelx.denoise import Strategy, override, read_strategies
 from bids_labelx.errors import BadDataError, Failure, SpaceError
+from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.images import has_orientation, open_image, read_data
 from bids_labelx.inputs.dataset import Run, find_runs
@@ -246,6 +248,10 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Space], settings: Setti
     used = [path for path in (*run.images, own, *confounds_files(run)) if path is not None]
     files = tuple(map(file_state, used))
     header = read_headers(run)
+    areas = {}
+    if settings.element_weights == "area" and isinstance(header.space, Grayordinates):
+        areas = find_areas(_hemispheres(run, header.space), settings.surface_mesh)
+        files += tuple(map(file_state, areas.values()))
     atlases = choice.of_run[run.bold]
     if isinstance(header.space, VolumeGrid):
         _check_volumes(run, header.space, atlases, mask)
@@ -265,8 +271,20 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Space], settings: Setti
         repetition_time(run, header.t_r, settings.repetition_time),
         run.desc,
         run.beside,
+        areas,
     )
     return PlannedRun(run, source, known, header.n_volumes, header.itemsize, atlases, files)
+
+
+def _hemispheres(run: Run, space: Grayordinates) -> dict[str, int]:
+    """The number of vertices of the meshes by hemisphere."""
+    known = {structure: hemi for hemi, structure in CORTEX.items()}
+    other = sorted(space.meshes.keys() - known)
+    if other:
+        raise BadDataError(
+            f"{run.name}: --element-weights area is for the cortex, it has {', '.join(other)}"
+        )
+    return {known[structure]: count for structure, count in space.meshes.items()}
 
 
 def _check_volumes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -61,6 +61,8 @@ class RunSource:
         The ``desc-`` of the image, empty where it has none.
     beside
         The file of the right hemisphere, where there is one for each.
+    areas
+        By hemisphere, the file of the areas of its vertices, where these weight means.
     """
 
     bold: Path
@@ -71,6 +73,7 @@ class RunSource:
     t_r: float | None = None
     desc: str = "preproc"
     beside: Path | None = None
+    areas: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

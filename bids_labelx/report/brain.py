@@ -1,8 +1,4 @@
-"""Labels drawn over a volume, in slices through three planes.
-
-Labels have Okabe and Ito's colours, which can be told apart with the common kinds of colour
-blindness (https://jfly.uni-koeln.de/color/).
-"""
+"""Labels drawn over a volume, in slices through three planes."""
 
 from __future__ import annotations
 
@@ -10,18 +6,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize, to_rgb
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from bids_labelx.report.figures import DPI, NO_VALUE, default_style, mark_regions
+from bids_labelx.report.figures import DPI, default_style, mark_regions
+from bids_labelx.report.label_colours import (
+    add_scale,
+    mark_sides,
+    palette_of,
+    ranks_of,
+    tell_apart,
+    value_colours,
+)
 
-PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 LABEL_OPACITY = 0.6
 SLICES_PER_ROW = 5
 
@@ -69,7 +70,7 @@ def plot_labels(
         background,
         labels,
         affine,
-        lambda ranks: _tell_apart(ranks, _palette(cmap)),
+        lambda ranks: tell_apart(ranks, palette_of(cmap)),
         opacity=1.0 if background is None else LABEL_OPACITY,
     )
 
@@ -100,12 +101,7 @@ def plot_label_values(
     cmap
         Name of a matplotlib colormap.
     """
-    scale = ScalarMappable(
-        Normalize(*limits, clip=True), colormaps[cmap].with_extremes(bad=NO_VALUE)
-    )
-    present = [int(label) for label in np.unique(labels) if label != 0]
-    of_labels = np.array([values.get(label, np.nan) for label in present], dtype=float)
-    table = scale.to_rgba(np.ma.masked_invalid(of_labels), bytes=True)[:, :3]
+    table, scale = value_colours(labels, values, limits, cmap)
     return _draw(
         background, labels, affine, lambda _: table, opacity=1.0, scale=scale, measure=measure
     )
@@ -145,7 +141,7 @@ def _draw(
     size = np.array(labels.shape) * voxel_sizes(affine)
     middle = (np.array(labels.shape) - 1) / 2
     centre = affine[:3, :3] @ middle + affine[:3, 3]
-    ranks = _ranks(labels)
+    ranks = ranks_of(labels)
     overlay = _with_opacity(colour(ranks), opacity)[ranks]
 
     figure, rows = _slice_grid(size, bar_width=0.0 if scale is None else 0.8)
@@ -178,19 +174,10 @@ def _draw(
                 fontsize=9,
                 pad=3,
             )
-            _mark_sides(axes, at_left, at_right)
+            mark_sides(axes, at_left, at_right)
     if scale is not None:
-        _add_scale(figure, scale, measure)
+        add_scale(figure, scale, measure)
     return figure
-
-
-def _add_scale(figure: Figure, scale: ScalarMappable, measure: str) -> None:
-    """Draw a colour bar at the right, where `_slice_grid` has left room."""
-    width = figure.get_figwidth()
-    bar = figure.colorbar(scale, cax=figure.add_axes((1 - 0.75 / width, 0.2, 0.15 / width, 0.6)))
-    bar.set_label(measure, color="white", fontsize=9, parse_math=False)
-    bar.ax.tick_params(colors="white", labelsize=8)
-    bar.outline.set_visible(False)
 
 
 def _slice_grid(size: NDArray[np.floating], *, bar_width: float) -> tuple[Figure, NDArray[Any]]:
@@ -230,21 +217,6 @@ def _at(point: NDArray[np.floating], axis: int, index: int) -> NDArray[np.floati
     return moved
 
 
-def _mark_sides(axes: Axes, left: str, right: str) -> None:
-    for x, text, align in ((0.02, left, "left"), (0.98, right, "right")):
-        axes.text(
-            x,
-            0.98,
-            text,
-            transform=axes.transAxes,
-            color="white",
-            fontsize=9,
-            fontweight="bold",
-            ha=align,
-            va="top",
-        )
-
-
 def _choose_slices(labels: NDArray[Any], axis: int) -> NDArray[np.intp]:
     """Choose up to five evenly spaced slices with labels, or of all slices if none has any."""
     others = tuple(other for other in range(3) if other != axis)
@@ -278,63 +250,8 @@ def _grey_range(volume: NDArray[Any]) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1)
 
 
-def _palette(cmap: str | Colormap | None) -> NDArray[np.uint8]:
-    """Colours to choose from, shape (n, 3); ten of a continuous colormap."""
-    if cmap is None:
-        colours = np.array([to_rgb(name) for name in PALETTE])
-    else:
-        chosen = colormaps[cmap] if isinstance(cmap, str) else cmap
-        listed = chosen.N if chosen.N <= 64 else 10
-        colours = chosen(np.linspace(0, 1, listed))[:, :3]
-    return np.rint(255 * colours).astype(np.uint8)
-
-
-def _ranks(labels: NDArray[Any]) -> NDArray[np.intp]:
-    """The position of each voxel's label among the sorted labels, -1 where there is none."""
-    values, ranks = np.unique(labels, return_inverse=True)
-    order = np.cumsum(values != 0) - 1
-    return np.where(values == 0, -1, order)[ranks.reshape(labels.shape)]
-
-
 def _with_opacity(colours: NDArray[np.uint8], opacity: float) -> NDArray[np.uint8]:
     """Colours of the labels with their opacity, (n_labels + 1, 4); the last is see-through."""
     table = np.zeros((len(colours) + 1, 4), dtype=np.uint8)
     table[:-1, :3], table[:-1, 3] = colours, round(opacity * 255)
     return table
-
-
-def _tell_apart(ranks: NDArray[np.intp], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give each label a colour, shape (n_labels, 3).
-
-    Labels are coloured in order, each with the colour of the palette that has the least contact
-    with it so far, so that neighbours differ. Of equal ones, the next in turn is used.
-    """
-    count = int(ranks.max(initial=-1)) + 1
-    colour = np.full(count, -1)
-    if not count:
-        return palette[colour]
-    for rank, (others, weights) in enumerate(_contacts(ranks, count)):
-        contact = np.bincount(colour[others] + 1, weights, minlength=len(palette) + 1)[1:]
-        in_turn = (rank + np.arange(len(palette))) % len(palette)
-        colour[rank] = in_turn[np.argmin(contact[in_turn])]
-    return palette[colour]
-
-
-def _contacts(
-    ranks: NDArray[np.intp], count: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """For each rank, the other ranks one or two voxels away and how often.
-
-    Two voxels, because parcels on either side of a thin gap look like neighbours too.
-    """
-    codes = []
-    for axis in range(ranks.ndim):
-        moved = np.moveaxis(ranks, axis, 0)
-        for distance in (1, 2):
-            one, other = moved[:-distance], moved[distance:]
-            differ = (one != other) & (one >= 0) & (other >= 0)
-            codes += [one[differ] * count + other[differ], other[differ] * count + one[differ]]
-    pairs, times = np.unique(np.concatenate(codes), return_counts=True)
-    first, second = np.divmod(pairs, count)
-    ends = np.searchsorted(first, np.arange(1, count))
-    return list(zip(np.split(second, ends), np.split(times, ends), strict=True))

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from bids_labelx.report.brain import PALETTE
 from bids_labelx.report.figures import (
     DPI,
     MAX_NAMES,
@@ -25,6 +24,7 @@ from bids_labelx.report.figures import (
     network_order,
     shorten,
 )
+from bids_labelx.report.label_colours import PALETTE
 
 _PRESENT, _MISSING = PALETTE[4], PALETTE[5]
 _BEFORE, _AFTER = "#5b6770", PALETTE[4]

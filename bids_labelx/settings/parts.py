@@ -63,8 +63,8 @@ class ExtractionOptions:
     element_weights: str = signal_option(
         "equal",
         choices=("equal", "area"),
-        help="what vertices and voxels count in means and sums on surfaces: all the same, or "
-        "vertices the area of their mesh (--surface-mesh)",
+        help="what vertices count in means on surfaces: all the same, or the area that they have "
+        "in the mesh or the va.shape.gii of --surface-mesh",
         content=True,
     )
     smooth_inside_mask: bool = signal_option(

@@ -120,8 +120,8 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         (),
         convert.each(convert.path),
         metavar="FILE",
-        help="meshes of both hemispheres (.surf.gii, FreeSurfer's), to draw surfaces on and for "
-        "--element-weights area; or a folder of them",
+        help="meshes of both hemispheres (.surf.gii, FreeSurfer's) or a folder of them, to draw "
+        "surfaces on; meshes or va.shape.gii, for --element-weights area and distances",
         unset="TemplateFlow's local ones, else spheres",
         level="both",
         content=True,

@@ -77,6 +77,11 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         )
     if values.get("standardize_voxels") and values.get("clean_level") != "voxel":
         found.append("--standardize-voxels: voxels are denoised with --clean-level voxel only")
+    if values.get("element_weights") == "area" and not values.get("surface_mesh"):
+        found.append(
+            "--element-weights area: give the midthickness meshes or va.shape.gii of both "
+            "hemispheres with --surface-mesh"
+        )
     if values.get("smooth_inside_mask"):
         if values.get("smoothing_fwhm") is None:
             found.append("--smooth-inside-mask: smooths nothing without --smoothing-fwhm")

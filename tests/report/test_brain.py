@@ -11,8 +11,9 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from bids_labelx.report.brain import PALETTE, plot_label_values, plot_labels
+from bids_labelx.report.brain import plot_label_values, plot_labels
 from bids_labelx.report.figures import NO_VALUE, REGIONS, render_figure
+from bids_labelx.report.label_colours import PALETTE
 
 SHAPE = (20, 24, 16)
 AFFINE = np.array([[3.0, 0, 0, -30], [0, 2, 0, -20], [0, 0, 4, -10], [0, 0, 0, 1]])

@@ -1,0 +1,98 @@
+"""Areas of the vertices of a surface, from its mesh or from a file of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bids_labelx.errors import BadDataError
+from bids_labelx.extraction.gifti import read_gifti
+from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
+from bids_labelx.meshes import Mesh, kind_of, read_mesh
+from bids_labelx.names import hemisphere_of
+
+# Meshes that are as large as the cortex: inflated ones and spheres are not.
+_TRUE_TO_SIZE = ("midthickness", "", "white", "pial")
+_AREAS = (".shape.gii", ".func.gii")
+
+
+def vertex_areas(mesh: Mesh) -> np.ndarray:
+    """The area of each vertex in mm²: a third of that of the triangles around it, shape (n,)."""
+    corners = mesh.coordinates[mesh.triangles]
+    sides = corners[:, 1:] - corners[:, :1]
+    areas = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) / 2
+    total = np.bincount(
+        mesh.triangles.ravel(), np.repeat(areas / 3, 3), minlength=len(mesh.coordinates)
+    )
+    return np.asarray(total)
+
+
+def read_areas(path: Path) -> np.ndarray:
+    """Areas of vertices from a ``.shape.gii`` of them, or from a mesh; shape (n,).
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where it cannot be read, or an area is no positive number.
+    """
+    if path.name.endswith(_AREAS):
+        try:
+            areas = read_gifti(path)[0][0].astype(np.float64)
+        except (OSError, ValueError) as error:
+            raise BadDataError(str(error)) from error
+    else:
+        areas = vertex_areas(read_mesh(path))
+    if not np.isfinite(areas).all() or (areas < 0).any() or not areas.any():
+        raise BadDataError(f"{path}: areas of vertices are positive numbers, found others")
+    return areas
+
+
+def find_areas(vertices: Mapping[str, int], given: Sequence[Path]) -> dict[str, Path]:
+    """The files of areas for hemispheres, by ``L`` and ``R``.
+
+    Parameters
+    ----------
+    vertices
+        The number of vertices of each hemisphere.
+    given
+        Files of areas, and meshes; those that are inflated or spheres do not count.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where there is none with just as many vertices, or one cannot be read.
+    """
+    files = [path for path in given if path.name.endswith(_AREAS)]
+    for kind in _TRUE_TO_SIZE:
+        files += [path for path in given if path not in files and kind_of(path) == kind]
+    found: dict[str, Path] = {}
+    for hemi, count in vertices.items():
+        own = [path for path in files if hemisphere_of(path) == hemi]
+        sizes = {path: read_areas(path).size for path in own}
+        fitting = [path for path in own if sizes[path] == count]
+        if not fitting:
+            listed = ", ".join(f"{path.name} has {size}" for path, size in sizes.items())
+            raise BadDataError(
+                f"--element-weights area: no areas of the {count} vertices of hemisphere {hemi}; "
+                "give its midthickness mesh or its va.shape.gii with --surface-mesh"
+                + (f" ({listed})" if listed else "")
+            )
+        found[hemi] = fitting[0]
+    return found
+
+
+def element_weights(space: Grayordinates, areas: Mapping[str, Path]) -> np.ndarray:
+    """What the elements of a space count by area, shape (n_elements,).
+
+    Vertices have their area in mm², voxels their volume in mm³.
+    """
+    weights = np.ones(space.n_elements)
+    if space.grid is not None:
+        weights *= abs(np.linalg.det(space.grid.affine[:3, :3]))
+    hemispheres = {structure: hemi for hemi, structure in CORTEX.items()}
+    for model, part in zip(space.models, space.slices, strict=True):
+        if model.is_surface:
+            weights[part] = read_areas(areas[hemispheres[model.structure]])[model.indices]
+    return weights
