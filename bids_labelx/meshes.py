@@ -27,6 +27,8 @@ from bids_labelx.measures.spheres import fsaverage_sphere, fslr_sphere
 from bids_labelx.names import hemisphere_of, is_backup, parse_name
 from bids_labelx.templateflow import templateflow_home
 
+HEMISPHERES = ("L", "R")
+
 # The ones on which labels are seen best come first.
 KINDS = ("veryinflated", "inflated", "midthickness", "pial", "white", "", "sphere")
 
