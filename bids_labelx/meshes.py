@@ -164,7 +164,7 @@ def sphere(n_vertices: int, hemisphere: str, space: str) -> Mesh | None:
         With a radius of 100 mm. None for templates other than fsLR and fsaverage, and for numbers
         of vertices that their meshes do not have.
     """
-    if space == "fsLR":
+    if space.startswith("fsLR"):
         divisions = round(max((n_vertices - 2) / 10, 0) ** 0.5)
         if divisions < 1 or 10 * divisions**2 + 2 != n_vertices:
             return None

@@ -22,7 +22,6 @@ from bids_labelx.errors import (
     NoRunsError,
     exit_code,
 )
-from bids_labelx.extraction.space import Space
 from bids_labelx.group.account import record_names
 from bids_labelx.group.averaging import RUN_WEIGHTS, averaging, separated
 from bids_labelx.group.collect import Collected, Combination, collect
@@ -60,7 +59,7 @@ from bids_labelx.report.group_figure_files import (
     draw_missing,
 )
 from bids_labelx.report.group_page import GroupContent, write_group_report
-from bids_labelx.report.label_pictures import canvas_of
+from bids_labelx.report.label_pictures import Canvas, canvas_of
 from bids_labelx.report.pages import FigureFile
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
@@ -274,21 +273,17 @@ def _draw_missing(
         shares = table["lost_in_runs"] / table["runs"]
         if not shares.any():
             continue
-        read = _label_image(output, sums.paths, collected)
-        if read is None:
-            continue
-        space = comparable(parse_name(Path(name)).entities).get("space", "")
-        canvas = canvas_of(*read, space, meshes)
-        if canvas.drawable and canvas.shown:
+        canvas = _canvas(output, sums.paths, collected, meshes)
+        if canvas is not None and canvas.drawable and canvas.shown:
             by_name = dict(zip(sums.names, shares, strict=True))
             drawn[name] = draw_missing(output, name, canvas, sums.ids, by_name)
     return drawn
 
 
-def _label_image(
-    output: Path, tables: Iterable[Path], collected: Collected
-) -> tuple[np.ndarray, Space] | None:
-    """The labels of the first run whose files can be read, and their elements.
+def _canvas(
+    output: Path, tables: Iterable[Path], collected: Collected, meshes: Sequence[Path]
+) -> Canvas | None:
+    """The labels of the first run whose files can be read, to draw on.
 
     Broken ones are problems; None where there is no other.
     """
@@ -296,7 +291,9 @@ def _label_image(
     for table in tables:
         files = existing_label_files(output / table)
         try:
-            return read_label_files(files)
+            labels, space = read_label_files(files)
+            name = comparable(parse_name(table).entities).get("space", "")
+            return canvas_of(labels, space, name, meshes)
         except LabelxError as error:
             # What is not there has been told.
             if str(files[0]) not in known:

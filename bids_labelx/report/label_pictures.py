@@ -1,4 +1,4 @@
-"""Pictures of labels where they are: slices of a voxel grid, or the surfaces of the hemispheres."""
+"""Pictures of labels where they are: slices of a voxel grid, or surfaces of hemispheres."""
 
 from __future__ import annotations
 
