@@ -1,4 +1,4 @@
-"""Areas of the vertices of a surface, from its mesh or from a file of them."""
+"""Areas and places of the vertices of a surface, from its mesh or from a file of areas."""
 
 from __future__ import annotations
 
@@ -96,3 +96,29 @@ def element_weights(space: Grayordinates, areas: Mapping[str, Path]) -> np.ndarr
         if model.is_surface:
             weights[part] = read_areas(areas[hemispheres[model.structure]])[model.indices]
     return weights
+
+
+def find_places(space: Grayordinates, given: Sequence[Path]) -> dict[str, Path]:
+    """The meshes that say where vertices are, by structure; empty where not all are given.
+
+    Inflated meshes and spheres say nothing: those of both hemispheres have one centre.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where a file cannot be read.
+    """
+    hemispheres = {structure: hemi for hemi, structure in CORTEX.items()}
+    files = [path for path in given if path.is_file() and not path.name.endswith(_AREAS)]
+    for kind in _TRUE_TO_SIZE:
+        meshes = [path for path in files if kind_of(path) == kind]
+        found = {
+            structure: path
+            for structure, count in space.meshes.items()
+            for path in meshes
+            if hemisphere_of(path) == hemispheres.get(structure)
+            and len(read_mesh(path).coordinates) == count
+        }
+        if found and found.keys() == space.meshes.keys():
+            return found
+    return {}

@@ -27,6 +27,8 @@ from bids_labelx.measures.spheres import fsaverage_sphere, fslr_sphere
 from bids_labelx.names import hemisphere_of, is_backup, parse_name
 from bids_labelx.templateflow import templateflow_home
 
+HEMISPHERES = ("L", "R")
+
 # The ones on which labels are seen best come first.
 KINDS = ("veryinflated", "inflated", "midthickness", "pial", "white", "", "sphere")
 
@@ -162,7 +164,7 @@ def sphere(n_vertices: int, hemisphere: str, space: str) -> Mesh | None:
         With a radius of 100 mm. None for templates other than fsLR and fsaverage, and for numbers
         of vertices that their meshes do not have.
     """
-    if space == "fsLR":
+    if space.startswith("fsLR"):
         divisions = round(max((n_vertices - 2) / 10, 0) ** 0.5)
         if divisions < 1 or 10 * divisions**2 + 2 != n_vertices:
             return None
@@ -268,6 +270,8 @@ def _problem(coordinates: NDArray[np.floating], triangles: NDArray[np.integer]) 
         return f"corners of triangles are {triangles.dtype}, whole numbers are expected"
     if not np.isfinite(coordinates).all():
         return "some coordinates are not finite"
+    if np.count_nonzero(np.ptp(coordinates, axis=0)) < 2:
+        return "the vertices do not make a surface, they are all in one place or line"
     if triangles.min() < 0 or triangles.max() >= len(coordinates):
         return (
             f"triangles have corners {triangles.min()} to {triangles.max()}, but there are "

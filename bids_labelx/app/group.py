@@ -22,7 +22,6 @@ from bids_labelx.errors import (
     NoRunsError,
     exit_code,
 )
-from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.group.account import record_names
 from bids_labelx.group.averaging import RUN_WEIGHTS, averaging, separated
 from bids_labelx.group.collect import Collected, Combination, collect
@@ -45,7 +44,8 @@ from bids_labelx.group.write import (
     write_strategies,
 )
 from bids_labelx.inputs.dataset import check_dataset
-from bids_labelx.names import build_name
+from bids_labelx.inputs.matching import comparable
+from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
 from bids_labelx.outputs.label_images import existing_label_files, read_label_files
@@ -59,6 +59,7 @@ from bids_labelx.report.group_figure_files import (
     draw_missing,
 )
 from bids_labelx.report.group_page import GroupContent, write_group_report
+from bids_labelx.report.label_pictures import Canvas, canvas_of
 from bids_labelx.report.pages import FigureFile
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
@@ -108,7 +109,7 @@ def run_group(settings: Settings) -> int:
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
     made = _write_matrices(output, collected, settings)
-    missing = _draw_missing(output, collected)
+    missing = _draw_missing(output, collected, settings.surface_mesh)
     table = quality_table(collected.rows)
     files = [write_quality(output, table), *coverage, *made.files]
     absent = (
@@ -262,26 +263,27 @@ def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
     return sorted(combinations, key=key)
 
 
-def _draw_missing(output: Path, collected: Collected) -> dict[str, FigureFile]:
-    """Draw, in the label image of a run of each atlas, how often each label is missing."""
+def _draw_missing(
+    output: Path, collected: Collected, meshes: Sequence[Path]
+) -> dict[str, FigureFile]:
+    """Draw, on the labels of a run of each atlas, how often each label is missing."""
     drawn = {}
     for name, sums in collected.atlases.items():
         table = sums.table()
         shares = table["lost_in_runs"] / table["runs"]
         if not shares.any():
             continue
-        read = _label_image(output, sums.paths, collected)
-        if read is not None and isinstance(read[1], VolumeGrid):
-            labels, grid = read[1].to_volume(read[0]), read[1].affine
+        canvas = _canvas(output, sums.paths, collected, meshes)
+        if canvas is not None and canvas.drawable and canvas.shown:
             by_name = dict(zip(sums.names, shares, strict=True))
-            drawn[name] = draw_missing(output, name, labels, grid, sums.ids, by_name)
+            drawn[name] = draw_missing(output, name, canvas, sums.ids, by_name)
     return drawn
 
 
-def _label_image(
-    output: Path, tables: Iterable[Path], collected: Collected
-) -> tuple[np.ndarray, Space] | None:
-    """The labels of the first run whose files can be read, and their elements.
+def _canvas(
+    output: Path, tables: Iterable[Path], collected: Collected, meshes: Sequence[Path]
+) -> Canvas | None:
+    """The labels of the first run whose files can be read, to draw on.
 
     Broken ones are problems; None where there is no other.
     """
@@ -289,7 +291,9 @@ def _label_image(
     for table in tables:
         files = existing_label_files(output / table)
         try:
-            return read_label_files(files)
+            labels, space = read_label_files(files)
+            name = comparable(parse_name(table).entities).get("space", "")
+            return canvas_of(labels, space, name, meshes)
         except LabelxError as error:
             # What is not there has been told.
             if str(files[0]) not in known:

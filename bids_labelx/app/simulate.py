@@ -37,9 +37,13 @@ from bids_labelx.app.simulated_study import (
     simulate_run,
     true_correlation,
 )
+from bids_labelx.app.simulated_surface import DENSITY, atlas_on_surfaces, series_on_surfaces
+from bids_labelx.app.simulated_surface import SPACE as SURFACE
 
 TIMING = {"RepetitionTime": REPETITION_TIME, "TaskName": "rest"}
 RESOLUTION = {"Resolution": "6 mm isotropic, coarse for the sake of a small file"}
+
+DENSE = {"Density": "1,962 vertices a hemisphere, coarse for the sake of a small file"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Demo:
 
 def simulate(folder: Path, *, seed: int = 0) -> Demo:
     """Simulate eight subjects, the first two with two sessions each, and an atlas of 12 regions.
+
+    One run is there on surfaces, too, with the atlas on these.
 
     ``simulated/``, ``atlas/`` and ``truth.tsv`` are written in `folder`, which is made when
     missing. The same seed gives the same bytes in every file.
@@ -119,6 +125,10 @@ def _write_atlas(root: Path) -> None:
     """The atlas dataset: image, table, sidecars."""
     image = np.array([0, *LABELS], dtype=np.int16)[regions_at(ATLAS_GRID.positions)]
     table = {"index": LABELS, "name": region_names(), "network": np.repeat(NETWORKS, 4)}
+    mesh = root / f"tpl-{SURFACE}/anat/tpl-{SURFACE}_atlas-Demo_den-{DENSITY}_dseg"
+    _write(mesh.with_suffix(".dlabel.nii"), atlas_on_surfaces().to_bytes())
+    _write_tsv(mesh.with_suffix(".tsv"), table)
+    _write_json(mesh.with_suffix(".json"), DENSE)
     stem = root / f"tpl-{SPACE}/anat/tpl-{SPACE}_atlas-Demo_res-01_dseg"
     _write_image(stem.with_suffix(".nii.gz"), image, ATLAS_GRID)
     _write_tsv(stem.with_suffix(".tsv"), table)
@@ -157,6 +167,10 @@ def _write_run(
     _write_json(folder / f"{standard}_desc-brain_mask.json", {"Type": "Brain", **RESOLUTION})
     reference = np.rint(bold[..., len(T1_EFFECT) :].mean(axis=-1)).astype(np.int16)
     _write_image(folder / f"{standard}_boldref.nii.gz", reference, BOLD_GRID, BOLD_SLOPE)
+    if run.surfaces:
+        dense = folder / f"{run.stem}_space-{SURFACE}_den-{DENSITY}_bold"
+        _write(dense.with_suffix(".dtseries.nii"), series_on_surfaces(bold).to_bytes())
+        _write_json(dense.with_suffix(".json"), {**TIMING, **DENSE})
     confounds = folder / f"{run.stem}_desc-confounds_timeseries"
     _write_tsv(confounds.with_suffix(".tsv"), columns)
     methods = {name: {"Method": "Mean"} for name in ("global_signal", "csf", "white_matter")}

@@ -84,6 +84,7 @@ class SimulatedRun:
     run: str | None
     motion: float  # scale of the head motion
     jerks: int = 0  # volumes spoilt by sudden motion
+    surfaces: bool = False  # also sampled on surfaces, see `simulated_surface`
     own_timing: bool = True  # False: RepetitionTime and TaskName are in the root's sidecar only
 
     @property
@@ -95,7 +96,7 @@ class SimulatedRun:
 RUNS = (
     SimulatedRun("01", "pre", "1", 0.8),
     SimulatedRun("01", "pre", "2", 1.0),
-    SimulatedRun("01", "post", None, 1.0),
+    SimulatedRun("01", "post", None, 1.0, surfaces=True),
     SimulatedRun("02", "pre", None, 1.2),
     SimulatedRun("02", "post", None, 1.6, own_timing=False),
     *(SimulatedRun(f"{i:02d}", "pre", None, 0.8, jerks=3 * (i - 2)) for i in range(3, 9)),

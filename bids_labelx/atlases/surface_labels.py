@@ -119,14 +119,15 @@ def _whole_numbers(values: np.ndarray, image: Path) -> np.ndarray:
 def _rows(labels: _Labels, hemisphere: str) -> list[tuple[str, dict[str, str]]]:
     rows = []
     for key, (name, colour) in sorted(labels.items()):
-        cells = {"index": str(key), "name": name, "color": _hex(colour)}
+        cells = {"index": str(key), "name": name, "color": hex_colour(colour)}
         if hemisphere:
             cells["hemisphere"] = hemisphere
         rows.append((f"key {key} of its label table", cells))
     return rows
 
 
-def _hex(colour: Sequence[float]) -> str:
+def hex_colour(colour: Sequence[float]) -> str:
+    """A colour of shares from 0 to 1 as ``#rrggbb``."""
     return "#" + "".join(f"{round(255 * min(max(float(c), 0.0), 1.0)):02x}" for c in colour[:3])
 
 

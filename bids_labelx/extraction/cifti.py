@@ -135,23 +135,20 @@ def grayordinates_of(axis: BrainModelAxis) -> Grayordinates:
 
 def brain_model_axis(space: Grayordinates) -> BrainModelAxis:
     """The CIFTI-2 axis of a space; the reverse of `grayordinates_of`."""
-    axes = []
-    for model in space.models:
-        name = f"CIFTI_STRUCTURE_{model.structure}"
-        if model.is_surface:
-            counts = {name: model.n_vertices}
-            axes.append(BrainModelAxis(name, vertex=model.indices, nvertices=counts))
-        else:
-            assert space.grid is not None  # a structure of voxels has a grid
-            axes.append(
-                BrainModelAxis(
-                    name,
-                    voxel=model.indices,
-                    affine=space.grid.affine,
-                    volume_shape=space.grid.shape,
-                )
-            )
-    return sum(axes[1:], axes[0])
+    names = [f"CIFTI_STRUCTURE_{model.structure}" for model in space.models]
+    vertices = np.full(space.n_elements, -1)
+    voxels = np.full((space.n_elements, 3), -1)
+    for model, part in zip(space.models, space.slices, strict=True):
+        (vertices if model.is_surface else voxels)[part] = model.indices
+    # In one go: nibabel's sum of an axis for each structure looks at all elements each time.
+    return BrainModelAxis(
+        np.repeat(names, [len(model.indices) for model in space.models]),
+        voxels,
+        vertices,
+        affine=None if space.grid is None else space.grid.affine,
+        volume_shape=None if space.grid is None else space.grid.shape,
+        nvertices={f"CIFTI_STRUCTURE_{name}": count for name, count in space.meshes.items()},
+    )
 
 
 def _axis(name: str, image: nib.Cifti2Image, dimension: int) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
@@ -15,7 +16,7 @@ from bids_labelx.extraction import cifti, sliced, streamed
 from bids_labelx.extraction.headers import file_state, load_image
 from bids_labelx.extraction.run_data import RunData, stack_volumes
 
-Image = str | os.PathLike[str] | SpatialImage
+Image = str | os.PathLike[str] | SpatialImage | nib.Cifti2Image
 
 
 class Format(NamedTuple):

@@ -8,7 +8,7 @@ files differ in the medial wall that they leave out, and in the order of their s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -215,8 +215,13 @@ def hemispheres(n_vertices: Sequence[tuple[str, int]]) -> Grayordinates:
     return Grayordinates(tuple(models))
 
 
-def voxel_centroids(labels: np.ndarray, space: Grayordinates, ids: np.ndarray) -> np.ndarray:
-    """Centres of mass of labels of voxels alone.
+def label_centroids(
+    labels: np.ndarray,
+    space: Grayordinates,
+    ids: np.ndarray,
+    coordinates: Mapping[str, np.ndarray],
+) -> np.ndarray:
+    """Centres of mass of labels.
 
     Parameters
     ----------
@@ -224,16 +229,20 @@ def voxel_centroids(labels: np.ndarray, space: Grayordinates, ids: np.ndarray) -
         Of the space.
     ids
         Shape (n_regions,).
+    coordinates
+        Of all vertices of the meshes of structures, shape (n_vertices, 3), mm.
 
     Returns
     -------
     float64 array of shape (n_regions, 3)
-        In mm; NaN for labels without an element, and with one on a surface, whose place only a
-        mesh tells.
+        In mm; NaN for labels without an element, and with one on a surface whose coordinates are
+        not known.
     """
     places = np.full((space.n_elements, 3), np.nan)
     for model, part in zip(space.models, space.slices, strict=True):
-        if not model.is_surface and space.grid is not None:
+        if model.is_surface and model.structure in coordinates:
+            places[part] = coordinates[model.structure][model.indices]
+        elif not model.is_surface and space.grid is not None:
             affine = space.grid.affine
             places[part] = model.indices @ affine[:3, :3].T + affine[:3, 3]
     found = np.full((len(ids), 3), np.nan)

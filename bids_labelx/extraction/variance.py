@@ -14,7 +14,7 @@ import numpy as np
 from scipy import linalg
 
 from bids_labelx.extraction.filters import remove_trend
-from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.welford import update_mean
 
 # Voxels that are worked on together: what is kept of them stays in the processor's cache.
@@ -124,6 +124,8 @@ def _mean_squares(
     Mean, sum of squared deviations and product with time are brought up to date with every
     volume; see `update_mean`.
     """
+    if run.read_series is not None:
+        return _mean_squares_of_series(run, run.read_series(), voxels, detrend=detrend)
     n_voxels = run.n_elements if voxels is None else voxels.size
     mean, squares, slope = np.zeros((3, n_voxels))
     for first, raw in run.blocks(block):
@@ -146,6 +148,21 @@ def _mean_squares(
     return squares / n_volumes
 
 
+def _mean_squares_of_series(
+    run: RunData, tiles: Blocks, voxels: np.ndarray | None, *, detrend: bool
+) -> np.ndarray:
+    """The same of whole series, tile by tile."""
+    power = np.empty(run.n_elements)
+    for first, raw in tiles:
+        values = run.scale(raw).T
+        if voxels is not None:
+            np.nan_to_num(values, copy=False, posinf=0.0, neginf=0.0)
+        with np.errstate(invalid="ignore"):
+            rest = remove_trend(values) if detrend else values
+            power[first : first + len(raw)] = np.mean(rest**2, axis=0)
+    return power if voxels is None else power[voxels]
+
+
 def _update(
     values: np.ndarray, first: int, mean: np.ndarray, squares: np.ndarray, slope: np.ndarray
 ) -> None:
@@ -160,8 +177,13 @@ def _update(
 def _series(run: RunData, chosen: np.ndarray, *, masked: bool, block: int | None) -> np.ndarray:
     """Series of some voxels, of shape (n_volumes, n_chosen)."""
     series = np.empty((run.n_volumes, chosen.size))
-    for first, raw in run.blocks(block):
-        series[first : first + len(raw)] = run.scale(raw[:, chosen])
+    if run.read_series is not None:
+        for first, raw in run.read_series():
+            span = slice(*np.searchsorted(chosen, [first, first + len(raw)]))
+            series[:, span] = run.scale(raw[chosen[span] - first]).T
+    else:
+        for first, raw in run.blocks(block):
+            series[first : first + len(raw)] = run.scale(raw[:, chosen])
     return np.nan_to_num(series, copy=False, posinf=0.0, neginf=0.0) if masked else series
 
 

@@ -6,20 +6,24 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-import nibabel as nib
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from bids_labelx._version import __version__
 from bids_labelx.extraction.formats import Image, open_run_data
-from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.regions import STATISTICS, find_regions
-from bids_labelx.extraction.space import VolumeGrid, voxel_grid
-from bids_labelx.extraction.spatial import resample_volumes
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
+from bids_labelx.masker.grayordinates import (
+    check_kind,
+    check_options,
+    cifti_image,
+    seconds_per_volume,
+)
+from bids_labelx.masker.images import SpaceImage, labels_image, mask_image, signals_image
 from bids_labelx.masker.inputs import (
     is_3d,
     label_table,
@@ -107,21 +111,29 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         ------
         TypeError, ValueError
             If a parameter is wrong, labels are not whole numbers or their names do not fit them,
-            no label is left, or grids differ with ``resampling_target=None``.
+            no label is left, grids differ with ``resampling_target=None``, meshes differ, or one
+            is a volume and another is on grayordinates.
         """
-        self._recipe = self._make_recipe()
-        space = self._recipe.labels_space if imgs is None else open_run_data(imgs).space
-        if self.resampling_target == "labels":
-            space = self._recipe.labels_space
-        labelled = lay_labels(self._recipe, space)
+        self._recipe = recipe = self._make_recipe()
+        space, name = recipe.labels_space, "labels_img"
+        self._step = self.t_r
+        if imgs is not None:
+            series = cifti_image(imgs)
+            data = open_run_data(imgs if series is None else series)
+            check_kind(data, space)
+            if self.t_r is None and series is not None:
+                self._step = seconds_per_volume(series)
+            if self.resampling_target != "labels":
+                space, name = data.space, data.name
+        labelled = lay_labels(recipe, space, name)
         self._messages: list[str] = []
         self._tell([missing_message(self._recipe, labelled)], stacklevel=3)
         self._report_images = imgs if self.reports else None
         self._labelled = labelled
-        self._grid = grid = voxel_grid(labelled.space)
-        self.labels_img_ = _image(labelled.labels, grid)
-        self.region_atlas_ = _image(labelled.masked, grid)
-        self.mask_img_ = None if labelled.mask is None else _image(labelled.mask, grid)
+        regions, background = self.lut_.iloc[1:], recipe.background
+        self.labels_img_ = labels_image(labelled.labels, space, regions, background)
+        self.region_atlas_ = labels_image(labelled.masked, space, regions, background)
+        self.mask_img_ = None if labelled.mask is None else mask_image(labelled.mask, space)
         self._describe_columns(self._recipe.columns(labelled))
         return self
 
@@ -139,7 +151,8 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         imgs : path, nibabel image, or list of 3D ones
-            4D, or 3D for a single volume.
+            4D, or 3D for a single volume; or a CIFTI-2 series (``.dtseries.nii``) where the labels
+            are on grayordinates.
         confounds : array of shape (n_volumes, n_confounds), DataFrame, path or list, optional
             Regressed out of the signals. A file is a table with tabs, commas or semicolons; the
             columns of a list are joined.
@@ -160,6 +173,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         -----
         UserWarning
             If labels are lost in resampling or labelled voxels are not finite, which counts as 0.
+            On grayordinates, what is not finite takes no part, and a label without data is NaN.
         DeprecationWarning
             If the image is 3D: it gives an array of shape (1, n_elements_), where newer releases
             of nilearn give a vector.
@@ -187,8 +201,8 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         named = {"confounds": confounds, "sample_mask": sample_mask}
         return self.fit(imgs).transform(imgs, *positional(given, named))
 
-    def inverse_transform(self, signals: ArrayLike) -> nib.Nifti1Image:
-        """Give every voxel the signal of its region, and 0 outside regions and mask.
+    def inverse_transform(self, signals: ArrayLike) -> SpaceImage:
+        """Give every voxel or vertex the signal of its region, and 0 outside regions and mask.
 
         Parameters
         ----------
@@ -196,20 +210,21 @@ class BaseMasker(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        nibabel.Nifti1Image
-            3D or 4D, on the grid of `labels_img_`.
+        nibabel.Nifti1Image or nibabel.Cifti2Image
+            3D or 4D, on the grid of `labels_img_`; or dense scalars or a dense series on its
+            grayordinates, with rows `t_r` apart, else as far as in the series given to `fit`,
+            else 1 s.
         """
         self._check_fitted()
         columns = np.asarray(signals, dtype=np.float64)
         ids = self._recipe.columns(self._labelled)
         if columns.ndim not in (1, 2) or columns.shape[-1] != ids.size:
             raise ValueError(f"signals need {ids.size} columns, found the shape {columns.shape}")
-        grid = self._grid
+        space = self._labelled.space
         regions = find_regions(self._labelled.labels, ids, self._labelled.mask)
-        voxels = np.zeros((grid.n_elements, *columns.shape[:-1]))
-        voxels[regions.elements] = columns.T[regions.columns]
-        shape = (*grid.shape, *columns.shape[:-1])
-        return nib.Nifti1Image(voxels.reshape(shape, order="F"), grid.affine)
+        values = np.zeros((space.n_elements, *columns.shape[:-1]))
+        values[regions.elements] = columns.T[regions.columns]
+        return signals_image(values, space, self._step)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
         """Names of the columns; `input_features` is not used, scikit-learn wants it."""
@@ -219,50 +234,28 @@ class BaseMasker(TransformerMixin, BaseEstimator):
     def generate_report(self) -> MaskerReport:
         """Make a page with the regions over the mean image, their table, and the parameters.
 
-        Before `fit`, or with ``reports=False``, the page says what is missing instead.
+        Of surfaces there is no figure. Before `fit`, or with ``reports=False``, the page says what
+        is missing instead.
         """
-        from bids_labelx.report.masker import masker_report
-        from bids_labelx.report.regions import region_table
+        from bids_labelx.masker.page import make_page
 
-        parameters = [(name, _shown(value)) for name, value in sorted(self.get_params().items())]
-        fitted = hasattr(self, "labels_img_")
-        note, regions = None, None
+        kind = type(self).__name__
+        fitted, note = hasattr(self, "labels_img_"), None
         if not fitted:
-            note = f"This {type(self).__name__} has not been fitted: there is nothing to show yet."
+            note = f"This {kind} has not been fitted: there is nothing to show yet."
         elif not self.reports:
             note = "No report was kept, as the masker was made with reports=False."
-        else:
-            labelled, table = self._labelled, self.lut_.iloc[1:]
-            inside = labelled.labels if labelled.mask is None else labelled.labels[labelled.mask]
-            regions = region_table(
-                table["index"].tolist(),
-                table["name"].tolist(),
-                labelled.labels,
-                labelled.mask,
-                self._grid.affine,
-                (~table["index"].isin(inside)).tolist(),
-            )
-        return masker_report(
-            title=type(self).__name__,
-            parameters=parameters,
-            regions=regions,
-            background=self._mean_image() if regions is not None else None,
-            labels=self._grid.to_volume(self._labelled.coded) if regions is not None else None,
-            affine=self._grid.affine if regions is not None else None,
+        shown = fitted and self.reports
+        return make_page(
+            kind,
+            self.get_params(),
+            labelled=self._labelled if shown else None,
+            table=self.lut_.iloc[1:] if shown else None,
+            images=self._report_images if shown else None,
             warnings=self._messages if fitted else [],
             note=note,
-            version=__version__,
             cmap=self.cmap,
         )
-
-    def _mean_image(self) -> np.ndarray | None:
-        """Mean of the images given to `fit`, on the labels' grid; None where there were none."""
-        if self._report_images is None:
-            return None
-        data = resample_volumes(open_run_data(self._report_images), self._grid)
-        reduction = reduce_volumes(data, [], [], uncovered="zero", mean_image=True)
-        assert reduction.mean_image is not None
-        return self._grid.to_volume(reduction.mean_image)
 
     def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> RunSignals:
         """Extract and clean one run, or take the result from the cache."""
@@ -272,7 +265,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         extracted: RunSignals = self._cached()(
             imgs, file_token(imgs), table, sample_mask, self._recipe
         )
-        if is_3d(imgs):
+        if isinstance(self._recipe.labels_space, VolumeGrid) and is_3d(imgs):
             warnings.warn(
                 "A 3D image gives an array of shape (1, n_elements_); starting in version 0.12, "
                 "nilearn returns a 1D array for 3D inputs.",
@@ -310,9 +303,13 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         if not float(self.background_label).is_integer():
             raise ValueError(f"background_label is a whole number, got {self.background_label}")
         background = int(self.background_label)
-        labels, space = load_labels_img(self.labels_img, background)
+        labels, space, own = load_labels_img(self.labels_img, background)
+        mask = None if self.mask_img is None else load_mask_img(self.mask_img)
+        check_options(
+            space, None if mask is None else mask[1], self.smoothing_fwhm, self.resampling_target
+        )
         present = np.setdiff1d(labels, [background])
-        self.lut_ = label_table(present, background, self.labels, self.lut)
+        self.lut_ = label_table(present, background, self.labels, self.lut, own)
         listed = self.lut_["index"].to_numpy(np.int64)[1:]
         dtype = self.dtype if self.dtype in (None, "auto") else np.dtype(self.dtype)
         return Recipe(
@@ -320,11 +317,11 @@ class BaseMasker(TransformerMixin, BaseEstimator):
             labels_space=space,
             known=present,
             ids=listed if self.lost_labels == "nan" else present,
-            mask=None if self.mask_img is None else load_mask_img(self.mask_img),
+            mask=mask,
             background=background,
             strategy=self.strategy,
             resampling_target=self.resampling_target,
-            smoothing_fwhm=self.smoothing_fwhm,
+            smoothing_fwhm=None if isinstance(space, Grayordinates) else self.smoothing_fwhm,
             dtype=dtype,
             high_variance_confounds=self.high_variance_confounds,
             lost_labels=self.lost_labels,
@@ -369,18 +366,3 @@ class BaseMasker(TransformerMixin, BaseEstimator):
             warnings.warn(text, stacklevel=stacklevel)
             if text not in self._messages:
                 self._messages.append(text)
-
-
-def _image(values: np.ndarray, grid: VolumeGrid) -> nib.Nifti1Image:
-    """Image of whole numbers: int32, which most programs read, wherever they fit into it."""
-    narrow = values.astype(np.int32)
-    stored = narrow if np.array_equal(narrow, values) else values
-    return nib.Nifti1Image(grid.to_volume(stored), grid.affine, dtype=stored.dtype)
-
-
-def _shown(value: Any) -> str:
-    """A parameter's value as one line of text."""
-    if isinstance(value, nib.spatialimages.SpatialImage):
-        return value.get_filename() or f"image of shape {value.shape}"
-    text = repr(value)
-    return text if len(text) <= 200 else text[:200] + "…"

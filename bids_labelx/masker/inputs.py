@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -18,10 +18,30 @@ from bids_labelx.extraction.formats import Image, open_run_data, read_map
 from bids_labelx.extraction.resample import exact_labels
 from bids_labelx.extraction.space import Space
 from bids_labelx.files import NO_VALUE, read_text, read_tsv, split_table, table_columns
+from bids_labelx.masker.grayordinates import cifti_image, read_labels
+from bids_labelx.settings.convert import split_map
 
 
-def load_labels_img(image: Image, background: int) -> tuple[np.ndarray, Space]:
-    """Read a label image: the int64 label of each element, and their space.
+class Labels(NamedTuple):
+    """A label image.
+
+    Attributes
+    ----------
+    values : int64 array of shape (n_elements,)
+        The label of each element.
+    space
+        The elements.
+    table
+        ``index``, ``name`` and ``color`` of its own label table, which a ``.dlabel.nii`` has.
+    """
+
+    values: np.ndarray
+    space: Space
+    table: pd.DataFrame | None
+
+
+def load_labels_img(image: Image, background: int) -> Labels:
+    """Read a label image, of several label maps of a CIFTI-2 file the one of ``FILE#MAP``.
 
     Values that are not finite count as background, with a warning.
 
@@ -30,8 +50,16 @@ def load_labels_img(image: Image, background: int) -> tuple[np.ndarray, Space]:
     TypeError
         Where the image is 4D, or no image at all.
     ValueError
-        Where a value is fractional, or there is no label but the background.
+        Where a value is fractional, there is no label but the background, or grayordinates have
+        something else than one map of labels.
     """
+    file, which = image, ""
+    if isinstance(image, (str, os.PathLike)):
+        file, which = split_map(os.fspath(image))
+    if (opened := cifti_image(file)) is not None:
+        values, space, table = read_labels(opened, which)
+        name = opened.get_filename() or "in-memory image"
+        return Labels(_whole_numbers(values, background, name), space, table)
     data = open_run_data(image)
     if data.n_volumes != 1:
         raise TypeError(
@@ -40,18 +68,22 @@ def load_labels_img(image: Image, background: int) -> tuple[np.ndarray, Space]:
             "no label image."
         )
     _, values = read_map(image)
+    return Labels(_whole_numbers(values, background, data.name), data.space, None)
+
+
+def _whole_numbers(values: np.ndarray, background: int, name: str) -> np.ndarray:
+    """Labels as int64; at least one is no background."""
     finite = np.isfinite(values)
     if not finite.all():
         warnings.warn(
-            f"{data.name}: Non-finite values detected in the label image; they count as "
-            "background.",
-            stacklevel=3,
+            f"{name}: Non-finite values detected in the label image; they count as background.",
+            stacklevel=4,
         )
         values = np.where(finite, values, background)
-    labels = exact_labels(values, data.name)
+    labels = exact_labels(values, name)
     if (labels == background).all():
-        raise ValueError(f"{data.name}: there is no label but the background")
-    return labels, data.space
+        raise ValueError(f"{name}: there is no label but the background")
+    return labels
 
 
 def load_mask_img(image: Image) -> tuple[np.ndarray, Space]:
@@ -65,6 +97,7 @@ def label_table(
     background: int,
     labels: Sequence[str] | None,
     lut: pd.DataFrame | str | os.PathLike[str] | None,
+    own: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The table of labels: ``index``, ``name`` and what else `lut` has, the background first.
 
@@ -78,6 +111,8 @@ def label_table(
         Names in ascending order of the labels; ``Background`` among them is ignored.
     lut
         A table with ``index`` and ``name``, or a path to one.
+    own
+        The label table that the image holds; taken where neither of the two is given.
 
     Raises
     ------
@@ -89,11 +124,13 @@ def label_table(
     """
     if labels is not None and lut is not None:
         raise ValueError("give 'labels' or 'lut', not both")
-    if lut is not None:
-        table = _read_lut(lut, background)
+    chosen = lut if lut is not None or labels is not None else own
+    if chosen is not None:
+        table = _read_lut(chosen, background)
         unknown = np.setdiff1d(present, table["index"].to_numpy())
         if unknown.size:
-            raise ValueError(f"'lut' lacks labels of the image: {unknown.tolist()}")
+            what = "'lut'" if lut is not None else "the label table of 'labels_img'"
+            raise ValueError(f"{what} lacks labels of the image: {unknown.tolist()}")
     else:
         names = [str(one) for one in present.tolist()]
         if labels is not None:

@@ -20,15 +20,17 @@ class NiftiLabelsMasker(BaseMasker):
     Parameters
     ----------
     labels_img : path or nibabel image
-        3D, whole numbers.
+        3D, whole numbers; or label maps on surfaces and grayordinates (CIFTI-2, ``.dlabel.nii``),
+        of several the one that a path with ``#`` and its name or number, from 1, says.
     labels : list of str, optional
         Names of the regions in ascending order of their labels; ``Background`` is ignored.
     background_label : int, default=0
         The label that is no region.
     mask_img : path or nibabel image, optional
-        Voxels outside are ignored.
+        Voxels outside are ignored. With labels on grayordinates, dense scalars or labels.
     smoothing_fwhm : float, optional
-        Full width at half maximum, in mm, of the spatial smoothing before extraction.
+        Full width at half maximum, in mm, of the spatial smoothing before extraction; of volumes
+        alone.
     standardize : {"zscore_sample", "zscore", "psc", True, False}, default=False
         See `bids_labelx.extraction.clean.prepare_cleaner`; True is ``zscore_sample``.
     standardize_confounds : bool, default=True
@@ -48,6 +50,8 @@ class NiftiLabelsMasker(BaseMasker):
     resampling_target : {"data", "labels", None}, default="data"
         ``"data"``: labels and mask are resampled to the grid of the images. ``"labels"``: images
         and mask are resampled to the grid of the labels. None: a ValueError where grids differ.
+        Surfaces and grayordinates are never resampled: ``"labels"`` is refused there, the others
+        match labels by structure and vertex, or structure and voxel.
     memory : joblib.Memory, str or pathlib.Path, optional
         Cache of results, so that the same call is not computed twice.
     memory_level : int, default=1
@@ -64,7 +68,8 @@ class NiftiLabelsMasker(BaseMasker):
     lost_labels : {None, "nan"}, default=None
         None: a label missing after resampling has no column, with a warning, and one outside of
         the mask has a column of zeros. ``"nan"``: every label of `lut`, or of the image, keeps its
-        column, which is NaN where it is missing.
+        column, which is NaN where it is missing. In place of `lut` stands the label table of a
+        ``.dlabel.nii`` where neither `lut` nor `labels` is given.
     cmap : str or matplotlib colormap, optional
         Colours of the regions in the report.
     **kwargs
@@ -73,10 +78,10 @@ class NiftiLabelsMasker(BaseMasker):
 
     Attributes
     ----------
-    labels_img_, mask_img_ : nibabel.Nifti1Image
-        Labels and mask on the grid of the images given to `fit`, or on the labels' own if none
-        were given. Without a mask, `mask_img_` is None.
-    region_atlas_ : nibabel.Nifti1Image
+    labels_img_, mask_img_ : nibabel.Nifti1Image or nibabel.Cifti2Image
+        Labels and mask on the grid or grayordinates of the images given to `fit`, or on the
+        labels' own if none were given. Without a mask, `mask_img_` is None.
+    region_atlas_ : nibabel.Nifti1Image or nibabel.Cifti2Image
         `labels_img_` inside of the mask.
     lut_ : pandas.DataFrame
         ``index`` and ``name`` of all labels, the background first.
@@ -91,6 +96,10 @@ class NiftiLabelsMasker(BaseMasker):
     -----
     Columns are in ascending order of the labels. Where images on a grid other than that of `fit`
     are transformed, the attributes about columns describe the last transform.
+
+    On grayordinates, vertices and voxels whose series is not finite or zero throughout take no
+    part, as on the command line, and a label without any other has a column of NaN, with a
+    warning. In volumes they count as 0, as in nilearn.
     """
 
     def __init__(

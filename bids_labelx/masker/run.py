@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from nibabel.spatialimages import SpatialImage
+from nibabel.dataobj_images import DataobjImage
 from threadpoolctl import threadpool_limits
 
 from bids_labelx.extraction.clean import clean
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.reduce import reduce_volumes
+from bids_labelx.extraction.grayordinates import Grayordinates
+from bids_labelx.extraction.reduce import Uncovered, reduce_volumes
 from bids_labelx.extraction.regions import find_regions
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.sample_mask import boolean_mask
 from bids_labelx.extraction.space import Space, lay_mask, voxel_grid
 from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
 from bids_labelx.extraction.variance import high_variance_confounds
+from bids_labelx.masker.grayordinates import check_kind
 
 ResamplingTarget = Literal["data", "labels"] | None
 
@@ -128,14 +130,29 @@ class RunSignals:
     messages: tuple[str, ...]
 
 
-def lay_labels(recipe: Recipe, space: Space) -> LabelledSpace:
-    """Labels and mask in a space, resampled where their own is another.
+def lay_labels(recipe: Recipe, space: Space, name: str) -> LabelledSpace:
+    """Labels and mask in a space: on a grid resampled where their own is another, else matched.
+
+    Parameters
+    ----------
+    name
+        Of the image whose space it is, for messages.
 
     Raises
     ------
     ValueError
-        Where spaces differ and nothing may be resampled, or no label is left.
+        Where grids differ and nothing may be resampled, meshes differ, or no label is left.
     """
+    if not isinstance(space, Grayordinates):
+        return _laid(recipe, space, "after resampling the label image to the data image")
+    try:
+        # Nothing is resampled there, so that no target of resampling is wrong.
+        return _laid(replace(recipe, resampling_target="data"), space, "on these grayordinates")
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _laid(recipe: Recipe, space: Space, where: str) -> LabelledSpace:
     if recipe.resampling_target is None:
         _check_space("label image", recipe.labels_space, space)
         if recipe.mask is not None:
@@ -146,7 +163,7 @@ def lay_labels(recipe: Recipe, space: Space) -> LabelledSpace:
     same = labels is recipe.labels
     present = recipe.known if same else np.setdiff1d(labels, [background])
     if not present.size:
-        raise ValueError("No label left after resampling the label image to the data image.")
+        raise ValueError(f"No label left {where}.")
     mask = None
     if recipe.mask is not None:
         mask = lay_mask(space, *recipe.mask)
@@ -169,8 +186,11 @@ def missing_message(recipe: Recipe, labelled: LabelledSpace) -> str:
     if not labelled.missing.size:
         return ""
     kept = "keep their column, without values" if recipe.lost_labels else "were removed"
+    matched = isinstance(labelled.space, Grayordinates)
+    how = "Matching the labels with" if matched else "After resampling the label image to"
+    what = "the vertices and voxels of the data" if matched else "the data image"
     return (
-        "After resampling the label image to the data image, the following labels "
+        f"{how} {what}, the following labels "
         f"{kept}: {set(labelled.missing.tolist())}. Label image only contains "
         f"{labelled.present.size + 1} labels (including background)."
     )
@@ -203,9 +223,11 @@ def extract_run(
         Where the image cannot be read to its end, or something does not fit it.
     """
     original = open_run_data(image)
+    check_kind(original, recipe.labels_space)
     data = _converted(original, recipe.dtype)
     to_labels = recipe.resampling_target == "labels"
-    labelled = lay_labels(recipe, recipe.labels_space if to_labels else data.space)
+    space = recipe.labels_space if to_labels else data.space
+    labelled = lay_labels(recipe, space, original.name)
     columns = recipe.columns(labelled)
     regions = find_regions(labelled.labels, columns, labelled.mask)
     if to_labels:
@@ -214,29 +236,53 @@ def extract_run(
         data = resample_volumes(data, voxel_grid(labelled.space), wanted)
     if recipe.smoothing_fwhm is not None:
         data = smooth_volumes(data, recipe.smoothing_fwhm)
-    reduction = reduce_volumes(data, [regions], [recipe.strategy], uncovered="zero")
+    matched = isinstance(space, Grayordinates)
+    uncovered: Uncovered = "exclude" if matched else "zero"
+    reduction = reduce_volumes(data, [regions], [recipe.strategy], uncovered=uncovered)
     messages = [missing_message(recipe, labelled)]
     if reduction.nonfinite_elements:
+        which = "voxels; they count as zero"
+        if matched:
+            which = "vertices or voxels; they take no part"
         messages.append(
             f"{original.name}: Non-finite values detected in {reduction.nonfinite_elements} "
-            "labelled voxels; they count as zero."
+            f"labelled {which}."
         )
+    known = np.ones(columns.size, dtype=bool)
+    if matched:
+        known = reduction.elements_covered[0] > 0
+        messages.append(_unknown_message(original.name, labelled, columns[~known]))
     if recipe.high_variance_confounds:
         own = high_variance_confounds(original)
         confounds = own if confounds is None else np.column_stack([own, confounds])
     # On one thread, the numbers do not depend on the machine's cores; these matrices are small.
     with threadpool_limits(1):
-        signals = clean(
-            reduction.signals[0][recipe.strategy],
+        cleaned = clean(
+            reduction.signals[0][recipe.strategy][:, known],
             confounds=confounds,
             sample_mask=boolean_mask(sample_mask, data.n_volumes),
             **recipe.cleaning,
         )
+    signals = np.full((len(cleaned), columns.size), np.nan)
+    signals[:, known] = cleaned
     if recipe.lost_labels == "nan":
         signals[:, reduction.elements_covered[0] == 0] = np.nan
     if data.dtype == np.float32 and recipe.dtype is not None:
         signals = signals.astype(np.float32)
     return RunSignals(signals, columns, tuple(text for text in messages if text))
+
+
+def _unknown_message(name: str, labelled: LabelledSpace, unknown: np.ndarray) -> str:
+    """The warning for labels without data; an error where no label has any."""
+    lacking = np.intersect1d(unknown, labelled.present)
+    if lacking.size == labelled.present.size:
+        raise ValueError(f"{name}: no vertex or voxel with a label has data")
+    if not lacking.size:
+        return ""
+    return (
+        f"{name}: no vertex or voxel of the following labels has data, so that their columns are "
+        f"NaN: {set(lacking.tolist())}."
+    )
 
 
 def file_token(image: Any) -> object:
@@ -246,7 +292,7 @@ def file_token(image: Any) -> object:
     """
     if isinstance(image, (list, tuple)):
         return [file_token(one) for one in image]
-    if isinstance(image, SpatialImage):
+    if isinstance(image, DataobjImage):
         image = image.get_filename()
     if not isinstance(image, (str, os.PathLike)) or not Path(image).is_file():
         return None
@@ -266,8 +312,12 @@ def _converted(data: RunData, dtype: np.dtype | Literal["auto"] | None) -> RunDa
     if kind == data.dtype and not data.scaled:
         return data
 
-    def read(size: int) -> Blocks:
-        for first, raw in data.blocks(size):
+    def converted(blocks: Blocks) -> Blocks:
+        for first, raw in blocks:
             yield first, data.scale(raw).astype(kind)
 
-    return data.unscaled(dtype=kind, read_blocks=read)
+    series = data.read_series
+    return replace(
+        data.unscaled(dtype=kind, read_blocks=lambda size: converted(data.blocks(size))),
+        read_series=None if series is None else lambda: converted(series()),
+    )

@@ -13,7 +13,10 @@ TEXT, PLAIN = "", "1"
 
 _FROM_ATLAS = ("As in the atlas' own table", TEXT)
 
-_CENTROID = "Centre of mass of the label in the atlas image as it is stored, along "
+_CENTROID = (
+    "Centre of mass of the label in the atlas as it is stored (on surfaces, of its vertices on "
+    "the mesh given with --surface-mesh), along "
+)
 _VERTICES = ", and vertices of surfaces,"
 LABEL_COLUMNS: Columns = {
     **{f"centroid_{axis}": (f"{_CENTROID}{axis} of its space", "mm") for axis in "xyz"},

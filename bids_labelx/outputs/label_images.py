@@ -108,21 +108,43 @@ def write_label_files(
         write_labels(files[0], space.to_volume(labels), space.affine)
         return files
     assert isinstance(space, Grayordinates)
-    rows = zip(regions["index"].tolist(), regions["name"].tolist(), _colours(regions), strict=True)
-    named = {int(index): (str(name), colour) for index, name, colour in rows}
     if kind_of(space) == CIFTI:
-        axis = LabelAxis(
-            [parse_name(table).entities["atlas"]], [{0: ("???", (0.0,) * 4), **named}]
-        )
-        image = nib.Cifti2Image(
-            labels.astype(np.int32)[None], (axis, brain_model_axis(space)), dtype=np.int32
-        )
-        image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_LABELS")
+        image = dense_labels(labels, space, regions, parse_name(table).entities["atlas"])
         write_bytes(files[0], image.to_bytes())
         return files
+    named = _named(regions)
     for path, model, part in zip(files, space.models, space.slices, strict=True):
         write_bytes(path, _gifti(labels[part], model.structure, named).to_bytes())
     return files
+
+
+def dense_labels(
+    labels: np.ndarray,
+    space: Grayordinates,
+    regions: pd.DataFrame,
+    name: str,
+    background: int = 0,
+) -> nib.Cifti2Image:
+    """Image of the labels of grayordinates, with their table; as for `write_label_files`.
+
+    Parameters
+    ----------
+    name
+        Of the map.
+    background
+        The label of elements that belong to no region.
+    """
+    axis = LabelAxis([name], [{background: ("???", (0.0,) * 4), **_named(regions)}])
+    image = nib.Cifti2Image(
+        labels.astype(np.int32)[None], (axis, brain_model_axis(space)), dtype=np.int32
+    )
+    image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_LABELS")
+    return image
+
+
+def _named(regions: pd.DataFrame) -> dict[int, tuple[str, _Colour]]:
+    rows = zip(regions["index"].tolist(), regions["name"].tolist(), _colours(regions), strict=True)
+    return {int(index): (str(name), colour) for index, name, colour in rows}
 
 
 def _gifti(

@@ -14,7 +14,7 @@ from bids_labelx.areas import element_weights
 from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed, refuse_empty_volumes
-from bids_labelx.extraction.grayordinates import Grayordinates, voxel_centroids
+from bids_labelx.extraction.grayordinates import Grayordinates, label_centroids
 from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.regions import Regions, find_regions
 from bids_labelx.extraction.resample import majority_labels
@@ -24,19 +24,27 @@ from bids_labelx.files import disk_full, read_tsv
 from bids_labelx.images import read_data
 from bids_labelx.measures.centroids import CENTROIDS, centroids
 from bids_labelx.measures.quality import OK, coverage_table
+from bids_labelx.meshes import read_mesh
 from bids_labelx.participant.opening import open_source
 from bids_labelx.participant.records import AtlasOnGrid, Extracted, RunSource, SignalKey
 from bids_labelx.settings import ExtractionOptions, LabelOptions
 
 
-def resample_atlas(atlas: Atlas, grid: Space, options: LabelOptions, to: AtlasOnGrid) -> None:
+def resample_atlas(
+    atlas: Atlas,
+    grid: Space,
+    options: LabelOptions,
+    to: AtlasOnGrid,
+    meshes: Mapping[str, Path] | None = None,
+) -> None:
     """Lay an atlas on the elements of runs: all of it, or the labels that are asked for.
 
     Volumes are resampled; labels on surfaces are matched by vertex and voxel. Writes the labels
     (shape (n_elements,), not masked), and the label table with ``voxels_atlas``,
     ``voxels_in_view`` (those whose centre is inside the run's grid, or that are elements of the
     run) and ``voxels_grid``, and the centroids of the labels in the atlas as it is stored, which
-    no run's grid or mask changes.
+    no run's grid or mask changes; of those on surfaces where `meshes` has the mesh of each
+    structure.
     """
     labels, own, table = read_atlas(
         atlas, background=options.background_label, wanted=options.labels
@@ -53,7 +61,8 @@ def resample_atlas(atlas: Atlas, grid: Space, options: LabelOptions, to: AtlasOn
         laid = grid.lay_labels(labels, own)
         in_view = _count(laid[laid != 0], ids)
         assert isinstance(own, Grayordinates)  # of another kind it does not fit the run
-        places = voxel_centroids(labels, own, ids)
+        coordinates = {name: read_mesh(path).coordinates for name, path in (meshes or {}).items()}
+        places = label_centroids(labels, own, ids, coordinates)
     np.save(to.labels, laid)
     counted = table.assign(voxels_in_view=in_view, voxels_grid=_count(laid, ids))
     columns = dict(zip(CENTROIDS, places.T, strict=True))

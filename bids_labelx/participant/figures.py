@@ -13,7 +13,6 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy, read_confounds_table
 from bids_labelx.denoise.confounds import column_values
 from bids_labelx.errors import LabelxError
-from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.names import camel, parse_name
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
@@ -92,28 +91,25 @@ def region_texts(table: pd.DataFrame) -> list[str]:
 
 
 def _draw_labels(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> list[Path]:
-    """The labels on the mean BOLD image, their coverage in the brain, and as bars."""
-    from bids_labelx.report.brain import plot_label_values, plot_labels
+    """The labels on the mean BOLD image or on surfaces, their coverage there, and as bars."""
+    from bids_labelx.report.label_pictures import canvas_of, draw_labels, draw_values
     from bids_labelx.report.run_figures import plot_coverage
     from bids_labelx.report.tooltips import save_with_tooltips
 
     output, entities = delivery.settings.output_dir, delivery.entities(atlas)
-    masked = masked_labels(delivery.planned, results.labels[i])
-    table, grid = results.extracted.tables[i], delivery.planned.grid
+    planned, table = delivery.planned, results.extracted.tables[i]
+    masked, given = masked_labels(planned, results.labels[i]), delivery.settings.surface_mesh
+    background = results.extracted.mean_image
+    canvas = canvas_of(masked, planned.grid, planned.run.space, given, background)
     texts = dict(zip(table["index"].tolist(), region_texts(table), strict=True))
-    in_order = [texts[label] for label in np.unique(masked[masked != 0]).tolist()]
+    in_order = [texts[label] for label in canvas.shown]
     paths = []
-    if isinstance(grid, VolumeGrid):
-        volume = grid.to_volume(masked)
-        mean_image = grid.to_volume(results.extracted.mean_image)
+    if canvas.drawable and in_order:
         paths.append(report_figure(entities, "dseg", ".png"))
-        figure = plot_labels(mean_image, volume, grid.affine)
-        save_with_tooltips(figure, output / paths[-1], texts=in_order)
+        save_with_tooltips(draw_labels(canvas), output / paths[-1], texts=in_order)
         paths.append(report_figure(entities, "coveragemap", ".png"))
         coverage = dict(zip(table["index"].tolist(), table["coverage"].tolist(), strict=True))
-        figure = plot_label_values(
-            mean_image, volume, grid.affine, coverage, measure="coverage", limits=(0, 1)
-        )
+        figure = draw_values(canvas, coverage, measure="coverage", limits=(0, 1))
         save_with_tooltips(figure, output / paths[-1], texts=in_order)
     paths.append(report_figure(entities, "coverage", ".svg"))
     figure = plot_coverage(

@@ -14,7 +14,6 @@ from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.mean_matrices import AVERAGED, MeanMatrix, matrix_name
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
-from bids_labelx.report.brain import plot_label_values
 from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure
 from bids_labelx.report.group_figures import (
     Distribution,
@@ -24,6 +23,7 @@ from bids_labelx.report.group_figures import (
     plot_qcfc,
 )
 from bids_labelx.report.group_tables import numbers
+from bids_labelx.report.label_pictures import Canvas, draw_values
 from bids_labelx.report.pages import FigureFile
 from bids_labelx.report.text import as_text, counted, region_signals
 from bids_labelx.report.tooltips import save_with_tooltips
@@ -78,8 +78,7 @@ def draw_mean_matrix(
 def draw_missing(
     output: Path,
     name: str,
-    labels: np.ndarray,
-    affine: np.ndarray,
+    canvas: Canvas,
     ids: Sequence[int],
     shares: Mapping[str, float],
 ) -> FigureFile:
@@ -91,15 +90,13 @@ def draw_missing(
         The output dataset.
     name
         Of the coverage table.
-    labels, affine
-        Integer labels, shape (x, y, z), and voxel indices to mm, shape (4, 4).
+    canvas
+        The labels of a run.
     ids, shares
         The atlas' labels, and by their names the share of runs in which each is missing.
     """
-    figure = plot_label_values(
-        None,
-        labels,
-        affine,
+    figure = draw_values(
+        canvas,
         dict(zip(ids, shares.values(), strict=True)),
         measure="share of runs without the label",
         limits=(0, 1),
@@ -110,20 +107,20 @@ def draw_missing(
         for label, (text, share) in zip(ids, shares.items(), strict=True)
     }
     path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
-    present = np.unique(labels[labels != 0]).tolist()
     save_with_tooltips(
-        figure, output / path, texts=[texts.get(label, str(label)) for label in present]
+        figure, output / path, texts=[texts.get(label, str(label)) for label in canvas.shown]
     )
     missing = {label: share for label, share in shares.items() if share > 0}
     worst = max(missing, key=lambda label: missing[label])
     atlas = atlas_of(parse_name(Path(name)).entities)
     return FigureFile(
         path.as_posix(),
-        f"Slices through the labels of {atlas}, coloured by the share of runs in which each is "
+        f"The labels of {atlas} in the brain, coloured by the share of runs in which each is "
         f"missing: {len(missing):,} of {counted(len(shares), 'label')}, most often {worst} with "
         f"{100 * missing[worst]:.0f} % of the runs",
         f"Share of runs in which a label of {atlas} is missing, on the labels of one run; labels "
-        "without a voxel in that run are not visible",
+        "without a voxel or vertex in that run are not visible, nor are subcortical ones on "
+        "surfaces",
         path.with_suffix(".js").as_posix(),
     )
 

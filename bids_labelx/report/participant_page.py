@@ -14,6 +14,7 @@ from bids_labelx.files import write_text
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import messages, read_failures
+from bids_labelx.outputs.label_images import VOLUME, existing_label_files
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
 from bids_labelx.outputs.results import (
     RESULT_ENTITIES,
@@ -205,18 +206,24 @@ def _of_atlas(one: Series) -> dict[str, str]:
 def _label_figures(one: Series) -> list[FigureFile]:
     atlas, entities = one.sidecar["Atlas"], _of_atlas(one)
     missing = int((one.labels["status"] != OK).sum())
+    image = existing_label_files(one.output / one.labels_path)[0]
+    if image.name.endswith(VOLUME):
+        below, where, more = "Slices of the mean BOLD image", "on the mean BOLD image", ""
+        share = "a label's volume in the atlas that is in view, inside the mask, and has data"
+    else:
+        below, where = "The surfaces of the hemispheres", "on the surfaces of the hemispheres"
+        more = "; subcortical labels are not in the picture"
+        share = "a label's vertices and voxels in the atlas that the run has data of"
     return [
         FigureFile(
             report_figure(entities, "dseg", ".png").as_posix(),
-            f"Slices of the mean BOLD image with the labels of {atlas} in colour",
-            f"Labels of {atlas} on the mean BOLD image",
+            f"{below} with the labels of {atlas} in colour",
+            f"Labels of {atlas} {where}{more}",
         ),
         FigureFile(
             report_figure(entities, "coveragemap", ".png").as_posix(),
-            f"Slices of the mean BOLD image with each label of {atlas} in the colour of its "
-            "coverage",
-            f"Coverage of {atlas}: share of a label's volume in the atlas that is in view, inside "
-            "the mask, and has data",
+            f"{below} with each label of {atlas} in the colour of its coverage",
+            f"Coverage of {atlas}: share of {share}{more}",
         ),
         FigureFile(
             report_figure(entities, "coverage", ".svg").as_posix(),

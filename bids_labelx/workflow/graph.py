@@ -15,9 +15,11 @@ from typing import Any
 from nipype.interfaces.utility import Merge
 from nipype.pipeline import engine as pe
 
+from bids_labelx.areas import find_places
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure
+from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import Space
 from bids_labelx.images import open_image
 from bids_labelx.names import camel, digest
@@ -115,10 +117,12 @@ def _init_atlas_wf(
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
     memory = resample_gb(grid.n_elements, _elements_of(atlas))
+    meshes = find_places(grid, settings.surface_mesh) if isinstance(grid, Grayordinates) else {}
     node = pe.Node(
         ResampleAtlas(
             atlas=atlas,
-            files=[file_state(path) for path in atlas.files],
+            files=[file_state(path) for path in (*atlas.files, *meshes.values())],
+            meshes=meshes,
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,

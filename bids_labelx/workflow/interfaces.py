@@ -113,6 +113,7 @@ class _ResampleInput(_RecordedInput):
     atlas = traits.Any(mandatory=True, desc="Atlas")
     grid = traits.Any(mandatory=True, desc="VolumeGrid or Grayordinates")
     options = traits.Any(mandatory=True, desc="LabelOptions")
+    meshes = traits.Any(desc="dict of paths by structure, for the places of labels on surfaces")
 
 
 class _ResampleOutput(_RecordedOutput):
@@ -128,7 +129,8 @@ class ResampleAtlas(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:
         inputs, to = self.inputs, AtlasOnGrid(folder / "labels.npy", folder / "labels.tsv")
-        extract.resample_atlas(inputs.atlas, inputs.grid, inputs.options, to)
+        meshes = inputs.meshes if isdefined(inputs.meshes) else None
+        extract.resample_atlas(inputs.atlas, inputs.grid, inputs.options, to, meshes)
         return {"labels": str(to.labels), "table": str(to.table)}
 
 
