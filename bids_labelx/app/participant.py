@@ -13,7 +13,15 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_labelx.app.invocation import environment, invocation_variables
-from bids_labelx.app.logs import LOGGER, kept_records, log_again, log_file, say
+from bids_labelx.app.logs import (
+    LOGGER,
+    kept_records,
+    log_again,
+    log_file,
+    nibabel_logged,
+    print_warnings,
+    say,
+)
 from bids_labelx.app.work_folder import work_folder
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.dataset import check_dataset
@@ -67,7 +75,7 @@ def run_participants(settings: Settings) -> int:
     if settings.reports_only:
         check_dataset(settings.bids_dir)
         return _rebuild_reports(settings, console)
-    with environment(invocation_variables()):
+    with environment(invocation_variables()), nibabel_logged():
         # It imports nipype, which looks at the environment.
         from bids_labelx.workflow.plugins import read_plugin
 
@@ -151,9 +159,7 @@ def _concatenate(settings: Settings, plan: Plan, console: Console) -> list[Failu
 
     with kept_records() as said:
         failures = concatenate_runs(settings, plan)
-    for record in said:
-        if record.levelno >= logging.WARNING:
-            console.print(f"warning: {record.getMessage()}", markup=False, style="yellow")
+    print_warnings(console, said)
     option = f"--concatenate {settings.concatenate}"
     return [replace(one, message=f"{option}: {one.message}") for one in failures]
 
