@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Tests run in a process per core: more threads of linear algebra would wait for each other.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import nibabel as nib
 import numpy as np
