@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from jinja2 import Environment
 from rich.console import Console
 
 from bids_labelx.app.invocation import environment, invocation_variables
@@ -44,6 +45,7 @@ from bids_labelx.participant.contents import (
 from bids_labelx.participant.finished import this_invocation, without_finished
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
+from bids_labelx.report.pages import read_templates
 from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings, to_toml
 
@@ -118,7 +120,8 @@ def _carry_out(
         counts[FAILED] += len(plan.failures)
         if settings.concatenate:
             failures += _concatenate(settings, plan, console)
-        write_methods(settings.output_dir, plan)
+        templates = read_templates()
+        write_methods(settings.output_dir, plan, templates)
         seconds = time.monotonic() - started
         say(console, f"{states_in_words(counts)}, {seconds:.0f} s")
         notes = [
@@ -129,7 +132,7 @@ def _carry_out(
         _tell(console, "note", notes)
         _tell(console, "failed", failures)
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
-        reports, unwritten = _write_reports(settings, sorted(participants))
+        reports, unwritten = _write_reports(settings, sorted(participants), templates)
         say(console, f"reports: {_shown(settings, reports)}")
         _tell(console, "failed", unwritten)
         return exit_code([*failures, *unwritten])
@@ -211,7 +214,7 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
 
 
 def _write_reports(
-    settings: Settings, participants: Iterable[str]
+    settings: Settings, participants: Iterable[str], templates: Environment
 ) -> tuple[list[Path], list[Failure]]:
     """Write a report per participant; what is broken of one keeps none of the others."""
     from bids_labelx.report.participant_page import write_participant_report
@@ -221,7 +224,9 @@ def _write_reports(
         # A report is of all that is there of a participant, whichever invocation wrote it.
         try:
             with locked(settings.output_dir, f"sub-{participant}"):
-                reports.append(write_participant_report(settings.output_dir, participant))
+                reports.append(
+                    write_participant_report(settings.output_dir, participant, templates)
+                )
         except Exception as error:
             trace = traceback.format_exc()
             LOGGER.info("sub-%s: no report\n%s", participant, trace)
@@ -251,7 +256,7 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
             "participant level without --reports-only"
         )
     check_links(output, wanted, follow=settings.follow_links)
-    reports, failures = _write_reports(settings, wanted)
+    reports, failures = _write_reports(settings, wanted, read_templates())
     console.print(f"{counted(len(reports), 'report')}: {_shown(settings, reports)}", markup=False)
     _tell(console, "failed", failures)
     return exit_code(failures)

@@ -65,6 +65,7 @@ def timeseries_sidecar(
     t_r: float | None,
     sources: Sequence[str],
     resolution: str | None,
+    versions: Mapping[str, str],
     temporal_snr: float | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def timeseries_sidecar(
         "MinCoverage": settings.min_coverage,
         **({"Resolution": resolution} if resolution else {}),
         **describe_series(_units(settings, strategy)),
-        "SoftwareVersions": software_versions(),
+        "SoftwareVersions": dict(versions),
     }
 
 

@@ -29,6 +29,7 @@ from bids_labelx.outputs.sidecars import (
     dseg_sidecar,
     interpolation_done,
     outliers_sidecar,
+    software_versions,
     timeseries_sidecar,
 )
 from bids_labelx.participant.extract import read_mask
@@ -143,6 +144,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
     output = delivery.settings.output_dir
     written: dict[Path, About] = {}
     exact = _exact_parts(delivery, results.denoised)
+    versions = software_versions()
     for i, atlas in enumerate(delivery.planned.atlases):
         table = results.extracted.tables[i]
         written |= dict.fromkeys(
@@ -163,6 +165,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 t_r=delivery.planned.source.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 resolution=_resolution(delivery.planned),
+                versions=versions,
                 temporal_snr=results.denoised.temporal_snr.get(key),
                 warnings=(*delivery.planned.warnings, *applied.warnings),
             )
