@@ -7,7 +7,7 @@ are the console, the exit code, the figures and the page.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from bids_labelx.group.mean_matrices import MeanMatrix, edges_name, mean_matrix,
 from bids_labelx.group.missing import participants_without_output
 from bids_labelx.group.qcfc import distances_between, mean_points
 from bids_labelx.group.quality_rows import add_failure, quality_table
+from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.group.statuses import participant_statuses, run_states
 from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.group.write import (
@@ -213,7 +214,7 @@ def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _
             distances = distances_between(points)
             evidence = sums.evidence(entities, mean, networks, distances)
             made.evidence.append(evidence)
-            made.notes += _notes(mean, names)
+            made.notes += _notes(mean, names) + _mixed_times(files, collected.rows)
             made.weights[how.weights_in_words] = None
             strategy = evidence.row["strategy"]
             figure = draw_mean_matrix(output, entities, mean, names, networks, strategy)
@@ -237,6 +238,19 @@ def _notes(mean: MeanMatrix, names: Sequence[str]) -> list[str]:
             "regions identical?"
         )
     return notes
+
+
+def _mixed_times(files: Sequence[MatrixFile], rows: Mapping[RowKey, Row]) -> list[str]:
+    """Say that the runs behind a mean differ in their repetition times."""
+    runs = {one.row[:3]: rows[one.row].get("repetition_time") for one in files}
+    counts = Counter(round(t_r, 3) for t_r in runs.values() if t_r is not None)
+    if len(counts) < 2:
+        return []
+    listed = ", ".join(f"{t_r:g} s ({counted(n, 'run')})" for t_r, n in sorted(counts.items()))
+    return [
+        f"the repetition times of the runs in one mean matrix differ: {listed}; filters and "
+        "degrees of freedom of these runs are not alike"
+    ]
 
 
 def _in_order(combinations: Iterable[Combination]) -> list[Combination]:

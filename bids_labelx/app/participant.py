@@ -104,6 +104,7 @@ def _carry_out(
             say(console, f"{finished} finished before; --overwrite does them again")
         outcomes = run_graph(settings, rest, invocation, work=work, logs=logs, console=console)
         failures = _record(settings, rest, outcomes)
+        _clear_listed(settings, plan)
         counts = Counter(one.state for one in outcomes.values())
         counts[DONE] += len(plan.runs) - len(rest.runs)
         counts[FAILED] += len(plan.failures)
@@ -170,6 +171,17 @@ def _record(settings: Settings, plan: Plan, outcomes: Mapping[str, Outcome]) -> 
             output, entities, inside, strategies=plan.strategy_names, atlases=plan.all_atlas_names
         )
     return [one for _, failures in of_runs for one in failures]
+
+
+def _clear_listed(settings: Settings, plan: Plan) -> None:
+    """Take back that a participant's folder could not be listed, where it now can be."""
+    still = [one.entities for one in plan.failures]
+    tried = {"strategies": plan.strategy_names, "atlases": plan.all_atlas_names}
+    for participant in plan.participants:
+        for one in read_failures(settings.output_dir, participant):
+            # Of no run: every run has a task.
+            if "task" not in one.entities and one.entities not in still:
+                record_failures(settings.output_dir, one.entities, [], **tried)
 
 
 def _announce(console: Console, settings: Settings, plan: Plan) -> None:

@@ -143,6 +143,8 @@ def collect(
     for participant in participants:
         own = failed.get(participant, [])
         account = account_of(output, participant, records.get(participant, ()), own)
+        if not (own or account.recorded or series_paths(output, participant)):
+            collected.problems.append(Failure("no time series", {"sub": participant}))
         read += _read_participant(output, participant, account, collected, sums, known)
         collected.failures.extend(own)
         collected.problems.extend(account.problems)
@@ -176,8 +178,6 @@ def _read_participant(
 ) -> Iterator[_ReadSeries]:
     """The series that can be read and go into sums and means; what is broken is a problem."""
     paths = series_paths(output, participant)
-    if not paths and not account.recorded:
-        collected.problems.append(Failure("no time series", {"sub": participant}))
     matrices = _matrix_paths(output, participant)
     # The strategies and statistics of a run share one label table.
     summed: dict[Path, CoverageSums] = {}

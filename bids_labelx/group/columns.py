@@ -19,6 +19,7 @@ QUALITY_COLUMNS: Columns = {
     ),
     "volumes": ("Volumes of the run", "volumes"),
     "volumes_kept": ("Volumes left after censoring", "volumes"),
+    "repetition_time": ("Repetition time of the run", "s"),
     "minutes_kept": ("Volumes kept times the repetition time", "min"),
     "mean_fd": (
         "Mean framewise displacement over all volumes, censored ones too, without a motion filter",

@@ -43,9 +43,10 @@ _NOT_NEGATIVE = (
 _SHARES = ("ShareFramewiseDisplacementAbove", "ShareFilteredFramewiseDisplacementAbove")
 # What `qc_row` gives, which a table has columns for where every run failed, too.
 FIGURES = (
-    *("volumes", "volumes_kept", "minutes_kept", "mean_fd", "max_fd", "fd_threshold"),
-    *("share_fd_above", "mean_filtered_fd", "share_filtered_fd_above", "mean_rmsd"),
-    *("mean_std_dvars", "degrees_of_freedom", "effective_degrees_of_freedom"),
+    *("volumes", "volumes_kept", "repetition_time", "minutes_kept"),
+    *("mean_fd", "max_fd", "fd_threshold", "share_fd_above"),
+    *("mean_filtered_fd", "share_filtered_fd_above", "mean_rmsd", "mean_std_dvars"),
+    *("degrees_of_freedom", "effective_degrees_of_freedom"),
     *("labels", "labels_lost", "min_coverage", "mean_tsnr"),
 )
 

@@ -8,19 +8,17 @@ reads some of them (subject, session, datatype) from the whole absolute path, so
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import (
-    BadDataError,
+    Failure,
     LabelxError,
     MissingInputError,
     NoRunsError,
@@ -58,9 +56,6 @@ from bids_labelx.settings import Settings
 LOGGER = logging.getLogger("bids_labelx")
 
 NATIVE = "native"
-
-# Repetition times in seconds beyond which a number is a mistake, mostly of milliseconds.
-_SHORTEST, _LONGEST = 0.1, 20.0
 
 
 @dataclass(frozen=True)
@@ -109,8 +104,23 @@ class Run:
         return comparable(self.entities).get("space", NATIVE)
 
 
-def find_runs(settings: Settings) -> list[Run]:
-    """The runs of the dataset that the settings select, sorted by path.
+class FoundRuns(NamedTuple):
+    """The runs of a dataset that settings select.
+
+    Attributes
+    ----------
+    runs
+        Sorted by path.
+    unlisted
+        Of each participant's folder that cannot be listed, a failure: it may hold further runs.
+    """
+
+    runs: list[Run]
+    unlisted: list[Failure]
+
+
+def find_runs(settings: Settings) -> FoundRuns:
+    """The runs of the dataset that the settings select.
 
     Raises
     ------
@@ -127,16 +137,27 @@ def find_runs(settings: Settings) -> list[Run]:
     queries = read_queries(settings.bids_filter_file)
     derivatives = [one for spec in settings.atlas if (one := parse_derivative(spec))]
     also = [*queries.also, *([SEGMENTATIONS] if derivatives else [])]
-    paths = find_files(root, settings.participant_label, settings.bids_database_dir, also)
-    files = [parse_path(path, root) for path in paths]
-    chosen = _select_bold(files, queries.bold, settings)
+    found = find_files(root, settings.participant_label, settings.bids_database_dir, also)
+    files = [parse_path(path, root) for path in found.files]
+    unlisted = [_unlisted(*one, root) for one in found.unreadable.items()]
+    try:
+        chosen = _select_bold(files, queries.bold, settings)
+    except NoRunsError as error:
+        raise NoRunsError("\n".join([str(error), *(one.message for one in unlisted)])) from None
     associated = collect_associated(files, queries, root)
     segmentations = [
         (derivative, group_segmentations(derivative, files)) for derivative in derivatives
     ]
     # Consecutive runs share folders, of which each is listed once, not once a run.
     listing = functools.lru_cache(maxsize=8)(list_files)
-    return [_try_run(image, associated, segmentations, listing) for image in chosen]
+    runs = [_try_run(image, associated, segmentations, listing) for image in chosen]
+    return FoundRuns(runs, unlisted)
+
+
+def _unlisted(folder: Path, reason: str, root: Path) -> Failure:
+    """The failure of a folder that cannot be listed."""
+    text = f"{folder}: the folder cannot be read ({reason}), so runs in it are not done"
+    return Failure(text, folder_entities(folder / "file", root))
 
 
 def _select_bold(files: Sequence[File], query: Query, settings: Settings) -> list[File]:
@@ -301,75 +322,3 @@ def _problem(image: File, root: Path) -> str:
             "its name says otherwise; move or rename it"
         )
     return missing_reason(image.path, root) or ""
-
-
-def repetition_time(run: Run, header: Any, given: float | None = None) -> float | None:
-    """The repetition time in seconds: `given`, else the sidecar's, else the header's in its unit.
-
-    None where nothing says it, and where the sidecar has ``VolumeTiming``, which BIDS has for
-    volumes at uneven intervals.
-
-    Raises
-    ------
-    BadDataError
-        Where the two differ by more than 1 ms, the sidecar's is not a positive number, one that is
-        used is beyond 0.1 to 20 s, or the sidecar has both RepetitionTime and VolumeTiming.
-    """
-    stated = run.metadata.get("RepetitionTime")
-    if run.metadata.get("VolumeTiming") is not None:
-        if stated is not None:
-            raise BadDataError(
-                f"{run.name}: the sidecar has both RepetitionTime and VolumeTiming, of which BIDS "
-                "allows one; take out the one that is wrong"
-            )
-        return None
-    if given is not None:
-        if stated is not None and not (_is_positive(stated) and abs(given - stated) <= 1e-3):
-            LOGGER.warning(
-                "%s: --repetition-time %g s is used, the sidecar says %.40r s",
-                run.name,
-                given,
-                stated,
-            )
-        return given
-    if stated is not None and not _is_positive(stated):
-        raise BadDataError(
-            f"{run.name}: RepetitionTime in the sidecar is {json.dumps(stated)[:40]}, a positive "
-            "number of seconds is expected"
-        )
-    zooms = header.get_zooms()
-    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(_time_unit(header))
-    read = float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else 0.0
-    if stated is None:
-        return _plausible(read, f"{run.name}: the image's header") if read > 0 else None
-    if read > 0 and abs(read - stated) > 1e-3:
-        raise BadDataError(
-            f"{run.name}: the sidecar says RepetitionTime {stated} s, the image's header "
-            f"{read:g} s; correct the one that is wrong"
-        )
-    return _plausible(float(stated), f"{run.name}: the sidecar")
-
-
-def _time_unit(header: Any) -> str:
-    try:
-        return str(header.get_xyzt_units()[1])
-    except (AttributeError, KeyError):
-        # Another format, or a code that NIfTI does not have.
-        return "unknown"
-
-
-def _is_positive(value: object) -> bool:
-    """Whether a value of a sidecar is a positive, finite number: true is none."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return 0 < value <= sys.float_info.max
-
-
-def _plausible(seconds: float, where: str) -> float:
-    if not _SHORTEST <= seconds <= _LONGEST:
-        raise BadDataError(
-            f"{where} says RepetitionTime {seconds:g} s, of BOLD runs {_SHORTEST:g} to "
-            f"{_LONGEST:g} s are expected; correct it (perhaps it is in milliseconds), or give "
-            "--repetition-time"
-        )
-    return seconds

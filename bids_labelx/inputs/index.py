@@ -21,7 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bids_labelx.content import read_content
 from bids_labelx.errors import CannotWriteError, LabelxError
@@ -53,6 +53,21 @@ _COARSE_TICK, _FINE_TICK = 2 * _SECOND, _SECOND // 50
 _Times = dict[str, dict[str, int | None]]
 
 
+class Found(NamedTuple):
+    """The files of participants.
+
+    Attributes
+    ----------
+    files
+        Sorted as text, so that the order of the runs is the same on every machine.
+    unreadable
+        Folders that could not be listed, with the reason.
+    """
+
+    files: list[Path]
+    unreadable: Mapping[Path, str]
+
+
 class _NotUsableError(Exception):
     """Why a kept index cannot be used."""
 
@@ -69,7 +84,7 @@ def find_files(
     wanted: Sequence[str] = (),
     database_dir: Path | None = None,
     also: Sequence[str] = (),
-) -> list[Path]:
+) -> Found:
     """The BOLD images, masks and confounds tables of participants, from a pybids index.
 
     Parameters
@@ -83,11 +98,6 @@ def find_files(
         Endings of names of further files, such as `SEGMENTATIONS` or ``mixing.tsv``; ``.nii``
         stands for ``.nii.gz``, too.
 
-    Returns
-    -------
-    list of Path
-        Sorted as text, so that the order of the runs is the same on every machine.
-
     Raises
     ------
     CannotWriteError
@@ -95,13 +105,14 @@ def find_files(
     """
     participants = list(wanted) or list_participants(root)
     if database_dir is None:
-        files, _ = _scan(root, participants, also)
-        return _query_new(_make_layout(root, files), also, files)
+        files, _, unreadable = _scan(root, participants, also)
+        return Found(_query_new(_make_layout(root, files), also, files), unreadable)
     place = database_dir / _set_name(wanted)
     problems = {}
     for kept in dict.fromkeys((place, database_dir / _set_name(()))):
         try:
-            return _find_in_kept(kept, root, participants, also)
+            # With a folder that could not be listed, an index counts as changed.
+            return Found(_find_in_kept(kept, root, participants, also), {})
         except _NotUsableError as problem:
             problems[kept.name] = str(problem)
     reasons = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
@@ -137,12 +148,13 @@ def _name_pattern(filters: Sequence[Mapping[str, Sequence[str]]]) -> re.Pattern[
 
 def _scan(
     root: Path, participants: Sequence[str], also: Sequence[str]
-) -> tuple[list[str], _Times]:
-    """The participants' files to index, and when their folders changed."""
+) -> tuple[list[str], _Times, dict[Path, str]]:
+    """The participants' files to index, when their folders changed, and which are unreadable."""
     ignored = _IGNORED if SEGMENTATIONS in also else {*_IGNORED, _ANATOMY}
     names, in_anatomy = map(_name_pattern, (_filters(also), _filters((SEGMENTATIONS,))[-1:]))
     files: list[str] = []
     times: _Times = {}
+    unreadable: dict[Path, str] = {}
     # Links may lead back up, or to a folder that was listed before.
     above = {_identity(folder) for folder in (root, *root.parents)}
     for label in participants:
@@ -162,7 +174,7 @@ def _scan(
                 with os.scandir(folder) as entries:
                     found = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
-                LOGGER.warning("%s: skipped, cannot be read (%s)", folder, error.strerror)
+                unreadable[folder] = error.strerror or str(error)
                 times[label][where] = None
                 continue
             for entry in found:
@@ -172,7 +184,7 @@ def _scan(
                     files += [entry.path] if pattern.search(entry.name) else []
                 elif entry.name not in ignored:
                     (linked if entry.is_symlink() else waiting).append(folder / entry.name)
-    return files, times
+    return files, times, unreadable
 
 
 def _identity(folder: Path) -> tuple[int, int] | Path:
@@ -315,7 +327,7 @@ def _find_in_kept(
 
 def _index_and_keep(
     place: Path, root: Path, participants: Sequence[str], also: Sequence[str]
-) -> list[Path]:
+) -> Found:
     """Make an index, keep it at `place` and query it."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -323,7 +335,7 @@ def _index_and_keep(
         raise CannotWriteError(
             f"--bids-database-dir {place.parent}: cannot be created ({error.strerror})"
         ) from None
-    files, folders = _scan(root, participants, also)
+    files, folders, unreadable = _scan(root, participants, also)
     layout = _make_layout(root, files)
     # What a database cannot hold would be missing from a kept index.
     odd = {Path(file).relative_to(root).parts[0] for file in files if not is_utf8(file)}
@@ -345,4 +357,4 @@ def _index_and_keep(
         write_json(place / RECORD, {**made_of, "sha256": checksum, "folders": folders})
     except (OSError, sqlite3.Error, CannotWriteError) as error:
         LOGGER.warning("the index is not kept: %s", error)
-    return _query_new(layout, also, files)
+    return Found(_query_new(layout, also, files), unreadable)

@@ -187,6 +187,7 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
     return {
         "volumes": sidecar["NumberOfVolumes"],
         "volumes_kept": kept,
+        "repetition_time": t_r,
         "minutes_kept": round(kept * t_r / 60, 4) if known else None,
         "mean_fd": sidecar.get("MeanFramewiseDisplacement"),
         "max_fd": sidecar.get("MaxFramewiseDisplacement"),

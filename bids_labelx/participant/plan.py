@@ -20,7 +20,8 @@ from bids_labelx.denoise import Strategy, override, read_strategies
 from bids_labelx.errors import BadDataError, Failure, SpaceError
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.images import has_orientation, open_image, read_data
-from bids_labelx.inputs.dataset import Run, find_runs, repetition_time
+from bids_labelx.inputs.dataset import Run, find_runs
+from bids_labelx.inputs.repetition_time import repetition_time
 from bids_labelx.names import digest, grouping_entities
 from bids_labelx.outputs.paths import output_path
 from bids_labelx.outputs.states import STATES
@@ -138,7 +139,7 @@ def make_plan(settings: Settings) -> Plan:
     )
     if isinstance(settings.mask, Path):
         read_data(settings.mask)
-    found = find_runs(settings)
+    found, unlisted = find_runs(settings)
     choice = choose_atlases(settings, found)
     chosen = [run for run in found if run.space in choice.names]
     skipped = tuple(run for run in found if run.space not in choice.names)
@@ -150,6 +151,8 @@ def make_plan(settings: Settings) -> Plan:
     failures = [
         Failure(text, run.entities, names, choice.names[run.space]) for run, text in doubled
     ]
+    atlases = tuple(dict.fromkeys(name for own in choice.names.values() for name in own))
+    failures += [replace(one, strategies=names, atlases=atlases) for one in unlisted]
     grids: list[VolumeGrid] = []
     for run in runs:
         try:

@@ -460,3 +460,21 @@ def test_the_validator_finds_no_error_after_the_group(settings: Settings) -> Non
     )
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [issue for issue in issues if issue["severity"] == "error"] == []
+
+
+def test_runs_of_other_repetition_times_in_one_mean_are_told(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_group(settings) == 0
+    assert "repetition times" not in capsys.readouterr().err
+    again = replace(
+        settings, analysis_level="participant", participant_label=("02",), overwrite=True
+    )
+    assert run_participants(replace(again, repetition_time=3.0)) == 0
+    capsys.readouterr()
+    assert run_group(settings) == 0
+    text = "the repetition times of the runs in one mean matrix differ: 2 s (1 run), 3 s (1 run)"
+    assert capsys.readouterr().err.count(text) == 1
+    assert text in (settings.output_dir / "group.html").read_text()
+    table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
+    assert table.groupby("participant_id")["repetition_time"].first().tolist() == [2, 3]

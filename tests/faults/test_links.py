@@ -194,7 +194,7 @@ def test_each_folder_is_listed_once_whatever_links_lead_to_it(
     root = tmp_path / "ds"
     add_run(root)
     add_run(root, "sub-02_ses-1_task-rest")
-    wanted = find_files(root)
+    wanted = find_files(root).files
     assert len(wanted) == 6
     func = root / "sub-01" / "func"
     # 2^40 paths for one who follows them all.
@@ -206,17 +206,17 @@ def test_each_folder_is_listed_once_whatever_links_lead_to_it(
     (root / "sub-01" / "above").symlink_to("../..")
     (root / "sub-02" / "loop").symlink_to("loop")
     (root / "sub-02" / "all").symlink_to(root.resolve())
-    assert find_files(root) == wanted
+    assert find_files(root).files == wanted
     # A link may be where a folder's files are, all of them.
     shutil.move(root / "sub-02" / "ses-1", tmp_path / "stored")
     (root / "sub-02" / "ses-1").symlink_to(tmp_path / "stored")
-    assert find_files(root) == wanted
+    assert find_files(root).files == wanted
 
 
 def test_hidden_and_backup_files_of_the_input_never_matter(
     dataset: Path, atlas_dataset: Path, tmp_path: Path
 ) -> None:
-    wanted = find_files(dataset)
+    wanted = find_files(dataset).files
     rubbish = b"\0\5\x16\7 not ours"
     for folder in [dataset, *(one for one in dataset.rglob("*") if one.is_dir())]:
         for file in [one for one in folder.iterdir() if one.is_file()]:
@@ -229,7 +229,7 @@ def test_hidden_and_backup_files_of_the_input_never_matter(
     for atlas in list(atlas_dataset.rglob("tpl-*_dseg.*")):
         (atlas.parent / f"._{atlas.name}").write_bytes(rubbish)
         (atlas.parent / f"{atlas.name}~").write_bytes(rubbish)
-    assert find_files(dataset) == wanted
+    assert find_files(dataset).files == wanted
     assert app(dataset, tmp_path / "out", atlas_dataset) == 0
 
 

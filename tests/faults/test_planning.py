@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from rich.console import Console
 from tiny import SPACE
 
+from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
-from bids_labelx.errors import Failure
+from bids_labelx.errors import Failure, NoRunsError
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.participant import extract
 from bids_labelx.participant.finished import this_invocation
@@ -218,3 +220,56 @@ def test_one_odd_segmentation_concerns_its_run_alone(
     assert run_participants(settings_for(root, atlas=("derivative:desc-seg",))) == 1
     assert written(out) == {"01"}
     assert failures(out).keys() == {"02"}
+
+
+def test_a_folder_that_cannot_be_listed_fails_its_participant_until_it_can_be(
+    tmp_path: Path,
+    add_run: AddRun,
+    atlas_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root, out = tmp_path / "ds", tmp_path / "out"
+    add_run(root, "sub-01_task-rest")
+    locked = add_run(root, "sub-02_ses-a_task-rest").parent
+    settings = settings_for(root, atlas_dataset=atlas_dataset, denoise=("none",))
+    scandir = os.scandir
+
+    def refuse(folder: Any) -> Any:
+        if not isinstance(folder, int) and Path(folder) == locked:
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        assert run_participants(settings) == 1
+    assert written(out) == {"01"}
+    failure = failures(out)["02"]
+    assert failure.entities == {"sub": "02", "ses": "a"}
+    assert failure.message.startswith("sub-02/ses-a/func: the folder cannot be read (Permission")
+    assert "1 done, 0 partly done, 1 failed" in capsys.readouterr().err
+    assert run_group(replace(settings, analysis_level="group")) == 1
+    said = capsys.readouterr().err
+    assert said.count("failed: ") == 1
+    assert "missing or broken" not in said
+
+    assert run_participants(settings) == 0
+    assert written(out) == {"01", "02"}
+    assert not failures(out)
+    assert run_group(replace(settings, analysis_level="group")) == 0
+
+
+def test_where_no_run_is_left_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = add_run(tmp_path / "ds", "sub-01_task-rest").parent
+    scandir = os.scandir
+
+    def refuse(folder: Any) -> Any:
+        if not isinstance(folder, int) and Path(folder) == locked:
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(NoRunsError, match="func: the folder cannot be read"):
+        run_participants(settings_for(tmp_path / "ds", atlas_dataset=atlas_dataset))

@@ -208,7 +208,7 @@ def runs_of(
     file = tmp_path / "filter.json"
     file.write_text(json.dumps(filters))
     settings = Settings(root, tmp_path / "out", "participant", bids_filter_file=file, **options)
-    return find_runs(settings)
+    return find_runs(settings).runs
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -438,6 +438,6 @@ def test_a_compressed_table_is_told(tmp_path: Path) -> None:
     names = ["sub-01_task-a_desc-preproc_bold.nii.gz", table, table.replace("-a_", "-b_")]
     root = make_tree(tmp_path / "ds", names)
     settings = Settings(bids_dir=root, output_dir=tmp_path, analysis_level="participant")
-    (run,) = find_runs(settings)
+    (run,) = find_runs(settings).runs
     assert f"{table} is not read; decompress it with gunzip" in run.missing["confounds"]
     assert "--mask none does without one" in run.missing["mask"]

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pytest
 from trees import make_tree
 
-from bids_labelx.errors import BadDataError, MissingInputError, NoRunsError, NotBidsError
+from bids_labelx.errors import MissingInputError, NoRunsError, NotBidsError
 from bids_labelx.inputs.dataset import (
     Run,
     check_dataset,
     find_runs,
-    repetition_time,
 )
 from bids_labelx.settings import Settings
 
@@ -35,7 +33,7 @@ def test_a_run_keeps_together_what_belongs_together_wherever_the_dataset_lies(
     add_run(root, "sub-01_ses-a_task-rest_acq-x_run-1")
     add_run(root, "sub-01_ses-a_task-rest_acq-y_run-1")
     add_run(root, "sub-01_ses-b_task-rest_acq-x_run-1", space=None)
-    runs = find_runs(settings_for(root))
+    runs = find_runs(settings_for(root)).runs
     assert [run.space for run in runs] == ["MNI152NLin2009cAsym"] * 2 + ["native"]
     for run in runs:
         stem = run.bold.name.removesuffix("_desc-preproc_bold.nii.gz")
@@ -64,7 +62,7 @@ def test_filters_keep_the_runs_that_match(
     add_run(root, "sub-01_task-rest")
     add_run(root, "sub-01_task-nback", space=None)
     add_run(root, "sub-02_task-rest_run-01")
-    runs = find_runs(settings_for(root, **options))
+    runs = find_runs(settings_for(root, **options)).runs
     stems = [run.bold.name.partition("_space-")[0].partition("_desc-")[0] for run in runs]
     assert stems == wanted
 
@@ -111,7 +109,7 @@ def test_a_missing_mask_concerns_only_its_run(tmp_path: Path, add_run: AddRun) -
     add_run(tmp_path / "ds", "sub-01_task-rest")
     bold = add_run(tmp_path / "ds", "sub-02_task-rest")
     bold.with_name(bold.name.replace("desc-preproc_bold", "desc-brain_mask")).unlink()
-    good, bad = find_runs(settings_for(tmp_path / "ds"))
+    good, bad = find_runs(settings_for(tmp_path / "ds")).runs
     assert not good.missing
     assert bad.mask is None
     assert "no brain mask" in bad.missing["mask"]
@@ -124,7 +122,7 @@ def test_two_possible_confounds_tables_are_listed_and_none_is_taken(
     folder = tmp_path / "ds" / "sub-01" / "func"
     old = folder / "sub-01_task-rest_desc-confounds_regressors.tsv"
     old.write_text("a\n1\n")
-    (run,) = find_runs(settings_for(tmp_path / "ds"))
+    (run,) = find_runs(settings_for(tmp_path / "ds")).runs
     assert run.confounds is None
     assert "_regressors.tsv" in run.missing["confounds"]
     assert "_timeseries.tsv" in run.missing["confounds"]
@@ -137,7 +135,7 @@ def test_a_broken_link_to_confounds_is_named_with_its_target(
     table = next((tmp_path / "ds").rglob("*_desc-confounds_timeseries.tsv"))
     table.unlink()
     table.symlink_to(".git/annex/objects/x")
-    (run,) = find_runs(settings_for(tmp_path / "ds"))
+    (run,) = find_runs(settings_for(tmp_path / "ds")).runs
     assert run.confounds is None
     assert "is a link to .git/annex/objects/x" in run.missing["confounds"]
 
@@ -147,7 +145,7 @@ def test_another_runs_confounds_are_never_taken(tmp_path: Path, add_run: AddRun)
     add_run(root, "sub-01_task-rest_run-1")
     add_run(root, "sub-01_task-rest_run-2")
     (root / "sub-01/func/sub-01_task-rest_run-2_desc-confounds_timeseries.tsv").unlink()
-    first, second = find_runs(settings_for(root))
+    first, second = find_runs(settings_for(root)).runs
     assert first.confounds is not None
     assert second.confounds is None
 
@@ -158,7 +156,7 @@ def test_an_echo_uses_the_confounds_of_its_run(tmp_path: Path, add_run: AddRun) 
     folder = root / "sub-01" / "func"
     table = folder / "sub-01_task-rest_echo-1_desc-confounds_timeseries.tsv"
     table.rename(folder / "sub-01_task-rest_desc-confounds_timeseries.tsv")
-    (run,) = find_runs(settings_for(root))
+    (run,) = find_runs(settings_for(root)).runs
     assert run.confounds == folder / "sub-01_task-rest_desc-confounds_timeseries.tsv"
 
 
@@ -168,94 +166,10 @@ def test_a_broken_sidecar_concerns_only_its_run(tmp_path: Path, add_run: AddRun)
     bold = add_run(root, "sub-02_task-rest")
     sidecar = bold.with_name(bold.name.replace(".nii.gz", ".json"))
     sidecar.write_text("{not json")
-    good, bad = find_runs(settings_for(root))
+    good, bad = find_runs(settings_for(root)).runs
     assert not good.missing
     assert sidecar.name in bad.missing["metadata"]
     assert "not valid JSON" in bad.missing["metadata"]
-
-
-def run_with(metadata: dict[str, Any]) -> Run:
-    return Run(Path("/d/b.nii"), Path("/d"), {}, metadata, None, None, {})
-
-
-def header_with(t_r: float, unit: str) -> nib.Nifti1Header:
-    header = nib.Nifti1Image(np.zeros((2, 2, 2, 3), np.int16), np.eye(4)).header
-    header.set_zooms((1, 1, 1, t_r))
-    header.set_xyzt_units("mm", unit)
-    return header
-
-
-@pytest.mark.parametrize(
-    ("metadata", "t_r", "unit", "wanted"),
-    [
-        ({"RepetitionTime": 2.0}, 2.0, "sec", 2.0),
-        ({"RepetitionTime": 2.0}, 2000, "msec", 2.0),
-        ({"RepetitionTime": 2.0}, 1.0, "unknown", 2.0),
-        ({"RepetitionTime": 2.0004}, 2.0, "sec", 2.0004),
-        ({}, 720, "msec", 0.72),
-        ({}, 1.5, "sec", 1.5),
-        ({}, 1.0, "unknown", None),
-        ({}, 0.0, "sec", None),
-    ],
-)
-def test_repetition_time_is_the_sidecars_else_the_headers_in_its_unit(
-    metadata: dict[str, Any], t_r: float, unit: str, wanted: float | None
-) -> None:
-    found = repetition_time(run_with(metadata), header_with(t_r, unit))
-    assert found == (None if wanted is None else pytest.approx(wanted))
-
-
-@pytest.mark.parametrize("value", [0.0999, 20.01, 2000, 1e-9, float("inf"), float("nan")])
-@pytest.mark.parametrize("metadata", [True, False])
-def test_a_repetition_time_that_no_bold_run_has_is_refused_unless_it_is_given(
-    value: float, metadata: bool
-) -> None:
-    run = run_with({"RepetitionTime": value} if metadata else {})
-    header = header_with(0 if metadata or not value < np.inf else value, "sec")
-    if not metadata and not value < np.inf:
-        assert repetition_time(run, header) is None
-        return
-    with pytest.raises(BadDataError, match=r"positive number|0\.1 to 20 s .* --repetition-time"):
-        repetition_time(run, header)
-    assert repetition_time(run, header, 30.0) == 30
-
-
-@pytest.mark.parametrize("value", [0.1, 20])
-def test_the_ends_of_what_is_expected_are_expected(value: float) -> None:
-    assert repetition_time(run_with({"RepetitionTime": value}), header_with(0, "sec")) == value
-    header = header_with(value * 1e3, "msec")
-    assert repetition_time(run_with({}), header) == pytest.approx(value)
-
-
-def test_what_is_given_wins_and_what_it_wins_against_is_told(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    run = run_with({"RepetitionTime": 2.0})
-    assert repetition_time(run, header_with(2.5, "sec"), 1.5) == 1.5
-    assert "--repetition-time 1.5 s is used, the sidecar says 2.0 s" in caplog.text
-    uneven = run_with({"VolumeTiming": [0, 2, 9]})
-    assert repetition_time(uneven, header_with(2.0, "sec"), 1.5) is None
-
-
-def test_volumes_with_a_timing_of_their_own_have_no_repetition_time() -> None:
-    assert repetition_time(run_with({"VolumeTiming": [0, 2, 9]}), header_with(2.0, "sec")) is None
-
-
-def test_a_sidecar_with_both_kinds_of_timing_is_refused() -> None:
-    metadata = {"VolumeTiming": [0, 2, 9], "RepetitionTime": 2.0}
-    with pytest.raises(BadDataError, match="both RepetitionTime and VolumeTiming"):
-        repetition_time(run_with(metadata), header_with(2.0, "sec"))
-
-
-def test_a_sidecar_and_a_header_that_disagree_are_refused() -> None:
-    with pytest.raises(BadDataError, match=r"RepetitionTime 2\.0 s, the image's header 2\.5 s"):
-        repetition_time(run_with({"RepetitionTime": 2.0}), header_with(2.5, "sec"))
-
-
-@pytest.mark.parametrize("value", [0, -2, "2.0", [2], True, float("inf"), 10**400])
-def test_a_repetition_time_that_is_no_positive_number_is_refused(value: object) -> None:
-    with pytest.raises(BadDataError, match="positive number"):
-        repetition_time(run_with({"RepetitionTime": value}), header_with(2.0, "sec"))
 
 
 def test_a_folder_that_is_not_there_is_missing_input(tmp_path: Path) -> None:
@@ -295,7 +209,7 @@ def listed(runs: list[Run]) -> str:
 
 @pytest.mark.parametrize("tree", TREES)
 def test_the_runs_of_real_trees_are_those_of_the_list(shared_data: Path, tree: str) -> None:
-    runs = find_runs(settings_for(shared_data / "trees" / TREES[tree]))
+    runs = find_runs(settings_for(shared_data / "trees" / TREES[tree])).runs
     assert listed(runs) == (EXPECTED / f"{tree}.txt").read_text()
 
 
@@ -314,19 +228,19 @@ def test_the_folders_above_a_tree_do_not_matter(
         make_tree(root, [f"./{path.relative_to(source)}" for path in files])
         for sidecar in root.rglob("*_bold.json"):
             sidecar.write_text("{}")
-    runs = find_runs(settings_for(root))
+    runs = find_runs(settings_for(root)).runs
     assert listed(runs) == (EXPECTED / f"{tree}.txt").read_text()
     assert "99" not in {run.entities["sub"] for run in runs}
     assert not any(run.missing.keys() - {"mask", "confounds"} for run in runs)
 
 
 def test_real_sidecars_are_read(shared_data: Path) -> None:
-    runs = find_runs(settings_for(shared_data / "trees" / "ds000017-fmriprep_names"))
+    runs = find_runs(settings_for(shared_data / "trees" / "ds000017-fmriprep_names")).runs
     assert {run.metadata["RepetitionTime"] for run in runs} == {2.0}
 
 
 def test_spaces_of_cohorts_are_those_of_bids(shared_data: Path) -> None:
-    runs = find_runs(settings_for(shared_data / "trees" / "atlas-4S"))
+    runs = find_runs(settings_for(shared_data / "trees" / "atlas-4S")).runs
     assert [run.space for run in runs] == ["MNIInfant+1", "MNIInfant+2", "boldref"]
 
 
@@ -343,7 +257,9 @@ NAMES = [
 def test_a_run_knows_its_desc_which_is_none_of_its_entities(tmp_path: Path) -> None:
     filters = tmp_path / "filter.json"
     filters.write_text('{"bold": {"desc": ["denoised", "preproc"], "space": "MNI"}}')
-    runs = find_runs(settings_for(make_tree(tmp_path / "ds", NAMES), bids_filter_file=filters))
+    runs = find_runs(
+        settings_for(make_tree(tmp_path / "ds", NAMES), bids_filter_file=filters)
+    ).runs
     assert [run.desc for run in runs] == ["denoised", "preproc"]
     assert all("desc" not in run.entities for run in runs)
 
@@ -363,7 +279,7 @@ def test_a_cohort_is_joined_to_the_space_and_names_stay_as_they_are(
 ) -> None:
     root = make_tree(tmp_path / "ds", [f"sub-01_{name}_desc-preproc_bold.nii.gz"])
     spaces = {"all": (), "exact": (space,), "any cohort": (space.partition("+")[0],)}[asked]
-    (run,) = find_runs(settings_for(root, space=spaces))
+    (run,) = find_runs(settings_for(root, space=spaces)).runs
     assert run.space == space
     assert run.entities == {"sub": "01", **entities}
 
@@ -392,7 +308,7 @@ def test_options_and_the_filter_file_hold_together(tmp_path: Path) -> None:
     path = tmp_path / "filter.json"
     path.write_text('{"bold": {"space": null}}')
     root = make_tree(tmp_path / "ds", NAMES)
-    (run,) = find_runs(settings_for(root, bids_filter_file=path))
+    (run,) = find_runs(settings_for(root, bids_filter_file=path)).runs
     assert run.space == "native"
     with pytest.raises(NoRunsError, match=r"--space MNI leaves no run .* have native"):
         find_runs(settings_for(root, bids_filter_file=path, space=("MNI",)))
@@ -417,7 +333,7 @@ def test_what_removes_the_last_mask_or_table_of_a_run_is_named(
 ) -> None:
     path = tmp_path / "filter.json"
     path.write_text(json.dumps(section))
-    runs = find_runs(settings_for(make_tree(tmp_path / "ds", NAMES), bids_filter_file=path))
+    runs = find_runs(settings_for(make_tree(tmp_path / "ds", NAMES), bids_filter_file=path)).runs
     (problem,) = runs[0].missing.values()
     assert re.search(words, problem)
 
@@ -451,7 +367,7 @@ def test_a_file_that_was_not_fetched_concerns_only_its_run_and_is_named(
         path.write_text("/annex/objects/MD5E-s1--0.x\n")
     else:
         path.symlink_to("../../.git/annex/objects/MD5E-s1--0.x")
-    bad, good = find_runs(settings_for(root))
+    bad, good = find_runs(settings_for(root)).runs
     assert not good.missing
     assert bad.missing.keys() == {what}
     assert f"sub-01/func/{WHAT[what]} is a " in bad.missing[what]
@@ -470,7 +386,7 @@ def test_links_to_files_and_folders_go_by_their_own_names(tmp_path: Path) -> Non
     for name in NAMES:
         link = root / "sub-02" / "func" / name.replace("sub-01", "sub-02")
         link.symlink_to("../../.git/annex/objects/MD5E-s1--0.nii.gz")
-    runs = find_runs(settings_for(root))
+    runs = find_runs(settings_for(root)).runs
     assert [run.name for run in runs] == [
         f"sub-{sub}/func/{name.replace('sub-01', f'sub-{sub}')}"
         for sub in ("01", "02")
@@ -485,5 +401,5 @@ def test_an_image_in_the_folder_of_another_participant_or_session_is_refused(
     tmp_path: Path, folder: str
 ) -> None:
     name = "sub-01_ses-a_task-rest_desc-preproc_bold.nii.gz"
-    (run,) = find_runs(settings_for(make_tree(tmp_path / "ds", [f"{folder}/{name}"])))
+    (run,) = find_runs(settings_for(make_tree(tmp_path / "ds", [f"{folder}/{name}"]))).runs
     assert run.missing["bold"].startswith(f"{folder}/{name} lies in the folder of sub-")

@@ -117,7 +117,7 @@ def test_sessions_and_linked_folders_and_broken_links_are_indexed(root: Path) ->
     add_files(elsewhere, *WANTED)
     (root / "sub-03").symlink_to(elsewhere.parents[1])
     (elsewhere / "sub-03_ses-a_task-gone_bold.nii.gz").symlink_to("nowhere")
-    assert names(find_files(root, ("03",))) == {
+    assert names(find_files(root, ("03",)).files) == {
         *expected("03"),
         "sub-03_ses-a_task-gone_bold.nii.gz",
     }
@@ -126,13 +126,13 @@ def test_sessions_and_linked_folders_and_broken_links_are_indexed(root: Path) ->
 def test_hidden_files_and_folders_are_not_indexed(root: Path) -> None:
     (root / "sub-01" / "func" / "._sub-01_task-rest_bold.nii.gz").touch()
     add_files(root / "sub-01" / ".git", "task-rest_bold.nii.gz")
-    assert names(find_files(root, ("01",))) == expected("01")
+    assert names(find_files(root, ("01",)).files) == expected("01")
 
 
 def test_masks_of_other_modalities_are_not_indexed(root: Path) -> None:
     for folder in ("anat", "dwi", "fmap", "perf", "pet"):
         add_files(root / "sub-01" / folder, "space-T1w_desc-brain_mask.nii.gz")
-    assert names(find_files(root, ("01",), also=[SEGMENTATIONS])) == expected("01")
+    assert names(find_files(root, ("01",), also=[SEGMENTATIONS]).files) == expected("01")
 
 
 IN_FUNC = "sub-01_task-rest_space-T1w_desc-aseg_dseg.nii.gz"
@@ -150,15 +150,15 @@ def segmented(root: Path) -> Path:
 
 
 def test_segmentations_are_indexed_where_they_are_asked_for(segmented: Path) -> None:
-    assert names(find_files(segmented, ("01",))) == expected("01")
-    found = names(find_files(segmented, ("01",), also=[SEGMENTATIONS]))
+    assert names(find_files(segmented, ("01",)).files) == expected("01")
+    found = names(find_files(segmented, ("01",), also=[SEGMENTATIONS]).files)
     assert found == {*expected("01"), IN_FUNC, IN_ANAT}
 
 
 def test_other_tables_and_images_are_indexed_where_they_are_asked_for(root: Path) -> None:
     add_files(root / "sub-01" / "func", "task-rest_desc-a_mixing.tsv", "task-rest_head.nii.gz")
     also = ["mixing.tsv", "head.nii", "timeseries.tsv"]
-    assert names(find_files(root, ("01",), also=also)) == {
+    assert names(find_files(root, ("01",), also=also).files) == {
         *expected("01"),
         "sub-01_task-rest_desc-a_mixing.tsv",
         "sub-01_task-rest_head.nii.gz",
@@ -171,8 +171,8 @@ def test_an_index_that_lacks_what_is_asked_for_is_not_used(
 ) -> None:
     find_files(segmented, (), kept)
     with caplog.at_level(logging.INFO, "bids_labelx"):
-        found = find_files(segmented, (), kept, [SEGMENTATIONS])
-    assert found == find_files(segmented, (), None, [SEGMENTATIONS])
+        found = find_files(segmented, (), kept, [SEGMENTATIONS]).files
+    assert found == find_files(segmented, (), None, [SEGMENTATIONS]).files
     assert {IN_FUNC, IN_ANAT} < names(found)
     assert re.search("all: dseg.nii is not in it", caplog.text)
 
@@ -182,8 +182,8 @@ def test_an_index_with_more_than_is_asked_for_gives_what_is_asked_for(
 ) -> None:
     also = ["mixing.tsv", SEGMENTATIONS, "timeseries.tsv"]
     find_files(segmented, (), kept, also)
-    assert names(find_files(segmented, (), kept)) == expected("01", "02")
-    found = find_files(segmented, ("01",), kept, [SEGMENTATIONS])
+    assert names(find_files(segmented, (), kept).files) == expected("01", "02")
+    found = find_files(segmented, ("01",), kept, [SEGMENTATIONS]).files
     assert names(found) == {*expected("01"), IN_FUNC, IN_ANAT}
     assert count_scans == [["01", "02"]]
 
@@ -193,7 +193,7 @@ def test_a_change_of_the_anatomy_matters_to_an_index_of_segmentations(
 ) -> None:
     find_files(segmented, (), kept, [SEGMENTATIONS])
     (segmented / "sub-01" / "anat" / IN_ANAT).unlink()
-    assert IN_ANAT not in names(find_files(segmented, (), kept, [SEGMENTATIONS]))
+    assert IN_ANAT not in names(find_files(segmented, (), kept, [SEGMENTATIONS]).files)
 
 
 def test_participants_are_folders_and_links_to_folders(root: Path) -> None:
@@ -209,7 +209,7 @@ def test_without_a_folder_nothing_is_written(
     monkeypatch.setattr(tempfile, "mkdtemp", lambda *_, **__: pytest.fail("a temporary folder"))
     monkeypatch.chdir(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert names(find_files(root)) == expected("01", "02")
+    assert names(find_files(root).files) == expected("01", "02")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
@@ -217,8 +217,8 @@ def test_without_a_folder_nothing_is_written(
 def test_a_kept_index_serves_the_same_set_again(
     root: Path, kept: Path, wanted: tuple[str, ...], count_scans: list[list[str]]
 ) -> None:
-    first = find_files(root, wanted, kept)
-    assert find_files(root, wanted, kept) == first
+    first = find_files(root, wanted, kept).files
+    assert find_files(root, wanted, kept).files == first
     assert len(count_scans) == 1
 
 
@@ -226,7 +226,7 @@ def test_an_index_of_all_serves_some_with_what_is_theirs(
     root: Path, kept: Path, count_scans: list[list[str]]
 ) -> None:
     find_files(root, (), kept)
-    assert find_files(root, ("02",), kept) == find_files(root, ("02",))
+    assert find_files(root, ("02",), kept).files == find_files(root, ("02",)).files
     assert count_scans == [["01", "02"], ["02"]]  # the second is that without a folder
     assert os.listdir(kept) == ["all"]  # noqa: PTH208
 
@@ -340,8 +340,8 @@ def test_what_is_not_as_it_was_is_indexed_again_and_the_log_says_why(
     change(root, kept)
     with caplog.at_level(logging.INFO, "bids_labelx"):
         caplog.clear()
-        found = find_files(root, (), kept)
-    assert found == find_files(root)
+        found = find_files(root, (), kept).files
+    assert found == find_files(root).files
     (record,) = caplog.records
     assert record.levelno == logging.INFO
     assert re.search(f"all: .*{why}", record.getMessage())
@@ -353,8 +353,8 @@ def test_an_index_that_was_made_again_is_used_from_then_on(
     find_files(root, (), kept)
     add_a_file(root, kept)
     settle(root)
-    second = find_files(root, (), kept)
-    assert find_files(root, (), kept) == second
+    second = find_files(root, (), kept).files
+    assert find_files(root, (), kept).files == second
     assert len(count_scans) == 2
 
 
@@ -374,14 +374,14 @@ def test_a_change_of_others_does_not_matter_for_those_that_are_asked_for(
     find_files(root, (), kept)
     add_a_file(root, kept)
     add_a_participant(root, kept)
-    assert names(find_files(root, ("02",), kept)) == expected("02")
+    assert names(find_files(root, ("02",), kept).files) == expected("02")
     assert len(count_scans) == 1
 
 
 def test_a_participant_that_is_gone_is_not_found_any_more(root: Path, kept: Path) -> None:
     find_files(root, (), kept)
     shutil.rmtree(root / "sub-02")
-    assert names(find_files(root, (), kept)) == expected("01")
+    assert names(find_files(root, (), kept).files) == expected("01")
 
 
 @pytest.mark.parametrize(
@@ -413,11 +413,8 @@ def test_a_folder_whose_time_is_not_trusted_is_indexed_again(
     assert count_scans == [["01", "02"], ["01", "02"]]
 
 
-def test_a_folder_that_cannot_be_read_is_warned_of_and_looked_into_again(
-    root: Path,
-    kept: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_a_folder_that_cannot_be_read_is_named_and_looked_into_again(
+    root: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scandir = os.scandir
 
@@ -428,9 +425,11 @@ def test_a_folder_that_cannot_be_read_is_warned_of_and_looked_into_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", refuse)
-        assert names(find_files(root, (), kept)) == expected("02")
-    assert "sub-01/func: skipped, cannot be read (Permission denied)" in caplog.text
-    assert names(find_files(root, (), kept)) == expected("01", "02")
+        assert names(find_files(root, (), kept).files) == expected("02")
+        assert find_files(root, (), kept).unreadable == {
+            root / "sub-01" / "func": "Permission denied"
+        }
+    assert names(find_files(root, (), kept).files) == expected("01", "02")
 
 
 def test_a_reader_changes_nothing(root: Path, kept: Path) -> None:
@@ -449,8 +448,8 @@ def test_a_reader_changes_nothing(root: Path, kept: Path) -> None:
     before = state()
     for path in before:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    assert names(find_files(root, (), kept)) == expected("01", "02")
-    assert names(find_files(root, ("01",), kept)) == expected("01")
+    assert names(find_files(root, (), kept).files) == expected("01", "02")
+    assert names(find_files(root, ("01",), kept).files) == expected("01")
     assert state() == before
 
 
@@ -459,7 +458,7 @@ def test_an_index_that_cannot_be_kept_is_made_for_this_invocation_with_a_warning
 ) -> None:
     kept.mkdir()
     (kept / "all").touch()  # as root, who may run the tests, could write to a read-only folder
-    assert names(find_files(root, (), kept)) == expected("01", "02")
+    assert names(find_files(root, (), kept).files) == expected("01", "02")
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "the index is not kept" in warning.getMessage()
 
@@ -468,7 +467,7 @@ def test_without_room_for_temporary_files_an_index_is_made_but_not_kept(
     root: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(root.parent / "none"))
-    assert names(find_files(root, (), kept)) == expected("01", "02")
+    assert names(find_files(root, (), kept).files) == expected("01", "02")
     assert "the index is not kept" in caplog.text
 
 
@@ -483,7 +482,7 @@ def test_a_folder_within_the_dataset_is_no_hindrance(
 ) -> None:
     for wanted in ((), ("01",), ()):
         find_files(root, wanted, root / "indices")
-    assert names(find_files(root, (), root / "indices")) == expected("01", "02")
+    assert names(find_files(root, (), root / "indices").files) == expected("01", "02")
     assert count_scans == [["01", "02"]]
 
 
@@ -497,7 +496,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for start in range(6):
     wanted = [(), ("01",), ("02",)][(start + number) % 3]
-    print(*sorted(path.name for path in find_files(root, wanted, kept)))
+    print(*sorted(path.name for path in find_files(root, wanted, kept).files))
     if start % 2:
         for record in kept.glob(f"*/{RECORD}"):
             record.write_text("spoilt")
@@ -554,8 +553,8 @@ def test_runs_out_of_a_kept_index_are_those_out_of_a_new_one(
     root: Path, kept: Path, count_scans: list[list[str]]
 ) -> None:
     settings = Settings(root, root.parent / "out", "participant", bids_database_dir=kept)
-    first = find_runs(settings)
-    assert find_runs(settings) == first
+    first = find_runs(settings).runs
+    assert find_runs(settings).runs == first
     assert [run.name for run in first] == [
         f"sub-{subject}/func/sub-{subject}_{WANTED[0]}" for subject in ("01", "02")
     ]
@@ -570,7 +569,7 @@ def test_sidecars_of_a_folder_are_listed_once_and_not_once_a_run(
     listed = []
     listing = dataset.list_files
     monkeypatch.setattr(dataset, "list_files", lambda path: listed.append(path) or listing(path))
-    runs = find_runs(Settings(root, root.parent / "out", "participant"))
+    runs = find_runs(Settings(root, root.parent / "out", "participant")).runs
     assert [run.metadata for run in runs][:2] == [{}, {"A": 1}]
     folders = [root, *(root / f"sub-{s}" / part for s in ("01", "02") for part in ("", "func"))]
     assert sorted(listed) == sorted(folders)

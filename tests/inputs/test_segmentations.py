@@ -76,7 +76,7 @@ def test_malformed_words_are_refused_with_the_form(spec: str, words: str) -> Non
 
 def runs_of(root: Path, *specs: str, **options: Any) -> dict[str, Run]:
     """By name without ``sub-01_`` and the end."""
-    runs = find_runs(Settings(root, root / "out", "participant", atlas=specs, **options))
+    runs = find_runs(Settings(root, root / "out", "participant", atlas=specs, **options)).runs
     end = "_desc-preproc_bold.nii.gz"
     return {run.bold.name.removeprefix("sub-01_").removesuffix(end): run for run in runs}
 

@@ -1,0 +1,88 @@
+"""The repetition time of a run, from its sidecar and its header."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+from bids_labelx.errors import BadDataError
+from bids_labelx.inputs.dataset import Run
+
+LOGGER = logging.getLogger("bids_labelx")
+
+# Repetition times in seconds beyond which a number is a mistake, mostly of milliseconds.
+_SHORTEST, _LONGEST = 0.1, 20.0
+
+
+def repetition_time(run: Run, header: Any, given: float | None = None) -> float | None:
+    """The repetition time in seconds: `given`, else the sidecar's, else the header's in its unit.
+
+    None where nothing says it, and where the sidecar has ``VolumeTiming``, which BIDS has for
+    volumes at uneven intervals.
+
+    Raises
+    ------
+    BadDataError
+        Where the two differ by more than 1 ms, the sidecar's is not a positive number, one that is
+        used is beyond 0.1 to 20 s, or the sidecar has both RepetitionTime and VolumeTiming.
+    """
+    stated = run.metadata.get("RepetitionTime")
+    if run.metadata.get("VolumeTiming") is not None:
+        if stated is not None:
+            raise BadDataError(
+                f"{run.name}: the sidecar has both RepetitionTime and VolumeTiming, of which BIDS "
+                "allows one; take out the one that is wrong"
+            )
+        return None
+    if given is not None:
+        if stated is not None and not (_is_positive(stated) and abs(given - stated) <= 1e-3):
+            LOGGER.warning(
+                "%s: --repetition-time %g s is used, the sidecar says %.40r s",
+                run.name,
+                given,
+                stated,
+            )
+        return given
+    if stated is not None and not _is_positive(stated):
+        raise BadDataError(
+            f"{run.name}: RepetitionTime in the sidecar is {json.dumps(stated)[:40]}, a positive "
+            "number of seconds is expected"
+        )
+    zooms = header.get_zooms()
+    scale = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}.get(_time_unit(header))
+    read = float(zooms[3]) * scale if scale is not None and len(zooms) > 3 else 0.0
+    if stated is None:
+        return _plausible(read, f"{run.name}: the image's header") if read > 0 else None
+    if read > 0 and abs(read - stated) > 1e-3:
+        raise BadDataError(
+            f"{run.name}: the sidecar says RepetitionTime {stated} s, the image's header "
+            f"{read:g} s; correct the one that is wrong"
+        )
+    return _plausible(float(stated), f"{run.name}: the sidecar")
+
+
+def _time_unit(header: Any) -> str:
+    try:
+        return str(header.get_xyzt_units()[1])
+    except (AttributeError, KeyError):
+        # Another format, or a code that NIfTI does not have.
+        return "unknown"
+
+
+def _is_positive(value: object) -> bool:
+    """Whether a value of a sidecar is a positive, finite number: true is none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return 0 < value <= sys.float_info.max
+
+
+def _plausible(seconds: float, where: str) -> float:
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise BadDataError(
+            f"{where} says RepetitionTime {seconds:g} s, of BOLD runs {_SHORTEST:g} to "
+            f"{_LONGEST:g} s are expected; correct it (perhaps it is in milliseconds), or give "
+            "--repetition-time"
+        )
+    return seconds
