@@ -69,7 +69,7 @@ def test_values_are_nibabels_by_volume_and_by_grayordinate(
         np.testing.assert_array_equal(values_of(run, size), wanted)
 
 
-def test_a_scaling_of_the_header_is_applied(series: Path, tmp_path: Path) -> None:
+def test_a_scaling_of_the_header_is_applied(tmp_path: Path) -> None:
     path = write_dtseries(
         tmp_path / "i.dtseries.nii",
         np.arange(2 * SPACE.n_elements, dtype="i2").reshape(2, -1),
