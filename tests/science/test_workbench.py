@@ -34,7 +34,7 @@ def output(surfaces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("surfaces") / "out"
     arguments = [surfaces / "fmriprep", output, "participant", "--space", "fsLR", "--atlas"]
     arguments += [f"{name}={surfaces}/atlases/tpl-fsLR/{file}" for name, file in DLABELS.items()]
-    arguments += ["--denoise", "none", "--min-coverage", "0", "--reports", "off"]
+    arguments += ["--denoise", "none", "--min-coverage", "0"]
     arguments += ["--work-dir", output.parent / "work"]
     assert main([*map(str, arguments)]) == 0
     return output
