@@ -25,6 +25,8 @@ FULL: dict[str, Any] = {
     "n_labels": (100, 400, 1000),
     "n_subjects": 500,
     "n_results": 1000,
+    "n_dense": 1200,
+    "n_gifti": 652,
 }
 QUICK: dict[str, Any] = {
     "shape": (20, 24, 18),
@@ -32,14 +34,19 @@ QUICK: dict[str, Any] = {
     "n_labels": (10, 20, 30),
     "n_subjects": 4,
     "n_results": 5,
+    "n_dense": 40,
+    "n_gifti": 20,
 }
 
 
 def make_data(folder: Path, **size: Any) -> None:
     """Load what makes the data only in the process that makes them."""
     from bench_data import make_data
+    from bench_surfaces import make_surface_data
 
+    dense, gifti = size.pop("n_dense"), size.pop("n_gifti")
     make_data(folder, **size)
+    make_surface_data(folder, dense, gifti, size["n_labels"])
 
 
 def middle(measured: Sequence[Measured]) -> Measured | None:

@@ -19,6 +19,7 @@ from bench_measure import (
     seconds,
     snippet,
 )
+from bench_surfaces import surface_rows
 
 CLEANING = "detrend=True, low_pass=0.1, high_pass=0.01, t_r=2.0"
 BAND = "detrend=True, filter='butterworth', low_pass=0.1, high_pass=0.01, t_r=2.0"
@@ -283,6 +284,7 @@ def all_rows(folder: Path, size: Mapping[str, Any]) -> list[Row]:
         masker_row(folder, "standard deviation", run, [faster(5)], deviation),
         masker_row(folder, "smoothing 6 mm", run, [faster(1.3), memory(300)], smoothing),
         voxel_row(folder),
+        *surface_rows(folder, size),
         replace(long, peer=one.ours, peer_name="the volumes once", bars=(memory(300), like)),
         Row("`--help`", command("-m", "bids_labelx", "--help"), bars=(seconds(0.3),)),
         *index_rows(folder),

@@ -26,7 +26,7 @@ from bids_labelx.inputs.dataset import Run
 from bids_labelx.inputs.matching import parse_path
 from bids_labelx.inputs.metadata import read_metadata
 from bids_labelx.inputs.queries import apply_conditions, read_queries
-from bids_labelx.inputs.repetition_time import repetition_time
+from bids_labelx.inputs.repetition_time import header_time, repetition_time
 from bids_labelx.settings import make_settings
 
 # Strategy files
@@ -256,7 +256,7 @@ def sidecars(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         expected = _strict_json(content)
         require(repr(dict(metadata)) == repr(expected), "other metadata", metadata)
         of = Run(paths["bold"], study, {"sub": "01"}, metadata, None, None, {})
-        seconds = repetition_time(of, header)
+        seconds = repetition_time(of, header_time(header))
         said = expected.get("RepetitionTime")
         if expected.get("VolumeTiming") is not None:
             require(seconds is None, "a repetition time beside VolumeTiming", seconds)

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
+from contextlib import redirect_stderr
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from typing import Any
+
+# Tests run in a process per core: more threads of linear algebra would wait for each other.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import nibabel as nib
 import numpy as np
@@ -16,7 +25,7 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import resample_atlas
 from bids_labelx.participant.records import AtlasOnGrid
-from bids_labelx.settings import LabelOptions
+from bids_labelx.settings import LabelOptions, Settings
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +37,7 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_image() -> Callable[..., Path]:
     """Write an array as NIfTI; folders are made."""
 
@@ -44,7 +53,7 @@ def write_image() -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def add_run(write_image: Callable[..., Path]) -> Callable[..., Path]:
     """Add one run to a derivatives dataset, which is made if it is not there."""
 
@@ -81,25 +90,95 @@ def add_run(write_image: Callable[..., Path]) -> Callable[..., Path]:
     return add
 
 
-@pytest.fixture
-def labels() -> np.ndarray:
-    """Labels 2, 5 and 9 in slabs on the small grid."""
+def slabs() -> np.ndarray:
     data = np.zeros(SHAPE, np.int16)
     data[0:2], data[2:4], data[4:5] = 2, 5, 9
     return data
 
 
 @pytest.fixture
-def atlas_dataset(tmp_path: Path, write_image: Callable[..., Path], labels: np.ndarray) -> Path:
+def labels() -> np.ndarray:
+    """Labels 2, 5 and 9 in slabs on the small grid."""
+    return slabs()
+
+
+@pytest.fixture(scope="session")
+def write_atlas_dataset(write_image: Callable[..., Path]) -> Callable[[Path], Path]:
+    """Write an atlas dataset with the atlas `Slabs` in the space of the small runs."""
+
+    def write(root: Path) -> Path:
+        stem = root / f"tpl-{SPACE}" / "anat" / f"tpl-{SPACE}_atlas-Slabs_res-01_dseg"
+        write_image(stem.with_suffix(".nii.gz"), slabs())
+        table = pd.DataFrame(
+            {"index": [9, 2, 5], "name": ["nine", "two", "five"], "network": ["b", "a", "a"]}
+        )
+        table.to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def atlas_dataset(tmp_path: Path, write_atlas_dataset: Callable[[Path], Path]) -> Path:
     """An atlas dataset with the atlas `Slabs` in the space of the small runs."""
-    root = tmp_path / "atlases"
-    stem = root / f"tpl-{SPACE}" / "anat" / f"tpl-{SPACE}_atlas-Slabs_res-01_dseg"
-    write_image(stem.with_suffix(".nii.gz"), labels)
-    table = pd.DataFrame(
-        {"index": [9, 2, 5], "name": ["nine", "two", "five"], "network": ["b", "a", "a"]}
-    )
-    table.to_csv(stem.with_suffix(".tsv"), sep="\t", index=False)
-    return root
+    return write_atlas_dataset(tmp_path / "atlases")
+
+
+@pytest.fixture(scope="session")
+def done_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    add_run: Callable[..., Path],
+    write_atlas_dataset: Callable[[Path], Path],
+) -> Callable[..., Settings]:
+    """Do the participant level of a study, once for all who ask for the same one."""
+    from bids_labelx.app.participant import run_participants
+
+    known: dict[object, Settings] = {}
+
+    def do(
+        runs: tuple[str, ...], change: Callable[[Path], object] | None, options: dict[str, Any]
+    ) -> Settings:
+        key = (runs, change, tuple(sorted(options.items())))
+        if key not in known:
+            root = tmp_path_factory.mktemp("study")
+            for seed, run in enumerate(runs):
+                add_run(root / "ds", run, seed=seed)
+            if change is not None:
+                change(root / "ds")
+            atlases = write_atlas_dataset(root / "atlases")
+            given = {"atlas_dataset": atlases, "denoise": ("none", "simple"), "nprocs": 2}
+            settings = Settings(root / "ds", root / "out", "participant", **{**given, **options})
+            with redirect_stderr(StringIO()) as told:
+                assert run_participants(settings) == 0, told.getvalue()
+            known[key] = settings
+        return known[key]
+
+    return do
+
+
+@pytest.fixture
+def finished(tmp_path: Path, done_once: Callable[..., Settings]) -> Callable[..., Settings]:
+    """A study of these runs whose participant level is done: settings with a copy of the output.
+
+    The input is everybody's, and to be changed by nobody but by `change`, before it is processed;
+    with ``own_input``, it is a copy, too.
+    """
+
+    def give(
+        *runs: str,
+        change: Callable[[Path], object] | None = None,
+        own_input: bool = False,
+        **options: Any,
+    ) -> Settings:
+        made = done_once(runs, change, options)
+        shutil.copytree(made.output_dir, tmp_path / "out", symlinks=True)
+        made = replace(made, output_dir=tmp_path / "out")
+        if not own_input:
+            return made
+        shutil.copytree(made.bids_dir, tmp_path / "ds")
+        return replace(made, bids_dir=tmp_path / "ds")
+
+    return give
 
 
 @pytest.fixture
@@ -129,11 +208,13 @@ def mask() -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the figures of runs, which take most of the time, but in tests that ask for them.
+    """Leave out the figures, which take most of the time, but in tests that ask for them.
 
-    These are marked ``figures``.
+    These are marked ``figures``. Of runs there are none; others are drawn, and their files empty.
     """
     drawn = request.node.get_closest_marker("figures") is not None
     rooms = ("app", "faults", "participant", "science", "workflow")
     if not drawn and request.path.parent.name in rooms:
         monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
+        monkeypatch.setattr("bids_labelx.report.figures.render_figure", lambda *_: b"")
+        monkeypatch.setattr("bids_labelx.report.tooltips.tooltip_script", lambda *_, **__: "")

@@ -115,6 +115,7 @@ def _written(folder: Path) -> dict[str, set[str]]:
         t_r=0.8,
         sources=[],
         resolution="2 mm",
+        versions={},
     )
     rows: dict[RowKey, Row] = {}
     entities = {"sub": "01", "task": "rest", "atlas": "A", "stat": "mean", "desc": "all"}

@@ -94,7 +94,7 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         print(descriptor_text(), end="")
         return ExitCode.DONE
     if commands.demo is not None:
-        with without_users_settings():
+        with without_users_settings(options.get("omp_nthreads") or 1):
             from bids_labelx.app.demo import run_demo
 
         try:
@@ -114,11 +114,12 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         options = {**read_options(Path(commands.config_file)), **given}
     settings = make_settings(options, problems)
     check_address_space()
-    with without_users_settings():
-        if settings.analysis_level == "group":
+    if settings.analysis_level == "group":
+        with without_users_settings():
             from bids_labelx.app.group import run_group
 
             return run_group(settings)
+    with without_users_settings(settings.omp_nthreads):
         from bids_labelx.app.participant import run_participants
 
         import_pybids()

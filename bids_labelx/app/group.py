@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from bids_labelx.app.logs import kept_records, nibabel_logged
 from bids_labelx.errors import (
     ExitCode,
     Failure,
@@ -109,7 +110,9 @@ def run_group(settings: Settings) -> int:
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
     made = _write_matrices(output, collected, settings)
-    missing = _draw_missing(output, collected, settings.surface_mesh)
+    # This level has no log; of an image that is broken it tells itself.
+    with kept_records(), nibabel_logged():
+        missing = _draw_missing(output, collected, settings.surface_mesh)
     table = quality_table(collected.rows)
     files = [write_quality(output, table), *coverage, *made.files]
     absent = (

@@ -50,18 +50,27 @@ def invocation_variables() -> dict[str, str]:
 
 
 @contextmanager
-def without_users_settings() -> Iterator[None]:
+def without_users_settings(threads: int | None = None) -> Iterator[None]:
     """Keep settings of the user for libraries out, which would change or stop what the app does.
 
     matplotlib and nipype read them from the working folder, from the home folder, and from these
     variables: Jupyter, for one, sets ``MPLBACKEND`` to a backend that only it has. The working
     folder may not even be there any more.
+
+    Parameters
+    ----------
+    threads
+        That libraries for linear algebra which are loaded in it start. By default it is one per
+        core, in this process and each that is forked from it, and all wait for work in a loop
+        before they sleep.
     """
     variables = {
         "MPLBACKEND": "agg",
         "MATPLOTLIBRC": os.devnull,
         "NIPYPE_CONFIG_DIR": os.devnull,
     }
+    if threads is not None:
+        variables["OPENBLAS_NUM_THREADS"] = f"{threads}"
     if os.path.expanduser("~") == "~":  # noqa: PTH111
         # There is no home folder, which libraries take for an error.
         variables["HOME"] = os.devnull

@@ -20,12 +20,35 @@ from bids_labelx.files import cannot_write
 LOGGER = logging.getLogger("bids_labelx")
 
 _NIPYPE_LOGGERS = ("nipype.workflow", "nipype.interface", "nipype.utils")
+_NIBABEL = logging.getLogger("nibabel.global")
 
 
 def say(console: Console, text: str) -> None:
     """Print a text and log it."""
     console.print(text, markup=False)
     LOGGER.info(text)
+
+
+class _Forwarded(logging.Handler):
+    """Hands on to our log what another one is told."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record as one of ours, under its own name."""
+        LOGGER.handle(record)
+
+
+@contextmanager
+def nibabel_logged() -> Iterator[None]:
+    """Have in our log what nibabel remarks on headers, which it prints without a file's name.
+
+    What cannot be used is told by us, with the name.
+    """
+    before = _NIBABEL.handlers, _NIBABEL.propagate
+    _NIBABEL.handlers, _NIBABEL.propagate = [_Forwarded()], False
+    try:
+        yield
+    finally:
+        _NIBABEL.handlers, _NIBABEL.propagate = before
 
 
 @contextmanager
@@ -46,7 +69,13 @@ def log_again(console: Console, records: Sequence[logging.LogRecord]) -> None:
     """Log what was kept, and print its warnings."""
     for record in records:
         LOGGER.handle(record)
-        if record.levelno >= logging.WARNING:
+    print_warnings(console, records)
+
+
+def print_warnings(console: Console, records: Sequence[logging.LogRecord]) -> None:
+    """Print the warnings of our own among what was logged."""
+    for record in records:
+        if record.levelno >= logging.WARNING and record.name == LOGGER.name:
             console.print(f"warning: {record.getMessage()}", markup=False, style="yellow")
 
 

@@ -10,10 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from jinja2 import Environment
 from rich.console import Console
 
 from bids_labelx.app.invocation import environment, invocation_variables
-from bids_labelx.app.logs import LOGGER, kept_records, log_again, log_file, say
+from bids_labelx.app.logs import (
+    LOGGER,
+    kept_records,
+    log_again,
+    log_file,
+    nibabel_logged,
+    print_warnings,
+    say,
+)
 from bids_labelx.app.work_folder import work_folder
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
@@ -37,6 +46,7 @@ from bids_labelx.participant.contents import (
 from bids_labelx.participant.finished import this_invocation, without_finished
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
+from bids_labelx.report.pages import read_templates
 from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings, to_toml
 
@@ -68,7 +78,7 @@ def run_participants(settings: Settings) -> int:
     if settings.reports_only:
         check_dataset(settings.bids_dir)
         return _rebuild_reports(settings, console)
-    with environment(invocation_variables()):
+    with environment(invocation_variables()), nibabel_logged():
         # It imports nipype, which looks at the environment.
         from bids_labelx.workflow.plugins import read_plugin
 
@@ -111,7 +121,8 @@ def _carry_out(
         counts[FAILED] += len(plan.failures)
         if settings.concatenate:
             failures += _concatenate(settings, plan, console)
-        write_methods(settings.output_dir, plan)
+        templates = read_templates()
+        write_methods(settings.output_dir, plan, templates)
         seconds = time.monotonic() - started
         say(console, f"{states_in_words(counts)}, {seconds:.0f} s")
         notes = [
@@ -122,7 +133,7 @@ def _carry_out(
         _tell(console, "note", notes)
         _tell(console, "failed", failures)
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
-        reports, unwritten = _write_reports(settings, sorted(participants))
+        reports, unwritten = _write_reports(settings, sorted(participants), templates)
         say(console, f"reports: {_shown(settings, reports)}")
         _tell(console, "failed", unwritten)
         return exit_code([*failures, *unwritten])
@@ -152,9 +163,7 @@ def _concatenate(settings: Settings, plan: Plan, console: Console) -> list[Failu
 
     with kept_records() as said:
         failures = concatenate_runs(settings, plan)
-    for record in said:
-        if record.levelno >= logging.WARNING:
-            console.print(f"warning: {record.getMessage()}", markup=False, style="yellow")
+    print_warnings(console, said)
     option = f"--concatenate {settings.concatenate}"
     return [replace(one, message=f"{option}: {one.message}") for one in failures]
 
@@ -212,7 +221,7 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
 
 
 def _write_reports(
-    settings: Settings, participants: Iterable[str]
+    settings: Settings, participants: Iterable[str], templates: Environment
 ) -> tuple[list[Path], list[Failure]]:
     """Write a report per participant; what is broken of one keeps none of the others."""
     from bids_labelx.report.participant_page import write_participant_report
@@ -222,7 +231,9 @@ def _write_reports(
         # A report is of all that is there of a participant, whichever invocation wrote it.
         try:
             with locked(settings.output_dir, f"sub-{participant}"):
-                reports.append(write_participant_report(settings.output_dir, participant))
+                reports.append(
+                    write_participant_report(settings.output_dir, participant, templates)
+                )
         except Exception as error:
             trace = traceback.format_exc()
             LOGGER.info("sub-%s: no report\n%s", participant, trace)
@@ -252,7 +263,7 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
             "participant level without --reports-only"
         )
     check_links(output, wanted, follow=settings.follow_links)
-    reports, failures = _write_reports(settings, wanted)
+    reports, failures = _write_reports(settings, wanted, read_templates())
     console.print(f"{counted(len(reports), 'report')}: {_shown(settings, reports)}", markup=False)
     _tell(console, "failed", failures)
     return exit_code(failures)

@@ -76,8 +76,8 @@ _MRICRON = (
     "index name [number], tabs around a name with blanks (MRIcron)",
     r"(?![0-9.]+(?:\s|$))(?P<name>(?<=\t)[^\t]+|\S+)(?:\s+(?P<code>[0-9]+))?",
 )
-# Workbench has the name in the line before; here it is moved to the end.
-_WORKBENCH = ("a name, then index R G B A (Workbench)", rf"{_BYTES}\s+{_BYTE} (?P<name>.*)")
+# Workbench has the name in the line before; here it is moved to the end, behind a tab.
+_WORKBENCH = ("a name, then index R G B A (Workbench)", rf"{_BYTES}\s+{_BYTE}\t(?P<name>.*)")
 
 
 def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
@@ -120,7 +120,7 @@ def read_table(path: Path, *, background: int = BACKGROUND) -> pd.DataFrame:
     if "\t" not in first and re.fullmatch(r"-?[0-9]+(\s+-?[0-9]+){4}", second):
         # A last name without its numbers will not match the format.
         pairs = zip(lines[::2], [*lines[1::2], (lines[-1][0], "")], strict=False)
-        joined = [(number, f"{line.strip()} {name}") for (_, name), (number, line) in pairs]
+        joined = [(number, f"{line.strip()}\t{name}") for (_, name), (number, line) in pairs]
         rows = _line_rows(path, joined, (_WORKBENCH,))
     elif delimiter := _delimiter(first):
         rows = _column_rows(path, text, delimiter, background)

@@ -19,15 +19,17 @@ from nibabel.cifti2 import BrainModelAxis, LabelAxis, SeriesAxis
 from nibabel.cifti2.cifti2 import Cifti2HeaderError
 
 from bids_labelx.extraction.grayordinates import BrainModel, Grayordinates
-from bids_labelx.extraction.headers import file_state
+from bids_labelx.extraction.headers import CiftiFile, file_state
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.space import VolumeGrid
+from bids_labelx.extraction.streamed import reading_thread
 
 # Numbers of a tile of whole series, which depends on nothing but the number of volumes.
 _TILE_NUMBERS = 1 << 20
 
 # Bytes to a multiple of which some programs fill up files.
 _MOST_PADDING = 511
+_DENSE = "CIFTI_INDEX_TYPE_BRAIN_MODELS"
 _SCALING = (("slope", 1.0), ("inter", 0.0))
 
 _AXES = {
@@ -54,10 +56,10 @@ class _Rows:
 
 def is_cifti(image: Any) -> bool:
     """Whether an image is a CIFTI-2 file that was opened."""
-    return isinstance(image, nib.Cifti2Image)
+    return isinstance(image, (nib.Cifti2Image, CiftiFile))
 
 
-def open_cifti(name: str, image: nib.Cifti2Image) -> RunData:
+def open_cifti(name: str, image: nib.Cifti2Image | CiftiFile) -> RunData:
     """Open a dense CIFTI-2 file: a series, or maps of labels or scalars.
 
     Raises
@@ -106,35 +108,52 @@ def open_cifti(name: str, image: nib.Cifti2Image) -> RunData:
     )
 
 
-def _space(name: str, image: nib.Cifti2Image) -> Grayordinates:
+def _space(name: str, image: nib.Cifti2Image | CiftiFile) -> Grayordinates:
     """The grayordinates of a dense file."""
-    axis = _axis(name, image, 1)
-    if not isinstance(axis, BrainModelAxis):
+    try:
+        columns = image.header.matrix.get_index_map(1)
+        kind = str(columns.indices_map_to_data_type)
+        space = grayordinates_of(columns) if kind == _DENSE else None
+    except _HEADER_ERRORS as error:
+        raise ValueError(f"{name}: its CIFTI-2 header makes no sense ({error})") from error
+    if space is None:
         raise ValueError(
             f"{name}: expected a dense file, with a column for each grayordinate, found "
-            f"{_AXES.get(type(axis).__name__, 'another kind of columns')}"
+            f"{_AXES.get(type(_axis(name, image, 1)).__name__, 'another kind of columns')}"
         )
-    space = grayordinates_of(axis)
+    if not space.models:
+        raise ValueError(f"{name}: its CIFTI-2 header has no brain models")
     if problem := space.problem:
         raise ValueError(f"{name}: {problem}")
     return space
 
 
-def grayordinates_of(axis: BrainModelAxis) -> Grayordinates:
-    """The space of a CIFTI-2 axis."""
+def grayordinates_of(columns: Any) -> Grayordinates:
+    """The space that a CIFTI-2 index map describes.
+
+    nibabel's axis says the same, with a text for each element, which takes long.
+    """
     models = []
-    for structure, _, model in axis.iter_structures():
-        count = int(axis.nvertices.get(structure, 0))
-        indices = model.vertex if count else model.voxel
-        short = str(structure).removeprefix("CIFTI_STRUCTURE_")
-        models.append(BrainModel(short, count, np.ascontiguousarray(indices, np.int32)))
-    if axis.volume_shape is None:
+    for one in sorted(columns.brain_models, key=lambda one: one.index_offset):
+        count, indices = 0, one.voxel_indices_ijk
+        if str(one.model_type) == "CIFTI_MODEL_TYPE_SURFACE":
+            count, indices = int(one.surface_number_of_vertices), one.vertex_indices
+        elements = np.array(list(indices), np.int32).reshape((-1,) if count else (-1, 3))
+        if len(elements) != one.index_count:
+            raise ValueError(f"{one.brain_structure} has other than {one.index_count} elements")
+        structure = str(one.brain_structure).removeprefix("CIFTI_STRUCTURE_")
+        models.append(BrainModel(structure, count, elements))
+    if columns.volume is None:
         return Grayordinates(tuple(models))
-    return Grayordinates(tuple(models), VolumeGrid.of(axis.volume_shape, axis.affine))
+    to_mm = columns.volume.transformation_matrix_voxel_indices_ijk_to_xyz
+    affine = np.array(to_mm.matrix, dtype=np.float64)
+    affine[:3] *= 10.0 ** (int(to_mm.meter_exponent) + 3)
+    shape = tuple(map(int, columns.volume.volume_dimensions))
+    return Grayordinates(tuple(models), VolumeGrid.of(shape, affine))
 
 
 def brain_model_axis(space: Grayordinates) -> BrainModelAxis:
-    """The CIFTI-2 axis of a space; the reverse of `grayordinates_of`."""
+    """The CIFTI-2 axis of a space."""
     names = [f"CIFTI_STRUCTURE_{model.structure}" for model in space.models]
     vertices = np.full(space.n_elements, -1)
     voxels = np.full((space.n_elements, 3), -1)
@@ -151,14 +170,14 @@ def brain_model_axis(space: Grayordinates) -> BrainModelAxis:
     )
 
 
-def _axis(name: str, image: nib.Cifti2Image, dimension: int) -> Any:
+def _axis(name: str, image: nib.Cifti2Image | CiftiFile, dimension: int) -> Any:
     try:
         return image.header.get_axis(dimension)
     except _HEADER_ERRORS as error:
         raise ValueError(f"{name}: its CIFTI-2 header makes no sense ({error})") from error
 
 
-def step_of(name: str, image: nib.Cifti2Image) -> float:
+def step_of(name: str, image: nib.Cifti2Image | CiftiFile) -> float:
     """The seconds between two volumes of a dense series.
 
     Raises
@@ -177,7 +196,7 @@ def step_of(name: str, image: nib.Cifti2Image) -> float:
 
 
 def read_label_map(
-    name: str, image: nib.Cifti2Image, wanted: str = ""
+    name: str, image: nib.Cifti2Image | CiftiFile, wanted: str = ""
 ) -> tuple[np.ndarray, Grayordinates, dict[int, tuple[str, tuple[float, ...]]]]:
     """Read a map of labels.
 
@@ -214,7 +233,8 @@ def read_label_map(
     labels = {
         int(key): (str(text), tuple(colour)) for key, (text, colour) in axis.label[row].items()
     }
-    return values, _space(name, image), labels
+    assert isinstance(data.space, Grayordinates)  # as of every dense file
+    return values, data.space, labels
 
 
 def choose_map(name: str, names: list[str], wanted: str) -> int:
@@ -248,24 +268,19 @@ def _tiles_in_memory(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _tiles(rows: _Rows) -> Iterator[tuple[int, np.ndarray]]:
-    """The stored series tile by tile, in one buffer that is used again."""
+    """The stored series tile by tile, in two buffers in turn: a thread fills the other one."""
     size = min(_tile_rows(rows.n_volumes), rows.n_elements)
-    buffer = np.empty((size, rows.n_volumes), rows.dtype)
-    with _opened(rows) as stream:
+    firsts = range(0, rows.n_elements, size)
+    buffers = [np.empty((size, rows.n_volumes), rows.dtype) for _ in firsts[:2]]
+    with _opened(rows) as stream, reading_thread() as (submit, _):
         stream.seek(rows.offset)
-        for first in range(0, rows.n_elements, size):
-            tile = buffer[: rows.n_elements - first]
-            left = tile.view(np.uint8).reshape(-1).data
-            while left:
-                count = stream.readinto(left)
-                if not count:
-                    whole = first + (tile.nbytes - len(left)) // tile[0].nbytes
-                    raise OSError(
-                        f"{rows.path}: only {whole} of {rows.n_elements} grayordinates are "
-                        "whole, the file is truncated or corrupt"
-                    )
-                left = left[count:]
-            yield first, tile
+        filling = submit(_fill, rows, stream, 0, buffers[0][: rows.n_elements])
+        for number, first in enumerate(firsts):
+            filling.result()
+            if (later := first + size) < rows.n_elements:
+                ahead = buffers[(number + 1) % 2][: rows.n_elements - later]
+                filling = submit(_fill, rows, stream, later, ahead)
+            yield first, buffers[number % 2][: rows.n_elements - first]
         more = len(stream.read(_MOST_PADDING + 1))
     if more > _MOST_PADDING:
         raise OSError(
@@ -273,6 +288,20 @@ def _tiles(rows: _Rows) -> Iterator[tuple[int, np.ndarray]]:
             f"{rows.n_elements} grayordinates of {rows.n_volumes} volumes of {rows.dtype.name} "
             f"from byte {rows.offset} on; write the file again"
         )
+
+
+def _fill(rows: _Rows, stream: Any, first: int, tile: np.ndarray) -> None:
+    """Fill a tile, whose first element is given, with the stream's next bytes."""
+    left = tile.view(np.uint8).reshape(-1).data
+    while left:
+        count = stream.readinto(left)
+        if not count:
+            whole = first + (tile.nbytes - len(left)) // tile[0].nbytes
+            raise OSError(
+                f"{rows.path}: only {whole} of {rows.n_elements} grayordinates are whole, the "
+                "file is truncated or corrupt"
+            )
+        left = left[count:]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
 import nibabel as nib
@@ -38,8 +38,47 @@ _LOAD_ERRORS = (
     ValueError,
 )
 
+_CIFTI_CODE = 32  # of the NIfTI extension that a CIFTI-2 header is
+
 # The most that deflate makes of a byte: two bits can stand for 258 bytes.
 _MOST_PER_BYTE = 1032
+
+
+class CiftiFile(NamedTuple):
+    """The header of a CIFTI-2 file, and where its data are: what nibabel's image has, too.
+
+    nibabel copies a header as soon as it makes an image of it, which takes longer than to read it.
+    """
+
+    name: str
+    header: Any
+    dataobj: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of the matrix."""
+        return tuple(self.dataobj.shape)
+
+    def get_filename(self) -> str:
+        """The path."""
+        return self.name
+
+
+def _load_cifti(name: str) -> CiftiFile | None:
+    """The header of a dense CIFTI-2 file; None for others, whose fault nibabel tells."""
+    if not name.endswith((".dtseries.nii", ".dlabel.nii", ".dscalar.nii")):
+        return None
+    try:
+        image = nib.Nifti2Image.from_filename(name)
+        (extension,) = (one for one in image.header.extensions if one.get_code() == _CIFTI_CODE)
+        header = extension.get_content()
+        proxy: Any = image.dataobj
+        sizes = [len(header.get_axis(0)), proxy.shape[-1]]
+        if proxy.shape[4:] != tuple(sizes) or header.matrix.get_index_map(1) is None:
+            return None
+        return CiftiFile(name, header, proxy.reshape(sizes))
+    except (OSError, *_LOAD_ERRORS):
+        return None
 
 
 def load_image(name: str) -> Any:
@@ -51,8 +90,8 @@ def load_image(name: str) -> Any:
         For every kind of unreadable file, with its name; FileNotFoundError if it is not there.
     """
     try:
-        image = nib.load(name)
-        for file in _header_files(image):
+        image = _load_cifti(name) or nib.load(name)
+        for file in () if isinstance(image, CiftiFile) else _header_files(image):
             # Read to its end, a compressed header is compared with its checksum.
             with gzip.open(file) as stream:
                 stream.read()

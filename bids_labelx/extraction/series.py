@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from bids_labelx.extraction.regions import Reduction, Regions
 from bids_labelx.extraction.run_data import RunData
@@ -47,7 +48,7 @@ def reduce_series(
         part = slice(first, first + len(raw))
         values = run.scale(raw)
         if raw.dtype.kind == "f":
-            known = np.isfinite(values)
+            known = np.isfinite(raw)
             finite[part] = known.all(axis=1)
             if not finite[part].all():
                 values[~known] = 0.0
@@ -103,6 +104,8 @@ class _Sums:
         self._lowest = np.full(shape, np.inf) if "minimum" in self._wanted else None
         self._highest = np.full(shape, -np.inf) if "maximum" in self._wanted else None
         self._count = np.zeros(regions.n_columns, dtype=np.int64)
+        kept = (self._squares, self._lowest, self._highest)
+        self._gathering = any(one is not None for one in kept)
 
     def add(self, values: np.ndarray, first: int, covered: np.ndarray | None) -> None:
         """Add the series of the elements from `first` on; of those covered, or all if None."""
@@ -113,25 +116,31 @@ class _Sums:
         if not used.size:
             return
         order = used[np.argsort(columns[used], kind="stable")]
-        part, columns = values[rows[order]], columns[order]
+        rows, columns = rows[order], columns[order]
         starts = np.flatnonzero(np.diff(columns, prepend=-1))
         present, counts = columns[starts], np.diff(starts, append=columns.size)
         if self._weighted is not None:
             assert regions.weights is not None  # else there would be no such sum
-            weights = regions.weights[span][order]
-            self._weighted[present] += np.add.reduceat(part * weights[:, None], starts, axis=0)
+            self._weighted[present] += _sums(values, rows, starts, regions.weights[span][order])
+        total = np.empty(0)
         if self._total is not None:
-            total = np.add.reduceat(part, starts, axis=0)
+            total = _sums(values, rows, starts, np.ones(rows.size))
+        if self._gathering:
+            part = values[rows]
             if self._squares is not None:
                 self._add_squares(part, starts, present, counts, total)
+            self._add_extremes(part, starts, present)
+        if self._total is not None:
             self._total[present] += total
+        self._count[present] += counts
+
+    def _add_extremes(self, part: np.ndarray, starts: np.ndarray, present: np.ndarray) -> None:
         if self._lowest is not None:
             lowest = np.minimum.reduceat(part, starts, axis=0)
             self._lowest[present] = np.minimum(self._lowest[present], lowest)
         if self._highest is not None:
             highest = np.maximum.reduceat(part, starts, axis=0)
             self._highest[present] = np.maximum(self._highest[present], highest)
-        self._count[present] += counts
 
     def _add_squares(
         self,
@@ -173,6 +182,18 @@ class _Sums:
                 signals[name] = np.ascontiguousarray(values.T)
                 signals[name][:, count == 0] = 0.0 if every else np.nan
         return signals
+
+
+def _sums(
+    values: np.ndarray, rows: np.ndarray, starts: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Weighted sums of the rows of each column, which begin at `starts`; a row for each.
+
+    A sparse product takes a third of the time of gathering the rows and adding them up.
+    """
+    ends = np.append(starts, rows.size)
+    chosen = csr_array((weights, rows, ends), shape=(starts.size, len(values)))
+    return np.asarray(chosen @ values)
 
 
 def _medians(run: RunData, regions: Regions) -> np.ndarray:

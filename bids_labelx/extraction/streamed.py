@@ -98,7 +98,7 @@ def _blocks(volumes: _Volumes, size: int) -> Blocks:
     shape = (min(size, n_volumes), volumes.n_elements)
     buffers = [np.empty(shape, volumes.dtype) for _ in firsts[:3]]
     blocks = [(first, buffers[k % 3][: n_volumes - first]) for k, first in enumerate(firsts)]
-    with _opened(volumes) as stream, _reading_thread() as (submit, stop):
+    with _opened(volumes) as stream, reading_thread() as (submit, stop):
         _check_unchanged(volumes, stream)
         ahead = iter(blocks)
         filling = deque(
@@ -173,7 +173,7 @@ def _goes_on(volumes: _Volumes, stream: BinaryIO) -> bool:
 
 
 @contextlib.contextmanager
-def _reading_thread() -> Iterator[tuple[Callable[..., Future], Callable[[], None]]]:
+def reading_thread() -> Iterator[tuple[Callable[..., Future], Callable[[], None]]]:
     """Two functions: one that has a thread call another one, and one that ends the thread.
 
     Where no thread can be started, for a limit of processes or of memory, calls are made at once.

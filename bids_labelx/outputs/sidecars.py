@@ -67,6 +67,7 @@ def timeseries_sidecar(
     t_r: float | None,
     sources: Sequence[str],
     sampling: Mapping[str, str],
+    versions: Mapping[str, str],
     elements: str = "voxels",
     weights: str = "",
     temporal_snr: float | None = None,
@@ -125,7 +126,7 @@ def timeseries_sidecar(
         **({"ElementWeights": weights} if weights else {}),
         **sampling,
         **describe_series(_units(settings, strategy)),
-        "SoftwareVersions": software_versions(),
+        "SoftwareVersions": dict(versions),
     }
 
 

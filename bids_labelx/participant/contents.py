@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
+from jinja2 import Environment
 
 from bids_labelx._version import __version__
 from bids_labelx.atlases.atlas import Atlas
@@ -176,7 +177,7 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
     return logs
 
 
-def write_methods(output: Path, plan: Plan) -> None:
+def write_methods(output: Path, plan: Plan, templates: Environment | None = None) -> None:
     """Write the methods text of the dataset, with what was done for the runs of this plan.
 
     Of other participants it says what it said before: their records may be very many.
@@ -196,7 +197,7 @@ def write_methods(output: Path, plan: Plan) -> None:
         for account in accounts_of(one for one in records if one is not None):
             add_account(found, account)
         write_json(path, {"accounts": [asdict(one) for one in found.values()]})
-        text = methods_text(found.values())
+        text = methods_text(found.values(), templates)
         write_text(output / "logs" / "CITATION.md", f"# Methods\n\n{text}\n")
 
 

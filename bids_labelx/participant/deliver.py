@@ -38,6 +38,7 @@ from bids_labelx.outputs.sidecars import (
     dseg_sidecar,
     interpolation_done,
     outliers_sidecar,
+    software_versions,
     timeseries_sidecar,
 )
 from bids_labelx.participant.extract import read_mask
@@ -155,6 +156,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
     output = delivery.settings.output_dir
     written: dict[Path, About] = {}
     exact = _exact_parts(delivery, results.denoised)
+    versions = software_versions()
     for i, atlas in enumerate(delivery.planned.atlases):
         table = results.extracted.tables[i]
         written |= dict.fromkeys(
@@ -176,6 +178,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 t_r=delivery.planned.source.t_r,
                 sources=delivery.sources(i, with_confounds=strategy.needs_table),
                 sampling=_sampling(delivery.planned),
+                versions=versions,
                 elements="vertices and voxels" if delivery.planned.run.on_surfaces else "voxels",
                 weights=_weights(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),

@@ -146,8 +146,9 @@ def record_run(
     CannotWriteError
     """
     output = delivery.settings.output_dir
+    key = invocation.key
     files = {
-        path.as_posix(): recorded_file(output / path, invocation.key, *about)
+        path.as_posix(): recorded_file(output / path, key, *about)
         for path, about in written.items()
     }
     facts = done_facts(delivery, results.denoised)

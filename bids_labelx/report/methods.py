@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
+from jinja2 import Environment
+
 from bids_labelx.denoise import Strategy
 from bids_labelx.errors import LabelxError
 from bids_labelx.measures.connectivity import MEASURES
@@ -106,13 +108,15 @@ def add_account(found: dict[str, Account], account: Account) -> None:
     found.setdefault(account.key, Account(account.version, account.options)).add(account)
 
 
-def methods_text(accounts: Iterable[Account]) -> str:
+def methods_text(accounts: Iterable[Account], templates: Environment | None = None) -> str:
     """Write plain paragraphs and the references they cite, separated by blank lines.
 
     Parameters
     ----------
     accounts
         Where there are several, each has a heading, and the references come once, at the end.
+    templates
+        See `bids_labelx.report.pages.render_template`.
     """
     source = files("bids_labelx") / "data" / "bibliography.toml"
     bibliography = tomllib.loads(source.read_text(encoding="utf-8"))
@@ -129,7 +133,7 @@ def methods_text(accounts: Iterable[Account]) -> str:
         if len(told) > 1:
             paragraphs.append(_heading(account))
         try:
-            text = _account_text(account, bibliography, cite)
+            text = _account_text(account, bibliography, cite, templates)
         except LabelxError as error:
             # Results stay where the version that made them has gone.
             text = f"bids_labelx {account.version} had settings that this version lacks: {error}"
@@ -144,7 +148,9 @@ def _heading(account: Account) -> str:
     return f"Results of {what} with {enumerated(account.options.get('statistic', ['mean']))}:"
 
 
-def _account_text(account: Account, bibliography: Mapping[str, Any], cite: Any) -> str:
+def _account_text(
+    account: Account, bibliography: Mapping[str, Any], cite: Any, templates: Environment | None
+) -> str:
     level = {"bids_dir": "in", "output_dir": "out", "analysis_level": "participant"}
     settings = make_settings({**level, "atlas": ["unnamed"], **account.options})
     fields = ("name", "description", "confounds", "volumes", "clean", "source")
@@ -152,6 +158,7 @@ def _account_text(account: Account, bibliography: Mapping[str, Any], cite: Any) 
     return render_template(
         "methods.md",
         version=account.version,
+        templates=templates,
         settings=settings,
         atlases=account.atlases,
         strategies=strategies,

@@ -184,6 +184,7 @@ def participant_page(
     regions: Sequence[Table] = (),
     provenance: tuple[tuple[str, str], ...] = (),
     durations: Table | None = None,
+    templates: Environment | None = None,
 ) -> str:
     """Write a participant's report.
 
@@ -207,6 +208,8 @@ def participant_page(
         Facts about how the outputs were made: name and value.
     durations
         The duration of each step of each run.
+    templates
+        See `render_template`.
 
     Returns
     -------
@@ -230,6 +233,7 @@ def participant_page(
         regions=regions,
         provenance=provenance,
         durations=durations,
+        templates=templates,
     )
 
 
@@ -287,12 +291,19 @@ def group_page(
     )
 
 
-def render_template(template: str, *, version: str, **content: Any) -> str:
-    """Fill one of the templates; those of pages escape all text. Missing content is an error."""
-    return _environment().get_template(template).render(version=version, **content)
+def render_template(
+    template: str, *, version: str, templates: Environment | None = None, **content: Any
+) -> str:
+    """Fill one of the templates; those of pages escape all text. Missing content is an error.
+
+    `templates` are those of `read_templates`, read anew by default.
+    """
+    known = templates or read_templates()
+    return known.get_template(template).render(version=version, **content)
 
 
-def _environment() -> Environment:
+def read_templates() -> Environment:
+    """The templates of all pages, to be compiled once where many pages are written."""
     environment = Environment(
         loader=PackageLoader("bids_labelx.report"),
         autoescape=select_autoescape(),

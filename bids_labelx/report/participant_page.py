@@ -8,6 +8,8 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+from jinja2 import Environment
+
 from bids_labelx._version import __version__
 from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.files import write_text
@@ -41,7 +43,9 @@ _MOST_NAMED = 10
 _STEPS = ("resample_atlas", "label_reduce", "clean_signal", "connectivity", "files", "figures")
 
 
-def write_participant_report(output: Path, participant: str) -> Path:
+def write_participant_report(
+    output: Path, participant: str, templates: Environment | None = None
+) -> Path:
     """Write ``sub-XX.html`` for all runs of a participant in the output dataset.
 
     Parameters
@@ -50,6 +54,8 @@ def write_participant_report(output: Path, participant: str) -> Path:
         The output dataset.
     participant
         Label without ``sub-``.
+    templates
+        See `bids_labelx.report.pages.render_template`.
     """
     series: list[Series] = []
     failures: dict[str, list[Failure]] = {}
@@ -80,12 +86,13 @@ def write_participant_report(output: Path, participant: str) -> Path:
         participant,
         _summary(participant, series, list(known.values())),
         sections,
-        methods_text(accounts_of(known.values())),
+        methods_text(accounts_of(known.values()), templates),
         __version__,
         concatenated=_concatenated(output, participant),
         regions=region_tables(series),
         provenance=_provenance(series, known),
         durations=_durations(known),
+        templates=templates,
     )
     path = output / f"sub-{participant}.html"
     write_text(path, page)

@@ -65,6 +65,7 @@ def init_bids_labelx_wf(
     workflow = pe.Workflow(name="bids_labelx_wf", base_dir=str(work_dir))
     resampled: dict[str, pe.Workflow] = {}
     gathered: dict[tuple[str, ...], pe.Workflow] = {}
+    used = versions()
     # The node that reads the run takes the labels on its grid.
     first = "clean_signal" if settings.clean_level == "voxel" else "label_reduce"
     for planned in plan.runs:
@@ -72,8 +73,10 @@ def init_bids_labelx_wf(
         try:
             for name, atlas in zip(names, planned.atlases, strict=True):
                 if name not in resampled:
-                    resampled[name] = _init_atlas_wf(settings, atlas, planned.grid, name, records)
-            run_wf = _init_run_wf(settings, plan, planned, invocation, records)
+                    resampled[name] = _init_atlas_wf(
+                        settings, atlas, planned.grid, name, records, used
+                    )
+            run_wf = _init_run_wf(settings, plan, planned, invocation, records, used)
         # Whatever is odd about one run concerns no other.
         except Exception as error:
             failure = Failure.of(error, trace=traceback.format_exc())
@@ -113,7 +116,7 @@ def _atlas_node(atlas: Atlas, grid: Space) -> str:
 
 
 def _init_atlas_wf(
-    settings: Settings, atlas: Atlas, grid: Space, name: str, records: Path
+    settings: Settings, atlas: Atlas, grid: Space, name: str, records: Path, used: str
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
     memory = resample_gb(grid.n_elements, _elements_of(atlas))
@@ -126,7 +129,7 @@ def _init_atlas_wf(
             grid=grid,
             options=settings.part(LabelOptions),
             threads=settings.omp_nthreads,
-            versions=versions(),
+            versions=used,
             need_gb=memory,
             failed_record=str(records / "atlases" / f"{name}.pkl"),
         ),
@@ -156,11 +159,16 @@ def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:
 
 
 def _init_run_wf(
-    settings: Settings, plan: Plan, planned: PlannedRun, invocation: Invocation, records: Path
+    settings: Settings,
+    plan: Plan,
+    planned: PlannedRun,
+    invocation: Invocation,
+    records: Path,
+    used: str,
 ) -> pe.Workflow:
     run = planned.run
     ended = {state: str(path) for state, path in record_paths(records, planned).items()}
-    memory, used = _memory(settings, plan, planned), versions()
+    memory = _memory(settings, plan, planned)
 
     def node(interface: type, name: str, **inputs: Any) -> pe.Node:
         return pe.Node(

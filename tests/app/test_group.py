@@ -27,22 +27,20 @@ AddRun = Callable[..., Path]
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 
 
+RUNS = ("sub-01_ses-a_task-rest", "sub-02_ses-a_task-rest")
+
+
 @pytest.fixture
-def settings(tmp_path: Path, add_run: AddRun, atlas_dataset: Path) -> Settings:
+def settings(finished: Callable[..., Settings]) -> Settings:
     """Two participants, done with two strategies and two statistics."""
-    add_run(tmp_path / "ds", "sub-01_ses-a_task-rest")
-    add_run(tmp_path / "ds", "sub-02_ses-a_task-rest")
-    settings = Settings(
-        tmp_path / "ds",
-        tmp_path / "out",
-        "participant",
-        atlas_dataset=atlas_dataset,
-        denoise=("none", "simple"),
-        statistic=("mean", "median"),
-        nprocs=1,
-    )
-    assert run_participants(settings) == 0
-    return replace(settings, analysis_level="group")
+    return replace(finished(*RUNS, statistic=("mean", "median")), analysis_level="group")
+
+
+@pytest.fixture
+def own(finished: Callable[..., Settings]) -> Settings:
+    """The same, of an input that may be changed."""
+    done = finished(*RUNS, statistic=("mean", "median"), own_input=True)
+    return replace(done, analysis_level="group")
 
 
 def forget(settings: Settings) -> None:
@@ -149,8 +147,9 @@ def test_an_atlas_of_one_region_has_figures_of_quality_and_no_matrix(
 
 
 def test_what_was_refused_has_a_row_with_the_reason(
-    settings: Settings, add_run: AddRun, tmp_path: Path
+    own: Settings, add_run: AddRun, tmp_path: Path
 ) -> None:
+    settings = own
     add_run(tmp_path / "ds", "sub-00_ses-a_task-rest")
     bold = next((tmp_path / "ds/sub-00").rglob("*_bold.nii.gz"))
     bold.write_bytes(bold.read_bytes()[:-500])
@@ -222,17 +221,20 @@ def tables(paths: Iterable[Path]) -> list[pd.DataFrame]:
     ]
 
 
-@pytest.fixture
-def third(settings: Settings, add_run: AddRun) -> Settings:
-    """One participant more, with a brain mask that leaves nothing of label 9."""
-    add_run(settings.bids_dir, "sub-03_ses-a_task-rest_run-2", seed=3)
-    (path,) = (settings.bids_dir / "sub-03").rglob("*_mask.nii.gz")
+def without_label_9(dataset: Path) -> None:
+    (path,) = (dataset / "sub-03").rglob("*_mask.nii.gz")
     image = nib.load(path)
     mask = np.asarray(image.dataobj).copy()
     mask[4] = 0
     nib.save(nib.Nifti1Image(mask, image.affine), path)
-    assert run_participants(replace(settings, analysis_level="participant")) == 0
-    return settings
+
+
+@pytest.fixture
+def third(finished: Callable[..., Settings]) -> Settings:
+    """One participant more, with a brain mask that leaves nothing of label 9."""
+    runs = (*RUNS, "sub-03_ses-a_task-rest_run-2")
+    done = finished(*runs, change=without_label_9, statistic=("mean", "median"))
+    return replace(done, analysis_level="group")
 
 
 def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_edge_has(
@@ -336,6 +338,7 @@ def test_a_broken_matrix_is_named_and_the_others_are_averaged(
     assert "cut off" in (settings.output_dir / "group.html").read_text()
 
 
+@pytest.mark.figures
 def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     third: Settings,
 ) -> None:
@@ -437,8 +440,9 @@ def test_what_is_broken_is_in_the_summary_without_the_folder(settings: Settings)
 
 
 def test_who_has_runs_in_the_input_alone_is_told(
-    settings: Settings, add_run: AddRun, capsys: pytest.CaptureFixture[str]
+    own: Settings, add_run: AddRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    settings = own
     add_run(settings.bids_dir, "sub-04_ses-a_task-rest")
     assert run_group(settings) == 0
     assert "in the input and not in the output: sub-04\n" in capsys.readouterr().err
@@ -449,6 +453,7 @@ def test_who_has_runs_in_the_input_alone_is_told(
     assert "sub-04" not in capsys.readouterr().err
 
 
+@pytest.mark.figures
 @pytest.mark.skipif(not VALIDATOR.exists(), reason="bids-validator-deno is not installed")
 def test_the_validator_finds_no_error_after_the_group(settings: Settings) -> None:
     run_group(settings)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +45,34 @@ def test_no_two_invocations_have_the_same_token() -> None:
     one, other = (invocation_variables()[INVOCATION] for _ in range(2))
     assert one != other
     assert re.fullmatch(r"[0-9a-f]{12}\.[0-9a-f]{16}", one)
+
+
+# The command, which prints how many threads it has when its libraries are loaded.
+COUNTING = """
+import os, sys
+from bids_labelx.app import cli
+def count():
+    assert "scipy.linalg" in sys.modules
+    print(len(os.listdir("/proc/self/task")))
+    sys.exit()
+cli.import_pybids = count
+cli.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="threads are looked up in /proc")
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is a thread per core")
+def test_no_more_threads_of_linear_algebra_are_started_than_are_asked_for(tmp_path: Path) -> None:
+    def threads(*options: str) -> int:
+        command = [sys.executable, "-c", COUNTING, str(tmp_path), str(tmp_path / "out")]
+        done = subprocess.run(
+            [*command, "participant", "--atlas", "a.nii", *options],
+            env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    assert threads() == 1
+    assert threads("--omp-nthreads", "2") > 1

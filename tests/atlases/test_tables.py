@@ -492,8 +492,10 @@ def test_a_table_that_the_app_wrote_is_read_without_what_it_computed(tmp_path: P
         ("1 a 0 0 0 0\n2 b 0 0 256 0\n", "line 2: expected index name R G B A"),
         ("1 0 0 0.5 a\n2 0 1.5 0 b\n", r"line 2: expected index R G B name \(FSL\)"),
         ('1 0 0 0 1 1 1 "a"\n2 0 0 0 1 1 1 b\n', "line 2: expected .*ITK-SNAP"),
-        ("a\n1 0 0 0 0\nb\n", r"line 3: expected .*Workbench.*found ' b'"),
+        ("a\n1 0 0 0 0\nb\n", r"line 3: expected .*Workbench.*found '\\tb'"),
         ("a\n1 300 0 0 0\n", "line 2: expected .*Workbench"),
+        # An ITK-SNAP file with a line broken: numbers after the five are no part of a name.
+        ('" ITK\n0 0 0 0 0\n0 0 "x"\n1 255 0 0 1 1 1 "Left A"\n', "line 4: expected .*Workbench"),
         ("a\n-1 0 0 0 0\n", "line 2: expected .*Workbench"),
         ("", "an empty file"),
         ("\n \n", "an empty file"),

@@ -18,28 +18,16 @@ from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
 from bids_labelx.settings import Settings
 
-AddRun = Callable[..., Path]
 Study = Callable[..., Settings]
 
 
 @pytest.fixture
-def study(tmp_path: Path, add_run: AddRun, atlas_dataset: Path) -> Study:
-    """Do the participant level of these runs, with `none` and `simple`; settings for the group."""
+def study(finished: Callable[..., Settings]) -> Study:
+    """The participant level of these runs, with `none` and `simple`; settings for the group."""
 
-    def make(participants: Iterable[str], **changes: Any) -> Settings:
-        for i, label in enumerate(participants):
-            add_run(tmp_path / "ds", f"sub-{label}_task-rest", seed=i)
-        settings = Settings(
-            tmp_path / "ds",
-            tmp_path / "out",
-            "participant",
-            atlas_dataset=atlas_dataset,
-            denoise=("none", "simple"),
-            nprocs=1,
-            **changes,
-        )
-        assert run_participants(settings) == 0
-        return replace(settings, analysis_level="group")
+    def make(participants: Iterable[str], *, own_input: bool = False) -> Settings:
+        runs = [f"sub-{label}_task-rest" for label in participants]
+        return replace(finished(*runs, own_input=own_input), analysis_level="group")
 
     return make
 
@@ -131,7 +119,7 @@ def test_every_recorded_file_that_is_gone_or_cut_is_named_and_in_no_mean(
 def test_what_failed_is_not_complete(
     study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = study(["01", "02", "03"])
+    settings = study(["01", "02", "03"], own_input=True)
     confounds = next((tmp_path / "ds/sub-02").rglob("*.tsv"))
     confounds.write_text("".join(confounds.read_text().splitlines(keepends=True)[:-1]))
     halved(next((tmp_path / "ds/sub-03").rglob("*_bold.nii.gz")))
@@ -162,7 +150,7 @@ def test_what_failed_is_not_complete(
 def test_a_run_that_fails_after_it_was_done_is_in_no_mean(
     study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = study(["01", "02", "03"])
+    settings = study(["01", "02", "03"], own_input=True)
     halved(next((tmp_path / "ds/sub-02").rglob("*_bold.nii.gz")))
     confounds = next((tmp_path / "ds/sub-03").rglob("*.tsv"))
     confounds.write_text("".join(confounds.read_text().splitlines(keepends=True)[:-1]))

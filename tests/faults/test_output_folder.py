@@ -15,27 +15,14 @@ from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
 from bids_labelx.settings import Settings
 
-AddRun = Callable[..., Path]
-
 APPLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + b"\x00" * 80
 
 
 @pytest.fixture
-def settings(tmp_path: Path, add_run: AddRun, atlas_dataset: Path) -> Settings:
-    """Two participants with two runs each, done and concatenated; settings for that level."""
-    for i, label in enumerate(("01_task-rest_run-1", "01_task-rest_run-2", "02_task-rest_run-1")):
-        add_run(tmp_path / "ds", f"sub-{label}", seed=i)
-    settings = Settings(
-        tmp_path / "ds",
-        tmp_path / "out",
-        "participant",
-        atlas_dataset=atlas_dataset,
-        denoise=("none", "simple"),
-        concatenate="runs",
-        nprocs=1,
-    )
-    assert run_participants(settings) == 0
-    return settings
+def settings(finished: Callable[..., Settings]) -> Settings:
+    """Two participants, one with two runs, done and concatenated; settings for that level."""
+    runs = ("sub-01_task-rest_run-1", "sub-01_task-rest_run-2", "sub-02_task-rest_run-1")
+    return finished(*runs, concatenate="runs")
 
 
 def contents(output: Path) -> dict[str, bytes]:
@@ -157,7 +144,8 @@ def test_the_group_level_removes_its_own_files_and_no_others(settings: Settings)
     # Whatever the record says, a file that is none of the group level's stays.
     record = output / "logs" / "group.json"
     other = next(output.rglob("*_dseg.tsv")).relative_to(output)
-    names = [other.as_posix(), "../ds/dataset_description.json", "descriptions.tsv"]
+    output.with_name("beside.json").write_text("{}")
+    names = [other.as_posix(), "../beside.json", "descriptions.tsv"]
     record.write_text(json.dumps({"files": names}))
     assert run_group(replace(group, allow_missing=True)) == 0
     assert all((output / name).is_file() for name in names)

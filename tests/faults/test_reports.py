@@ -13,8 +13,6 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.report import participant_page
 from bids_labelx.settings import Settings
 
-AddRun = Callable[..., Path]
-
 
 def without_key(output: Path, label: str) -> str:
     path = next(output.glob(f"sub-{label}/func/*desc-simple_timeseries.json"))
@@ -58,19 +56,8 @@ BREAK = {
 
 
 @pytest.fixture
-def settings(tmp_path: Path, add_run: AddRun, atlas_dataset: Path) -> Settings:
-    for i, label in enumerate([*BREAK, "good"]):
-        add_run(tmp_path / "ds", f"sub-{label}_task-rest", seed=i)
-    settings = Settings(
-        tmp_path / "ds",
-        tmp_path / "out",
-        "participant",
-        atlas_dataset=atlas_dataset,
-        denoise=("none", "simple"),
-        nprocs=2,
-    )
-    assert run_participants(settings) == 0
-    return settings
+def settings(finished: Callable[..., Settings]) -> Settings:
+    return finished(*(f"sub-{label}_task-rest" for label in (*BREAK, "good")))
 
 
 def test_each_broken_result_is_named_on_its_own_page(

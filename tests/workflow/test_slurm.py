@@ -6,6 +6,7 @@ Stand-ins for Slurm's commands run the jobs, refuse them, or do not answer.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 from bids_labelx.app.participant import run_participants
 from bids_labelx.settings import Settings
 from bids_labelx.workflow import slurm
+
+STEPS = ("label_reduce", "clean_signal", "connectivity", "deliver")
 
 AddRun = Callable[..., Path]
 Command = Callable[[str, str], None]
@@ -79,10 +82,12 @@ def test_jobs_that_run_are_waited_for_and_one_that_is_refused_fails_its_run(
 ) -> None:
     monkeypatch.setattr("bids_labelx.workflow.run._POLL_CLUSTER", 0.05)
     monkeypatch.setattr(slurm, "_POLL", 0.0)
+    monkeypatch.setenv("LOGNAME", "ann")
+    named = settings.bids_dir.with_name("named")
     # The job runs before sbatch returns, and is not in the queue any more.
     command(
         "sbatch",
-        "for script; do :; done\n"
+        f'for script; do case "$script" in --job-name=*) echo "$script" >> {named};; esac; done\n'
         'case "$script" in *sub_02*) echo "sbatch: error: Too much memory" >&2; exit 1;; esac\n'
         'sh "$script" >/dev/null 2>&1\necho "Submitted batch job 12"',
     )
@@ -93,6 +98,14 @@ def test_jobs_that_run_are_waited_for_and_one_that_is_refused_fails_its_run(
     assert "killed" not in told
     done = {path.name for path in settings.output_dir.glob("sub-*") if path.is_dir()}
     assert done == {"sub-01"}
+    # The step comes first: squeue shows the first letters of a name.
+    names = re.sub(r"_[0-9a-f]{12}_wf\.", "_DIGEST_wf.", named.read_text()).split()
+    run = "task_rest_space_MNI152NLin2009cAsym_DIGEST_wf.bids_labelx_wf.ann"
+    assert set(names) == {
+        "--job-name=resample_atlas.Slabs_DIGEST_wf.bids_labelx_wf.ann",
+        *(f"--job-name={step}.sub_01_{run}" for step in STEPS),
+        f"--job-name=label_reduce.sub_02_{run}",
+    }
 
 
 def test_a_slurm_that_refuses_the_first_job_is_told_as_that(
