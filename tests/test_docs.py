@@ -114,7 +114,7 @@ def _written(folder: Path) -> dict[str, set[str]]:
         atlas="A",
         t_r=0.8,
         sources=[],
-        resolution="2 mm",
+        sampling={"Resolution": "2 mm"},
         versions={},
     )
     rows: dict[RowKey, Row] = {}
@@ -128,7 +128,11 @@ def _written(folder: Path) -> dict[str, set[str]]:
     coverage = CoverageSums(labels.astype(str))
     coverage.add(labels.astype(str), np.ones(2), folder)
     dseg = dseg_sidecar(
-        labels, sources=[], resolution="2 mm", min_coverage=0.5, label_resampling="nearest"
+        labels,
+        sources=[],
+        sampling={"Resolution": "2 mm"},
+        min_coverage=0.5,
+        label_resampling="nearest",
     )
     return {
         "dseg.tsv": set(labels),

@@ -114,6 +114,9 @@ def _carry_out(
             finished = counted(len(plan.runs) - len(rest.runs), "run")
             say(console, f"{finished} finished before; --overwrite does them again")
         outcomes = run_graph(settings, rest, invocation, work=work, logs=logs, console=console)
+        for one in rest.runs:
+            outcome = outcomes[one.key]
+            outcomes[one.key] = replace(outcome, failures=(*one.unfit, *outcome.failures))
         failures = _record(settings, rest, outcomes)
         _clear_listed(settings, plan)
         counts = Counter(one.state for one in outcomes.values())

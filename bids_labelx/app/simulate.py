@@ -143,7 +143,7 @@ def _write_shared(root: Path, anatomy: Anatomy) -> None:
     """What belongs to the whole dataset or a subject, not to one run."""
     _write_description(root, "bids_labelx simulated study")
     # Suffixes that fMRIPrep writes and that BIDS does not know yet.
-    _write(root / ".bidsignore", b"*_timeseries.*\n*_boldref.*\n")
+    _write(root / ".bidsignore", b"*_timeseries.*\n*_boldref.*\n*_den-*\n")
     subjects = sorted({run.subject for run in RUNS})
     _write_tsv(root / "participants.tsv", {"participant_id": [f"sub-{s}" for s in subjects]})
     _write_json(root / f"task-rest_space-{SPACE}_res-2_desc-preproc_bold.json", TIMING)

@@ -7,8 +7,9 @@ import math
 import os
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.parsers.expat import ExpatError
 
 import nibabel as nib
@@ -44,7 +45,8 @@ _CIFTI_CODE = 32  # of the NIfTI extension that a CIFTI-2 header is
 _MOST_PER_BYTE = 1032
 
 
-class CiftiFile(NamedTuple):
+@dataclass(frozen=True)
+class CiftiFile:
     """The header of a CIFTI-2 file, and where its data are: what nibabel's image has, too.
 
     nibabel copies a header as soon as it makes an image of it, which takes longer than to read it.

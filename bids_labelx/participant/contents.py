@@ -279,8 +279,9 @@ def _source(atlas: Atlas) -> dict[str, str]:
     own = f"each run's own, desc-{entities.get('desc')}" if "sub" in entities else None
     table = "none" if atlas.table_path is None else _digest(atlas.table_path)
     images = [atlas.image] if atlas.other is None else [atlas.image, atlas.other]
-    digests = [*map(_digest, images), *([f"map {atlas.which}"] if atlas.which else [])]
-    return {"image": own or ", ".join(digests), "table": table}
+    if own is None:
+        own = ", ".join([*map(_digest, images), *([f"map {atlas.which}"] if atlas.which else [])])
+    return {"image": own, "table": table}
 
 
 def _digest(path: Path) -> str:

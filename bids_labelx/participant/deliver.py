@@ -329,6 +329,9 @@ def _sampling(planned: PlannedRun) -> dict[str, str]:
     if "den" in run.entities:
         own = f"The run's own {planned.grid.n_elements} vertices and voxels"
         found["Density"] = str(run.metadata.get("Density") or own)
+    if run.on_surfaces:
+        reference = run.metadata.get("SpatialReference")
+        found["SpatialReference"] = str(reference or f"The surfaces of {run.space}")
     return found
 
 

@@ -26,6 +26,8 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
         for atlas in planned.atlases:
             table = f" with {_name(run, atlas.table_path)}" if atlas.table_path else ", no table"
             yield _line("atlas", f"{atlas.key}: {_name(run, atlas.image)}{table}")
+        for failure in planned.unfit:
+            yield _line("not done", failure.message)
         paths = planned_paths(Delivery(settings, planned, plan.strategies), {})
         count += len(paths)
         for path in paths:

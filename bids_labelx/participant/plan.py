@@ -10,22 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nibabel.spatialimages import SpatialImage
-
 from bids_labelx.areas import find_areas
-from bids_labelx.atlases.atlas import Atlas, read_atlas
+from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
-from bids_labelx.atlases.sources import space_of
 from bids_labelx.denoise import Strategy, override, read_strategies
-from bids_labelx.errors import BadDataError, Failure, SpaceError
-from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
+from bids_labelx.errors import BadDataError, Failure
+from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid
-from bids_labelx.images import has_orientation, open_image, read_data
+from bids_labelx.images import read_data
 from bids_labelx.inputs.dataset import Run, find_runs
 from bids_labelx.inputs.repetition_time import repetition_time
 from bids_labelx.names import digest, grouping_entities
 from bids_labelx.outputs.paths import output_path
 from bids_labelx.outputs.states import STATES
+from bids_labelx.participant.fitting import (
+    check_surfaces,
+    check_volumes,
+    vertices_by_hemisphere,
+    why_unfit,
+)
 from bids_labelx.participant.opening import read_headers
 from bids_labelx.participant.records import RunSource
 from bids_labelx.participant.unchanged import FileState, file_state
@@ -54,6 +57,8 @@ class PlannedRun:
         The image, its mask and its confounds table as they were before they were looked into.
     warnings
         What is odd about it beside the other runs of its participant.
+    unfit
+        Of each atlas in its space that is on another mesh, the failure.
     """
 
     run: Run
@@ -64,6 +69,7 @@ class PlannedRun:
     atlases: tuple[Atlas, ...]
     files: tuple[FileState, ...] = ()
     warnings: tuple[str, ...] = ()
+    unfit: tuple[Failure, ...] = ()
 
     @property
     def key(self) -> str:
@@ -155,10 +161,10 @@ def make_plan(settings: Settings) -> Plan:
     ]
     atlases = tuple(dict.fromkeys(name for own in choice.names.values() for name in own))
     failures += [replace(one, strategies=names, atlases=atlases) for one in unlisted]
-    grids: list[Space] = []
+    grids: dict[Space, dict[str, str]] = {}
     for run in runs:
         try:
-            planned.append(_plan_run(run, choice, grids, settings))
+            planned.append(_plan_run(run, choice, grids, settings, names))
         # Whatever is odd about one run concerns no other.
         except Exception as error:
             about = {"entities": run.entities, "strategies": names}
@@ -236,7 +242,14 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
             )
 
 
-def _plan_run(run: Run, choice: AtlasChoice, grids: list[Space], settings: Settings) -> PlannedRun:
+def _plan_run(
+    run: Run,
+    choice: AtlasChoice,
+    grids: dict[Space, dict[str, str]],
+    settings: Settings,
+    names: tuple[str, ...],
+) -> PlannedRun:
+    """Look into a run; `grids` has, of each one met, why atlases on surfaces do not fit it."""
     mask = None if run.on_surfaces else settings.mask
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
@@ -250,18 +263,31 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Space], settings: Setti
     header = read_headers(run)
     areas = {}
     if settings.element_weights == "area" and isinstance(header.space, Grayordinates):
-        areas = find_areas(_hemispheres(run, header.space), settings.surface_mesh)
+        areas = find_areas(vertices_by_hemisphere(run, header.space), settings.surface_mesh)
         files += tuple(map(file_state, areas.values()))
     atlases = choice.of_run[run.bold]
-    if isinstance(header.space, VolumeGrid):
-        _check_volumes(run, header.space, atlases, mask)
-    else:
-        _check_surfaces(run, header.space, atlases, settings)
     # The first grid like it stands for all: labels are resampled once for each.
     known = next((other for other in grids if header.space.same(other)), None)
     if known is None:
-        grids.append(header.space)
+        grids[header.space] = {}
         known = header.space
+    unfit: list[Failure] = []
+    if isinstance(known, VolumeGrid):
+        check_volumes(run, known, atlases, mask)
+    else:
+        check_surfaces(run, settings)
+        reasons = grids[known]
+        for atlas in atlases:
+            if atlas.key not in reasons:
+                reasons[atlas.key] = why_unfit(atlas, known, settings.background_label)
+        unfit = [
+            Failure(f"{run.name}: {reasons[atlas.key]}", run.entities, names, (atlas.key,))
+            for atlas in atlases
+            if reasons[atlas.key]
+        ]
+        atlases = tuple(atlas for atlas in atlases if not reasons[atlas.key])
+        if not atlases:
+            raise BadDataError("\n".join(one.message for one in unfit))
     source = RunSource(
         run.bold,
         own,
@@ -273,51 +299,10 @@ def _plan_run(run: Run, choice: AtlasChoice, grids: list[Space], settings: Setti
         run.beside,
         areas,
     )
-    return PlannedRun(run, source, known, header.n_volumes, header.itemsize, atlases, files)
-
-
-def _hemispheres(run: Run, space: Grayordinates) -> dict[str, int]:
-    """The number of vertices of the meshes by hemisphere."""
-    known = {structure: hemi for hemi, structure in CORTEX.items()}
-    other = sorted(space.meshes.keys() - known)
-    if other:
-        raise BadDataError(
-            f"{run.name}: --element-weights area is for the cortex, it has {', '.join(other)}"
-        )
-    return {known[structure]: count for structure, count in space.meshes.items()}
-
-
-def _check_volumes(
-    run: Run, grid: VolumeGrid, atlases: Sequence[Atlas], mask: str | Path | None
-) -> None:
-    """Refuse atlases and masks that cannot be laid on the run's grid."""
-    image = open_image(run.bold)
-    for atlas in atlases:
-        labels = open_image(atlas.image)
-        _check_orientation(run, image, atlas.image, labels)
-        _check_overlap(run, grid, atlas.image, labels)
-    if isinstance(mask, Path):
-        _check_mask_space(mask, run, grid)
-        _check_orientation(run, image, mask, open_image(mask))
-    elif mask == "brain" and run.mask is not None:
-        open_image(run.mask)
-
-
-def _check_surfaces(run: Run, space: Space, atlases: Sequence[Atlas], settings: Settings) -> None:
-    """Refuse what is not done on surfaces, and atlases of other meshes."""
-    if isinstance(settings.mask, Path):
-        raise BadDataError(f"{run.name}: --mask {settings.mask} is of voxels, this run is not")
-    if settings.smoothing_fwhm is not None:
-        raise BadDataError(
-            f"{run.name}: --smoothing-fwhm smooths volumes, not surfaces; smooth the run before "
-            "(wb_command -cifti-smoothing)"
-        )
-    for atlas in atlases:
-        labels, own, _ = read_atlas(atlas, background=settings.background_label)
-        try:
-            space.lay_labels(labels, own)
-        except (TypeError, ValueError) as error:
-            raise BadDataError(f"{run.name}: {atlas.image}: {error}") from None
+    return PlannedRun(
+        *(run, source, known, header.n_volumes, header.itemsize, atlases, files),
+        unfit=tuple(unfit),
+    )
 
 
 def confounds_files(run: Run) -> list[Path]:
@@ -329,48 +314,6 @@ def confounds_files(run: Run) -> list[Path]:
         return []
     sidecar = run.confounds.with_suffix(".json")
     return [run.confounds, *([sidecar] if sidecar.is_file() else [])]
-
-
-def _check_mask_space(mask: Path, run: Run, grid: VolumeGrid) -> None:
-    """A mask for many runs has to be in their space, by its name or by its very grid."""
-    image = open_image(mask)
-    space = space_of(mask)
-    if space is None:
-        if not grid.same(VolumeGrid.of(image.shape, image.affine)):
-            raise SpaceError(
-                f"{run.name}: --mask {mask} is on another grid and its name says no space "
-                "(space- or tpl-), so it may not fit"
-            )
-    elif space != run.space:
-        raise SpaceError(f"{run.name}: --mask {mask} is in {space}, the run in {run.space}")
-
-
-def _check_overlap(run: Run, grid: VolumeGrid, atlas: Path, image: SpatialImage) -> None:
-    theirs = VolumeGrid.of(image.shape, image.affine)
-    if not theirs.boxes_overlap(grid):
-        raise BadDataError(
-            f"{run.name}: the atlas {atlas} lies wholly outside the image; it covers "
-            f"{_box(theirs)}, the run {_box(grid)}"
-        )
-
-
-def _check_orientation(run: Run, bold: SpatialImage, other: Path, image: SpatialImage) -> None:
-    """Refuse an atlas or mask on another grid where the place of one of the two is not known."""
-    grid, theirs = (VolumeGrid.of(one.shape, one.affine) for one in (bold, image))
-    for path, one in ((run.name, bold), (str(other), image)):
-        if not has_orientation(one) and not grid.same(theirs):
-            raise BadDataError(
-                f"{path}: neither sform nor qform gives an orientation, so nothing says where its "
-                f"voxels are; correct the header, or use it with an image on its very grid, which "
-                f"{other if path == run.name else run.name} is not"
-            )
-
-
-def _box(grid: VolumeGrid) -> str:
-    low, high = grid.bounding_box()
-    return " × ".join(
-        f"{axis} {a:.0f} to {b:.0f} mm" for axis, a, b in zip("xyz", low, high, strict=True)
-    )
 
 
 def record_paths(folder: Path, run: PlannedRun) -> dict[str, Path]:

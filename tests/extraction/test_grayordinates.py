@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from surfaces import AFFINE, GRID, LEFT, MODELS, N_VERTICES, RIGHT, THALAMUS, space_of
 
-from bids_labelx.extraction.grayordinates import Grayordinates, hemispheres, voxel_centroids
+from bids_labelx.extraction.grayordinates import Grayordinates, hemispheres, label_centroids
 from bids_labelx.extraction.space import VolumeGrid
 
 Key = tuple[str, tuple[int, ...]]
@@ -156,7 +156,7 @@ def test_centroids_are_those_of_labels_of_voxels_alone() -> None:
     labels[:3] = 1
     labels[[8, -1]] = 2
     labels[[-4, -2]] = 3
-    found = voxel_centroids(labels, space, np.array([1, 2, 3, 4]))
+    found = label_centroids(labels, space, np.array([1, 2, 3, 4]), {})
     # Voxels 0, 0, 0 and 1, 2, 0 of 2 mm.
     assert found[2].tolist() == [1, 2, 0]
     assert np.isnan(found[[0, 1, 3]]).all()

@@ -232,7 +232,7 @@ KINDS = {
     "BOLD": (np.float32, (*SHAPE, 12), values),
     "mask": (np.uint8, SHAPE, lambda path: read_data(path)[0]),
     "segmentation": (np.int16, SHAPE, lambda path: read_data(path)[0]),
-    "atlas": (np.int32, SHAPE, labels_of[0]),
+    "atlas": (np.int32, SHAPE, labels_of),
 }
 
 

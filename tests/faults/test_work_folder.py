@@ -150,7 +150,7 @@ def test_files_of_a_work_folder_that_are_not_whole_are_made_anew(
         "extracted.pkl",
         "denoised.pkl",
         "matrices.pkl",
-        "labels.nii",
+        "labels.npy",
         "labels.tsv",
         "label_reduce.sizes.json",
     }
