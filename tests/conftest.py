@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from tiny import AFFINE, N_VOLUMES, SHAPE, SPACE, confounds_table
 
 from bids_labelx.atlases.atlas import Atlas
@@ -125,33 +127,55 @@ def atlas_dataset(tmp_path: Path, write_atlas_dataset: Callable[[Path], Path]) -
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A folder that is filled once, by whichever process of the tests comes first."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = base / name
+        with FileLock(base / f"{name}.lock"):
+            if not (base / f"{name}.whole").exists():
+                # Of a process that failed at it.
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                (base / f"{name}.whole").touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def done_once(
-    tmp_path_factory: pytest.TempPathFactory,
+    made_once: Callable[..., Path],
     add_run: Callable[..., Path],
     write_atlas_dataset: Callable[[Path], Path],
 ) -> Callable[..., Settings]:
     """Do the participant level of a study, once for all who ask for the same one."""
     from bids_labelx.app.participant import run_participants
 
-    known: dict[object, Settings] = {}
-
     def do(
         runs: tuple[str, ...], change: Callable[[Path], object] | None, options: dict[str, Any]
     ) -> Settings:
-        key = (runs, change, tuple(sorted(options.items())))
-        if key not in known:
-            root = tmp_path_factory.mktemp("study")
+        def settings(root: Path) -> Settings:
+            given = {"atlas_dataset": root / "atlases", "denoise": ("none", "simple"), "nprocs": 2}
+            return Settings(root / "ds", root / "out", "participant", **{**given, **options})
+
+        def fill(root: Path) -> None:
             for seed, run in enumerate(runs):
                 add_run(root / "ds", run, seed=seed)
             if change is not None:
                 change(root / "ds")
-            atlases = write_atlas_dataset(root / "atlases")
-            given = {"atlas_dataset": atlases, "denoise": ("none", "simple"), "nprocs": 2}
-            settings = Settings(root / "ds", root / "out", "participant", **{**given, **options})
+            write_atlas_dataset(root / "atlases")
             with redirect_stderr(StringIO()) as told:
-                assert run_participants(settings) == 0, told.getvalue()
-            known[key] = settings
-        return known[key]
+                assert run_participants(settings(root)) == 0, told.getvalue()
+
+        changed = change and (change.__module__, change.__qualname__)
+        asked = repr((runs, changed, sorted(options.items())))
+        digest = hashlib.sha256(asked.encode()).hexdigest()[:12]
+        return settings(made_once(f"study-{digest}", fill))
 
     return do
 
@@ -218,3 +242,8 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
         monkeypatch.setattr("bids_labelx.report.figures.render_figure", lambda *_: b"")
         monkeypatch.setattr("bids_labelx.report.tooltips.tooltip_script", lambda *_, **__: "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, so that no process waits for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("integration") is None)

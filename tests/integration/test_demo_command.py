@@ -24,20 +24,6 @@ pytestmark = pytest.mark.integration
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The demo's folder and what it said."""
-    folder = tmp_path_factory.mktemp("demo") / "out"
-    done = subprocess.run(
-        [sys.executable, "-m", "bids_labelx", "--demo", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder, done.stderr
-
-
 def matrix(output: Path, path: Path) -> pd.DataFrame:
     found = read_series(output, path).matrices()
     assert len(found) == 1

@@ -9,7 +9,8 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -42,9 +43,12 @@ def start(dataset: Path, output: Path, *options: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def done(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(shared_data: Path, made_once: Callable[..., Path]) -> Path:
     """Outputs of the three datasets, each in a folder of its name."""
-    output = tmp_path_factory.mktemp("atlases")
+    return made_once("real-atlases", partial(do_all, shared_data))
+
+
+def do_all(shared_data: Path, output: Path) -> None:
     dataset = shared_data / "atlases" / "atlas-dataset"
     start(shared_data / TWO, output / TWO, "--atlas-dataset", str(dataset))
     image = shared_data / HAXBY / "atlas" / "atlas-HarvardOxfordCort_res-25mm_dseg.nii.gz"
@@ -58,7 +62,6 @@ def done(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--space",
         "MNI152NLin6Asym",
     )
-    return output
 
 
 def atlas_image(shared_data: Path, dataset: str, entities: str) -> Path:

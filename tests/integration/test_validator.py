@@ -34,9 +34,8 @@ def errors(output: Path) -> list[dict]:
     return [issue for issue in found["issues"]["issues"] if issue["severity"] == "error"]
 
 
-def test_the_demo_is_valid(tmp_path: Path) -> None:
-    app("--demo", tmp_path)
-    assert errors(tmp_path / "bids_labelx") == []
+def test_the_demo_is_valid(demo: tuple[Path, str]) -> None:
+    assert errors(demo[0] / "bids_labelx") == []
 
 
 def test_two_participants_several_atlases_strategies_and_measures_are_valid(
