@@ -45,12 +45,12 @@ MESHES = {
     "fsLR164k": 163842,
 }
 
-# How names of files tell the hemispheres apart.
+# How names of files tell the hemispheres apart, and what the other one is called.
 _HEMISPHERES = (
-    (r"(^|_)hemi-L(?=_)", r"(^|_)hemi-R(?=_)", r"\1hemi-{}"),
-    (r"(^|[._])lh(?=\.)", r"(^|[._])rh(?=\.)", r"\1{}h"),
-    (r"([._])L(?=\.)", r"([._])R(?=\.)", r"\1{}"),
+    r"(?:^|_)hemi-(L|R)(?=_)",
+    r"(?:^|[._-])(L|R|lh|rh|left|right)(?=[._-])",
 )
+_OTHER = {"L": "R", "R": "L", "lh": "rh", "rh": "lh", "left": "right", "right": "left"}
 
 # Entities in which the runs that are concatenated differ.
 _VARIES = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
@@ -97,11 +97,12 @@ def hemisphere_of(path: PurePath | str) -> str:
     >>> hemisphere_of("tpl-fsLR_hemi-L_sphere.surf.gii"), hemisphere_of("rh.pial")
     ('L', 'R')
     """
-    named = parse_name(path).entities.get("hemi", "")
-    if named in ("L", "R"):
-        return named
-    found = re.search(r"(?:^|[._-])(L|R|lh|rh|left|right)(?=[._-])", PurePath(path).name)
+    found = _find_hemisphere(PurePath(path).name)
     return found[1][0].upper() if found else ""
+
+
+def _find_hemisphere(name: str) -> re.Match[str] | None:
+    return next(filter(None, (re.search(pattern, name) for pattern in _HEMISPHERES)), None)
 
 
 def other_hemisphere(name: str) -> str:
@@ -110,12 +111,10 @@ def other_hemisphere(name: str) -> str:
     >>> other_hemisphere("lh.aparc.annot"), other_hemisphere("tpl-fsLR_hemi-R_dseg.label.gii")
     ('rh.aparc.annot', 'tpl-fsLR_hemi-L_dseg.label.gii')
     """
-    for left, right, text in _HEMISPHERES:
-        letters = ("r", "l") if "{}h" in text else ("R", "L")
-        for pattern, letter in zip((left, right), letters, strict=True):
-            if re.search(pattern, name):
-                return re.sub(pattern, text.format(letter), name)
-    return ""
+    found = _find_hemisphere(name)
+    if found is None:
+        return ""
+    return name[: found.start(1)] + _OTHER[found[1]] + name[found.end(1) :]
 
 
 def sort_entities(entities: Mapping[str, str]) -> dict[str, str]:

@@ -119,7 +119,7 @@ def test_a_missing_mesh_is_named(tmp_path: Path) -> None:
         ("pial_left.gii.gz", "L", "pial"),
         ("sub-R_hemi-L_smoothwm.surf.gii", "L", "white"),
         ("S1200.L.flat.32k_fs_LR.surf.gii", "L", "flat"),
-        ("fs_LR.surf.gii", None, ""),
+        ("fs_LR.surf.gii", "", ""),
     ],
 )
 def test_names_say_hemisphere_and_kind(name: str, hemisphere: str | None, kind: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bids_labelx import names
 from bids_labelx.names import (
     build_name,
     camel,
@@ -69,3 +70,49 @@ def test_a_digest_tells_values_apart() -> None:
     assert digest("a", 1) == digest("a", 1)
     assert len({digest("a", 1), digest("a1"), digest("a", "1"), digest(("a", 1))}) == 4
     assert digest(os.fsdecode(b"\xe9")) != digest("é")
+
+
+@pytest.mark.parametrize(
+    ("space", "den", "name"),
+    [
+        ("fsLR", "91k", "fsLR"),
+        ("fsLR", "32k", "fsLR"),
+        ("fsLR", "", "fsLR"),
+        ("fsLR", "170k", "fsLR59k"),
+        ("fsLR", "59k", "fsLR59k"),
+        ("fsLR", "164k", "fsLR164k"),
+        ("fsaverage", "10k", "fsaverage5"),
+        ("fsaverage", "41k", "fsaverage6"),
+        ("fsaverage", "164k", "fsaverage"),
+        ("fsaverage5", "", "fsaverage5"),
+        ("fsaverage5", "10k", "fsaverage5"),
+        ("fsnative", "", "fsnative"),
+        ("MNI152NLin2009cAsym", "2", "MNI152NLin2009cAsym"),
+    ],
+)
+def test_a_space_on_surfaces_is_one_mesh(space: str, den: str, name: str) -> None:
+    assert names.space_name(space, den) == name
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("lh.aparc.annot", "rh.aparc.annot"),
+        ("sub-1_hemi-L_bold.func.gii", "sub-1_hemi-R_bold.func.gii"),
+        ("S1200.L.midthickness.32k.surf.gii", "S1200.R.midthickness.32k.surf.gii"),
+        ("a_lh.label.gii", "a_rh.label.gii"),
+        ("aparc_left.label.gii", "aparc_right.label.gii"),
+        ("L_a.label.gii", "R_a.label.gii"),
+        ("sub-R_hemi-L_x.label.gii", "sub-R_hemi-R_x.label.gii"),
+    ],
+)
+def test_hemispheres_are_told_apart_by_the_name(left: str, right: str) -> None:
+    assert names.other_hemisphere(left) == right
+    assert names.other_hemisphere(right) == left
+    assert (names.hemisphere_of(left), names.hemisphere_of(right)) == ("L", "R")
+
+
+@pytest.mark.parametrize("name", ["atlas.label.gii", "Left.label.gii", "hemi-LR_x.gii"])
+def test_a_name_may_say_no_hemisphere(name: str) -> None:
+    assert names.other_hemisphere(name) == ""
+    assert names.hemisphere_of(name) == ""

@@ -18,6 +18,7 @@ from nibabel.arrayproxy import ArrayProxy
 from nibabel.cifti2.cifti2 import Cifti2HeaderError
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.wrapstruct import WrapStructError
 
 from bids_labelx.extraction.space import VolumeGrid
 
@@ -27,6 +28,7 @@ GZIPPED = (".gz", ".mgz")
 _LOAD_ERRORS = (
     ImageFileError,
     HeaderDataError,
+    WrapStructError,
     Cifti2HeaderError,
     ExpatError,
     AttributeError,

@@ -211,7 +211,8 @@ def _select_bold(files: Sequence[File], queries: Queries, settings: Settings) ->
             f"those before this filter have {removal.found}"
         )
     if not kept:
-        raise NoRunsError(_no_bold(root, images, queries.bold))
+        known = [file for file in bold if file.is_image or file.is_surface]
+        raise NoRunsError(_no_bold(root, known, queries.bold))
     return pair_hemispheres(kept, settings.hemi)
 
 

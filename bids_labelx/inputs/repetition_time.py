@@ -78,6 +78,8 @@ def gifti_time(metadata: Mapping[str, str]) -> float | None:
         step = float(metadata.get("TimeStep", ""))
     except ValueError:
         return None
+    if not 0 < step < float("inf"):
+        return None
     return step if step <= _LONGEST else step / 1e3
 
 

@@ -150,13 +150,20 @@ def test_whole_meshes_have_all_vertices_of_the_hemispheres() -> None:
     ]
 
 
-def test_centroids_are_those_of_labels_of_voxels_alone() -> None:
-    space = space_of()
+def test_centroids_are_those_of_voxels_and_of_vertices_with_coordinates() -> None:
+    space, ids = space_of(), np.array([1, 2, 3, 4])
     labels = np.zeros(space.n_elements, int)
     labels[:3] = 1
     labels[[8, -1]] = 2
     labels[[-4, -2]] = 3
-    found = label_centroids(labels, space, np.array([1, 2, 3, 4]), {})
+    found = label_centroids(labels, space, ids, {})
     # Voxels 0, 0, 0 and 1, 2, 0 of 2 mm.
     assert found[2].tolist() == [1, 2, 0]
     assert np.isnan(found[[0, 1, 3]]).all()
+    mesh = np.arange(N_VERTICES)[:, None] * np.array([1.0, 10, 100])
+    found = label_centroids(labels, space, ids, {LEFT: mesh})
+    # Vertices 0, 1 and 2; vertex 11 with the voxel 3, 2, 2.
+    assert found[0].tolist() == [1, 10, 100]
+    assert found[1].tolist() == [8.5, 57, 552]
+    assert found[2].tolist() == [1, 2, 0]
+    assert np.isnan(found[3]).all()

@@ -423,3 +423,11 @@ def test_an_image_in_the_folder_of_another_participant_or_session_is_refused(
     name = "sub-01_ses-a_task-rest_desc-preproc_bold.nii.gz"
     (run,) = find_runs(settings_for(make_tree(tmp_path / "ds", [f"{folder}/{name}"]))).runs
     assert run.missing["bold"].startswith(f"{folder}/{name} lies in the folder of sub-")
+
+
+def test_runs_on_surfaces_of_another_desc_alone_are_told_with_it(tmp_path: Path) -> None:
+    name = "sub-01/func/sub-01_task-a_space-fsLR_den-91k_desc-smoothed_bold.dtseries.nii"
+    root = make_tree(tmp_path / "ds", [name])
+    (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.8.0"}')
+    with pytest.raises(NoRunsError, match=r"among 1 BOLD files .* but files with smoothed"):
+        find_runs(settings_for(root))

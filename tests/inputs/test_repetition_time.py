@@ -104,3 +104,18 @@ def test_the_time_step_of_gifti_is_in_milliseconds_or_seconds(
 ) -> None:
     assert gifti_time({"TimeStep": step}) == seconds
     assert gifti_time({}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2.0", 2.0), ("2000", 2.0), ("800.0", 0.8), ("0.8", 0.8), ("", None), ("two", None)],
+)
+def test_the_time_step_of_gifti_is_of_seconds_or_milliseconds(
+    text: str, seconds: float | None
+) -> None:
+    assert gifti_time({"TimeStep": text}) == seconds
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "0"])
+def test_a_time_step_of_gifti_that_is_no_time_says_nothing(text: str) -> None:
+    assert gifti_time({"TimeStep": text}) is None
