@@ -49,6 +49,16 @@ def read_areas(path: Path) -> np.ndarray:
     return areas
 
 
+def _files(given: Sequence[Path]) -> list[Path]:
+    """The files given, and the meshes and areas in the folders given."""
+    found: list[Path] = []
+    for path in given:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        ends = (".surf.gii", ".shape.gii")
+        found += [one for one in inside if not path.is_dir() or one.name.endswith(ends)]
+    return [path for path in found if hemisphere_of(path)]
+
+
 def find_areas(vertices: Mapping[str, int], given: Sequence[Path]) -> dict[str, Path]:
     """The files of areas for hemispheres, by ``L`` and ``R``.
 
@@ -64,9 +74,10 @@ def find_areas(vertices: Mapping[str, int], given: Sequence[Path]) -> dict[str, 
     MissingInputError, BadDataError
         Where there is none with just as many vertices, or one cannot be read.
     """
-    files = [path for path in given if path.name.endswith(_AREAS)]
+    every = _files(given)
+    files = [path for path in every if path.name.endswith(_AREAS)]
     for kind in _TRUE_TO_SIZE:
-        files += [path for path in given if path not in files and kind_of(path) == kind]
+        files += [path for path in every if path not in files and kind_of(path) == kind]
     found: dict[str, Path] = {}
     for hemi, count in vertices.items():
         own = [path for path in files if hemisphere_of(path) == hemi]
@@ -109,7 +120,7 @@ def find_places(space: Grayordinates, given: Sequence[Path]) -> dict[str, Path]:
         Where a file cannot be read.
     """
     hemispheres = {structure: hemi for hemi, structure in CORTEX.items()}
-    files = [path for path in given if path.is_file() and not path.name.endswith(_AREAS)]
+    files = [path for path in _files(given) if not path.name.endswith(_AREAS)]
     for kind in _TRUE_TO_SIZE:
         meshes = [path for path in files if kind_of(path) == kind]
         found = {

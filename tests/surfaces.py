@@ -134,3 +134,10 @@ def write_label_gii(
     ]
     nib.save(GiftiImage(labeltable=table, darrays=arrays), path)
     return path
+
+
+def write_shape_gii(path: Path, values: np.ndarray) -> Path:
+    """Write a number for each vertex of a hemisphere."""
+    array = GiftiDataArray(values.astype("f4"), "NIFTI_INTENT_SHAPE")
+    nib.save(GiftiImage(darrays=[array]), path)
+    return path

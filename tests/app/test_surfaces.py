@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from surfaces import (
     write_dtseries,
     write_func_gii,
     write_label_gii,
+    write_shape_gii,
 )
 from tiny import N_VOLUMES, confounds_table
 
@@ -302,3 +304,89 @@ def test_the_group_level_takes_runs_on_surfaces(root: Path, dlabel: Path, gii: P
         own = {path.name for path in settings.output_dir.glob("*relmat.tsv")}
         own |= {path.name for path in settings.output_dir.glob("group/**/*relmat.tsv")}
         assert own, sorted(map(str, settings.output_dir.rglob("*")))
+
+
+def test_an_atlas_on_another_mesh_fails_alone_and_is_shown_by_a_dry_run(
+    root: Path, gii: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_pair(root)
+    wider = space_of({LEFT: (0, 1, 2), RIGHT: (4, 5)}, n_vertices=20)
+    other = write_dlabel(root.parent / "wide.dlabel.nii", {"m": np.array([1, 1, 2, 2, 1])}, wider)
+    settings = settings_for(
+        root, gii, f"Wide={other}", space=("fsaverage5",), atlas_space="fsaverage5"
+    )
+    assert run_participants(replace(settings, dry_run=True)) == 0
+    shown = capsys.readouterr().out
+    assert "CORTEX_LEFT has a mesh of 20 vertices in the labels and a mesh of 12" in shown
+    assert "atlas-Wide" not in shown
+    assert run_participants(settings) == 1
+    (failure,) = read_failures(settings.output_dir)
+    assert failure.atlases == ("Wide",)
+    assert "0 done, 1 partly done, 0 failed" in capsys.readouterr().err
+    assert list(settings.output_dir.rglob("*atlas-Pair_*timeseries.tsv"))
+    assert not list(settings.output_dir.rglob("*atlas-Wide*"))
+    assert run_group(replace(settings, analysis_level="group")) == 1
+    table = read(settings.output_dir / "group_qc.tsv").set_index("atlas")["state"]
+    assert table.to_dict() == {"Pair": "done", "Wide": "failed"}
+
+
+def test_means_are_weighted_by_area_where_that_is_asked_for(root: Path, gii: Path) -> None:
+    add_pair(root)
+    areas = {}
+    for hemi, factor in (("L", 1.0), ("R", 3.0)):
+        areas[hemi] = np.arange(1, N_VERTICES + 1) * factor
+        path = root.parent / f"x.{hemi}.va.shape.gii"
+        write_shape_gii(path, areas[hemi])
+    meshes = tuple(root.parent / f"x.{hemi}.va.shape.gii" for hemi in "LR")
+    for level in ("region", "voxel"):
+        settings = settings_for(
+            root,
+            gii,
+            element_weights="area",
+            surface_mesh=meshes,
+            clean_level=level,
+            output_dir=root.parent / level,
+        )
+        assert run_participants(settings) == 0
+        (path,) = settings.output_dir.rglob("*_timeseries.tsv")
+        found = read(path)
+        for hemi in "LR":
+            values = data_for(N_VERTICES, ord(hemi)).astype(float)
+            own = np.arange(N_VERTICES) % 3 == 1
+            wanted = values[:, own] @ areas[hemi][own] / areas[hemi][own].sum()
+            np.testing.assert_allclose(found[f"{hemi}a"], wanted, rtol=1e-6)
+        weights = json.loads(path.with_suffix(".json").read_text())["ElementWeights"]
+        assert "x.L.va.shape.gii, x.R.va.shape.gii" in weights
+        said = (settings.output_dir / "logs" / "CITATION.md").read_text()
+        assert "each vertex counting by its area in the mean" in said
+
+
+def test_runs_on_surfaces_are_concatenated_and_reported_again(
+    root: Path, gii: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in ("1", "2"):
+        folder = func(root)
+        for hemi in "LR":
+            name = f"sub-01_task-rest_run-{run}_{PAIR.format(hemi)}"
+            write_func_gii(folder / name, data_for(N_VERTICES, int(run)), "2000")
+    settings = settings_for(root, gii, concatenate="runs")
+    assert run_participants(settings) == 0
+    (matrix,) = settings.output_dir.rglob("sub-01_task-rest_space-fsaverage5_*_relmat.tsv")
+    found = read(matrix).set_index("name").to_numpy(float)
+    rows = []
+    for run in (1, 2):
+        values = data_for(N_VERTICES, run).astype(float)
+        parts = [np.arange(N_VERTICES) % 3 == label for label in (1, 2)]
+        means = np.stack([values[:, part].mean(axis=1) for part in parts] * 2, axis=1)
+        rows.append((means - means.mean(axis=0)) / means.std(axis=0, ddof=1))
+    np.testing.assert_allclose(found, np.corrcoef(np.concatenate(rows).T), atol=1e-6)
+    capsys.readouterr()
+    assert run_participants(settings) == 0
+    assert "2 runs finished before" in capsys.readouterr().err
+    assert run_participants(replace(settings, reports_only=True)) == 0
+    page = (settings.output_dir / "sub-01.html").read_text()
+    assert "24 vertices" in page
+    text = (settings.output_dir / "logs" / "CITATION.md").read_text()
+    assert "matched to runs on surfaces and grayordinates by structure and vertex" in text
+    assert "resampled" not in text
+    assert "brain mask" not in text
