@@ -216,11 +216,14 @@ def _label_figures(one: Series) -> list[FigureFile]:
     image = existing_label_files(one.output / one.labels_path)[0]
     if image.name.endswith(VOLUME):
         below, where, more = "Slices of the mean BOLD image", "on the mean BOLD image", ""
+        undrawn = ""
         share = "a label's volume in the atlas that is in view, inside the mask, and has data"
     else:
         below, where = "The surfaces of the hemispheres", "on the surfaces of the hemispheres"
         more = "; subcortical labels are not in the picture"
         share = "a label's vertices and voxels in the atlas that the run has data of"
+        drawn = (one.output / report_figure(entities, "dseg", ".png")).is_file()
+        undrawn = "" if drawn else "; not drawn on surfaces: no mesh of them (--surface-mesh)"
     return [
         FigureFile(
             report_figure(entities, "dseg", ".png").as_posix(),
@@ -237,7 +240,7 @@ def _label_figures(one: Series) -> list[FigureFile]:
             f"Bars of the coverage of {counted(len(one.labels), 'label')} of {atlas} in order of "
             f"coverage; missing: {missing}",
             f"Coverage of {atlas} in order; missing: {missing} of "
-            f"{counted(len(one.labels), 'label')}",
+            f"{counted(len(one.labels), 'label')}{undrawn}",
         ),
     ]
 

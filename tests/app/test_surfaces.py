@@ -390,3 +390,17 @@ def test_runs_on_surfaces_are_concatenated_and_reported_again(
     assert "matched to runs on surfaces and grayordinates by structure and vertex" in text
     assert "resampled" not in text
     assert "brain mask" not in text
+
+
+@pytest.mark.figures
+def test_where_no_mesh_is_known_the_page_says_that_nothing_is_drawn(
+    root: Path, gii: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TEMPLATEFLOW_HOME", str(tmp_path / "none"))
+    add_pair(root)
+    settings = settings_for(root, gii)
+    assert run_participants(settings) == 0
+    page = (settings.output_dir / "sub-01.html").read_text()
+    assert "not drawn on surfaces: no mesh of them (--surface-mesh)" in page
+    assert "_dseg.png" not in page
+    assert "_coverage.svg" in page
