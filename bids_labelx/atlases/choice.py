@@ -13,7 +13,7 @@ import pandas as pd
 from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.atlases.sources import check_names, find_atlases
 from bids_labelx.atlases.tables import read_table, select_labels
-from bids_labelx.errors import BadDataError, SpaceError, UsageError, message_of
+from bids_labelx.errors import BadDataError, NoRunsError, SpaceError, UsageError, message_of
 from bids_labelx.inputs.dataset import Run
 from bids_labelx.inputs.segmentations import Derivative, parse_derivative, segmentation_table
 from bids_labelx.settings import Settings
@@ -74,7 +74,14 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
                 raise
             errors.append(error)
     if not shared:
-        raise SpaceError("\n".join(map(str, errors)))
+        text = "\n".join(map(str, errors))
+        if all(run.on_surfaces for run in runs):
+            raise NoRunsError(
+                f"{settings.bids_dir}: there are runs on surfaces alone, such as {runs[0].name}, "
+                "and no atlas on these; give one as .dlabel.nii, .label.gii or .annot, or have "
+                f"volumes preprocessed (fMRIPrep's --output-spaces MNI152NLin2009cAsym)\n{text}"
+            )
+        raise SpaceError(text)
     tables: _Tables = {}
     for atlas in {
         (one.image, one.which): one for group in shared.values() for one in group

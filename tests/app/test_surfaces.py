@@ -27,7 +27,7 @@ from tiny import N_VOLUMES, confounds_table
 
 from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
-from bids_labelx.errors import LabelxError
+from bids_labelx.errors import LabelxError, NoRunsError
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.settings import Settings
 
@@ -404,3 +404,12 @@ def test_where_no_mesh_is_known_the_page_says_that_nothing_is_drawn(
     assert "not drawn on surfaces: no mesh of them (--surface-mesh)" in page
     assert "_dseg.png" not in page
     assert "_coverage.svg" in page
+
+
+def test_surfaces_alone_and_an_atlas_of_a_volume_are_no_runs(
+    root: Path, atlas_dataset: Path
+) -> None:
+    add_dense(root)
+    add_pair(root)
+    with pytest.raises(NoRunsError, match=r"on surfaces alone, such as sub-01/.*\.dlabel\.nii"):
+        run_participants(settings_for(root, atlas_dataset=atlas_dataset))
