@@ -55,7 +55,7 @@ def cases(surfaces: Path) -> list[tuple[Path, str]]:
 
 def tables(output: Path, series: Path, atlas: str) -> tuple[pd.DataFrame, pd.DataFrame, Path]:
     """The time series, the label table and the matrix of a run."""
-    stem = series.name.partition("_space-")[0]
+    stem = series.name.partition("_hemi-")[0].partition("_space-")[0]
     found = sorted(output.rglob(f"{stem}_*atlas-{atlas}_*stat-mean*_timeseries.tsv"))
     (path,) = found
     (labels,) = output.rglob(f"{stem}_*atlas-{atlas}_*dseg.tsv")
@@ -142,3 +142,92 @@ def test_matrices_are_workbenchs_without_censoring(
         off = ~np.eye(len(whole), dtype=bool)
         # Series of float32 around thousands, of which the deviations are tens.
         np.testing.assert_allclose(mine[off], theirs[off], atol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def pairs(surfaces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real run and atlases that are pairs of files, one for each hemisphere."""
+    output = tmp_path_factory.mktemp("pairs") / "out"
+    atlases = surfaces / "atlases"
+    gifti = atlases / "tpl-fsaverage" / "tpl-fsaverage_hemi-L_atlas-Patches_den-10k_dseg.label.gii"
+    schaefer = atlases / "tpl-fsLR" / "tpl-fsLR_hemi-L_atlas-Schaefer400_den-32k_dseg.label.gii"
+    for space, chosen in (
+        ("fsaverage5", [f"Patches={gifti}", f"Annot={surfaces}/lh.patches.annot"]),
+        ("fsLR", [f"Schaefer={schaefer}"]),
+    ):
+        arguments = [surfaces / "fmriprep", output, "participant", "--space", space, "--atlas"]
+        arguments += [*chosen, "--atlas-space", space, "--denoise", "none", "--cifti-outputs"]
+        assert main([*map(str, arguments)]) == 0
+    return output
+
+
+def test_series_of_pairs_of_files_are_workbenchs(
+    surfaces: Path, pairs: Path, tmp_path: Path
+) -> None:
+    fsaverage = surfaces / "atlases" / "tpl-fsaverage"
+    name = "tpl-fsaverage_hemi-{}_atlas-Patches_den-10k_dseg.label.gii"
+    left, right = sorted(surfaces.rglob("*_space-fsaverage5_bold.func.gii"))
+    dense, labels, parcels = (
+        tmp_path / f"x.{kind}.nii" for kind in ("dtseries", "dlabel", "ptseries")
+    )
+    run_workbench(
+        *("-cifti-create-dense-timeseries", dense, "-left-metric", left),
+        *("-right-metric", right, "-timestep", 1.4),
+    )
+    run_workbench(
+        *("-cifti-create-label", labels, "-left-label", fsaverage / name.format("L")),
+        *("-right-label", fsaverage / name.format("R")),
+    )
+    run_workbench("-cifti-parcellate", dense, labels, "COLUMN", parcels)
+    wanted = pd.DataFrame(nib.load(parcels).get_fdata(), columns=columns_of(parcels))
+    for atlas in ("Patches", "Annot"):
+        found, table, _ = tables(pairs, left, atlas)
+        assert table["index"].tolist() == list(range(1, 151))
+        whole = table.loc[table["coverage"] == 1, "name"]
+        assert len(whole) > 100
+        np.testing.assert_allclose(found[whole], wanted[whole], rtol=1e-6, atol=0)
+
+
+def test_labels_of_a_gifti_pair_on_grayordinates_are_workbenchs(
+    surfaces: Path, pairs: Path, tmp_path: Path
+) -> None:
+    folder = surfaces / "atlases" / "tpl-fsLR"
+    name = "tpl-fsLR_hemi-{}_atlas-Schaefer400_den-32k_dseg.label.gii"
+    labels, parcels = tmp_path / "x.dlabel.nii", tmp_path / "x.ptseries.nii"
+    run_workbench(
+        *("-cifti-create-label", labels, "-left-label", folder / name.format("L")),
+        *("-right-label", folder / name.format("R")),
+    )
+    for series in sorted((surfaces / "fmriprep").rglob("*_bold.dtseries.nii")):
+        # Workbench wants labels on the very grayordinates of the run.
+        run_workbench(
+            *("-cifti-create-dense-from-template", series, tmp_path / "y.dlabel.nii"),
+            *("-cifti", labels),
+        )
+        run_workbench("-cifti-parcellate", series, tmp_path / "y.dlabel.nii", "COLUMN", parcels)
+        wanted = pd.DataFrame(nib.load(parcels).get_fdata(), columns=columns_of(parcels))
+        found, table, _ = tables(pairs, series, "Schaefer")
+        whole = [
+            name
+            for name in table.loc[table["coverage"] == 1, "name"]
+            if name in wanted  # a parcel that lies whole in the medial wall has no column
+        ]
+        assert len(whole) > 300
+        np.testing.assert_allclose(found[whole], wanted[whole], rtol=1e-6, atol=0)
+
+
+def test_workbench_reads_our_parcels_and_makes_the_same_matrix_of_our_series(
+    pairs: Path, tmp_path: Path
+) -> None:
+    series = sorted(pairs.rglob("*_timeseries.ptseries.nii"))
+    assert len(series) == 4
+    for path in series:
+        run_workbench("-file-information", path)
+        run_workbench("-cifti-correlation", path, tmp_path / "x.pconn.nii")
+        theirs = nib.load(tmp_path / "x.pconn.nii").get_fdata()
+        (own,) = path.parent.glob(path.name.partition("_desc-")[0] + "*_relmat.pconn.nii")
+        ours = nib.load(own).get_fdata()
+        known = np.isfinite(ours) & ~np.eye(len(ours), dtype=bool)
+        assert known.any()
+        # Series and matrix are float32.
+        np.testing.assert_allclose(theirs[known], ours[known], atol=2e-5)
