@@ -141,3 +141,13 @@ def write_shape_gii(path: Path, values: np.ndarray) -> Path:
     array = GiftiDataArray(values.astype("f4"), "NIFTI_INTENT_SHAPE")
     nib.save(GiftiImage(darrays=[array]), path)
     return path
+
+
+def write_mesh(path: Path, coordinates: np.ndarray, triangles: np.ndarray) -> Path:
+    """Write the mesh of a hemisphere."""
+    arrays = [
+        GiftiDataArray(coordinates.astype("f4"), "NIFTI_INTENT_POINTSET"),
+        GiftiDataArray(triangles.astype("i4"), "NIFTI_INTENT_TRIANGLE"),
+    ]
+    nib.save(GiftiImage(darrays=arrays), path)
+    return path

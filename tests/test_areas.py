@@ -4,31 +4,28 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
-from nibabel.gifti import GiftiDataArray, GiftiImage
-from surfaces import LEFT, MODELS, N_VERTICES, RIGHT, space_of, write_shape_gii
+from surfaces import (
+    LEFT,
+    MODELS,
+    N_VERTICES,
+    RIGHT,
+    space_of,
+    write_mesh,
+    write_shape_gii,
+)
 
 from bids_labelx.areas import element_weights, find_areas, find_places, read_areas, vertex_areas
 from bids_labelx.errors import BadDataError
 from bids_labelx.meshes import Mesh, read_mesh, sphere
 
 
-def write_mesh(path: Path, mesh: Mesh) -> Path:
-    arrays = [
-        GiftiDataArray(mesh.coordinates.astype("f4"), "NIFTI_INTENT_POINTSET"),
-        GiftiDataArray(mesh.triangles.astype("i4"), "NIFTI_INTENT_TRIANGLE"),
-    ]
-    nib.save(GiftiImage(darrays=arrays), path)
-    return path
-
-
-def icosahedron(hemi: str) -> Mesh:
+def icosahedron(hemi: str) -> tuple[np.ndarray, np.ndarray]:
     """A mesh of a dozen vertices that is no ball: stretched along x."""
     mesh = sphere(N_VERTICES, hemi, "fsLR")
     assert mesh is not None
-    return Mesh(mesh.coordinates * [2, 1, 1], mesh.triangles, "midthickness")
+    return mesh.coordinates * [2, 1, 1], mesh.triangles
 
 
 def test_a_vertex_has_a_third_of_each_triangle_around_it() -> None:
@@ -45,7 +42,7 @@ def test_areas_are_those_of_workbench(tmp_path: Path) -> None:
     mesh = sphere(642, "L", "fsLR")
     assert mesh is not None
     mesh = Mesh(mesh.coordinates * [1, 2, 0.5] + mesh.coordinates[::-1] * 0.1, mesh.triangles, "")
-    path = write_mesh(tmp_path / "x.L.midthickness.surf.gii", mesh)
+    path = write_mesh(tmp_path / "x.L.midthickness.surf.gii", mesh.coordinates, mesh.triangles)
     out = tmp_path / "x.L.va.shape.gii"
     subprocess.run([program, "-surface-vertex-areas", path, out], check=True)
     np.testing.assert_allclose(vertex_areas(read_mesh(path)), read_areas(out), rtol=1e-4)
@@ -66,7 +63,7 @@ def test_vertices_weigh_their_area_and_voxels_their_volume(tmp_path: Path) -> No
 
 def test_files_of_areas_come_before_meshes_and_inflated_ones_do_not_count(tmp_path: Path) -> None:
     meshes = {
-        (hemi, kind): write_mesh(tmp_path / f"x.{hemi}.{kind}.surf.gii", icosahedron(hemi))
+        (hemi, kind): write_mesh(tmp_path / f"x.{hemi}.{kind}.surf.gii", *icosahedron(hemi))
         for hemi in "LR"
         for kind in ("inflated", "midthickness")
     }

@@ -16,7 +16,7 @@ from bids_labelx.files import write_text
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import messages, read_failures
-from bids_labelx.outputs.label_images import VOLUME, existing_label_files
+from bids_labelx.outputs.label_images import CIFTI, VOLUME, existing_label_files
 from bids_labelx.outputs.paths import figure_path, report_figure, run_figure
 from bids_labelx.outputs.results import (
     RESULT_ENTITIES,
@@ -220,7 +220,7 @@ def _label_figures(one: Series) -> list[FigureFile]:
         share = "a label's volume in the atlas that is in view, inside the mask, and has data"
     else:
         below, where = "The surfaces of the hemispheres", "on the surfaces of the hemispheres"
-        more = "; subcortical labels are not in the picture"
+        more = "; subcortical labels are not in the picture" if image.name.endswith(CIFTI) else ""
         share = "a label's vertices and voxels in the atlas that the run has data of"
         drawn = (one.output / report_figure(entities, "dseg", ".png")).is_file()
         undrawn = "" if drawn else "; not drawn on surfaces: no mesh of them (--surface-mesh)"

@@ -152,7 +152,8 @@ def _distance(rhos: Mapping[str, float], comparable: bool) -> str:
     if not rhos:
         return (
             "Whether QC-FC depends on distance is unknown: fewer than 3 edges have an r and a "
-            "distance, or all are the same."
+            "distance, or all are the same. Regions on surfaces have places where --surface-mesh "
+            "gives the midthickness meshes."
         )
     what = "The dependence of QC-FC on distance (Spearman's rho)"
     if not comparable or len(rhos) == 1:

@@ -21,6 +21,7 @@ from surfaces import (
     write_dtseries,
     write_func_gii,
     write_label_gii,
+    write_mesh,
     write_shape_gii,
 )
 from tiny import N_VOLUMES, confounds_table
@@ -28,6 +29,7 @@ from tiny import N_VOLUMES, confounds_table
 from bids_labelx.app.group import run_group
 from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import LabelxError, NoRunsError
+from bids_labelx.meshes import sphere
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.settings import Settings
 
@@ -413,3 +415,40 @@ def test_surfaces_alone_and_an_atlas_of_a_volume_are_no_runs(
     add_pair(root)
     with pytest.raises(NoRunsError, match=r"on surfaces alone, such as sub-01/.*\.dlabel\.nii"):
         run_participants(settings_for(root, atlas_dataset=atlas_dataset))
+
+
+def test_regions_have_places_where_a_mesh_of_the_cortex_is_given(root: Path, gii: Path) -> None:
+    for number in range(1, 6):
+        for hemi in "LR":
+            name = f"sub-{number:02d}_task-rest_{PAIR.format(hemi)}"
+            values = data_for(N_VERTICES, 10 * number + ord(hemi))
+            write_func_gii(func(root, f"{number:02d}") / name, values, "2000")
+    meshes = {}
+    for hemi in "LR":
+        mesh = sphere(N_VERTICES, hemi, "fsLR")
+        assert mesh is not None
+        meshes[hemi] = mesh.coordinates * [0.5, 1, 0.7] + [60 if hemi == "R" else -60, 0, 0]
+        path = root.parent / f"x.{hemi}.midthickness.surf.gii"
+        write_mesh(path, meshes[hemi], mesh.triangles)
+    settings = settings_for(
+        root,
+        gii,
+        surface_mesh=tuple(root.parent / f"x.{hemi}.midthickness.surf.gii" for hemi in "LR"),
+    )
+    group = replace(settings, analysis_level="group")
+    assert run_participants(replace(settings, surface_mesh=())) == 0
+    table = next(settings.output_dir.rglob("*_dseg.tsv"))
+    assert read(table)["centroid_x"].isna().all()
+    assert run_group(group) == 0
+    (qcfc,) = settings.output_dir.glob("group_*_qcfc.tsv")
+    assert read(qcfc)["distance_dependence"].isna().all()
+    page = (settings.output_dir / "group.html").read_text()
+    assert "Regions on surfaces have places where --surface-mesh" in page
+    assert run_participants(replace(settings, overwrite=True)) == 0
+    found = read(table).set_index("name")[["centroid_x", "centroid_y", "centroid_z"]]
+    for hemi in "LR":
+        for label, name in ((1, "a"), (2, "b")):
+            wanted = meshes[hemi][np.arange(N_VERTICES) % 3 == label].mean(axis=0)
+            np.testing.assert_allclose(found.loc[hemi + name], wanted, atol=1e-3)
+    assert run_group(group) == 0
+    assert read(qcfc)["distance_dependence"].notna().all()
