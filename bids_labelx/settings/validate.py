@@ -44,6 +44,14 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
             f"missing: {', '.join(missing)} "
             "(bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options])"
         )
+        found += [
+            f"{known[name].shown}: it took BIDS_DIR, OUTPUT_DIR and {value[-1]}, too; put these "
+            "first"
+            for name, value in options.items()
+            if name in known
+            and isinstance(value, list)
+            and value[-1:] in (["participant"], ["group"])
+        ]
     found += _contradictions(values)
     if found:
         raise UsageError("\n".join(found))

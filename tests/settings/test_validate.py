@@ -112,3 +112,9 @@ def test_a_work_folder_that_nipype_takes_for_a_pattern_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--work-dir /a\[b\]: nipype"):
         make_settings({**NEEDED, "work_dir": "/a[b]"})
     assert make_settings({**NEEDED, "work_dir": "/a*b?"}).work_dir is not None
+
+
+def test_a_list_of_labels_that_took_the_folders_is_named() -> None:
+    options = {"participant_label": ["01", "/data/ds", "/data/out", "participant"]}
+    with pytest.raises(UsageError, match=r"--participant-label: it took BIDS_DIR, .* put these"):
+        make_settings(options)
