@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.inputs.dataset import Run
 from bids_labelx.outputs.failures import subject_of
 from bids_labelx.participant.deliver import Delivery, planned_paths
@@ -18,14 +19,20 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
     count = 0
     for planned in plan.runs:
         run = planned.run
-        yield run.name
+        yield " and ".join(_name(run, image) for image in run.images)
         mask = planned.source.mask
-        yield _line("mask", _name(run, mask) if mask else "none: all voxels count")
+        everything = "vertices and voxels" if run.on_surfaces else "voxels"
+        yield _line("mask", _name(run, mask) if mask else f"none: all {everything} count")
         missing = f"none: {run.missing.get('confounds', '')}"
         yield _line("confounds", _name(run, run.confounds) if run.confounds else missing)
         for atlas in planned.atlases:
-            table = f" with {_name(run, atlas.table_path)}" if atlas.table_path else ", no table"
-            yield _line("atlas", f"{atlas.key}: {_name(run, atlas.image)}{table}")
+            table = ", its own label table" if is_surface_atlas(atlas.image) else ", no table"
+            if atlas.table_path:
+                table = f" with {_name(run, atlas.table_path)}"
+            images = [atlas.image] if atlas.other is None else [atlas.image, atlas.other]
+            which = f"#{atlas.which}" if atlas.which else ""
+            shown = " and ".join(_name(run, image) for image in images)
+            yield _line("atlas", f"{atlas.key}: {shown}{which}{table}")
         for failure in planned.unfit:
             yield _line("not done", failure.message)
         paths = planned_paths(Delivery(settings, planned, plan.strategies), {})

@@ -452,3 +452,35 @@ def test_regions_have_places_where_a_mesh_of_the_cortex_is_given(root: Path, gii
             np.testing.assert_allclose(found.loc[hemi + name], wanted, atol=1e-3)
     assert run_group(group) == 0
     assert read(qcfc)["distance_dependence"].notna().all()
+
+
+def test_a_filter_file_chooses_among_images_and_a_map_among_several(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = add_dense(root)
+    denoised = plain.with_name(plain.name.replace("_bold", "_desc-denoised_bold"))
+    write_dtseries(denoised, data_for(SPACE.n_elements, 7), SPACE)
+    maps = {name: np.arange(SPACE.n_elements) % n + 1 for name, n in (("one", 2), ("two", 3))}
+    atlas = write_dlabel(root.parent / "maps.dlabel.nii", maps, SPACE)
+    with pytest.raises(LabelxError, match="2 maps; say which with FILE#MAP: 1 'one', 2 'two'"):
+        run_participants(settings_for(root, f"A={atlas}", atlas_space="fsLR"))
+    for desc, which, seed in (("denoised", "two", 7), (None, "1", 1)):
+        filters = root.parent / "filter.json"
+        filters.write_text(json.dumps({"bold": {"desc": desc, "extension": ".dtseries.nii"}}))
+        settings = settings_for(
+            root,
+            f"A={atlas}#{which}",
+            atlas_space="fsLR",
+            bids_filter_file=filters,
+            output_dir=root.parent / which,
+        )
+        assert run_participants(replace(settings, dry_run=True)) == 0
+        shown = capsys.readouterr().out
+        assert f"maps.dlabel.nii#{which}, its own label table" in shown
+        assert "all vertices and voxels count" in shown
+        assert run_participants(settings) == 0
+        (path,) = settings.output_dir.rglob("*_timeseries.tsv")
+        labels = maps["two" if which == "two" else "one"]
+        data = data_for(SPACE.n_elements, seed).astype(float)
+        wanted = [data[:, labels == label].mean(axis=1) for label in np.unique(labels)]
+        np.testing.assert_allclose(read(path), np.transpose(wanted), rtol=1e-6)
