@@ -12,6 +12,7 @@ import pandas as pd
 
 from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.atlases.sources import check_names, find_atlases
+from bids_labelx.atlases.surface_labels import is_half
 from bids_labelx.atlases.tables import read_table, select_labels
 from bids_labelx.errors import BadDataError, NoRunsError, SpaceError, UsageError, message_of
 from bids_labelx.inputs.dataset import Run
@@ -87,6 +88,11 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
         (one.image, one.which): one for group in shared.values() for one in group
     }.values():
         _, _, table = read_atlas(atlas, background=settings.background_label)
+        if is_half(atlas.image, atlas.other):
+            LOGGER.warning(
+                "%s: the file of the other hemisphere is not beside it, so its labels are of one",
+                atlas.image,
+            )
         _add_table(tables, atlas.key, atlas.table_path or atlas.image, table)
     of_run: dict[Path, tuple[Atlas, ...]] = {}
     problems: dict[Path, str] = {}

@@ -59,6 +59,11 @@ def other_file(image: Path) -> Path | None:
     return other if other.exists() or other.is_symlink() else None
 
 
+def is_half(image: Path, other: Path | None) -> bool:
+    """Whether an atlas is a file of one hemisphere, and that of the other is not there."""
+    return image.name.endswith(_PAIRS) and other is None
+
+
 def read_surface_labels(
     image: Path, other: Path | None, which: str = "", background: int = BACKGROUND
 ) -> SurfaceLabels:

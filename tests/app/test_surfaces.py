@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -484,3 +485,17 @@ def test_a_filter_file_chooses_among_images_and_a_map_among_several(
         data = data_for(SPACE.n_elements, seed).astype(float)
         wanted = [data[:, labels == label].mean(axis=1) for label in np.unique(labels)]
         np.testing.assert_allclose(read(path), np.transpose(wanted), rtol=1e-6)
+
+
+def test_an_atlas_of_one_hemisphere_is_warned_of_and_the_other_has_no_labels(
+    root: Path, gii: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_pair(root)
+    gii.with_name(gii.name.replace("hemi-L", "hemi-R")).unlink()
+    settings = settings_for(root, gii)
+    assert run_participants(settings) == 0
+    assert "the file of the other hemisphere is not beside it" in capsys.readouterr().err
+    (path,) = settings.output_dir.rglob("*_timeseries.tsv")
+    assert list(read(path)) == ["La", "Lb"]
+    (right,) = settings.output_dir.rglob("*hemi-R*_dseg.label.gii")
+    assert not nib.load(right).darrays[0].data.any()
