@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,17 @@ SHAPE = (6, 5, 4)
 AFFINE = np.array([[-3.0, 0, 0, 9], [0, 3, 0, -6], [0, 0, 3, -6], [0, 0, 0, 1]])
 N_VOLUMES = 40
 SPACE = "MNI152NLin2009cAsym"
+
+# Each statistic over the elements of a region, by numpy.
+BY_NUMPY: dict[str, Callable[..., np.ndarray]] = {
+    "mean": np.mean,
+    "median": np.median,
+    "sum": np.sum,
+    "minimum": np.min,
+    "maximum": np.max,
+    "variance": np.var,
+    "standard_deviation": np.std,
+}
 
 MOTION = [
     f"{series}{tail}"

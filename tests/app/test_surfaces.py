@@ -499,3 +499,61 @@ def test_an_atlas_of_one_hemisphere_is_warned_of_and_the_other_has_no_labels(
     assert list(read(path)) == ["La", "Lb"]
     (right,) = settings.output_dir.rglob("*hemi-R*_dseg.label.gii")
     assert not nib.load(right).darrays[0].data.any()
+
+
+def test_a_mask_of_voxels_is_refused_for_runs_on_surfaces(
+    root: Path, dlabel: Path, write_image: Callable[..., Path]
+) -> None:
+    add_dense(root)
+    mask = write_image(root.parent / "mask.nii.gz", np.ones((4, 3, 3), np.uint8))
+    settings = settings_for(root, dlabel, mask=mask)
+    assert run_participants(settings) == 1
+    (text,) = failures(settings)
+    assert f"--mask {mask} is of voxels, this run is not" in text
+    assert not list(settings.output_dir.rglob("*_timeseries.tsv"))
+
+
+def test_hemispheres_with_other_repetition_times_are_refused(root: Path, gii: Path) -> None:
+    add_pair(root, "01")
+    add_pair(root, "02")
+    for hemi, t_r in (("L", 2.0), ("R", 2.5)):
+        sidecar = func(root, "02") / f"sub-02_task-rest_{PAIR.format(hemi)}"
+        sidecar = sidecar.with_name(sidecar.name.replace(".func.gii", ".json"))
+        sidecar.write_text(json.dumps({"RepetitionTime": t_r}))
+    settings = settings_for(root, gii)
+    assert run_participants(settings) == 1
+    (text,) = failures(settings)
+    assert "sidecars of its hemispheres say RepetitionTime 2.0 and 2.5" in text
+    assert list((settings.output_dir / "sub-01").rglob("*_timeseries.tsv"))
+
+
+def test_of_several_densities_of_an_atlas_the_one_with_voxels_is_taken(
+    root: Path, tmp_path: Path
+) -> None:
+    add_dense(root)
+    atlases = tmp_path / "atlases"
+    stem = atlases / "tpl-fsLR" / "tpl-fsLR_atlas-Both"
+    write_dlabel(
+        stem.with_name(stem.name + "_den-32k_dseg.dlabel.nii"),
+        {"m": np.ones(OTHER.n_elements, int)},
+        OTHER,
+    )
+    whole = stem.with_name(stem.name + "_den-91k_dseg.dlabel.nii")
+    labels = np.where(np.arange(SPACE.n_elements) < SPACE.slices[2].start, 1, 2)
+    write_dlabel(whole, {"m": labels}, SPACE)
+    # On another mesh, and so an atlas of another space.
+    write_dlabel(
+        stem.with_name(stem.name + "_den-164k_dseg.dlabel.nii"),
+        {"m": np.ones(3, int)},
+        space_of({LEFT: (0, 1, 2)}, n_vertices=40),
+    )
+    description = {"Name": "a", "BIDSVersion": "1.11.1", "DatasetType": "derivative"}
+    (atlases / "dataset_description.json").write_text(json.dumps(description))
+    settings = settings_for(root, atlas_dataset=atlases)
+    assert run_participants(settings) == 0
+    (path,) = settings.output_dir.rglob("*_timeseries.tsv")
+    sources = json.loads(path.with_suffix(".json").read_text())["Sources"]
+    assert any(uri.endswith(whole.name) for uri in sources)
+    data = data_for(SPACE.n_elements, 1).astype(float)
+    wanted = np.stack([data[:, labels == label].mean(axis=1) for label in (1, 2)], axis=1)
+    np.testing.assert_allclose(read(path), wanted, rtol=1e-6)

@@ -264,3 +264,10 @@ def test_other_dense_files_are_no_labels(
     path = write(tmp_path / "x.dlabel.nii", labels()[None].astype("f4"), SPACE)
     with pytest.raises(ValueError, match=rf"x\.dlabel\.nii: expected label maps .*{found}"):
         read(path)
+
+
+def test_a_header_without_brain_models_is_refused(series: Path) -> None:
+    image = nib.load(series)
+    image.header.matrix.get_index_map(1)[:] = []
+    with pytest.raises(ValueError, match=r"has no brain models|makes no sense"):
+        open_run_data(image)

@@ -9,21 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import BY_NUMPY
 
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.regions import STATISTICS, Regions, find_regions
 from bids_labelx.extraction.run_data import RunData
-
-BY_NUMPY = {
-    "mean": np.mean,
-    "median": np.median,
-    "sum": np.sum,
-    "minimum": np.min,
-    "maximum": np.max,
-    "variance": np.var,
-    "standard_deviation": np.std,
-}
 
 
 def image_of(values: np.ndarray) -> RunData:

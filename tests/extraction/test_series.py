@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from surfaces import axis_of, space_of, write_dtseries
+from tiny import BY_NUMPY
 
 from bids_labelx.extraction import cifti, series
 from bids_labelx.extraction.coverage import refuse_empty_volumes
@@ -17,15 +18,6 @@ from bids_labelx.extraction.regions import STATISTICS, Reduction, find_regions
 
 SPACE = space_of()
 N_VOLUMES = 6
-BY_HAND = {
-    "mean": np.mean,
-    "median": np.median,
-    "sum": np.sum,
-    "minimum": np.min,
-    "maximum": np.max,
-    "variance": np.var,
-    "standard_deviation": np.std,
-}
 LABELS = [np.arange(SPACE.n_elements) % 5, np.arange(SPACE.n_elements)[::-1] // 4]
 IDS = [np.array([3, 1, 9, 4]), np.array([1, 2, 3, 4, 5])]
 
@@ -67,7 +59,7 @@ def test_statistics_are_those_over_the_covered_elements(
             if not own.shape[1]:
                 assert np.isnan(signals).all()
             else:
-                np.testing.assert_allclose(signals, BY_HAND[statistic](own, axis=1), rtol=1e-9)
+                np.testing.assert_allclose(signals, BY_NUMPY[statistic](own, axis=1), rtol=1e-9)
 
 
 def test_the_mean_image_and_the_elements_that_are_not_finite_are_told(

@@ -6,7 +6,7 @@ import pickle
 import shutil
 import subprocess
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 from nibabel.cifti2 import BrainModelAxis, LabelAxis, ScalarAxis, SeriesAxis
 from nilearn import maskers as oracle
 from sklearn.base import clone
-from tiny import AFFINE
+from tiny import AFFINE, BY_NUMPY
 
 from bids_labelx import MultiNiftiLabelsMasker, NiftiLabelsMasker
 from bids_labelx.extraction.formats import open_run_data
@@ -84,24 +84,13 @@ def series() -> nib.Cifti2Image:
     return dtseries(np.random.default_rng(0).normal(100, 5, (60, len(OF_RUN))))
 
 
-STATISTICS: dict[str, Callable[..., np.ndarray]] = {
-    "mean": np.mean,
-    "median": np.median,
-    "sum": np.sum,
-    "minimum": np.min,
-    "maximum": np.max,
-    "variance": np.var,
-    "standard_deviation": np.std,
-}
-
-
 def brute_force(series: nib.Cifti2Image, strategy: str = "mean") -> np.ndarray:
     """The statistic of each label, over elements whose series are finite and not all zero."""
     values = np.asarray(series.dataobj, dtype=np.float64)
     wanted = np.array([region(one) for one in elements(series.header.get_axis(1))])
     used = np.isfinite(values).all(axis=0) & (values != 0).any(axis=0)
     return np.stack(
-        [STATISTICS[strategy](values[:, (wanted == one) & used], axis=1) for one in NAMES], axis=1
+        [BY_NUMPY[strategy](values[:, (wanted == one) & used], axis=1) for one in NAMES], axis=1
     )
 
 
@@ -111,7 +100,7 @@ SHUFFLED += surface(LEFT, [*range(1, 170, 2), *range(0, 170, 2)])
 OTHER_WALL = surface(LEFT, range(2, 200)) + surface(RIGHT, range(190))
 
 
-@pytest.mark.parametrize("strategy", STATISTICS)
+@pytest.mark.parametrize("strategy", BY_NUMPY)
 def test_statistics_are_over_the_elements_with_data_that_the_labels_name(
     strategy: str, series: nib.Cifti2Image
 ) -> None:
