@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_labelx.errors import BadDataError
+from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.extraction.gifti import read_gifti
 from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
 from bids_labelx.meshes import Mesh, kind_of, read_mesh
@@ -57,6 +57,23 @@ def _files(given: Sequence[Path]) -> list[Path]:
         ends = (".surf.gii", ".shape.gii")
         found += [one for one in inside if not path.is_dir() or one.name.endswith(ends)]
     return [path for path in found if hemisphere_of(path)]
+
+
+def check_meshes(given: Sequence[Path]) -> None:
+    """Refuse meshes and areas that cannot be read, before any run is done.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+    """
+    for path in given:
+        if not path.exists():
+            raise MissingInputError(f"--surface-mesh {path}: there is no such file or folder")
+    for path in _files(given):
+        if path.name.endswith(_AREAS):
+            read_areas(path)
+        else:
+            read_mesh(path)
 
 
 def find_areas(vertices: Mapping[str, int], given: Sequence[Path]) -> dict[str, Path]:

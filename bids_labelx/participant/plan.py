@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bids_labelx.areas import find_areas
+from bids_labelx.areas import check_meshes, find_areas
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.denoise import Strategy, override, read_strategies
@@ -147,6 +147,7 @@ def make_plan(settings: Settings) -> Plan:
     )
     if isinstance(settings.mask, Path):
         read_data(settings.mask)
+    check_meshes(settings.surface_mesh)
     found, unlisted = find_runs(settings)
     choice = choose_atlases(settings, found)
     chosen = [run for run in found if run.space in choice.names]

@@ -557,3 +557,16 @@ def test_of_several_densities_of_an_atlas_the_one_with_voxels_is_taken(
     data = data_for(SPACE.n_elements, 1).astype(float)
     wanted = np.stack([data[:, labels == label].mean(axis=1) for label in (1, 2)], axis=1)
     np.testing.assert_allclose(read(path), wanted, rtol=1e-6)
+
+
+def test_a_mesh_that_cannot_be_read_stops_before_anything_is_written(
+    root: Path, gii: Path
+) -> None:
+    add_pair(root)
+    path = root.parent / "x.L.midthickness.surf.gii"
+    for told in ("there is no such file", "cannot be read as a mesh"):
+        settings = settings_for(root, gii, surface_mesh=(path,))
+        with pytest.raises(LabelxError, match=told):
+            run_participants(settings)
+        assert not settings.output_dir.exists()
+        path.write_text("no XML")
