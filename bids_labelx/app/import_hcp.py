@@ -95,7 +95,8 @@ def run_import(values: Sequence[str], others: Mapping[str, Any]) -> int:
         what = counted(unmasked, "run")
         console.print(f"{what} without brainmask_fs.*.nii.gz: give --mask", markup=False)
     console.print(
-        f"{counted(done, 'run')} imported into {target}, {counted(len(failures), 'failure')}",
+        f"{counted(done, 'run')} imported into {printable(str(target))}, "
+        f"{counted(len(failures), 'failure')}",
         markup=False,
     )
     return exit_code(failures)
@@ -158,7 +159,7 @@ def _earlier_import(root: Path, target: Path) -> bool:
 
 def _description(root: Path) -> dict[str, Any]:
     return {
-        "Name": f"HCP pipelines: {root.name}",
+        "Name": f"HCP pipelines: {printable(root.name)}",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [
@@ -179,14 +180,15 @@ def _write_description(root: Path, target: Path) -> None:
     # An earlier one, perhaps of another version, stays.
     if not (target / "dataset_description.json").exists():
         write_text(target / "dataset_description.json", json_text(_description(root)))
-    _place(target, {".bidsignore": _IGNORED})
+    if not (target / ".bidsignore").exists():
+        write_text(target / ".bidsignore", _IGNORED)
 
 
 def _import_run(run: HcpRun, root: Path, target: Path) -> Iterator[Failure]:
     """Import the images of a run, each for itself; gives what of them cannot be."""
     try:
         if not is_utf8(str(run.folder.relative_to(root))):
-            raise BadDataError(f"{printable(str(run.folder))}: the name is not UTF-8; rename it")
+            raise BadDataError(f"{run.folder}: the name is not UTF-8; rename it")
         images = dict(run.dense)
         if run.volumes is not None:
             images = {"": run.volumes, **images}

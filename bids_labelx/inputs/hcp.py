@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,8 +101,13 @@ def find_hcp_runs(root: Path) -> HcpTree:
     failures: list[Failure] = []
     subjects: dict[Path, tuple[str, str]] = {}
     for folder in _folders(root):
-        if (folder / RESULTS).is_dir():
-            subjects[folder] = subject_label(folder.name)
+        try:
+            if stat.S_ISDIR((folder / RESULTS).stat().st_mode):
+                subjects[folder] = subject_label(folder.name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            failures.append(Failure(f"{folder / RESULTS} cannot be listed ({error.strerror})"))
     failures += _twice(root, subjects, "participant")
     for folder, (sub, ses) in _once(subjects).items():
         own = {"sub": sub, **({"ses": ses} if ses else {})}

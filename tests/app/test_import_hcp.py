@@ -336,3 +336,16 @@ def test_an_empty_folder_and_leftovers_of_a_killed_import_are_fine(root: Path, b
     bids.mkdir()
     (bids / ".tmp-abc").touch()
     assert import_(root, bids) == 0
+
+
+def test_folders_whose_names_are_no_utf8_are_told_or_taken(
+    tmp_path: Path, bids: Path, capsys: Told
+) -> None:
+    root = tmp_path / os.fsdecode(b"h\xe9p")
+    add_hcp_run(root)
+    folder = add_hcp_run(root, "100408", "rfMRI_REST1_LR")
+    folder.rename(folder.with_name(os.fsdecode(b"rfMRI_REST\xe9_LR")))
+    assert import_(root, bids) == 1
+    assert r"rfMRI_REST\udce9_LR: the name is not UTF-8" in capsys.readouterr().err
+    assert [path.name for path in bids.glob("sub-*")] == ["sub-100307"]
+    assert nib.load(bids / f"{VOLUMES}_desc-preproc_bold.nii.gz").shape[:3] == SHAPE

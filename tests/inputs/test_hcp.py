@@ -124,3 +124,15 @@ def test_names_without_a_letter_or_digit_are_refused(tmp_path: Path) -> None:
     assert not tree.runs
     assert len(tree.failures) == 2
     assert all("no letter or digit" in one.message for one in tree.failures)
+
+
+def test_a_participant_that_cannot_be_looked_into_is_named_and_others_taken(
+    tmp_path: Path,
+) -> None:
+    touch(tmp_path, "1", "rfMRI_REST1_LR", "rfMRI_REST1_LR.nii.gz")
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "MNINonLinear").symlink_to("MNINonLinear")
+    tree = find_hcp_runs(tmp_path)
+    assert [run.entities["sub"] for run in tree.runs] == ["1"]
+    (failure,) = tree.failures
+    assert failure.message.startswith(f"{tmp_path}/2/MNINonLinear/Results cannot be listed")

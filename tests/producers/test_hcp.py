@@ -143,6 +143,15 @@ def test_displacement_in_the_sidecar_counts_degrees_as_degrees(
     assert sidecar["RepetitionTime"] == T_R
 
 
+def test_references_of_the_structures_go_on_into_the_sidecars(folder: Path) -> None:
+    for start in RUNS.values():
+        source = folder / "hcp_bids" / f"{start}{GRAYORDINATES}_bold.json"
+        dseg = folder / "OUT" / f"{start}_space-fsLR_atlas-Glasser_den-91k_dseg.json"
+        references = [json.loads(path.read_text())["SpatialReference"] for path in (source, dseg)]
+        assert references[0] == references[1]
+        assert references[1]["VolumeReference"].endswith("_T1w.nii.gz")
+
+
 def written(folder: Path) -> set[str]:
     return {
         path.relative_to(folder).as_posix()
