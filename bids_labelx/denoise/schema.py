@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bids_labelx.denoise.xcp_d import strategy_of_xcp_d
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import parse_json, parse_toml, read_text
 
@@ -181,17 +182,22 @@ SCHEMA: Schema = {
 
 
 def read_strategy_file(path: Path) -> dict[str, Any]:
-    """The content of a user's strategy file, checked.
+    """The content of a user's strategy file, checked; ``.yml`` and ``.yaml`` are XCP-D's.
 
     Raises
     ------
     MissingInputError
         Where it cannot be read.
     BadDataError
-        Where it is no TOML or JSON, or says what a strategy cannot; all such places are listed,
-        each with its line, what was found and what is allowed.
+        Where it is no TOML, JSON or YAML, or says what a strategy cannot; all such places are
+        listed, each with its line, what was found and what is allowed.
     """
-    return parse_strategy(read_text(path), str(path), is_json=path.suffix.lower() == ".json")
+    text, ending = read_text(path), path.suffix.lower()
+    if ending not in (".yml", ".yaml"):
+        return parse_strategy(text, str(path), is_json=ending == ".json")
+    content = strategy_of_xcp_d(text, str(path))
+    _refuse_problems(content, str(path), lambda _: None)
+    return content
 
 
 def parse_strategy(text: str, source: str, *, is_json: bool = False) -> dict[str, Any]:
@@ -209,13 +215,19 @@ def parse_strategy(text: str, source: str, *, is_json: bool = False) -> dict[str
             f"{source}, line 1: is {content!r:.40}; allowed is an object with the keys "
             f"{', '.join(SCHEMA)}"
         )
+    find = _json_line if is_json else _toml_line
+    _refuse_problems(content, source, lambda keys: find(text, keys))
+    return content
+
+
+def _refuse_problems(
+    content: Mapping[str, Any], source: str, line_of: Callable[[KeyPath], int | None]
+) -> None:
     # What does not go together can only be judged where each value is right by itself.
     problems = list(_wrong_values(content, SCHEMA)) or list(_wrong_together(content))
     if problems:
-        find = _json_line if is_json else _toml_line
-        lines = [f"{source}{_at(find(text, keys))}: {message}" for keys, message in problems]
+        lines = [f"{source}{_at(line_of(keys))}: {message}" for keys, message in problems]
         raise BadDataError("\n".join(lines))
-    return content
 
 
 def _wrong_values(

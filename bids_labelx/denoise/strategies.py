@@ -84,7 +84,7 @@ def preset_names() -> list[str]:
 
 
 def read_strategies(names: Sequence[str | PathLike[str]]) -> list[Strategy]:
-    """The presets of these names, and the strategies of these ``.toml`` and ``.json`` files.
+    """The presets of these names, and the strategies of these files.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def read_strategies(names: Sequence[str | PathLike[str]]) -> list[Strategy]:
     if unknown:
         raise UsageError(
             f"--denoise {' '.join(unknown)}: choose from {', '.join(presets)}, or give a "
-            "FILE.toml or FILE.json of your own"
+            "FILE.toml or FILE.json of your own, or XCP-D's FILE.yml"
         )
     strategies = [
         _read_file(Path(name)) if is_strategy_file(name) else _read_preset(name) for name in given

@@ -127,7 +127,7 @@ def strategies(value: Any) -> tuple[str, ...]:
 
 def is_strategy_file(word: str) -> bool:
     """Whether a strategy is a file's name, not that of a preset."""
-    return word.lower().endswith((".toml", ".json"))
+    return word.lower().endswith((".toml", ".json", ".yml", ".yaml"))
 
 
 def words(value: Any) -> tuple[str, ...]:

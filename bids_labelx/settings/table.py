@@ -167,7 +167,8 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         ("simple",),
         convert.strategies,
         metavar="NAME",
-        help="denoising strategies, see --list-denoise, or FILE.toml or FILE.json of your own",
+        help="denoising strategies, see --list-denoise, or FILE.toml or FILE.json of your own, or "
+        "XCP-D's FILE.yml",
     )
     fd_threshold: float | None = override_option(
         convert.above_zero("a displacement in mm"),
