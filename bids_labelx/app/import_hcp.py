@@ -165,8 +165,7 @@ def _description(root: Path) -> dict[str, Any]:
         "GeneratedBy": [
             {
                 "Name": "HCP Pipelines",
-                # Nothing in the tree says it.
-                "Version": "unknown",
+                # No Version: nothing in the tree says it.
                 "CodeURL": "https://github.com/Washington-University/HCPpipelines",
             },
             {"Name": _IMPORTED, "Version": __version__, "CodeURL": CODE_URL},

@@ -16,17 +16,22 @@ from bids_labelx.denoise.strategies import (
     preset_names,
     read_strategies,
 )
+from bids_labelx.denoise.tables import Joined, join_tables, table_queries, with_datasets
 
 __all__ = [
     "AppliedStrategy",
     "Denoising",
+    "Joined",
     "Strategy",
     "cleaning_steps",
     "describe_presets",
+    "join_tables",
     "override",
     "preset_names",
     "read_confounds_metadata",
     "read_confounds_table",
     "read_strategies",
     "select",
+    "table_queries",
+    "with_datasets",
 ]

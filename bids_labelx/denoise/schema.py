@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bids_labelx.denoise.xcp_d import strategy_of_xcp_d
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import parse_json, parse_toml, read_text
 
@@ -78,6 +79,10 @@ def _list_of(holds: Callable[[Any], bool], words: str) -> Rule:
     )
 
 
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9+]+", value) is not None
+
+
 COMPCOR_MASKS = ("combined", "WM", "CSF", "temporal")
 
 _TEXT = Rule(lambda value: isinstance(value, str) and bool(value.strip()), "a text")
@@ -92,6 +97,9 @@ _SHARE = Rule(
 )
 _EXPANSION = _one_of(*EXPANSIONS)
 
+_LABEL = Rule(_is_label, "a label of letters and digits")
+
+# By key a rule, a schema, or in a list the schema of each table of a list.
 Schema = Mapping[str, Any]
 
 CLEAN: Schema = {
@@ -122,10 +130,27 @@ SCRUB: Schema = {
     "min_segment": _COUNT,
     "motion_filter": _MOTION_FILTER,
 }
+_COLUMNS = _list_of(
+    _is_entry,
+    "a list of column names, regular expressions, and tables of name or pattern, and required "
+    "(true or false)",
+)
+_TABLE: Schema = {
+    "dataset": _TEXT,
+    "suffix": _LABEL,
+    "desc": _LABEL,
+    "extension": _one_of(".tsv", ".txt", ".par", ".1D", ".csv"),
+    "columns": _COLUMNS,
+    "first_volume": _COUNT,
+    "motion_source": _one_of("fsl", "spm", "afni"),
+    "tedana": _one_of("rejected", "rejected_orthogonalized"),
+    "required": _YES_NO,
+}
 SCHEMA: Schema = {
     "name": _TEXT,
     "description": _TEXT,
     "source": _TEXT,
+    "images": _list_of(_is_label, "a list of desc- labels"),
     "confounds": {
         "first_row": _one_of("next", "zero"),
         "motion_filter": _MOTION_FILTER,
@@ -142,11 +167,8 @@ SCHEMA: Schema = {
             "variance": _SHARE,
         },
         "ica_aroma": _one_of("basic", "full"),
-        "columns": _list_of(
-            _is_entry,
-            "a list of column names, regular expressions, and tables of name or pattern, and "
-            "required (true or false)",
-        ),
+        "columns": _COLUMNS,
+        "tables": [_TABLE],
     },
     "volumes": {
         "non_steady_state": Rule(
@@ -160,17 +182,22 @@ SCHEMA: Schema = {
 
 
 def read_strategy_file(path: Path) -> dict[str, Any]:
-    """The content of a user's strategy file, checked.
+    """The content of a user's strategy file, checked; ``.yml`` and ``.yaml`` are XCP-D's.
 
     Raises
     ------
     MissingInputError
         Where it cannot be read.
     BadDataError
-        Where it is no TOML or JSON, or says what a strategy cannot; all such places are listed,
-        each with its line, what was found and what is allowed.
+        Where it is no TOML, JSON or YAML, or says what a strategy cannot; all such places are
+        listed, each with its line, what was found and what is allowed.
     """
-    return parse_strategy(read_text(path), str(path), is_json=path.suffix.lower() == ".json")
+    text, ending = read_text(path), path.suffix.lower()
+    if ending not in (".yml", ".yaml"):
+        return parse_strategy(text, str(path), is_json=ending == ".json")
+    content = strategy_of_xcp_d(text, str(path))
+    _refuse_problems(content, str(path), lambda _: None)
+    return content
 
 
 def parse_strategy(text: str, source: str, *, is_json: bool = False) -> dict[str, Any]:
@@ -188,13 +215,19 @@ def parse_strategy(text: str, source: str, *, is_json: bool = False) -> dict[str
             f"{source}, line 1: is {content!r:.40}; allowed is an object with the keys "
             f"{', '.join(SCHEMA)}"
         )
+    find = _json_line if is_json else _toml_line
+    _refuse_problems(content, source, lambda keys: find(text, keys))
+    return content
+
+
+def _refuse_problems(
+    content: Mapping[str, Any], source: str, line_of: Callable[[KeyPath], int | None]
+) -> None:
     # What does not go together can only be judged where each value is right by itself.
     problems = list(_wrong_values(content, SCHEMA)) or list(_wrong_together(content))
     if problems:
-        find = _json_line if is_json else _toml_line
-        lines = [f"{source}{_at(find(text, keys))}: {message}" for keys, message in problems]
+        lines = [f"{source}{_at(line_of(keys))}: {message}" for keys, message in problems]
         raise BadDataError("\n".join(lines))
-    return content
 
 
 def _wrong_values(
@@ -210,6 +243,12 @@ def _wrong_values(
         elif isinstance(allowed, Rule):
             if not allowed.holds(value):
                 yield keys, f"{dotted} is {_shown(value)}; allowed: {allowed.words}"
+        elif isinstance(allowed, list):
+            if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+                yield keys, f"{dotted} is {_shown(value)}; allowed: tables [[{dotted}]]"
+                continue
+            for one in value:
+                yield from _wrong_values(one, allowed[0], keys)
         elif not isinstance(value, dict):
             yield keys, f"{dotted} is {_shown(value)}; allowed: a table of {', '.join(allowed)}"
         else:
@@ -226,6 +265,9 @@ def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
         if {"components", "variance"} <= compcor.keys():
             yield keys, "confounds.compcor takes components or variance, not both"
     confounds = content.get("confounds", {})
+    for table in confounds.get("tables", ()):
+        if problem := _table_problem(table):
+            yield ("confounds", "tables"), f"confounds.tables {problem}"
     if "motion_filter" in confounds:
         keys = ("confounds", "motion_filter")
         problem = _motion_filter_problem(confounds["motion_filter"])
@@ -247,6 +289,21 @@ def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
     problem = clean_problem(content.get("clean", {}))
     if problem:
         yield ("clean",), f"clean: {problem}"
+
+
+def _table_problem(table: Mapping[str, Any]) -> str | None:
+    if {"motion_source", "tedana"} <= table.keys():
+        return "takes motion_source or tedana, not both"
+    if "suffix" not in table and "tedana" not in table:
+        return "needs suffix, the end of the file's name before the extension"
+    if table.get("extension", ".tsv") != ".tsv" and "motion_source" not in table:
+        return (
+            f"has extension {table['extension']}: a text file without a header is read as motion "
+            "parameters, with motion_source: fsl, spm, afni"
+        )
+    if not table.get("required", True) and "dataset" not in table:
+        return "with required = false needs dataset, which --datasets need not name then"
+    return None
 
 
 def _motion_filter_problem(options: Mapping[str, Any]) -> str | None:

@@ -72,8 +72,12 @@ def timeseries_sidecar(
     weights: str = "",
     temporal_snr: float | None = None,
     warnings: Sequence[str] = (),
+    preprocessed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """For a time series, after a strategy that did what `applied` says."""
+    """For a time series, after a strategy that did what `applied` says.
+
+    `preprocessed` is what is known of how the run was made: `preprocessing_facts`.
+    """
     rows = {
         "drop": "one row per kept volume",
         "nan": "one row per volume, n/a where it was censored",
@@ -94,6 +98,7 @@ def timeseries_sidecar(
         "Statistic": statistic,
         "Atlas": atlas,
         "Sources": list(sources),
+        **(preprocessed or {}),
         "DenoisingStrategy": strategy.name,
         "DenoisingDescription": strategy.description,
         "DenoisingSource": strategy.source or None,
@@ -128,6 +133,24 @@ def timeseries_sidecar(
         **describe_series(_units(settings, strategy)),
         "SoftwareVersions": dict(versions),
     }
+
+
+def preprocessing_facts(
+    metadata: Mapping[str, Any], producers: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """What is known of how a run was made, in the terms of BIDS.
+
+    Parameters
+    ----------
+    metadata
+        The sidecar of the image.
+    producers
+        By program and version, what of the run it made.
+    """
+    own = {key: metadata[key] for key in ("StartTime", "SliceTimingCorrected") if key in metadata}
+    if producers:
+        own["PreprocessedBy"] = {name: list(what) for name, what in producers.items()}
+    return own
 
 
 def interpolation_done(

@@ -1,12 +1,13 @@
-"""Presets called as XCP-D's, beside its procedure (release 26.1.1) written from its parts.
+"""Presets called as XCP-D's and files made for it, beside its procedure written from its parts.
 
 XCP-D is in no package registry. What stands here was compared with its own functions
-(`denoise_with_nilearn`, `GenerateConfounds`, `filter_motion`) at that release.
+(`denoise_with_nilearn`, `GenerateConfounds`, `filter_motion`) at release 26.1.1.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,11 @@ from nilearn.signal import butterworth
 from scipy.interpolate import CubicSpline
 from scipy.signal import butter, detrend, filtfilt, iirnotch
 
+from bids_labelx.app.participant import run_participants
 from bids_labelx.denoise import Strategy, read_strategies, select
 from bids_labelx.participant.denoise_run import denoise_signals
 from bids_labelx.participant.records import Extracted, RunSource, SeriesKey, SignalKey
-from bids_labelx.settings import DenoisingOptions
+from bids_labelx.settings import DenoisingOptions, Settings
 
 T_R, N_VOLUMES, DUMMIES = 1.5, 220, 3
 MOTION = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
@@ -150,6 +152,58 @@ def test_the_preset_gives_the_series_and_edges_of_xcpd(name, table, signals, fol
     # The regressors matter, or this would prove nothing.
     nothing = prepared(signals[DUMMIES:], ~outliers[DUMMIES:])[~outliers[DUMMIES:]]
     assert np.abs(np.corrcoef(nothing.T) - np.corrcoef(expected.T)).max() > 0.01
+
+
+# Regressors of the presets as a file for XCP-D may have them, whose other columns are names.
+PATTERNS = {
+    "24P": (),
+    "36P": (),
+    "acompcor": ("^[wc]_comp_cor_0[0-4]$", r"^cosine\d+$"),
+}
+
+
+def xcpd_file(path: Path, columns: list[str]) -> Path:
+    """A file for XCP-D with these columns of the confounds table."""
+    lines = ["confounds:", "  all:", "    dataset: preprocessed", "    query:"]
+    lines += ["      space: null", "      desc: confounds", "      suffix: timeseries"]
+    lines += ["      extension: .tsv", "    columns:", *(f"    - {name}" for name in columns)]
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_file_of_xcpd_gives_the_series_of_xcpd_and_of_our_preset(
+    name, table, signals, folder, tmp_path
+):
+    plain = [column for column in COLUMNS[name] if column not in (*COMPCOR, *COSINES)]
+    file = xcpd_file(tmp_path / "own.yml", [*plain, *PATTERNS[name]])
+    strategy, preset = read_strategies([file, name])
+    chosen = select(strategy, table, N_VOLUMES, source="confounds.tsv", t_r=T_R)
+    assert sorted(chosen.columns) == sorted(COLUMNS[name])
+    found = ours(strategy, signals, folder)
+    expected = xcpd(signals, table[COLUMNS[name]].to_numpy(), np.zeros(N_VOLUMES, bool))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * expected.std())
+    of_preset = ours(preset, signals, folder)
+    np.testing.assert_allclose(found, of_preset, rtol=0, atol=1e-9 * expected.std())
+
+
+def test_a_file_of_xcpd_is_a_strategy_of_the_command(tmp_path, add_run, atlas_dataset):
+    add_run(tmp_path / "ds")
+    file = xcpd_file(tmp_path / "own.yml", expanded(MOTION))
+    settings = Settings(
+        tmp_path / "ds",
+        tmp_path / "out",
+        "participant",
+        atlas_dataset=atlas_dataset,
+        denoise=("24P", str(file)),
+        nprocs=1,
+    )
+    assert run_participants(settings) == 0
+    both = [
+        pd.read_table(next((tmp_path / "out").rglob(f"*_desc-{label}_timeseries.tsv")))
+        for label in ("24P", "own")
+    ]
+    pd.testing.assert_frame_equal(*both, rtol=1e-6)
 
 
 def filtered(motion: np.ndarray, kind: str) -> np.ndarray:

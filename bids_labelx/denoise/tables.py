@@ -1,0 +1,235 @@
+"""The tables that a strategy takes columns from, joined to a run's confounds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bids_labelx.denoise.columns import Entry, Wanted, entry_text, listed_columns, matches
+from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
+from bids_labelx.denoise.motion_files import read_motion_file
+from bids_labelx.denoise.strategies import Strategy
+from bids_labelx.denoise.tedana import read_tedana
+from bids_labelx.errors import BadDataError, MissingInputError, UsageError
+from bids_labelx.names import FIRST_DATASET, TableQuery
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The confounds of a run with the columns that a strategy takes from other tables.
+
+    Attributes
+    ----------
+    table
+        A row per volume; None where nothing is there.
+    files
+        The files of the other tables.
+    file_of
+        By column of these, its file.
+    first_volumes
+        By column, the volume that its table starts at, where that is not the first.
+    wanted
+        The columns to be regressed out beside those of the strategy's groups.
+    by_entry
+        The columns that each entry of the tables' lists took.
+    metadata
+        What the JSON beside the tables says, by column.
+    remarks
+        What is to be told of them.
+    """
+
+    table: pd.DataFrame | None
+    files: tuple[Path, ...] = ()
+    file_of: Mapping[str, Path] = field(default_factory=dict)
+    first_volumes: Mapping[str, int] = field(default_factory=dict)
+    wanted: Wanted = field(default_factory=lambda: Wanted([], []))
+    by_entry: Mapping[str, list[str]] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+# How the programs call their files of motion parameters.
+_MOTION_EXTENSIONS = {"fsl": ".par", "spm": ".txt", "afni": ".1D"}
+
+
+def table_query(entry: Mapping[str, Any]) -> TableQuery:
+    """Which table an entry of ``confounds.tables`` means."""
+    dataset, of_tedana = entry.get("dataset", FIRST_DATASET), "tedana" in entry
+    return TableQuery(
+        dataset,
+        entry.get("suffix", "mixing" if of_tedana else ""),
+        entry.get("desc", "ICA" if of_tedana else ""),
+        entry.get("extension", _MOTION_EXTENSIONS.get(entry.get("motion_source", ""), ".tsv")),
+    )
+
+
+def table_queries(strategies: Sequence[Strategy]) -> list[TableQuery]:
+    """All tables that strategies take columns from, each once."""
+    found: dict[TableQuery, None] = {}
+    for strategy in strategies:
+        for entry in strategy.confounds.get("tables", ()):
+            query = table_query(entry)
+            found[query] = None
+            if "tedana" in entry:
+                found[_metrics_of(query)] = None
+    return list(found)
+
+
+def _metrics_of(mixing: TableQuery) -> TableQuery:
+    """The table that says what tedana made of the components of a mixing matrix."""
+    return TableQuery(mixing.dataset, "metrics", "tedana")
+
+
+def with_datasets(strategies: Sequence[Strategy], names: Collection[str]) -> list[Strategy]:
+    """The strategies as the datasets of these names allow them.
+
+    Columns of a table that need not be there are looked for in the confounds table where its
+    dataset is not among them.
+
+    Raises
+    ------
+    UsageError
+        Where another dataset is not among them.
+    """
+    problems: dict[str, None] = {}
+    changed = []
+    for strategy in strategies:
+        entries = strategy.confounds.get("tables", ())
+        absent = [e for e in entries if e.get("dataset", FIRST_DATASET) not in names]
+        for entry in absent:
+            if entry.get("required", True):
+                name = entry["dataset"]
+                problems[
+                    f"--denoise {strategy.name} takes columns from the dataset {name}: say where "
+                    f"it is with --datasets {name}=DIR"
+                ] = None
+        if not absent:
+            changed.append(strategy)
+            continue
+        columns = [*strategy.confounds.get("columns", ())]
+        columns += [column for entry in absent for column in entry.get("columns", ())]
+        rest = [entry for entry in entries if entry not in absent]
+        confounds = {k: v for k, v in strategy.confounds.items() if k not in ("tables", "columns")}
+        confounds |= {"columns": columns} if columns else {}
+        confounds |= {"tables": rest} if rest else {}
+        changed.append(replace(strategy, confounds=confounds))
+    if problems:
+        raise UsageError("\n".join(problems))
+    return changed
+
+
+def join_tables(
+    strategy: Strategy,
+    confounds: pd.DataFrame | None,
+    n_volumes: int,
+    *,
+    source: str,
+    tables: Mapping[TableQuery, Path],
+    missing: Mapping[TableQuery, str],
+) -> Joined:
+    """Join the columns that a strategy takes from other tables to the confounds, row by row.
+
+    Parameters
+    ----------
+    strategy
+        The strategy.
+    confounds
+        The confounds table, where there is one.
+    n_volumes
+        Volumes of the BOLD image.
+    source
+        The path of the confounds table, for messages.
+    tables, missing
+        The files of the run's tables, or why one is missing.
+
+    Raises
+    ------
+    MissingInputError, BadDataError
+        Where a table is missing, cannot be read or has not a row for each volume, or two tables
+        have a column of the same name.
+    """
+    if confounds is not None and len(confounds) != n_volumes and not strategy.needs_table:
+        confounds = None
+    joined = Joined(confounds)
+    for entry in strategy.confounds.get("tables", ()):
+        query = table_query(entry)
+        files = []
+        for one in [query, *([_metrics_of(query)] if "tedana" in entry else [])]:
+            if one not in tables:
+                raise MissingInputError(f"--denoise {strategy.name}: {missing.get(one, one)}")
+            files.append(tables[one])
+        joined = _with_table(joined, entry, files, n_volumes, strategy.name, source)
+    return joined
+
+
+def _with_table(
+    joined: Joined,
+    entry: Mapping[str, Any],
+    files: Sequence[Path],
+    n_volumes: int,
+    name: str,
+    source: str,
+) -> Joined:
+    path = files[0]
+    table, metadata, remarks = _read(entry, files)
+    first = entry.get("first_volume", 0)
+    if len(table) + first != n_volumes:
+        start = f", starting at volume {first}," if first else ""
+        advice = "" if first else "; a table that starts later says so with first_volume"
+        raise BadDataError(
+            f"{path}: --denoise {name}: {len(table)} rows{start} do not fit the BOLD image, which "
+            f"has {n_volumes} volumes; one row per volume is expected{advice}"
+        )
+    available = list(table.columns)
+    entries: Sequence[Entry] = entry.get("columns", ())
+    wanted = listed_columns(entries, available)
+    if "tedana" in entry and not entries:
+        wanted = Wanted(available, [])
+    taken = wanted.columns if entries else available
+    for column in taken:
+        if joined.table is not None and column in joined.table:
+            other = joined.file_of.get(column, source)
+            what = "given twice" if str(other) == str(path) else f"in {other} as well"
+            raise BadDataError(
+                f"{path}: --denoise {name}: the column {column} is {what}; take each column from "
+                "one table, with columns = [...]"
+            )
+    table = table[taken]
+    table.index = pd.RangeIndex(first, n_volumes)
+    before = pd.DataFrame(index=range(n_volumes)) if joined.table is None else joined.table
+    if len(before) != n_volumes:
+        raise BadDataError(
+            f"{source}: --denoise {name}: {len(before)} rows, but the BOLD image has {n_volumes} "
+            "volumes; one row per volume is expected"
+        )
+    place = f"{entry.get('dataset', FIRST_DATASET)}, {path.name}"
+    lacking = [f"{text} (in {path})" for text in wanted.lacking]
+    return Joined(
+        before.join(table.reindex(range(n_volumes))),
+        (*joined.files, *files),
+        {**joined.file_of, **dict.fromkeys(taken, path)},
+        {**joined.first_volumes, **(dict.fromkeys(taken, first) if first else {})},
+        Wanted([*joined.wanted.columns, *wanted.columns], [*joined.wanted.lacking, *lacking]),
+        {
+            **joined.by_entry,
+            **{f"{entry_text(one)} ({place})": matches(one, available) for one in entries},
+        },
+        {**joined.metadata, **metadata},
+        (*joined.remarks, *remarks),
+    )
+
+
+def _read(
+    entry: Mapping[str, Any], files: Sequence[Path]
+) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
+    """A table, what the JSON beside it says, and what is to be told of it."""
+    if "motion_source" in entry:
+        return read_motion_file(files[0], entry["motion_source"]), {}, ()
+    if "tedana" in entry:
+        found = read_tedana(files[0], files[1], entry["tedana"])
+        return found.table, {}, found.remarks
+    return read_confounds_table(files[0]), read_confounds_metadata(files[0]), ()
