@@ -39,7 +39,7 @@ def dseg_sidecar(
     table: pd.DataFrame,
     *,
     sources: Sequence[str],
-    sampling: Mapping[str, str],
+    sampling: Mapping[str, Any],
     min_coverage: float,
     label_resampling: str | None,
 ) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def timeseries_sidecar(
     atlas: str,
     t_r: float | None,
     sources: Sequence[str],
-    sampling: Mapping[str, str],
+    sampling: Mapping[str, Any],
     versions: Mapping[str, str],
     elements: str = "voxels",
     weights: str = "",

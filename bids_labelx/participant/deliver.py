@@ -344,9 +344,10 @@ def masked_labels(planned: PlannedRun, labels: Path) -> np.ndarray:
     return np.where(inside, np.load(labels), 0)
 
 
-def _sampling(planned: PlannedRun) -> dict[str, str]:
+def _sampling(planned: PlannedRun) -> dict[str, Any]:
     """What BIDS wants to know of a file with a ``res-`` or ``den-`` entity."""
-    run, found = planned.run, {}
+    run = planned.run
+    found: dict[str, Any] = {}
     if "res" in run.entities:
         own = "The run's own grid"
         if isinstance(planned.grid, VolumeGrid):
@@ -357,8 +358,10 @@ def _sampling(planned: PlannedRun) -> dict[str, str]:
         own = f"The run's own {planned.grid.n_elements} vertices and voxels"
         found["Density"] = str(run.metadata.get("Density") or own)
     if run.on_surfaces:
+        # A text, or an object with one for each structure.
         reference = run.metadata.get("SpatialReference")
-        found["SpatialReference"] = str(reference or f"The surfaces of {run.space}")
+        whole = isinstance(reference, (str, dict)) and reference
+        found["SpatialReference"] = whole or f"The surfaces of {run.space}"
     return found
 
 
