@@ -45,7 +45,7 @@ def check_image(strategy: Strategy, desc: str, producer: str, columns: Sequence[
     known = _denoised(desc, producer)
     if known is None:
         return
-    by = f"{producer} ({known['by']})" if producer and known.get("all") else known["by"]
+    by = denoised_by(desc, producer)
     told = f"--denoise {strategy.name}: the image is {image}, which {by} has denoised already"
     if known.get("all") and (strategy.confounds or strategy.clean):
         raise BadDataError(
@@ -59,6 +59,14 @@ def check_image(strategy: Strategy, desc: str, producer: str, columns: Sequence[
             f"{told}, and the strategy would regress out {what} again; choose another strategy, "
             "or the image before that"
         )
+
+
+def denoised_by(desc: str, producer: str) -> str:
+    """What has denoised an image before, in words; empty where nothing is known to."""
+    known = _denoised(desc, producer)
+    if known is None:
+        return ""
+    return f"{producer} ({known['by']})" if producer and known.get("all") else str(known["by"])
 
 
 def _takes_tedana(strategy: Strategy) -> bool:

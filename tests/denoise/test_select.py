@@ -155,6 +155,7 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
         ("acompcor", 1 + 12 + 10),
         ("acompcor_gsr", 1 + 12 + 10 + 1),
         ("aroma", 2 + 2),
+        ("denoised", 0),
         ("aroma_gsr", 3 + 2),
         ("gsr_only", 1),
     ],
@@ -162,12 +163,12 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
 def test_every_preset_takes_as_many_columns_as_it_says(name: str, n_columns: int) -> None:
     table, metadata = full_table()
     (strategy,) = with_datasets(read_strategies([name]), [FIRST_DATASET])
-    desc = "smoothAROMAnonaggr" if name == "icaaroma" else "preproc"
+    desc = strategy.images[-1] if strategy.images else "preproc"
     chosen = select(strategy, table, len(table), source="x", metadata=metadata, image_desc=desc)
     assert len(chosen.columns) == n_columns
     assert chosen.regressors.shape == (len(table), n_columns)
     assert np.isfinite(chosen.regressors).all()
-    assert chosen.kept.sum() == len(table) - (name != "none")
+    assert chosen.kept.sum() == len(table) - (name not in ("none", "denoised"))
 
 
 def test_the_column_counts_above_are_of_all_presets() -> None:
