@@ -19,7 +19,7 @@ from bids_labelx.denoise.columns import (
     wanted_columns,
 )
 from bids_labelx.denoise.confounds import FirstRow, column_values, fill_first_row
-from bids_labelx.denoise.images import check_image
+from bids_labelx.denoise.images import check_image, check_regressors
 from bids_labelx.denoise.motion import (
     expand,
     filter_motion,
@@ -133,6 +133,7 @@ def select(
         Where columns are missing (all are named), rows do not match the volumes, a value that is
         used is not a number, no volume is left, or the strategy is for another image.
     """
+    check_image(strategy, image_desc, producer)
     joined = joined or Joined(table)
     table = _usable_table(strategy, joined.table, n_volumes, source)
     try:
@@ -147,7 +148,7 @@ def select(
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
     scrub = strategy.volumes.get("scrub")
     columns = list(dict.fromkeys([*wanted.columns, *joined.wanted.columns]))
-    check_image(strategy, image_desc, producer, columns)
+    check_regressors(strategy, image_desc, producer, columns)
     lacking = wanted.lacking + joined.wanted.lacking
     lacking += _lacking_for_scrub(scrub, list(table.columns))
     if lacking:
