@@ -19,7 +19,7 @@ from bids_labelx.denoise.columns import (
     wanted_columns,
 )
 from bids_labelx.denoise.confounds import FirstRow, column_values, fill_first_row
-from bids_labelx.denoise.images import check_image, check_regressors
+from bids_labelx.denoise.images import check_regressors
 from bids_labelx.denoise.motion import (
     expand,
     filter_motion,
@@ -133,7 +133,6 @@ def select(
         Where columns are missing (all are named), rows do not match the volumes, a value that is
         used is not a number, no volume is left, or the strategy is for another image.
     """
-    check_image(strategy, image_desc, producer)
     joined = joined or Joined(table)
     table = _usable_table(strategy, joined.table, n_volumes, source)
     try:

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.denoise.columns import Entry, Wanted, entry_text, listed_columns, matches
+from bids_labelx.denoise.columns import (
+    Entry,
+    Wanted,
+    entry_text,
+    listed_columns,
+    matches,
+    of_dataset,
+)
 from bids_labelx.denoise.confounds import (
     column_values,
     read_confounds_metadata,
@@ -122,7 +129,11 @@ def with_datasets(strategies: Sequence[Strategy], names: Collection[str]) -> lis
             changed.append(strategy)
             continue
         columns = [*strategy.confounds.get("columns", ())]
-        columns += [column for entry in absent for column in entry.get("columns", ())]
+        columns += [
+            of_dataset(column, entry["dataset"])
+            for entry in absent
+            for column in entry.get("columns", ())
+        ]
         rest = [entry for entry in entries if entry not in absent]
         confounds = {k: v for k, v in strategy.confounds.items() if k not in ("tables", "columns")}
         confounds |= {"columns": columns} if columns else {}

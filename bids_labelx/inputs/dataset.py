@@ -47,7 +47,7 @@ from bids_labelx.inputs.matching import (
     join_entities,
     run_identity,
 )
-from bids_labelx.inputs.metadata import Listing, list_files, read_metadata
+from bids_labelx.inputs.metadata import Listing, list_files, read_metadata, sidecars_of
 from bids_labelx.inputs.queries import (
     Condition,
     Queries,
@@ -292,6 +292,7 @@ def _make_run(image: File, search: _Search) -> Run:
         beside=image.beside,
         tables=tables,
         producers={one: producer for one, producer in made_by.items() if producer},
+        sidecars=tuple(sidecars_of(image.path, root, search.listing)),
         times_elsewhere=elsewhere,
     )
 

@@ -43,6 +43,8 @@ class Run:
         The tables that strategies take columns from, beside the confounds.
     producers
         By file, the program and version that made it, where something says so.
+    sidecars
+        Those that `metadata` is from, the nearest last.
     times_elsewhere
         Where its own sidecar has no RepetitionTime, those of other images of the run.
     """
@@ -59,6 +61,7 @@ class Run:
     beside: Path | None = None
     tables: Mapping[TableQuery, Path] = field(default_factory=dict)
     producers: Mapping[Path, str] = field(default_factory=dict)
+    sidecars: tuple[Path, ...] = ()
     times_elsewhere: Mapping[Path, Any] = field(default_factory=dict)
 
     @property

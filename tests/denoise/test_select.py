@@ -12,6 +12,7 @@ from tiny import MOTION, confounds_table
 
 from bids_labelx.denoise import (
     Strategy,
+    check_image,
     preset_names,
     read_confounds_table,
     read_strategies,
@@ -309,10 +310,10 @@ def test_a_number_of_dummy_volumes_needs_no_table() -> None:
         select(strategy, None, 3, source="")
 
 
-def test_ica_aroma_is_refused_on_an_image_that_has_not_been_denoised(table: pd.DataFrame) -> None:
+def test_ica_aroma_is_refused_on_an_image_that_has_not_been_denoised() -> None:
     (strategy,) = read_strategies(["icaaroma"])
     with pytest.raises(BadDataError) as caught:
-        select(strategy, table, len(table), source="x.tsv")
+        check_image(strategy, "preproc", "fMRIPrep 25.1.1")
     for words in ("icaaroma", "desc-preproc_bold", "nonaggrDenoised or smoothAROMAnonaggr"):
         assert words in str(caught.value)
 

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.denoise import Denoising, Strategy, join_tables, select, table_queries
+from bids_labelx.denoise import (
+    Denoising,
+    Strategy,
+    check_image,
+    join_tables,
+    read_strategies,
+    select,
+    table_queries,
+)
 from bids_labelx.denoise import with_datasets as of_datasets
 from bids_labelx.denoise.schema import parse_strategy
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
@@ -56,6 +64,7 @@ def choose(tmp_path: Path) -> Choose:
                 else table.to_csv(sep="\t", index=False, na_rep="n/a")
             )
             paths[query].write_text(content)
+        check_image(strategy, options.get("image_desc", "preproc"), options.get("producer", ""))
         joined = join_tables(
             strategy, confounds, n_volumes, source="confounds.tsv", tables=paths, missing={}
         )
@@ -189,7 +198,13 @@ def test_a_dataset_that_is_not_given_is_asked_for_unless_it_need_not_be_there() 
         of_datasets([strategy], ["preprocessed"])
     free = strategy_of(f'[confounds]\ncolumns = ["csf"]\n{ONE}required = false')
     (changed,) = of_datasets([free], ["preprocessed"])
-    assert changed.confounds == {"columns": ["csf", "^aroma_motion_\\d+$"]}
+    pattern = {"pattern": "^aroma_motion_\\d+$", "required": False, "dataset": "aroma"}
+    assert changed.confounds == {"columns": ["csf", pattern]}
+    (aroma,) = of_datasets(read_strategies(["aroma"]), ["preprocessed"])
+    with pytest.raises(
+        BadDataError, match=r"any that matches .* \(of the dataset aroma: --datasets"
+    ):
+        select(aroma, series(N, ["csf", "white_matter"]), N, source="x.tsv")
 
 
 CENSORED = """
