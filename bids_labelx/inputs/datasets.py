@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -196,7 +197,12 @@ def check_dataset(root: Path) -> None:
             f"{root}: no {DESCRIPTION} here, so this is not a BIDS dataset"
             + (hint_at_datasets(root) if names else empty)
         )
-    read_json(root / DESCRIPTION)
+    made = read_json(root / DESCRIPTION).get("GeneratedBy", [])
+    if not isinstance(made, list) or not all(isinstance(tool, dict) for tool in made):
+        raise BadDataError(
+            f"{root / DESCRIPTION}: GeneratedBy is {json.dumps(made)[:60]}; BIDS has a list of "
+            'objects there, [{"Name": "fMRIPrep"}]; correct it, or remove it'
+        )
 
 
 def hint_at_datasets(root: Path) -> str:

@@ -18,6 +18,7 @@ import re
 import sqlite3
 import tempfile
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -287,7 +288,9 @@ def _make_layout(root: Path, files: Sequence[str]) -> Any:
 
     entities = [{"name": name, "pattern": pattern} for name, pattern in patterns.items()]
     config = [{"name": "bids_labelx", "entities": entities}]
-    return BIDSLayout(root, validate=False, config=config, indexer=index)
+    with warnings.catch_warnings(action="ignore"):
+        # Of the descriptions of old datasets.
+        return BIDSLayout(root, validate=False, config=config, indexer=index)
 
 
 def _query_layout(layout: Any, also: Sequence[str], **entities: list[str]) -> list[Path]:
@@ -353,7 +356,8 @@ def _find_in_kept(
             prefix="bids_labelx-", ignore_cleanup_errors=True
         ) as local:
             (Path(local) / DATABASE).write_bytes(database)
-            layout = BIDSLayout(database_path=local, validate=False)
+            with warnings.catch_warnings(action="ignore"):
+                layout = BIDSLayout(database_path=local, validate=False)
             return _query_layout(layout, also, subject=list(participants))
     # The record may be any JSON.
     except (
