@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_labelx.errors import (
+    BadDataError,
     Failure,
     LabelxError,
     MissingInputError,

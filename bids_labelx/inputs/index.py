@@ -352,12 +352,10 @@ def _find_in_kept(
         # The two files are not replaced at once: another process may be between them now.
         if hashlib.sha256(database).hexdigest() != record["sha256"]:
             raise _NotUsableError(f"{DATABASE} is damaged or being replaced")
-        with tempfile.TemporaryDirectory(
-            prefix="bids_labelx-", ignore_cleanup_errors=True
-        ) as local:
+        temporary = tempfile.TemporaryDirectory(prefix="bids_labelx-", ignore_cleanup_errors=True)
+        with temporary as local, warnings.catch_warnings(action="ignore"):
             (Path(local) / DATABASE).write_bytes(database)
-            with warnings.catch_warnings(action="ignore"):
-                layout = BIDSLayout(database_path=local, validate=False)
+            layout = BIDSLayout(database_path=local, validate=False)
             return _query_layout(layout, also, subject=list(participants))
     # The record may be any JSON.
     except (

@@ -262,5 +262,5 @@ def test_a_description_that_bids_does_not_know_is_refused(
     made: Any, find: Find, tmp_path: Path
 ) -> None:
     runs_of(tmp_path, "sub-01_task-a", GeneratedBy=made)
-    with pytest.raises(BadDataError, match="GeneratedBy is .*; BIDS has a list of objects there"):
+    with pytest.raises(BadDataError, match=r"GeneratedBy is .*; BIDS has a list of objects there"):
         find()
