@@ -74,16 +74,20 @@ class TableQuery(NamedTuple):
         The end of the file's name.
     desc
         Its ``desc-``; empty for a file without one.
+    entities
+        Other entities of its name, which the run's need not have.
     """
 
     dataset: str
     suffix: str
     desc: str = ""
     extension: str = ".tsv"
+    entities: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
+        own = "".join(f"_{key}-{value}" for key, value in self.entities)
         desc = f"_desc-{self.desc}" if self.desc else ""
-        return f"{self.dataset}: …{desc}_{self.suffix}{self.extension}"
+        return f"{self.dataset}: …{own}{desc}_{self.suffix}{self.extension}"
 
 
 def parse_name(path: PurePath | str) -> Name:

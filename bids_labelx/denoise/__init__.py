@@ -8,6 +8,7 @@ which volumes to censor, and how signals are filtered.
 from bids_labelx.denoise.applied import AppliedStrategy
 from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.denoising import Denoising, select
+from bids_labelx.denoise.images import earlier_regression
 from bids_labelx.denoise.overrides import override
 from bids_labelx.denoise.steps import cleaning_steps
 from bids_labelx.denoise.strategies import (
@@ -25,6 +26,7 @@ __all__ = [
     "Strategy",
     "cleaning_steps",
     "describe_presets",
+    "earlier_regression",
     "join_tables",
     "override",
     "preset_names",

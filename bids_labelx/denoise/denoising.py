@@ -102,6 +102,7 @@ def select(
     metadata: Mapping[str, Any] | None = None,
     image_desc: str = "preproc",
     producer: str = "",
+    regressed: str = "",
     joined: Joined | None = None,
 ) -> Denoising:
     """Take from a run's confounds what a strategy asks for.
@@ -122,6 +123,8 @@ def select(
         What the JSON beside the table says, by column; CompCor needs it.
     image_desc, producer
         The ``desc-`` of the BOLD image, and the program that made it.
+    regressed
+        What tells that it was regressed before; see `bids_labelx.denoise.earlier_regression`.
     joined
         The confounds with what other tables have, in place of `table`, for a strategy that takes
         columns from these.
@@ -146,7 +149,7 @@ def select(
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
     scrub = strategy.volumes.get("scrub")
     columns = list(dict.fromkeys([*wanted.columns, *joined.wanted.columns]))
-    check_image(strategy, image_desc, producer, columns)
+    check_image(strategy, image_desc, producer, columns, regressed)
     lacking = wanted.lacking + joined.wanted.lacking
     lacking += _lacking_for_scrub(scrub, list(table.columns))
     if lacking:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,33 @@ from bids_labelx.denoise.strategies import Strategy
 from bids_labelx.errors import BadDataError
 
 
-def check_image(strategy: Strategy, desc: str, producer: str, columns: Sequence[str]) -> None:
+def earlier_regression(entities: Mapping[str, str], metadata: Mapping[str, Any]) -> str:
+    """What tells that confounds were regressed out of an image before, whatever its ``desc-``.
+
+    Parameters
+    ----------
+    entities
+        Those of its name.
+    metadata
+        Its sidecar.
+
+    Returns
+    -------
+    str
+        Who did it and where that stands, for messages; empty where nothing says so.
+    """
+    steps = str(metadata.get("CpacProvenance", ""))
+    for one in _known_images():
+        if (key := one.get("entity", "")) in entities:
+            return f"{one['by']} ({key}-{entities[key]} in its name)"
+        if "provenance" in one and re.search(one["provenance"], steps):
+            return f"{one['by']} (CpacProvenance in its sidecar)"
+    return ""
+
+
+def check_image(
+    strategy: Strategy, desc: str, producer: str, columns: Sequence[str], regressed: str = ""
+) -> None:
     """Refuse an image that a strategy is not for.
 
     Parameters
@@ -25,6 +51,8 @@ def check_image(strategy: Strategy, desc: str, producer: str, columns: Sequence[
         The program that made it, empty where nothing says so.
     columns
         The regressors that the strategy takes.
+    regressed
+        What `earlier_regression` tells of the image.
 
     Raises
     ------
@@ -32,6 +60,11 @@ def check_image(strategy: Strategy, desc: str, producer: str, columns: Sequence[
         Where the strategy is for others, or does again what was done to the image before.
     """
     image = f"desc-{desc}_bold" if desc else "an image without desc-"
+    if regressed and (strategy.confounds or strategy.clean):
+        raise BadDataError(
+            f"--denoise {strategy.name}: the image is {image}, which {regressed} has denoised "
+            "already; --denoise none takes it as it is"
+        )
     if strategy.images:
         if desc not in strategy.images:
             first = strategy.images[0]
@@ -67,8 +100,12 @@ def _takes_tedana(strategy: Strategy) -> bool:
 
 def _denoised(desc: str, producer: str) -> dict[str, Any] | None:
     """What is known of an image that was denoised before; None where nothing is."""
-    text = (files("bids_labelx") / "data" / "denoised.toml").read_text("utf-8")
-    for one in tomllib.loads(text)["images"]:
-        if desc in one["desc"] and one.get("producer", "") in producer.lower():
-            return dict(one)
+    for one in _known_images():
+        if desc in one.get("desc", ()) and one.get("producer", "") in producer.lower():
+            return one
     return None
+
+
+def _known_images() -> list[dict[str, Any]]:
+    text = (files("bids_labelx") / "data" / "denoised.toml").read_text("utf-8")
+    return list(tomllib.loads(text)["images"])

@@ -98,6 +98,18 @@ _SHARE = Rule(
 _EXPANSION = _one_of(*EXPANSIONS)
 
 _LABEL = Rule(_is_label, "a label of letters and digits")
+# C-PAC before 1.8.5 writes _movement-parameters.1D.
+_SUFFIX = Rule(
+    lambda value: isinstance(value, str) and all(map(_is_label, value.split("-"))),
+    "letters, digits and hyphens",
+)
+_ENTITIES = Rule(
+    lambda value: (
+        isinstance(value, dict)
+        and all(re.fullmatch(r"[a-z]+", key) and _is_label(label) for key, label in value.items())
+    ),
+    'a table of entities with their labels, { reg = "36Parameter" }',
+)
 
 # By key a rule, a schema, or in a list the schema of each table of a list.
 Schema = Mapping[str, Any]
@@ -137,8 +149,9 @@ _COLUMNS = _list_of(
 )
 _TABLE: Schema = {
     "dataset": _TEXT,
-    "suffix": _LABEL,
+    "suffix": _SUFFIX,
     "desc": _LABEL,
+    "entities": _ENTITIES,
     "extension": _one_of(".tsv", ".txt", ".par", ".1D", ".csv"),
     "columns": _COLUMNS,
     "first_volume": _COUNT,
@@ -296,7 +309,7 @@ def _table_problem(table: Mapping[str, Any]) -> str | None:
         return "takes motion_source or tedana, not both"
     if "suffix" not in table and "tedana" not in table:
         return "needs suffix, the end of the file's name before the extension"
-    if table.get("extension", ".tsv") != ".tsv" and "motion_source" not in table:
+    if table.get("extension", ".tsv") not in (".tsv", ".1D") and "motion_source" not in table:
         return (
             f"has extension {table['extension']}: a text file without a header is read as motion "
             "parameters, with motion_source: fsl, spm, afni"

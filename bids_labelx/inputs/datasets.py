@@ -26,6 +26,9 @@ from bids_labelx.settings import Settings
 
 DESCRIPTION = "dataset_description.json"
 
+# How the folders of C-PAC's pipelines begin: before 1.8.5, and since.
+_OF_CPAC = ("cpac_", "pipeline_")
+
 # What is read of a raw dataset.
 _OF_RAW = ("events", "physio", "stim")
 
@@ -165,9 +168,8 @@ def _check_companion(root: Path) -> None:
     try:
         check_dataset(root)
     except NotBidsError:
-        for label in list_participants(root):
-            for _ in (root / f"sub-{label}").glob(f"**/{DESCRIPTION}"):
-                return
+        if next(root.glob(f"sub-*/**/{DESCRIPTION}"), None) is not None:
+            return
         raise
 
 
@@ -192,9 +194,10 @@ def check_dataset(root: Path) -> None:
             "; the folder is empty, as a DataLad subdataset is that was not installed (`datalad "
             f"get --no-data {root}`)"
         )
+        hint = hint_at_datasets(root) or _hint_for_cpac(root)
         raise NotBidsError(
             f"{root}: no {DESCRIPTION} here, so this is not a BIDS dataset"
-            + (hint_at_datasets(root) if names else empty)
+            + (hint if names else empty)
         )
     read_json(root / DESCRIPTION)
 
@@ -207,6 +210,18 @@ def hint_at_datasets(root: Path) -> str:
         for path in root.glob(f"{pattern}/{DESCRIPTION}")
     )
     return f"\ndid you mean {' or '.join(map(str, found))}?" if found else ""
+
+
+def _hint_for_cpac(root: Path) -> str:
+    """What to do where the folder, or one in it, is an output of C-PAC."""
+    if root.name.startswith(_OF_CPAC):
+        return (
+            "; C-PAC writes none: put one into the folder with "
+            '{"Name": "C-PAC", "BIDSVersion": "1.8.0", "DatasetType": "derivative", '
+            '"GeneratedBy": [{"Name": "C-PAC"}]}'
+        )
+    found = sorted(one for start in _OF_CPAC for one in root.glob(f"{start}*/sub-*/"))
+    return f"; of C-PAC's output give {found[0].parent}" if found else ""
 
 
 def producer_of(path: Path, roots: Collection[Path], read: Callable[[Path], str]) -> str:

@@ -70,6 +70,7 @@ def choose_confounds(
         metadata=confounds.metadata,
         image_desc=source.desc,
         producer=source.producer,
+        regressed=source.regressed,
         joined=joined,
     )
     return joined, chosen
