@@ -20,6 +20,9 @@ FIRST_DATASET = "preprocessed"
 # Entities in which a file in another space or resolution differs from its source run.
 SPATIAL = ("hemi", "space", "res", "den")
 
+# BIDS and C-PAC spell a template so, TemplateFlow and fMRIPrep otherwise.
+_SPELT = {"MNI152NLin6ASym": "MNI152NLin6Asym"}
+
 # The names of spaces by template and density; fsLR's 91k and 170k grayordinates have the meshes
 # of 32k and 59k vertices. Other densities of a template are spaces of their own.
 _SPACES = {
@@ -112,7 +115,10 @@ def space_name(space: str, den: str) -> str:
 
     >>> space_name("fsaverage", "10k"), space_name("fsLR", "91k"), space_name("fsLR", "164k")
     ('fsaverage5', 'fsLR', 'fsLR164k')
+    >>> space_name("MNI152NLin6ASym", "")
+    'MNI152NLin6Asym'
     """
+    space = _SPELT.get(space, space)
     return _SPACES.get((space, den), space + den if space in ("fsaverage", "fsLR") else space)
 
 

@@ -320,7 +320,7 @@ def _difference(
     if lacking:
         return f"{', '.join(sorted(lacking))} is not in it"
     for label, names in participants.items():
-        if lacking := set(names) - record["folders"].get(label, {}).keys():
+        if lacking := set(names).difference(dict(record["folders"]).get(label, ())):
             return f"{min(lacking)} is not in it"
         for folder, changed in record["folders"][label].items():
             if changed is None or _time(root / folder) != changed:
