@@ -20,6 +20,9 @@ FIRST_DATASET = "preprocessed"
 # Entities in which a file in another space or resolution differs from its source run.
 SPATIAL = ("hemi", "space", "res", "den")
 
+# BIDS and C-PAC spell a template so, TemplateFlow and fMRIPrep otherwise.
+_SPELT = {"MNI152NLin6ASym": "MNI152NLin6Asym"}
+
 # The names of spaces by template and density; fsLR's 91k and 170k grayordinates have the meshes
 # of 32k and 59k vertices. Other densities of a template are spaces of their own.
 _SPACES = {
@@ -74,16 +77,20 @@ class TableQuery(NamedTuple):
         The end of the file's name.
     desc
         Its ``desc-``; empty for a file without one.
+    entities
+        Other entities of its name, which the run's need not have.
     """
 
     dataset: str
     suffix: str
     desc: str = ""
     extension: str = ".tsv"
+    entities: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
+        own = "".join(f"_{key}-{value}" for key, value in self.entities)
         desc = f"_desc-{self.desc}" if self.desc else ""
-        return f"{self.dataset}: …{desc}_{self.suffix}{self.extension}"
+        return f"{self.dataset}: …{own}{desc}_{self.suffix}{self.extension}"
 
 
 def parse_name(path: PurePath | str) -> Name:
@@ -108,7 +115,10 @@ def space_name(space: str, den: str) -> str:
 
     >>> space_name("fsaverage", "10k"), space_name("fsLR", "91k"), space_name("fsLR", "164k")
     ('fsaverage5', 'fsLR', 'fsLR164k')
+    >>> space_name("MNI152NLin6ASym", "")
+    'MNI152NLin6Asym'
     """
+    space = _SPELT.get(space, space)
     return _SPACES.get((space, den), space + den if space in ("fsaverage", "fsLR") else space)
 
 

@@ -53,6 +53,7 @@ def find_atlases(
     MissingInputError, BadDataError
         Where a file is missing, or several match.
     """
+    atlas_space = atlas_space and space_name(atlas_space, "")
     if specs:
         atlases = [_find_atlas(spec, dataset, atlas_space or space) for spec in specs]
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,31 @@ from bids_labelx.denoise.strategies import Strategy
 from bids_labelx.errors import BadDataError
 
 
-def check_image(strategy: Strategy, desc: str, producer: str) -> None:
+def earlier_regression(entities: Mapping[str, str], metadata: Mapping[str, Any]) -> str:
+    """What tells that confounds were regressed out of an image before, whatever its ``desc-``.
+
+    Parameters
+    ----------
+    entities
+        Those of its name.
+    metadata
+        Its sidecar.
+
+    Returns
+    -------
+    str
+        Who did it and where that stands, for messages; empty where nothing says so.
+    """
+    steps = str(metadata.get("CpacProvenance", ""))
+    for one in _known_images():
+        if (key := one.get("entity", "")) in entities:
+            return f"{one['by']} ({key}-{entities[key]} in its name)"
+        if "provenance" in one and re.search(one["provenance"], steps):
+            return f"{one['by']} (CpacProvenance in its sidecar)"
+    return ""
+
+
+def check_image(strategy: Strategy, desc: str, producer: str, regressed: str = "") -> None:
     """Refuse an image that a strategy is not for.
 
     Parameters
@@ -23,12 +47,20 @@ def check_image(strategy: Strategy, desc: str, producer: str) -> None:
         The ``desc-`` of the image, empty where it has none.
     producer
         The program that made it, empty where nothing says so.
+    regressed
+        What `earlier_regression` tells of the image.
 
     Raises
     ------
     BadDataError
         Where the strategy is for others, or the image is one that is not to be cleaned again.
     """
+    cleans = bool(strategy.confounds or strategy.clean)
+    if regressed and cleans:
+        raise BadDataError(
+            f"--denoise {strategy.name}: the image is {_called(desc)}, which {regressed} has "
+            "denoised already; --denoise none takes it as it is"
+        )
     if strategy.images:
         if desc not in strategy.images:
             raise BadDataError(
@@ -39,7 +71,7 @@ def check_image(strategy: Strategy, desc: str, producer: str) -> None:
             )
         return
     known = _denoised(desc, producer) or {}
-    if known.get("all") and (strategy.confounds or strategy.clean):
+    if known.get("all") and cleans:
         raise BadDataError(
             f"{_told(strategy, desc, producer)}; --denoise none takes it as it is. A strategy "
             f'file for such images says so: images = ["{desc}"]'
@@ -95,8 +127,12 @@ def _takes_tedana(strategy: Strategy) -> bool:
 
 def _denoised(desc: str, producer: str) -> dict[str, Any] | None:
     """What is known of an image that was denoised before; None where nothing is."""
-    text = (files("bids_labelx") / "data" / "denoised.toml").read_text("utf-8")
-    for one in tomllib.loads(text)["images"]:
-        if desc in one["desc"] and one.get("producer", "") in producer.lower():
-            return dict(one)
+    for one in _known_images():
+        if desc in one.get("desc", ()) and one.get("producer", "") in producer.lower():
+            return one
     return None
+
+
+def _known_images() -> list[dict[str, Any]]:
+    text = (files("bids_labelx") / "data" / "denoised.toml").read_text("utf-8")
+    return list(tomllib.loads(text)["images"])

@@ -24,6 +24,7 @@ from bids_labelx.denoise.confounds import (
     read_confounds_table,
 )
 from bids_labelx.denoise.motion_files import read_motion_file
+from bids_labelx.denoise.named_1d import read_named_1d
 from bids_labelx.denoise.strategies import Strategy
 from bids_labelx.denoise.tedana import read_tedana
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
@@ -82,6 +83,7 @@ def table_query(entry: Mapping[str, Any]) -> TableQuery:
         entry.get("suffix", "mixing" if of_tedana else ""),
         entry.get("desc", "ICA" if of_tedana else ""),
         entry.get("extension", _MOTION_EXTENSIONS.get(entry.get("motion_source", ""), ".tsv")),
+        tuple(sorted(entry.get("entities", {}).items())),
     )
 
 
@@ -99,7 +101,7 @@ def table_queries(strategies: Sequence[Strategy]) -> list[TableQuery]:
 
 def _metrics_of(mixing: TableQuery) -> TableQuery:
     """The table that says what tedana made of the components of a mixing matrix."""
-    return TableQuery(mixing.dataset, "metrics", "tedana")
+    return TableQuery(mixing.dataset, "metrics", "tedana", entities=mixing.entities)
 
 
 def with_datasets(strategies: Sequence[Strategy], names: Collection[str]) -> list[Strategy]:
@@ -301,4 +303,6 @@ def _read(
     if "tedana" in entry:
         found = read_tedana(files[0], files[1], entry["tedana"])
         return found.table, {}, found.remarks
+    if files[0].suffix == ".1D":
+        return read_named_1d(files[0]), {}, ()
     return read_confounds_table(files[0]), read_confounds_metadata(files[0]), ()

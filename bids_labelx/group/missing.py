@@ -20,8 +20,14 @@ def participants_without_output(dataset: Path, known: Collection[str]) -> list[s
     known
         Participants with results or failures, labels without ``sub-``.
     """
-    others = (one for one in participants_of(dataset) if one not in known)
-    return [one for one in others if _has_bold(dataset / f"sub-{one}")]
+    # C-PAC before 1.8.5 has one folder for a session of a participant, sub-01_ses-1.
+    others = {one: one.partition("_ses-")[0] for one in participants_of(dataset)}
+    found = {
+        label
+        for folder, label in others.items()
+        if label not in known and _has_bold(dataset / f"sub-{folder}")
+    }
+    return sorted(found)
 
 
 def _has_bold(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bids_labelx.content import display_path, missing_reason
@@ -82,9 +82,10 @@ def collect_associated(
         if file.name.suffix in queries.bold.suffixes and (file.is_image or file.is_surface)
     ]
 
-    def pool(kind: str, query: Query) -> Pool:
+    def pool(kind: str, query: Query, own: Collection[tuple[str, str]] = ()) -> Pool:
         dataset = datasets[query.dataset]
         files = [one for one in dataset.files if one.name.suffix in query.suffixes]
+        files = [_without(own, one) for one in files if set(own) <= one.entities.items()]
         root, unreadable = dataset.root, dataset.unreadable
         if query is queries.mask:
             masks = [
@@ -99,8 +100,19 @@ def collect_associated(
     return AssociatedFiles(
         pool("brain mask", queries.mask),
         pool("confounds table", queries.confounds),
-        {one: pool(f"{one.suffix} table", table_query(one)) for one in tables},
+        {one: pool(_kind(one), table_query(one), one.entities) for one in tables},
     )
+
+
+def _kind(wanted: TableQuery) -> str:
+    own = " ".join(f"{key}-{label}" for key, label in wanted.entities)
+    return f"{wanted.suffix} table" + (f" with {own}" if own else "")
+
+
+def _without(own: Collection[tuple[str, str]], file: File) -> File:
+    """A file without the entities that its run need not have, as it is matched."""
+    kept = {key: label for key, label in file.entities.items() if key not in dict(own)}
+    return replace(file, entities=kept)
 
 
 def find_mask(image: File, masks: Pool) -> tuple[Path | None, str]:

@@ -195,6 +195,13 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
             f"{root}: no optimally combined image, only single echoes ({removal.found}); "
             "--echo-id chooses those to be done as runs of their own"
         )
+    if removal is not None and removal.condition.key == "reg":
+        first = removal.found.partition(",")[0]
+        raise NoRunsError(
+            f"{root}: only images whose confounds C-PAC has regressed out (reg- {removal.found}); "
+            "choose them, for --denoise none, with --bids-filter-file "
+            f'({{"bold": {{"reg": "{first}"}}}})'
+        )
     if not kept:
         raise NoRunsError(_no_bold(root, [*images, *surfaces], queries.bold))
     return pair_hemispheres(kept, settings.hemi)

@@ -28,6 +28,9 @@ from bids_labelx.settings import Settings
 
 DESCRIPTION = "dataset_description.json"
 
+# How the folders of C-PAC's pipelines begin: before 1.8.5, and since.
+_OF_CPAC = ("cpac_", "pipeline_")
+
 # What is read of a raw dataset.
 _OF_RAW = ("events", "physio", "stim")
 
@@ -167,9 +170,9 @@ def _check_companion(root: Path) -> None:
     try:
         check_dataset(root)
     except NotBidsError:
-        folders = (root / f"sub-{label}" for label in list_participants(root))
-        beside = (found for folder in folders for found in folder.glob(f"**/*{DESCRIPTION}"))
-        if not any(root.glob(f"*_{DESCRIPTION}")) and next(beside, None) is None:
+        if not any(root.glob(f"*_{DESCRIPTION}")) and not any(
+            root.glob(f"sub-*/**/*{DESCRIPTION}")
+        ):
             raise
 
 
@@ -194,9 +197,10 @@ def check_dataset(root: Path) -> None:
             "; the folder is empty, as a DataLad subdataset is that was not installed (`datalad "
             f"get --no-data {root}`)"
         )
+        hint = hint_at_datasets(root) or _hint_for_cpac(root)
         raise NotBidsError(
             f"{root}: no {DESCRIPTION} here, so this is not a BIDS dataset"
-            + (hint_at_datasets(root) if names else empty)
+            + (hint if names else empty)
         )
     made = read_json(root / DESCRIPTION).get("GeneratedBy", [])
     if not isinstance(made, list) or not all(isinstance(tool, dict) for tool in made):
@@ -214,6 +218,18 @@ def hint_at_datasets(root: Path) -> str:
         for path in root.glob(f"{pattern}/{DESCRIPTION}")
     )
     return f"\ndid you mean {' or '.join(map(str, found))}?" if found else ""
+
+
+def _hint_for_cpac(root: Path) -> str:
+    """What to do where the folder, or one in it, is an output of C-PAC."""
+    if root.name.startswith(_OF_CPAC):
+        return (
+            "; C-PAC writes none: put one into the folder with "
+            '{"Name": "C-PAC", "BIDSVersion": "1.8.0", "DatasetType": "derivative", '
+            '"GeneratedBy": [{"Name": "C-PAC"}]}'
+        )
+    found = sorted(one for start in _OF_CPAC for one in root.glob(f"{start}*/sub-*/"))
+    return f"; of C-PAC's output give {found[0].parent}" if found else ""
 
 
 def producer_of(

@@ -34,7 +34,7 @@ from bids_labelx.names import is_backup, is_utf8
 LOGGER = logging.getLogger("bids_labelx")
 
 # Raise it with every change of what is indexed: an index of another version is not used.
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 DATABASE = "layout_index.sqlite"  # the name that pybids looks for
 RECORD = "index.json"
 
@@ -53,6 +53,8 @@ _COARSE_TICK, _FINE_TICK = 2 * _SECOND, _SECOND // 50
 # By participant: the listed folders, relative to the dataset, with the time of their last change
 # in nanoseconds; None where a change may not show in it.
 _Times = dict[str, dict[str, int | None]]
+# By participant: the names of its folders, one unless each session has its own.
+_Folders = Mapping[str, Sequence[str]]
 
 
 class Found(NamedTuple):
@@ -80,18 +82,18 @@ def list_participants(root: Path) -> list[str]:
     return sorted({*folders, *files})
 
 
-def _at_root(root: Path) -> tuple[list[str], dict[str, list[str]]]:
-    """The participants that have a folder in the dataset, and by participant the files beside it.
+def _at_root(root: Path) -> tuple[_Folders, dict[str, list[str]]]:
+    """By participant the names of the folders in the dataset, and the files beside them.
 
-    tedana, for one, writes all files into one folder.
+    tedana writes all files into one folder, C-PAC before 1.8.5 has folders ``sub-01_ses-1``.
     """
-    folders, files = [], defaultdict(list)
+    folders, files = defaultdict(list), defaultdict(list)
     with os.scandir(root) as entries:
         for entry in entries:
             if not entry.name.startswith("sub-") or is_backup(entry.name):
                 continue
             if _is_folder(entry):
-                folders.append(entry.name[4:])
+                folders[entry.name[4:].partition("_ses-")[0]].append(entry.name)
             elif found := re.match(r"sub-([^_/.]+)_", entry.name):
                 files[found[1]].append(entry.path)
     return folders, files
@@ -122,7 +124,7 @@ def find_files(
         Where `database_dir` does not exist and cannot be created.
     """
     folders, at_root = _at_root(root)
-    participants = [one for one in sorted(folders) if not wanted or one in wanted]
+    participants = {one: folders[one] for one in sorted(folders) if not wanted or one in wanted}
     # Listed anew each time: the time of this folder changes with every participant that is added.
     pattern = _name_pattern(_filters(also))
     beside = [
@@ -137,7 +139,7 @@ def find_files(
 
 def _find_below(
     root: Path,
-    participants: Sequence[str],
+    participants: _Folders,
     wanted: Sequence[str],
     database_dir: Path | None,
     also: Sequence[str],
@@ -186,7 +188,7 @@ def _name_pattern(filters: Sequence[Mapping[str, Sequence[str]]]) -> re.Pattern[
 
 
 def _scan(
-    root: Path, participants: Sequence[str], also: Sequence[str]
+    root: Path, participants: _Folders, also: Sequence[str]
 ) -> tuple[list[str], _Times, dict[Path, str]]:
     """The participants' files to index, when their folders changed, and which are unreadable."""
     ignored = _IGNORED if SEGMENTATIONS in also else {*_IGNORED, _ANATOMY}
@@ -196,8 +198,8 @@ def _scan(
     unreadable: dict[Path, str] = {}
     # Links may lead back up, or to a folder that was listed before.
     above = {_identity(folder) for folder in (root, *root.parents)}
-    for label in participants:
-        waiting, listed, times[label] = [root / f"sub-{label}"], set(above), {}
+    for label, names_at_root in participants.items():
+        waiting, listed, times[label] = [root / name for name in names_at_root], set(above), {}
         linked: list[Path] = []
         while waiting or linked:
             # Links last, so that files are found where they really are.
@@ -265,7 +267,7 @@ def _make_layout(root: Path, files: Sequence[str]) -> Any:
     # Only the entities that are queried. The subject is that of the folder below the root; pybids
     # would find one in the folders above, too.
     patterns = {
-        "subject": rf"^{re.escape(root.as_posix().rstrip('/'))}/sub-([^/]+)/",
+        "subject": rf"^{re.escape(root.as_posix().rstrip('/'))}/sub-([^/]+?)(?:_ses-[^/]*)?/",
         "suffix": r"_([^_/.]+)\.[^/]+$",
         "extension": r"[^./](\.[^/]+)$",
         "desc": r"_desc-([^_/.]+)_[^/]*$",
@@ -311,7 +313,7 @@ def _made_of(root: Path) -> dict[str, Any]:
 
 
 def _difference(
-    record: dict[str, Any], root: Path, participants: Sequence[str], also: Sequence[str]
+    record: dict[str, Any], root: Path, participants: _Folders, also: Sequence[str]
 ) -> str | None:
     """What changed since the index was made; None if nothing, so that it can be used."""
     for key, value in _made_of(root).items():
@@ -320,9 +322,9 @@ def _difference(
     lacking = set(also) - set(record["also"])
     if lacking:
         return f"{', '.join(sorted(lacking))} is not in it"
-    for label in participants:
-        if label not in record["folders"]:
-            return f"sub-{label} is not in it"
+    for label, names in participants.items():
+        if lacking := set(names).difference(dict(record["folders"]).get(label, ())):
+            return f"{min(lacking)} is not in it"
         for folder, changed in record["folders"][label].items():
             if changed is None or _time(root / folder) != changed:
                 return f"{folder} has changed"
@@ -330,7 +332,7 @@ def _difference(
 
 
 def _find_in_kept(
-    place: Path, root: Path, participants: Sequence[str], also: Sequence[str]
+    place: Path, root: Path, participants: _Folders, also: Sequence[str]
 ) -> list[Path]:
     """Query a kept index.
 
@@ -365,9 +367,7 @@ def _find_in_kept(
         raise _NotUsableError(f"cannot be read ({type(error).__name__}: {error})") from None
 
 
-def _index_and_keep(
-    place: Path, root: Path, participants: Sequence[str], also: Sequence[str]
-) -> Found:
+def _index_and_keep(place: Path, root: Path, participants: _Folders, also: Sequence[str]) -> Found:
     """Make an index, keep it at `place` and query it."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -382,7 +382,7 @@ def _index_and_keep(
     folders = {
         label: times
         for label, times in folders.items()
-        if f"sub-{label}" not in odd and all(map(is_utf8, times))
+        if odd.isdisjoint(times) and all(map(is_utf8, times))
     }
     made_of = {**_made_of(root), "also": sorted(also)}
     try:

@@ -19,8 +19,13 @@ from bids_labelx.names import Name, parse_name, sort_entities, space_name
 # BIDS calls these indices: numbers, whose zeros in front mean nothing.
 INDICES = frozenset({"run", "echo", "flip", "inv", "split", "chunk"})
 
+# What C-PAC tells apart images by that were regressed, or whose motion was filtered, differently.
+CPAC_ENTITIES = ("reg", "filt")
+
 # Entities in which images of one run may differ; they share its confounds.
-VARIES_WITHIN_RUN = frozenset({"space", "cohort", "res", "den", "echo", "part", "desc", "hemi"})
+VARIES_WITHIN_RUN = frozenset(
+    {"space", "cohort", "res", "den", "echo", "part", "desc", "hemi", *CPAC_ENTITIES}
+)
 
 # An image without a resolution may have the grid of a mask with one.
 _OPTIONAL = frozenset({"res", "den"})
@@ -83,8 +88,11 @@ def parse_path(path: Path, root: Path) -> File:
 
 
 def folder_entities(path: Path, root: Path) -> dict[str, str]:
-    """Subject and session of the folders ``sub-…/ses-…`` below the root."""
-    folders = path.relative_to(root).parts[:-1]
+    """Subject and session of the folders ``sub-…/ses-…``, or ``sub-…_ses-…``, below the root."""
+    first, *others = path.relative_to(root).parts
+    # C-PAC before 1.8.5 has one folder for both.
+    participant, joined, session = first.partition("_ses-") if others else ("", "", "")
+    folders = [participant, *[f"ses-{session}"] * bool(joined), *others[:-1]]
     pairs = zip(("sub", "ses"), folders, strict=False)
     return {key: part[4:] for key, part in pairs if part.startswith(f"{key}-") and part[4:]}
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.files import read_json
-from bids_labelx.inputs.matching import File, normalize_value
+from bids_labelx.inputs.matching import CPAC_ENTITIES, File, normalize_value
 from bids_labelx.names import ENTITY_ORDER, FIRST_DATASET, TableQuery
 
 SECTIONS = ("bold", "mask", "confounds")
@@ -50,7 +50,7 @@ _LONG = {
 # The label of a mask that is no brain mask, though it is called _mask.
 NO_BRAIN_MASK = "goodvoxels"
 
-_KEYS = (*ENTITY_ORDER, "suffix", "extension", "datatype")
+_KEYS = (*ENTITY_ORDER, *CPAC_ENTITIES, "suffix", "extension", "datatype")
 
 
 def read_defaults() -> dict[str, dict[str, list[str]]]:
@@ -349,7 +349,8 @@ def _parse_value(key: str, item: Any) -> str:
     if key == "extension":
         return f".{text.removeprefix('.')}"
     text = normalize_value(key, text.removeprefix(f"{key}-"))
-    if not re.fullmatch(r"[A-Za-z0-9+]+", text):
+    # C-PAC before 1.8.5 numbers what differs: desc-preproc-1.
+    if not re.fullmatch(r"[A-Za-z0-9+]+(-\d+)?" if key == "desc" else r"[A-Za-z0-9+]+", text):
         raise ValueError(f"{json.dumps(item)}: a label has letters and digits only")
     return text
 

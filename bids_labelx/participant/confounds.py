@@ -54,7 +54,7 @@ def choose_confounds(
     MissingInputError, BadDataError
         As from `bids_labelx.denoise.join_tables` and `bids_labelx.denoise.select`.
     """
-    check_image(strategy, source.desc, source.producer)
+    check_image(strategy, source.desc, source.producer, source.regressed)
     joined = join_tables(
         strategy,
         confounds.table,

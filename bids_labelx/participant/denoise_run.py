@@ -196,7 +196,7 @@ def _remarks(source: RunSource, chosen: Denoising, effective: float) -> Iterator
     for entry, columns in chosen.by_entry.items():
         if not columns:
             yield f"no column of the confounds table is {entry}; nothing was regressed out for it"
-    before = denoised_by(source.desc, source.producer)
+    before = source.regressed or denoised_by(source.desc, source.producer)
     if before and not chosen.removed.shape[1]:
         yield (
             f"{before} has denoised the image before; the degrees of freedom do not count what "

@@ -15,6 +15,7 @@ from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
 from bids_labelx.denoise import (
     Strategy,
+    earlier_regression,
     override,
     read_strategies,
     table_queries,
@@ -310,6 +311,7 @@ def _plan_run(
         run.tables,
         {one: run.missing[str(one)] for one in queries if str(one) in run.missing},
         run.producers.get(run.bold, ""),
+        earlier_regression(run.entities, run.metadata),
     )
     return PlannedRun(
         *(run, source, known, header.n_volumes, header.itemsize, atlases, files),

@@ -68,6 +68,8 @@ class RunSource:
         The tables that strategies take columns from beside the confounds, or why one is missing.
     producer
         The program that made the image, with its version; empty where nothing says so.
+    regressed
+        What tells that confounds were regressed out of the image before; empty where nothing does.
     """
 
     bold: Path
@@ -82,6 +84,7 @@ class RunSource:
     tables: Mapping[TableQuery, Path] = field(default_factory=dict)
     missing_tables: Mapping[TableQuery, str] = field(default_factory=dict)
     producer: str = ""
+    regressed: str = ""
 
 
 @dataclass(frozen=True)

@@ -289,7 +289,7 @@ def test_what_ica_aroma_left_may_be_regressed_further(choose: Choose) -> None:
     ("entry", "words"),
     [
         ('desc = "aroma"', "needs suffix"),
-        ('suffix = "a_b"', "a label of letters and digits"),
+        ('suffix = "a_b"', "letters, digits and hyphens"),
         ('suffix = "mcf"\nextension = ".par"', "motion_source: fsl, spm, afni"),
         ('suffix = "x"\nfirst_volume = -1', "a whole number, 0 or more"),
         ('suffix = "x"\nrequired = false', "needs dataset"),

@@ -324,7 +324,7 @@ def write_record(content: bytes) -> Callable[[Path, Path], object]:
         (write_record(b"null"), "cannot be read"),
         (lambda _, kept: edit_record(kept, folders=[]), "sub-01 is not in it"),
         (lambda _, kept: edit_record(kept, folders={"01": 1, "02": 2}), "cannot be read"),
-        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 5, not 0"),
+        (lambda _, kept: edit_record(kept, index_version=0), "index_version is 6, not 0"),
         (lambda _, kept: edit_record(kept, also=None), "cannot be read"),
         (lambda _, kept: edit_record(kept, pybids="0.1"), r"pybids is .*, not 0\.1"),
         (lambda _, kept: edit_record(kept, root="/other"), "root is .*, not /other"),
