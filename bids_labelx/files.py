@@ -92,21 +92,31 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, a line per key; NaN is refused, as JSON has none."""
+    """Write a JSON object; see `json_text`."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """A JSON object, a line per key; NaN is refused, as JSON has none."""
 
     def text(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
     lines = [f"  {text(key)}: {text(value)}" for key, value in content.items()]
-    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def write_tsv(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a BIDS table: tabs, ``n/a`` for what has no value.
+    """Write a BIDS table; see `tsv_text`."""
+    write_text(path, tsv_text(table, index=index))
+
+
+def tsv_text(table: pd.DataFrame, *, index: bool = False) -> str:
+    """A BIDS table: tabs, ``n/a`` for what has no value.
 
     Numbers have nine significant digits, which is what reads back the same float32.
     """
-    text = table.to_csv(
+    return table.to_csv(
         sep="\t",
         index=index,
         na_rep="n/a",
@@ -114,7 +124,6 @@ def write_tsv(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
         lineterminator="\n",
         quoting=csv.QUOTE_MINIMAL,
     )
-    write_text(path, text)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,17 +7,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
-# BIDS 1.11.1; `stat` and `meas` are not official yet and stand before `desc` here.
-# fmt: off
-ENTITY_ORDER = (
-    "tpl", "sub", "ses", "cohort", "sample", "task", "tracksys", "acq", "ce", "trc", "stain",
-    "rec", "dir", "run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "hemi", "space",
-    "split", "recording", "chunk", "atlas", "seg", "scale", "res", "den", "label", "stat",
-    "meas", "desc",
-)
-# fmt: on
+# As BIDS' schema has them; ``ci/entities.py`` writes the file.
+_ENTITIES = Path(__file__).with_name("data") / "entities.txt"
+ENTITY_ORDER = tuple(_ENTITIES.read_text("ascii").split())
+
+# What BIDS_DIR is called where datasets are told apart by name: in BIDS URIs and strategy files.
+FIRST_DATASET = "preprocessed"
 
 # Entities in which a file in another space or resolution differs from its source run.
 SPATIAL = ("hemi", "space", "res", "den")
@@ -63,6 +61,29 @@ class Name:
     entities: Mapping[str, str]
     suffix: str
     extension: str
+
+
+class TableQuery(NamedTuple):
+    """Which table of a run is meant: one of these in the dataset, that the run's entities fit.
+
+    Attributes
+    ----------
+    dataset
+        The dataset's name.
+    suffix, extension
+        The end of the file's name.
+    desc
+        Its ``desc-``; empty for a file without one.
+    """
+
+    dataset: str
+    suffix: str
+    desc: str = ""
+    extension: str = ".tsv"
+
+    def __str__(self) -> str:
+        desc = f"_desc-{self.desc}" if self.desc else ""
+        return f"{self.dataset}: …{desc}_{self.suffix}{self.extension}"
 
 
 def parse_name(path: PurePath | str) -> Name:
@@ -118,13 +139,19 @@ def other_hemisphere(name: str) -> str:
 
 
 def sort_entities(entities: Mapping[str, str]) -> dict[str, str]:
-    """Entities in BIDS order; those that BIDS does not know come before ``atlas``."""
-    unknown = ENTITY_ORDER.index("atlas") - 0.5
+    """Entities in BIDS order; one that BIDS does not know stays behind the one before it.
 
-    def rank(key: str) -> float:
-        return ENTITY_ORDER.index(key) if key in ENTITY_ORDER else unknown
-
-    return {key: entities[key] for key in sorted(entities, key=rank)}
+    >>> list(sort_entities({"sub": "1", "hash": "ab", "desc": "x", "task": "rest", "own": "y"}))
+    ['sub', 'hash', 'task', 'own', 'desc']
+    """
+    ranks: dict[str, float] = {}
+    last = -1.0
+    for key in entities:
+        if key in ENTITY_ORDER:
+            last = ENTITY_ORDER.index(key)
+        # Several in a row stay in their order, as sorting is stable.
+        ranks[key] = last if key in ENTITY_ORDER else last + 0.5
+    return {key: entities[key] for key in sorted(entities, key=lambda key: ranks[key])}
 
 
 def build_name(entities: Mapping[str, str], suffix: str, extension: str) -> str:

@@ -35,7 +35,7 @@ def _row(one: Option) -> str:
     if one.flag and one.default is None:
         names.append(one.shown.replace("--", "--no-"))
     if not one.flag and one.group is not None:
-        names[-1] += f" {one.placeholder}{'…' * one.many}"
+        names[-1] += f" {one.placeholder}{'…' * (one.many and not one.count)}"
     cells = (", ".join(f"`{name}`" for name in names), one.level, one.description)
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from bidsschematools.schema import load_schema
 
 from bids_labelx import names
 from bids_labelx.names import (
+    ENTITY_ORDER,
     build_name,
     camel,
     digest,
@@ -37,10 +39,21 @@ def test_entities_are_put_into_bids_order_with_stat_and_meas_before_desc() -> No
     assert list(sort_entities(mixed)) == wanted
 
 
-def test_an_unknown_entity_is_kept() -> None:
-    assert (
-        build_name({"desc": "b", "foo": "a", "sub": "1"}, "bold", "") == "sub-1_foo-a_desc-b_bold"
-    )
+def test_the_order_of_entities_is_that_of_bids_schema() -> None:
+    schema = load_schema()
+    official = [schema.objects.entities[name]["name"] for name in schema.rules.entities]
+    assert [key for key in ENTITY_ORDER if key not in ("stat", "meas")] == official
+    assert ENTITY_ORDER[-3:] == ("stat", "meas", "desc")
+
+
+def test_an_unknown_entity_stays_behind_the_one_before_it() -> None:
+    # As fMRIPrep and C-PAC have them: hash- and reg- are none of BIDS' entities.
+    source = "sub-1_task-rest_run-2_hash-4f_reg-36P_space-MNI_res-2_bold"
+    entities = parse_name(f"{source}.nii.gz").entities
+    assert build_name(entities, "bold", "") == source
+    more = {"sub": "1", "task": "a", "hash": "4f", "space": "x", "atlas": "A", "desc": "b"}
+    name = build_name({**more, "stat": "mean"}, "timeseries", ".tsv")
+    assert name == "sub-1_task-a_hash-4f_space-x_atlas-A_stat-mean_desc-b_timeseries.tsv"
 
 
 @pytest.mark.parametrize(

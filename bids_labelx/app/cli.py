@@ -101,6 +101,11 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
             return run_demo(path(commands.demo), options)
         except ValueError as error:
             raise UsageError(f"--demo {error}") from None
+    if commands.import_ is not None:
+        with without_users_settings():
+            from bids_labelx.app.import_hcp import run_import
+
+        return run_import(commands.import_, options)
     if commands.fetch_atlas is not None:
         from bids_labelx.atlases.sources import fetch_atlas
 

@@ -44,7 +44,7 @@ from bids_labelx.group.write import (
     write_quality,
     write_strategies,
 )
-from bids_labelx.inputs.dataset import check_dataset
+from bids_labelx.inputs.datasets import check_dataset
 from bids_labelx.inputs.matching import comparable
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.description import check_output_folder

@@ -41,6 +41,13 @@ class Commands:
         help="download an atlas into TemplateFlow's local folder (TEMPLATEFLOW_HOME), in --space "
         "or else in MNI152NLin2009cAsym; a run never downloads",
     )
+    import_: tuple[str, ...] | None = _alone(
+        None,
+        metavar="KIND DIR BIDS_DIR",
+        count=3,
+        help="write BIDS_DIR, a BIDS dataset of links to the runs in DIR with sidecars and "
+        "confounds; KIND is hcp: what the HCP pipelines write",
+    )
     list_denoise: bool = _alone(False, help="print the denoising strategies and stop")
     bids_exec_spec: bool = _alone(False, help="print the Boutiques descriptor and stop")
     version: bool = _alone(False, action="version", help="print the version and stop")
@@ -73,7 +80,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="bids_labelx",
         usage="bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options]\n"
-        "       bids_labelx --demo DIR",
+        "       bids_labelx --demo DIR\n"
+        "       bids_labelx --import hcp DIR BIDS_DIR",
         description="One clean, named, checked signal per brain region, for every run of a "
         "dataset of preprocessed BOLD images (fMRIPrep derivatives).",
         epilog="Exit codes: " + "; ".join(f"{code} {code.meaning}" for code in ExitCode) + ".",
@@ -99,6 +107,9 @@ def _arguments(one: Option) -> dict[str, Any]:
         # Without a default, so that the command line wins only over what it says.
         action = argparse.BooleanOptionalAction if pair else one.action or "store_true"
         return {**found, "action": action, **({} if one.action else {"default": None})}
+    if one.count:
+        names = tuple(one.placeholder.split())
+        return {**found, "nargs": one.count, "metavar": names, "action": "extend"}
     if one.many:
         # Given twice, the values add up.
         found |= {"nargs": "+", "action": "extend"}

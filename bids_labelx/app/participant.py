@@ -26,7 +26,7 @@ from bids_labelx.app.logs import (
 from bids_labelx.app.work_folder import work_folder
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
-from bids_labelx.inputs.dataset import check_dataset
+from bids_labelx.inputs.datasets import check_dataset
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import (
     failures_by_kind,

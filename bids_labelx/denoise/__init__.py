@@ -8,6 +8,7 @@ which volumes to censor, and how signals are filtered.
 from bids_labelx.denoise.applied import AppliedStrategy
 from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.denoising import Denoising, select
+from bids_labelx.denoise.images import check_image, denoised_by
 from bids_labelx.denoise.overrides import override
 from bids_labelx.denoise.steps import cleaning_steps
 from bids_labelx.denoise.strategies import (
@@ -16,17 +17,24 @@ from bids_labelx.denoise.strategies import (
     preset_names,
     read_strategies,
 )
+from bids_labelx.denoise.tables import Joined, join_tables, table_queries, with_datasets
 
 __all__ = [
     "AppliedStrategy",
     "Denoising",
+    "Joined",
     "Strategy",
+    "check_image",
     "cleaning_steps",
+    "denoised_by",
     "describe_presets",
+    "join_tables",
     "override",
     "preset_names",
     "read_confounds_metadata",
     "read_confounds_table",
     "read_strategies",
     "select",
+    "table_queries",
+    "with_datasets",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ class AppliedStrategy:
     ----------
     columns
         Names of the confounds regressed out.
+    regressors
+        These, shape (n_volumes, n_columns), as they were in the tables, or filtered.
     cleaner
         What cleaned the run.
     removed
@@ -41,9 +44,15 @@ class AppliedStrategy:
         What was warned of while the run was cleaned.
     by_entry
         The columns that each entry of the strategy's list of columns took.
+    files
+        The tables that it took anything from.
+    positions
+        Of an image without the volumes that were censored before, where its volumes were among
+        all, shape (n_volumes,).
     """
 
     columns: tuple[str, ...]
+    regressors: np.ndarray
     cleaner: Cleaner
     removed: np.ndarray
     effective_degrees_of_freedom: float
@@ -53,11 +62,19 @@ class AppliedStrategy:
     outliers: pd.DataFrame
     warnings: tuple[str, ...] = ()
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    positions: np.ndarray | None = None
 
     @property
     def kept(self) -> np.ndarray:
         """The sample mask, bool of shape (n_volumes,)."""
         return self.cleaner.keep
+
+    @property
+    def regular(self) -> bool:
+        """Whether the volumes kept follow each other without a gap."""
+        positions = np.arange(len(self.kept)) if self.positions is None else self.positions
+        return bool(np.diff(positions[self.kept]).max(initial=1) == 1)
 
     @property
     def n_kept(self) -> int:

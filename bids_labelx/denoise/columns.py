@@ -59,7 +59,7 @@ def wanted_columns(
     columns: list[str] = []
     lacking: list[str] = []
     for group, option in confounds.items():
-        if group in ("first_row", "motion_filter"):
+        if group in ("first_row", "motion_filter", "tables"):
             continue
         if group == "high_pass":
             found = _cosines(available, n_volumes, t_r)
@@ -68,7 +68,7 @@ def wanted_columns(
         elif group == "ica_aroma":
             found = _aroma(option, available)
         elif group == "columns":
-            found = _listed(option, available)
+            found = listed_columns(option, available)
         else:
             names = [s + tail for s in _SERIES[group] for tail in EXPANSIONS[option]]
             found = _named(names, available)
@@ -142,10 +142,10 @@ def columns_by_entry(
 ) -> dict[str, list[str]]:
     """What each entry of a strategy's list of columns takes, by its text; perhaps nothing."""
     entries: Sequence[Entry] = confounds.get("columns", ())
-    return {_text(entry): _matches(entry, available) for entry in entries}
+    return {entry_text(entry): matches(entry, available) for entry in entries}
 
 
-def _listed(entries: Sequence[Entry], available: Sequence[str]) -> Wanted:
+def listed_columns(entries: Sequence[Entry], available: Sequence[str]) -> Wanted:
     """Columns by name, or by a regular expression for the whole name.
 
     A name has to be there unless the entry says otherwise. A regular expression need not match:
@@ -154,16 +154,19 @@ def _listed(entries: Sequence[Entry], available: Sequence[str]) -> Wanted:
     columns: list[str] = []
     lacking = []
     for entry in entries:
-        found = _matches(entry, available)
+        found = matches(entry, available)
         columns += found
         stated = None if isinstance(entry, str) else entry.get("required")
         if not found and (_is_name(entry) if stated is None else stated):
-            text = _text(entry)
-            lacking.append(text if _is_name(entry) else f"any that matches {text!r}")
+            text = entry_text(entry)
+            dataset = "" if isinstance(entry, str) else entry.get("dataset", "")
+            where = f" (of the dataset {dataset}: --datasets {dataset}=DIR)" if dataset else ""
+            lacking.append((text if _is_name(entry) else f"any that matches {text!r}") + where)
     return Wanted(columns, lacking)
 
 
-def _text(entry: Entry) -> str:
+def entry_text(entry: Entry) -> str:
+    """The name or pattern that an entry of a list of columns has."""
     return entry if isinstance(entry, str) else str(entry.get("name") or entry["pattern"])
 
 
@@ -171,8 +174,17 @@ def _is_name(entry: Entry) -> bool:
     return not _SPECIAL.search(entry) if isinstance(entry, str) else "name" in entry
 
 
-def _matches(entry: Entry, available: Sequence[str]) -> list[str]:
-    text = _text(entry)
+def of_dataset(entry: Entry, dataset: str) -> dict[str, Any]:
+    """An entry of a list with the dataset that the column is expected in, for messages."""
+    if not isinstance(entry, str):
+        return {**entry, "dataset": dataset}
+    key = "name" if _is_name(entry) else "pattern"
+    return {key: entry, "required": _is_name(entry), "dataset": dataset}
+
+
+def matches(entry: Entry, available: Sequence[str]) -> list[str]:
+    """The columns that an entry takes; perhaps none."""
+    text = entry_text(entry)
     # A name as it is comes first: that of an odd column may mean something else as a pattern.
     by_name = _is_name(entry) or (isinstance(entry, str) and text in available)
     if by_name:

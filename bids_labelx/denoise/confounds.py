@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,12 +80,20 @@ FirstRow = Literal["next", "zero", "keep"]
 
 
 def column_values(
-    table: pd.DataFrame, columns: Sequence[str], source: str, *, first_row: FirstRow = "next"
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    source: str,
+    *,
+    first_row: FirstRow = "next",
+    file_of: Mapping[str, Path] | None = None,
+    first_volumes: Mapping[str, int] | None = None,
 ) -> np.ndarray:
-    """Columns as numbers; `source` is the table's path, for messages.
+    """Columns as numbers; `source` is the table's path, for messages, `file_of` another column's.
 
     A backward difference has no value at the first volume; `fill_first_row` says what it gets. A
-    series that has one at every volume, such as ``trans_x``, must have one there.
+    series that has one at every volume, such as ``trans_x``, must have one there. Of a column that
+    starts at a later volume, by `first_volumes`, that is its first; before it there are zeros, or
+    NaN with ``keep``.
 
     Returns
     -------
@@ -97,21 +105,30 @@ def column_values(
         Where a value is missing in another row, or is no finite number; it is named.
     """
     raw = table[list(columns)]
+    starts = dict(first_volumes or {})
     numbers = raw.apply(pd.to_numeric, errors="coerce").to_numpy(float, copy=True)
     bad = ~np.isfinite(numbers)
-    first = raw.isna().to_numpy(bool)[:1].reshape(-1)
-    if len(numbers) > 1:
-        complete = np.array([bool(_COMPLETE.fullmatch(column)) for column in columns], bool)
-        bad[0] &= ~first | complete
+    absent = raw.isna().to_numpy(bool)
+    for i, column in enumerate(columns):
+        start = starts.get(column, 0)
+        bad[:start, i] = False
+        if len(numbers) > start + 1 and not _COMPLETE.fullmatch(column):
+            bad[start, i] &= ~absent[start, i]
     if bad.any():
-        row, column = np.argwhere(bad)[0]
-        value = raw.iloc[row, column]
+        row, i = np.argwhere(bad)[0]
+        value = raw.iloc[row, i]
         found = "n/a" if pd.isna(value) else repr(value) if isinstance(value, str) else value
+        column, start = columns[i], starts.get(columns[i], 0)
         raise BadDataError(
-            f"{source}: column {columns[column]}, row {row + 1} (of {len(table)}) is {found}, "
-            "a number is expected"
+            f"{(file_of or {}).get(column, source)}: column {column}, row {row - start + 1} (of "
+            f"{len(table) - start}) is {found}, a number is expected"
         )
-    return fill_first_row(numbers, first_row) if len(numbers) > 1 else numbers
+    for start in {starts.get(column, 0) for column in columns}:
+        own = [i for i, column in enumerate(columns) if starts.get(column, 0) == start]
+        rest = numbers[start:, own]
+        numbers[start:, own] = fill_first_row(rest, first_row) if len(rest) > 1 else rest
+        numbers[:start, own] = np.nan if first_row == "keep" else 0.0
+    return numbers
 
 
 def fill_first_row(numbers: np.ndarray, first_row: FirstRow) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from bids_labelx.denoise.columns import (
     wanted_columns,
 )
 from bids_labelx.denoise.confounds import FirstRow, column_values, fill_first_row
+from bids_labelx.denoise.images import check_regressors
 from bids_labelx.denoise.motion import (
     expand,
     filter_motion,
@@ -25,12 +27,12 @@ from bids_labelx.denoise.motion import (
     short_segments,
 )
 from bids_labelx.denoise.strategies import Strategy
+from bids_labelx.denoise.tables import Joined
 from bids_labelx.errors import BadDataError
 
 FdSource = Literal["table", "computed"]
 
 _FD, _DVARS = "framewise_displacement", "std_dvars"
-_AROMA_IMAGE = "smoothAROMAnonaggr"
 _MIN_SEGMENT = 5
 
 
@@ -50,8 +52,9 @@ class Denoising:
     kept
         The sample mask, shape (n_volumes,), True for the volumes that stay.
     rules
-        Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars`` and
-        ``short_segment`` a bool array of shape (n_volumes,). A volume may fall under several.
+        Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars``,
+        ``short_segment`` and ``marked`` (by a table) a bool array of shape (n_volumes,). A volume
+        may fall under several.
     framewise_displacement
         In mm, shape (n_volumes,), NaN first; None where it cannot be known. The same for every
         strategy: a motion filter does not change it.
@@ -99,6 +102,8 @@ def select(
     t_r: float | None = None,
     metadata: Mapping[str, Any] | None = None,
     image_desc: str = "preproc",
+    producer: str = "",
+    joined: Joined | None = None,
 ) -> Denoising:
     """Take from a run's confounds what a strategy asks for.
 
@@ -116,8 +121,11 @@ def select(
         Repetition time in seconds, where it is known.
     metadata
         What the JSON beside the table says, by column; CompCor needs it.
-    image_desc
-        The ``desc-`` of the BOLD image.
+    image_desc, producer
+        The ``desc-`` of the BOLD image, and the program that made it.
+    joined
+        The confounds with what other tables have, in place of `table`, for a strategy that takes
+        columns from these.
 
     Raises
     ------
@@ -125,51 +133,76 @@ def select(
         Where columns are missing (all are named), rows do not match the volumes, a value that is
         used is not a number, no volume is left, or the strategy is for another image.
     """
-    if strategy.confounds.get("ica_aroma") == "full" and image_desc != _AROMA_IMAGE:
-        raise BadDataError(
-            f"{source}: --denoise {strategy.name} is for images that ICA-AROMA has denoised, "
-            f"desc-{_AROMA_IMAGE}_bold; this one is desc-{image_desc}_bold. Choose another "
-            'strategy, or write one with ica_aroma = "basic", which takes the aroma_motion columns'
-        )
-    table = _usable_table(strategy, table, n_volumes, source)
+    joined = joined or Joined(table)
+    table = _usable_table(strategy, joined.table, n_volumes, source)
     try:
         wanted = wanted_columns(
             strategy.confounds,
             list(table.columns),
             n_volumes=n_volumes,
             t_r=t_r,
-            metadata=metadata or {},
+            metadata={**(metadata or {}), **joined.metadata},
         )
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
     scrub = strategy.volumes.get("scrub")
-    lacking = wanted.lacking + _lacking_for_scrub(scrub, list(table.columns))
+    columns = list(dict.fromkeys([*wanted.columns, *joined.wanted.columns]))
+    check_regressors(strategy, image_desc, producer, columns)
+    lacking = wanted.lacking + joined.wanted.lacking
+    lacking += _lacking_for_scrub(scrub, list(table.columns))
     if lacking:
         raise BadDataError(
             f"{source}: --denoise {strategy.name} needs columns that are missing: "
             f"{', '.join(lacking)}; choose a strategy without them (--list-denoise) or add them"
         )
     first_row = strategy.confounds.get("first_row", "next")
-    regressors = column_values(table, wanted.columns, source, first_row=first_row)
-    removed = column_values(
-        table, removed_components(strategy.confounds, list(table.columns)), source
-    )
-    columns = wanted.columns
+    values = _Values(table, source, joined.file_of, joined.first_volumes)
+    regressors = values(columns, first_row)
+    components = removed_components(strategy.confounds, list(table.columns))
+    removed = values(components)
+    start = values.start([*columns, *components])
     try:
         if "motion_filter" in strategy.confounds:
             options = strategy.confounds["motion_filter"]
-            columns = _filter_regressors(
-                columns, regressors, table, t_r, options, first_row, source
-            )
-        motion = _motion(table, scrub, t_r, source)
+            columns = _filter_regressors(columns, regressors, values, t_r, options, first_row)
+        motion = _motion(values, scrub, t_r)
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
-    rules = _rules(table, strategy.volumes, motion, source)
+    rules = _rules(values, strategy.volumes, motion, start)
+    if joined.marked is not None:
+        rules["marked"] = joined.marked
     kept = ~np.any(list(rules.values()), axis=0)
     if not kept.any():
         raise BadDataError(_nothing_left(strategy, rules, source))
-    by_entry = columns_by_entry(strategy.confounds, list(table.columns))
+    by_entry = {**columns_by_entry(strategy.confounds, list(table.columns)), **joined.by_entry}
     return Denoising(tuple(columns), regressors, removed, kept, rules, *motion, by_entry)
+
+
+class _Values(NamedTuple):
+    """Numbers out of the joined table; see `column_values`."""
+
+    table: pd.DataFrame
+    source: str
+    file_of: Mapping[str, Path]
+    first_volumes: Mapping[str, int]
+
+    @property
+    def available(self) -> list[str]:
+        return list(self.table.columns)
+
+    def __call__(self, columns: Sequence[str], first_row: FirstRow = "next") -> np.ndarray:
+        return column_values(
+            self.table,
+            columns,
+            self.source,
+            first_row=first_row,
+            file_of=self.file_of,
+            first_volumes=self.first_volumes,
+        )
+
+    def start(self, columns: Sequence[str]) -> int:
+        """The first volume at which all of the columns have a row."""
+        return max((self.first_volumes.get(column, 0) for column in columns), default=0)
 
 
 def _usable_table(
@@ -204,43 +237,41 @@ def _lacking_for_scrub(scrub: Mapping[str, Any] | None, available: list[str]) ->
 def _filter_regressors(
     columns: list[str],
     regressors: np.ndarray,
-    table: pd.DataFrame,
+    values: _Values,
     t_r: float | None,
     options: Mapping[str, Any],
     first_row: FirstRow,
-    source: str,
 ) -> list[str]:
     """Put filtered motion and its expansions in place of what the table has; gives the names."""
-    parameters = motion_parameters(list(table.columns)).columns
-    filtered = _filtered_motion(table, parameters, t_r, options, source)
+    parameters = motion_parameters(values.available).columns
+    start, filtered = values.start(parameters), _filtered_motion(values, parameters, t_r, options)
     names = []
     for i, column in enumerate(columns):
         motion = split_motion(column)
         names.append(column if motion is None else f"{column}_filtered")
         if motion is not None:
-            series = filtered[:, [parameters.index(motion[0])]]
-            regressors[:, [i]] = fill_first_row(expand(series, motion[1]), first_row)
+            series = filtered[start:, [parameters.index(motion[0])]]
+            regressors[start:, [i]] = fill_first_row(expand(series, motion[1]), first_row)
     return names
 
 
 def _filtered_motion(
-    table: pd.DataFrame,
-    parameters: list[str],
-    t_r: float | None,
-    options: Mapping[str, Any],
-    source: str,
+    values: _Values, parameters: list[str], t_r: float | None, options: Mapping[str, Any]
 ) -> np.ndarray:
+    """Filtered motion parameters, NaN before their table starts."""
     if t_r is None:
         raise ValueError("motion_filter needs the repetition time, which nothing says")
-    return filter_motion(column_values(table, parameters, source), t_r, options)
+    whole = values(parameters)
+    start = values.start(parameters)
+    whole[start:] = filter_motion(whole[start:], t_r, options)
+    whole[:start] = np.nan
+    return whole
 
 
-def _motion(
-    table: pd.DataFrame, scrub: Mapping[str, Any] | None, t_r: float | None, source: str
-) -> _Motion:
+def _motion(values: _Values, scrub: Mapping[str, Any] | None, t_r: float | None) -> _Motion:
     """Framewise displacement and DVARS, checked where volumes are censored by them."""
     scrub = scrub or {}
-    available = list(table.columns)
+    available = values.available
     parameters, lacking = motion_parameters(available)
     by_fd, by_dvars = "fd_threshold" in scrub, "std_dvars_threshold" in scrub
     fd: np.ndarray | None = None
@@ -248,39 +279,38 @@ def _motion(
     filtered: np.ndarray | None = None
     if by_fd and "motion_filter" in scrub:
         options = scrub["motion_filter"]
-        filtered = framewise_displacement(
-            _filtered_motion(table, parameters, t_r, options, source)
-        )
+        filtered = framewise_displacement(_filtered_motion(values, parameters, t_r, options))
         by_fd = False  # the unfiltered one is only reported
     if _FD in available:
-        fd, fd_source = _series(table, [_FD], source, used=by_fd)[:, 0], "table"
+        fd, fd_source = _series(values, [_FD], used=by_fd)[:, 0], "table"
     elif not lacking:
-        fd = framewise_displacement(_series(table, parameters, source, used=by_fd))
+        fd = framewise_displacement(_series(values, parameters, used=by_fd))
         fd_source = "computed"
-    dvars = _series(table, [_DVARS], source, used=by_dvars)[:, 0] if _DVARS in available else None
+    dvars = _series(values, [_DVARS], used=by_dvars)[:, 0] if _DVARS in available else None
     return _Motion(fd, fd_source, filtered, dvars)
 
 
-def _series(table: pd.DataFrame, columns: list[str], source: str, *, used: bool) -> np.ndarray:
+def _series(values: _Values, columns: list[str], *, used: bool) -> np.ndarray:
     """Columns as numbers; what only goes into reports may have gaps."""
     if used:
-        return column_values(table, columns, source, first_row="keep")
-    return table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+        return values(columns, "keep")
+    return values.table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(float)
 
 
 def _rules(
-    table: pd.DataFrame, volumes: Mapping[str, Any], motion: _Motion, source: str
+    values: _Values, volumes: Mapping[str, Any], motion: _Motion, start: int
 ) -> dict[str, np.ndarray]:
-    """Which volumes each rule censors."""
+    """Which volumes each rule censors; those before `start` have no regressors."""
     scrub = volumes.get("scrub", {})
-    nothing = np.zeros(len(table), bool)
+    nothing = np.zeros(len(values.table), bool)
     by = motion.fd if motion.filtered_fd is None else motion.filtered_fd
     fd = _over(by, scrub.get("fd_threshold"), nothing)
     dvars = _over(motion.std_dvars, scrub.get("std_dvars_threshold"), nothing)
     # Volumes out for another reason count as kept here, as they do for nilearn.
     short = short_segments(fd | dvars, scrub.get("min_segment", _MIN_SEGMENT))
     return {
-        "dummy": _dummy(table, volumes.get("non_steady_state"), source),
+        "dummy": _dummy(values, volumes.get("non_steady_state"))
+        | (np.arange(len(nothing)) < start),
         "fd": fd,
         "dvars": dvars,
         "short_segment": short,
@@ -292,12 +322,12 @@ def _over(values: np.ndarray | None, threshold: float | None, nothing: np.ndarra
     return nothing if values is None or threshold is None else values > threshold
 
 
-def _dummy(table: pd.DataFrame, option: bool | int | None, source: str) -> np.ndarray:
+def _dummy(values: _Values, option: bool | int | None) -> np.ndarray:
     """The first volumes, as many as a number says, or those that the table marks."""
     if option is True:
-        flags = column_values(table, non_steady_state(list(table.columns)), source)
+        flags = values(non_steady_state(values.available))
         return np.asarray(flags.any(axis=1))
-    return np.arange(len(table)) < (option or 0)
+    return np.arange(len(values.table)) < (option or 0)
 
 
 def _nothing_left(strategy: Strategy, rules: Mapping[str, np.ndarray], source: str) -> str:
@@ -306,10 +336,12 @@ def _nothing_left(strategy: Strategy, rules: Mapping[str, np.ndarray], source: s
         "dummy": "non-steady-state or dummy volumes",
         "fd": f"with framewise displacement over {scrub.get('fd_threshold')} mm",
         "dvars": f"with standardised DVARS over {scrub.get('std_dvars_threshold')}",
+        "marked": "marked by a table",
         "short_segment": f"in segments shorter than {scrub.get('min_segment', _MIN_SEGMENT)}",
     }
     counts = {name: int(rule.sum()) for name, rule in rules.items()}
-    found = ", ".join(f"{counts[name]} {words}" for name, words in reasons.items() if counts[name])
+    told = [f"{counts[name]} {words}" for name, words in reasons.items() if counts.get(name)]
+    found = ", ".join(told)
     return (
         f"{source}: --denoise {strategy.name} leaves no volume of {len(rules['dummy'])}: {found}; "
         "leave this run out, or raise --fd-threshold and --std-dvars-threshold or lower "

@@ -79,6 +79,10 @@ def _list_of(holds: Callable[[Any], bool], words: str) -> Rule:
     )
 
 
+def _is_label(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9+]+", value) is not None
+
+
 COMPCOR_MASKS = ("combined", "WM", "CSF", "temporal")
 
 _TEXT = Rule(lambda value: isinstance(value, str) and bool(value.strip()), "a text")
@@ -93,6 +97,9 @@ _SHARE = Rule(
 )
 _EXPANSION = _one_of(*EXPANSIONS)
 
+_LABEL = Rule(_is_label, "a label of letters and digits")
+
+# By key a rule, a schema, or in a list the schema of each table of a list.
 Schema = Mapping[str, Any]
 
 CLEAN: Schema = {
@@ -123,10 +130,28 @@ SCRUB: Schema = {
     "min_segment": _COUNT,
     "motion_filter": _MOTION_FILTER,
 }
+_COLUMNS = _list_of(
+    _is_entry,
+    "a list of column names, regular expressions, and tables of name or pattern, and required "
+    "(true or false)",
+)
+_TABLE: Schema = {
+    "dataset": _TEXT,
+    "suffix": _LABEL,
+    "desc": _LABEL,
+    "extension": _one_of(".tsv", ".txt", ".par", ".1D", ".csv"),
+    "columns": _COLUMNS,
+    "first_volume": _COUNT,
+    "motion_source": _one_of("fsl", "spm", "afni"),
+    "tedana": _one_of("rejected", "rejected_orthogonalized"),
+    "censored": _TEXT,
+    "required": _YES_NO,
+}
 SCHEMA: Schema = {
     "name": _TEXT,
     "description": _TEXT,
     "source": _TEXT,
+    "images": _list_of(_is_label, "a list of desc- labels"),
     "confounds": {
         "first_row": _one_of("next", "zero"),
         "motion_filter": _MOTION_FILTER,
@@ -143,11 +168,8 @@ SCHEMA: Schema = {
             "variance": _SHARE,
         },
         "ica_aroma": _one_of("basic", "full"),
-        "columns": _list_of(
-            _is_entry,
-            "a list of column names, regular expressions, and tables of name or pattern, and "
-            "required (true or false)",
-        ),
+        "columns": _COLUMNS,
+        "tables": [_TABLE],
     },
     "volumes": {
         "non_steady_state": Rule(
@@ -222,6 +244,12 @@ def _wrong_values(
         elif isinstance(allowed, Rule):
             if not allowed.holds(value):
                 yield keys, f"{dotted} is {_shown(value)}; allowed: {allowed.words}"
+        elif isinstance(allowed, list):
+            if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+                yield keys, f"{dotted} is {_shown(value)}; allowed: tables [[{dotted}]]"
+                continue
+            for one in value:
+                yield from _wrong_values(one, allowed[0], keys)
         elif not isinstance(value, dict):
             yield keys, f"{dotted} is {_shown(value)}; allowed: a table of {', '.join(allowed)}"
         else:
@@ -238,6 +266,9 @@ def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
         if {"components", "variance"} <= compcor.keys():
             yield keys, "confounds.compcor takes components or variance, not both"
     confounds = content.get("confounds", {})
+    for table in confounds.get("tables", ()):
+        if problem := _table_problem(table):
+            yield ("confounds", "tables"), f"confounds.tables {problem}"
     if "motion_filter" in confounds:
         keys = ("confounds", "motion_filter")
         problem = _motion_filter_problem(confounds["motion_filter"])
@@ -259,6 +290,24 @@ def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
     problem = clean_problem(content.get("clean", {}))
     if problem:
         yield ("clean",), f"clean: {problem}"
+
+
+def _table_problem(table: Mapping[str, Any]) -> str | None:
+    uses = [key for key in ("motion_source", "tedana", "censored") if key in table]
+    if len(uses) > 1:
+        return f"takes {' or '.join(uses)}, not both"
+    if "censored" in table and {"columns", "first_volume"} & table.keys():
+        return "with censored takes no columns and no first_volume"
+    if "suffix" not in table and "tedana" not in table:
+        return "needs suffix, the end of the file's name before the extension"
+    if table.get("extension", ".tsv") != ".tsv" and "motion_source" not in table:
+        return (
+            f"has extension {table['extension']}: a text file without a header is read as motion "
+            "parameters, with motion_source: fsl, spm, afni"
+        )
+    if not table.get("required", True) and "dataset" not in table:
+        return "with required = false needs dataset, which --datasets need not name then"
+    return None
 
 
 def _motion_filter_problem(options: Mapping[str, Any]) -> str | None:

@@ -38,6 +38,8 @@ class Strategy:
         How signals are cleaned, as in a strategy file without its ``none``; see `cleaning`.
     source
         Whose strategy it is, with the release it was compared with; empty for a user's own.
+    images
+        The ``desc-`` labels of the images that it is for; empty for any that are not denoised.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Strategy:
     volumes: Mapping[str, Any]
     clean: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    images: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -71,7 +74,8 @@ class Strategy:
         """Whether it uses the confounds table."""
         # A number of volumes needs no column.
         flagged = self.volumes.get("non_steady_state") is True
-        return bool(self.confounds or self.volumes.get("scrub") or flagged)
+        others = self.confounds.keys() - {"tables", "first_row"}
+        return bool(others or self.volumes.get("scrub") or flagged)
 
 
 def preset_names() -> list[str]:
@@ -142,7 +146,8 @@ def _strategy(name: str, content: Mapping[str, Any]) -> Strategy:
     volumes = {k: v for k, v in content.get("volumes", {}).items() if v is not False}
     clean = arguments_of_clean(content.get("clean", {}))
     description, source = content.get("description", ""), content.get("source", "")
-    return Strategy(name, description, confounds, volumes, clean, source)
+    images = tuple(content.get("images", ()))
+    return Strategy(name, description, confounds, volumes, clean, source, images)
 
 
 def _refuse_same_labels(given: Sequence[str], strategies: Sequence[Strategy]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import parse_toml
+from bids_labelx.names import FIRST_DATASET
 
 if TYPE_CHECKING:
     from yaml import Node
@@ -23,7 +24,6 @@ _PRESET = files("bids_labelx") / "data" / "denoise" / "36P.toml"
 _KEYS = ("name", "description", "confounds")
 _KEYS_OF_SET = ("dataset", "query", "columns")
 _QUERIED = ("suffix", "desc", "extension")
-_FIRST_DATASET = "preprocessed"
 _CONFOUNDS = {"suffix": "timeseries", "desc": "confounds"}
 _SIGNAL = "signal__"
 
@@ -86,10 +86,10 @@ def _strategy(columns: _Columns) -> dict[str, Any]:
     confounds: dict[str, Any] = {"first_row": preset["confounds"]["first_row"]}
     for (dataset, suffix, desc), entries in columns.items():
         table = {"suffix": suffix} | ({} if desc is None else {"desc": desc})
-        if dataset == _FIRST_DATASET and table == _CONFOUNDS:
+        if dataset == FIRST_DATASET and table == _CONFOUNDS:
             confounds["columns"] = entries
             continue
-        if dataset != _FIRST_DATASET:
+        if dataset != FIRST_DATASET:
             table = {"dataset": dataset} | table
         confounds.setdefault("tables", []).append(table | {"columns": entries})
     return {"confounds": confounds, "volumes": preset["volumes"], "clean": preset["clean"]}

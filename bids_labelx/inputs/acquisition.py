@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, time
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from bids_labelx.names import SPATIAL, Name, parse_name
 _PROCESSED = (*SPATIAL, "desc", "echo", "part")
 
 
-def acquisition_time(bold: Path, root: Path) -> datetime | time | None:
+def acquisition_time(bold: Path, root: Path, others: Iterable[Path]) -> datetime | time | None:
     """When a BOLD image was acquired: date and time, or the time of the day alone.
 
-    Of the first that says it: ``scans.tsv`` (``acq_time``) of the dataset at `root` and of the raw
-    dataset that `root` is in the ``derivatives`` of; the sidecars' ``AcquisitionDateTime``,
-    ``acq_time``, or ``AcquisitionTime``.
+    Of the first that says it: ``scans.tsv`` (``acq_time``) of the dataset at `root`, of the other
+    datasets, and of the raw dataset that `root` is in the ``derivatives`` of; the sidecars'
+    ``AcquisitionDateTime``, ``acq_time``, or ``AcquisitionTime``.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def acquisition_time(bold: Path, root: Path) -> datetime | time | None:
         Where a table or sidecar cannot be read.
     """
     name = parse_path(bold, root).name
-    for table in _scans_tables(name, root):
+    for table in _scans_tables(name, root, others):
         if (found := _listed(table, name)) is not None:
             return found
     metadata = read_metadata(bold, root)
@@ -39,11 +39,12 @@ def acquisition_time(bold: Path, root: Path) -> datetime | time | None:
     return None
 
 
-def _scans_tables(name: Name, root: Path) -> Iterator[Path]:
+def _scans_tables(name: Name, root: Path, others: Iterable[Path]) -> Iterator[Path]:
     """The ``scans.tsv`` that there are of a participant and session."""
-    roots = [root]
+    roots = [root, *others]
     if root.parent.name == "derivatives":
         roots.append(root.parent.parent)
+    roots = list(dict.fromkeys(roots))
     parts = [f"{key}-{name.entities[key]}" for key in ("sub", "ses") if key in name.entities]
     for one in roots:
         table = one.joinpath(*parts, f"{'_'.join(parts)}_scans.tsv")

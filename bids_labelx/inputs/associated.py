@@ -1,12 +1,13 @@
-"""The files associated with a BOLD image: its brain mask and its confounds table."""
+"""The files associated with a BOLD image: its brain mask, its confounds, and other tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_labelx.content import display_path, missing_reason
+from bids_labelx.inputs.datasets import Dataset
 from bids_labelx.inputs.matching import (
     File,
     FileGroups,
@@ -22,120 +23,159 @@ from bids_labelx.inputs.matching import (
     run_identity,
     run_label,
 )
-from bids_labelx.inputs.queries import Queries, Query, Removal, apply_conditions
+from bids_labelx.inputs.queries import (
+    NO_BRAIN_MASK,
+    Queries,
+    Query,
+    Removal,
+    apply_conditions,
+    table_query,
+)
+from bids_labelx.names import TableQuery
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All files of a dataset that may be of one kind.
+
+    Attributes
+    ----------
+    kind
+        What they are, in words.
+    query
+        What one has to match.
+    root
+        The dataset.
+    files
+        The files.
+    runs
+        By table, the runs that it could belong to.
+    unreadable
+        Folders of the dataset that cannot be listed, with the reason.
+    """
+
+    kind: str
+    query: Query
+    root: Path
+    files: FileGroups
+    runs: Mapping[Path, Mapping[Identity, str]] = field(default_factory=dict)
+    unreadable: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class AssociatedFiles:
-    """All masks and confounds tables of a dataset.
+    """The masks and tables of all datasets: brain masks, confounds, and what strategies name."""
 
-    Attributes
-    ----------
-    root
-        The dataset.
-    queries
-        The queries that masks and tables have to match.
-    masks, tables
-        The files.
-    runs
-        By table, the runs that it could belong to.
-    """
-
-    root: Path
-    queries: Queries
-    masks: FileGroups
-    tables: FileGroups
-    runs: Mapping[Path, Mapping[Identity, str]]
+    masks: Pool
+    confounds: Pool
+    tables: Mapping[TableQuery, Pool]
 
 
-def collect_associated(files: Iterable[File], queries: Queries, root: Path) -> AssociatedFiles:
-    """The masks and confounds tables among all files of a dataset."""
-    files = list(files)
-    masks = group_files(f for f in files if f.is_image and f.name.suffix in queries.mask.suffixes)
-    suffixes = queries.confounds.suffixes
-    tables = group_files(f for f in files if not f.is_image and f.name.suffix in suffixes)
-    bold = (f for f in files if f.name.suffix in queries.bold.suffixes)
-    images = [f for f in bold if f.is_image or f.is_surface]
-    return AssociatedFiles(root, queries, masks, tables, possible_runs(tables, images))
+def collect_associated(
+    datasets: Mapping[str, Dataset], queries: Queries, tables: Collection[TableQuery] = ()
+) -> AssociatedFiles:
+    """The masks and tables among all files of the datasets."""
+    images = [
+        file
+        for one in datasets.values()
+        for file in one.files
+        if file.name.suffix in queries.bold.suffixes and (file.is_image or file.is_surface)
+    ]
+
+    def pool(kind: str, query: Query) -> Pool:
+        dataset = datasets[query.dataset]
+        files = [one for one in dataset.files if one.name.suffix in query.suffixes]
+        root, unreadable = dataset.root, dataset.unreadable
+        if query is queries.mask:
+            masks = [
+                file
+                for file in files
+                if file.is_image and file.name.entities.get("desc") != NO_BRAIN_MASK
+            ]
+            return Pool(kind, query, root, group_files(masks), {}, unreadable)
+        groups = group_files(file for file in files if not (file.is_image or file.is_surface))
+        return Pool(kind, query, root, groups, possible_runs(groups, images), unreadable)
+
+    return AssociatedFiles(
+        pool("brain mask", queries.mask),
+        pool("confounds table", queries.confounds),
+        {one: pool(f"{one.suffix} table", table_query(one)) for one in tables},
+    )
 
 
-def find_mask(image: File, associated: AssociatedFiles) -> tuple[Path | None, str]:
+def find_mask(image: File, masks: Pool) -> tuple[Path | None, str]:
     """The best match among the masks in the image's space, or why there is none.
 
     Several runs may share it.
     """
-    matching = matching_files(associated.masks, image)
-    kept, removal = apply_conditions(matching, associated.queries.mask.conditions)
+    matching = matching_files(masks.files, image)
+    kept, removal = apply_conditions(matching, masks.query.conditions)
     entities = {key: value for key, value in image.name.entities.items() if key != "desc"}
-    run, root = join_entities(entities), associated.root
-    search = _Search("brain mask", associated.queries.mask, run, root)
+    run = join_entities(entities)
     if not kept:
         advice = "--mask none does without one, --mask FILE gives one"
-        return None, search.why_none(removal, candidates(associated.masks, image), advice)
-    return search.only_one(best_matches(kept, image))
+        return None, _why_none(masks, run, removal, candidates(masks.files, image), advice)
+    return _only_one(masks, run, best_matches(kept, image))
 
 
-def find_confounds(image: File, associated: AssociatedFiles) -> tuple[Path | None, str]:
-    """The best match among the confounds tables that cannot be another run's, or why none is."""
-    matching = matching_files(associated.tables, image, same_grid=False)
-    kept, removal = apply_conditions(matching, associated.queries.confounds.conditions)
+def find_table(image: File, tables: Pool) -> tuple[Path | None, str]:
+    """The best match among the tables that cannot be another run's, or why none is."""
+    matching = matching_files(tables.files, image, same_grid=False)
+    kept, removal = apply_conditions(matching, tables.query.conditions)
     run = run_label(image)
-    search = _Search("confounds table", associated.queries.confounds, run, associated.root)
     if not kept:
-        packed = _packed_table(image, associated)
+        packed = _packed_table(image, tables)
         advice = f"{packed.name} is not read; decompress it with gunzip" if packed else ""
-        return None, search.why_none(removal, candidates(associated.tables, image), advice)
+        return None, _why_none(tables, run, removal, candidates(tables.files, image), advice)
     own = run_identity(image.entities)
-    certain = [table for table in kept if associated.runs[table.path].keys() == {own}]
+    certain = [table for table in kept if tables.runs[table.path].keys() == {own}]
     if not certain:
-        return None, "\n".join(_not_its_own(table, run, associated) for table in kept)
-    return search.only_one(best_matches(certain, image))
+        return None, "\n".join(_not_its_own(table, run, tables) for table in kept)
+    return _only_one(tables, run, best_matches(certain, image))
 
 
-def _packed_table(image: File, associated: AssociatedFiles) -> Path | None:
-    """A compressed confounds table beside an image, which would be its own."""
-    suffixes = associated.queries.confounds.suffixes
-    beside = [parse_path(path, associated.root) for path in image.path.parent.glob("*.tsv.gz")]
-    tables = group_files(file for file in beside if file.name.suffix in suffixes)
-    return next((file.path for file in matching_files(tables, image, same_grid=False)), None)
+def _packed_table(image: File, tables: Pool) -> Path | None:
+    """A compressed table where the image's own would be."""
+    if not image.path.is_relative_to(tables.root):
+        return None
+    found = [parse_path(path, tables.root) for path in image.path.parent.glob("*.tsv.gz")]
+    groups = group_files(file for file in found if file.name.suffix in tables.query.suffixes)
+    return next((file.path for file in matching_files(groups, image, same_grid=False)), None)
 
 
-def _not_its_own(table: File, run: str, associated: AssociatedFiles) -> str:
-    name = display_path(table.path, associated.root)
-    runs = sorted(associated.runs[table.path].values())
+def _not_its_own(table: File, run: str, tables: Pool) -> str:
+    name = display_path(table.path, tables.root)
+    runs = sorted(tables.runs[table.path].values())
     if run not in runs:
-        return f"no confounds table for {run}: {name} is that of {' and '.join(runs)}"
+        return f"no {tables.kind} for {run}: {name} is that of {' and '.join(runs)}"
     return (
-        f"no confounds table for {run}: {name} could belong to {', '.join(runs)}; each run "
+        f"no {tables.kind} for {run}: {name} could belong to {', '.join(runs)}; each run "
         "needs its own, with the run's entities in its name"
     )
 
 
-@dataclass(frozen=True)
-class _Search:
-    """The kind of file to find and the run to find it for."""
+def _only_one(pool: Pool, run: str, found: Sequence[File]) -> tuple[Path | None, str]:
+    """The only file found, or why it cannot be used."""
+    if len(found) > 1:
+        return None, (
+            f"{len(found)} files could be the {pool.kind} of {run}, one is expected:\n"
+            + list_paths(found, pool.root)
+        )
+    problem = missing_reason(found[0].path, pool.root)
+    return (None, problem) if problem else (found[0].path, "")
 
-    kind: str
-    query: Query
-    run: str
-    root: Path
 
-    def only_one(self, found: Sequence[File]) -> tuple[Path | None, str]:
-        """The only file found, or why it cannot be used."""
-        if len(found) > 1:
-            return None, (
-                f"{len(found)} files could be the {self.kind} of {self.run}, one is expected:\n"
-                + list_paths(found, self.root)
-            )
-        problem = missing_reason(found[0].path, self.root)
-        return (None, problem) if problem else (found[0].path, "")
-
-    def why_none(self, removal: Removal | None, others: Sequence[File], advice: str = "") -> str:
-        """Why no file was found: the condition that removed the last, or that none matches."""
-        text = f"no {self.kind} ({self.query.pattern}) for {self.run} in {self.root}"
-        text += f" ({advice})" if advice else ""
-        if removal is not None:
-            have = f"those that fit have {removal.condition.key} {removal.found}"
-            source = removal.condition.source
-            return f"{text}: {have}" + (f", and {source} leaves none of them" if source else "")
-        return f"{text}; there are\n{list_paths(others, self.root)}" if others else text
+def _why_none(
+    pool: Pool, run: str, removal: Removal | None, others: Sequence[File], advice: str = ""
+) -> str:
+    """Why no file was found: the condition that removed the last, or that none matches."""
+    text = f"no {pool.kind} ({pool.query.pattern}) for {run} in {pool.root}"
+    text += f" ({advice})" if advice else ""
+    if pool.unreadable:
+        folders = ", ".join(map(str, pool.unreadable))
+        text += f"; it may be in {folders}, which cannot be read"
+    if removal is not None:
+        have = f"those that fit have {removal.condition.key} {removal.found}"
+        source = removal.condition.source
+        return f"{text}: {have}" + (f", and {source} leaves none of them" if source else "")
+    return f"{text}; there are\n{list_paths(others, pool.root)}" if others else text

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,109 +20,53 @@ from bids_labelx.errors import (
     BadDataError,
     Failure,
     LabelxError,
-    MissingInputError,
     NoRunsError,
-    NotBidsError,
     message_of,
 )
-from bids_labelx.files import read_json
 from bids_labelx.inputs.associated import (
     AssociatedFiles,
     collect_associated,
-    find_confounds,
     find_mask,
+    find_table,
+)
+from bids_labelx.inputs.datasets import (
+    Dataset,
+    described_producers,
+    hint_at_datasets,
+    producer_of,
+    read_datasets,
 )
 from bids_labelx.inputs.hemispheres import pair_hemispheres
 from bids_labelx.inputs.hints import other_images
-from bids_labelx.inputs.index import SEGMENTATIONS, find_files, list_participants
+from bids_labelx.inputs.index import SEGMENTATIONS
 from bids_labelx.inputs.matching import (
-    GIFTI,
     File,
     FileGroups,
-    comparable,
+    Identity,
     folder_entities,
     join_entities,
-    parse_path,
+    run_identity,
 )
-from bids_labelx.inputs.metadata import Listing, list_files, read_metadata
+from bids_labelx.inputs.metadata import Listing, list_files, read_metadata, sidecars_of
 from bids_labelx.inputs.queries import (
+    Condition,
     Queries,
     Query,
     apply_conditions,
     option_condition,
     read_queries,
 )
+from bids_labelx.inputs.run import NATIVE, Run
 from bids_labelx.inputs.segmentations import (
     Derivative,
     find_segmentation,
     group_segmentations,
     parse_derivative,
 )
-from bids_labelx.names import is_utf8, printable, sort_entities
+from bids_labelx.names import TableQuery, is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
-
-NATIVE = "native"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One preprocessed BOLD image with its associated files and metadata.
-
-    Attributes
-    ----------
-    bold
-        The 4D image, the dense series, or the file of the left hemisphere.
-    root
-        The dataset's folder.
-    entities
-        Those of the file name without ``desc``, short keys, in BIDS order.
-    metadata
-        The sidecars' content with BIDS inheritance.
-    mask, confounds
-        The brain mask on the BOLD's grid and the confounds table; None where `missing` says why.
-    missing
-        Why ``bold``, ``mask``, ``confounds``, ``metadata`` or a segmentation (by its ``--atlas``
-        argument) is missing: what was expected and what was found instead.
-    desc
-        The ``desc-`` entity of the image, empty where it has none.
-    segmentations
-        Segmentations in the run's own space, by the argument of ``--atlas`` that asks for them.
-    beside
-        The file of the right hemisphere, where there is one for each.
-    """
-
-    bold: Path
-    root: Path
-    entities: Mapping[str, str]
-    metadata: Mapping[str, Any]
-    mask: Path | None
-    confounds: Path | None
-    missing: Mapping[str, str]
-    desc: str = ""
-    segmentations: Mapping[str, Path] = field(default_factory=dict)
-    beside: Path | None = None
-
-    @property
-    def on_surfaces(self) -> bool:
-        """Whether it is a series on surfaces or grayordinates, and not on a voxel grid."""
-        return self.bold.name.endswith((".dtseries.nii", GIFTI))
-
-    @property
-    def images(self) -> list[Path]:
-        """The files of the series."""
-        return [self.bold] if self.beside is None else [self.bold, self.beside]
-
-    @property
-    def name(self) -> str:
-        """The BOLD file's path within the dataset, for messages and sources."""
-        return self.bold.relative_to(self.root).as_posix()
-
-    @property
-    def space(self) -> str:
-        """The ``space-`` entity, with a cohort as ``MNIInfant+1``; ``native`` without one."""
-        return comparable(self.entities).get("space", NATIVE)
 
 
 class FoundRuns(NamedTuple):
@@ -141,55 +84,91 @@ class FoundRuns(NamedTuple):
     unlisted: list[Failure]
 
 
-def find_runs(settings: Settings) -> FoundRuns:
+def find_runs(settings: Settings, tables: Collection[TableQuery] = ()) -> FoundRuns:
     """The runs of the dataset that the settings select.
+
+    `tables` are those that strategies take columns from, beside the confounds.
 
     Raises
     ------
     NotBidsError
-        Where the folder is no BIDS dataset.
+        Where a folder is no BIDS dataset.
     NoRunsError
         Where a participant does not exist, or a filter, which is named, leaves no run.
     UsageError, MissingInputError, BadDataError
         Where an argument for a segmentation or the filter file is wrong.
     """
-    root = settings.bids_dir
-    check_dataset(root)
-    _check_participants(root, settings.participant_label)
-    queries = read_queries(settings.bids_filter_file)
+    queries = read_queries(settings.bids_filter_file, settings.dataset_folders)
     derivatives = [one for spec in settings.atlas if (one := parse_derivative(spec))]
-    also = [*queries.also, *([SEGMENTATIONS] if derivatives else [])]
-    found = find_files(root, settings.participant_label, settings.bids_database_dir, also)
-    files = [parse_path(path, root) for path in found.files]
-    unlisted = [_unlisted(*one, root) for one in found.unreadable.items()]
+    also = [SEGMENTATIONS] if derivatives else []
+    datasets = read_datasets(settings, queries, tables, also)
+    of_images = datasets[queries.bold.dataset]
+    unlisted = of_images.unlisted
     try:
-        chosen = _select_bold(files, queries, settings)
+        chosen = _select_bold(of_images, queries, settings)
     except NoRunsError as error:
         raise NoRunsError("\n".join([str(error), *(one.message for one in unlisted)])) from None
-    associated = collect_associated(files, queries, root)
-    segmentations = [
-        (derivative, group_segmentations(derivative, files)) for derivative in derivatives
-    ]
     # Consecutive runs share folders, of which each is listed once, not once a run.
-    listing = functools.lru_cache(maxsize=8)(list_files)
-    runs = [_try_run(image, associated, segmentations, listing) for image in chosen]
-    return FoundRuns(runs, unlisted)
+    listing = functools.lru_cache(maxsize=32)(list_files)
+    search = _Search(
+        of_images.root,
+        collect_associated(datasets, queries, tables),
+        [(one, group_segmentations(one, of_images.files)) for one in derivatives],
+        {name: one.root for name, one in datasets.items()},
+        _images_by_run(datasets.values(), queries),
+        listing,
+        functools.lru_cache(maxsize=32)(functools.partial(described_producers, listing=listing)),
+    )
+    return FoundRuns([_try_run(image, search) for image in chosen], unlisted)
 
 
-def _unlisted(folder: Path, reason: str, root: Path) -> Failure:
-    """The failure of a folder that cannot be listed."""
-    text = f"{folder}: the folder cannot be read ({reason}), so runs in it are not done"
-    return Failure(text, folder_entities(folder / "file", root))
+class _Search(NamedTuple):
+    """What the files of a run are found in.
+
+    Attributes
+    ----------
+    root
+        The dataset with the images.
+    associated, segmentations
+        The other files.
+    roots
+        The folders of all datasets.
+    images
+        All BOLD images of them, by run.
+    listing, describing
+        Read a folder's JSON files, and the producer that its description names.
+    """
+
+    root: Path
+    associated: AssociatedFiles
+    segmentations: Sequence[tuple[Derivative, FileGroups]]
+    roots: Mapping[str, Path]
+    images: Mapping[Identity, Sequence[tuple[Path, Path]]]
+    listing: Listing
+    describing: Callable[[Path], Mapping[str, str]]
 
 
-def _select_bold(files: Sequence[File], queries: Queries, settings: Settings) -> list[File]:
+def _images_by_run(
+    datasets: Iterable[Dataset], queries: Queries
+) -> dict[Identity, list[tuple[Path, Path]]]:
+    """The BOLD images of each run, each with the folder of its dataset."""
+    found: dict[Identity, list[tuple[Path, Path]]] = defaultdict(list)
+    for dataset in datasets:
+        for file in dataset.files:
+            if file.name.suffix in queries.bold.suffixes and (file.is_image or file.is_surface):
+                found[run_identity(file.entities)].append((file.path, dataset.root))
+    return found
+
+
+def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list[File]:
     """The BOLD images that the filter file and the options select, pairs of surfaces as one."""
-    root = settings.bids_dir
-    bold = [file for file in files if file.name.suffix in queries.bold.suffixes]
+    root = dataset.root
+    bold = [file for file in dataset.files if file.name.suffix in queries.bold.suffixes]
     images = [file for file in bold if file.is_image]
+    surfaces = [file for file in bold if file.is_surface]
     of_query = [
-        apply_conditions(images, queries.bold.conditions),
-        apply_conditions([file for file in bold if file.is_surface], queries.surface.conditions),
+        apply_conditions(images, _conditions(queries.bold, settings)),
+        apply_conditions(surfaces, _conditions(queries.surface, settings)),
     ]
     options = [
         option_condition(option, key, wanted, NATIVE if key == "space" else "")
@@ -197,6 +176,7 @@ def _select_bold(files: Sequence[File], queries: Queries, settings: Settings) ->
             ("--session-label", "ses", settings.session_label),
             ("--task-id", "task", settings.task_id),
             ("--run-id", "run", settings.run_id),
+            ("--echo-id", "echo", settings.echo_id),
             ("--space", "space", settings.space),
             ("--res", "res", settings.res),
         )
@@ -210,48 +190,23 @@ def _select_bold(files: Sequence[File], queries: Queries, settings: Settings) ->
             f"{removal.condition.source} leaves no run of {root}: "
             f"those before this filter have {removal.found}"
         )
+    if removal is not None and removal.condition.key == "echo":
+        raise NoRunsError(
+            f"{root}: no optimally combined image, only single echoes ({removal.found}); "
+            "--echo-id chooses those to be done as runs of their own"
+        )
     if not kept:
-        known = [file for file in bold if file.is_image or file.is_surface]
-        raise NoRunsError(_no_bold(root, known, queries.bold))
+        raise NoRunsError(_no_bold(root, [*images, *surfaces], queries.bold))
     return pair_hemispheres(kept, settings.hemi)
 
 
-def check_dataset(root: Path) -> None:
-    """Refuse a folder that is not a BIDS dataset, with a hint to one that is.
-
-    Raises
-    ------
-    MissingInputError, NotBidsError
-        Where there is no such folder, or no description in it.
-    BadDataError
-        Where the description is not JSON.
-    """
-    try:
-        names = os.listdir(root)  # noqa: PTH208
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingInputError(f"{root}: there is no such folder") from None
-    except OSError as error:
-        raise MissingInputError(f"{root}: the folder cannot be read ({error.strerror})") from None
-    if "dataset_description.json" not in names:
-        empty = (
-            "; the folder is empty, as a DataLad subdataset is that was not installed (`datalad "
-            f"get --no-data {root}`)"
-        )
-        raise NotBidsError(
-            f"{root}: no dataset_description.json here, so this is not a BIDS dataset"
-            + (_hint(root) if names else empty)
-        )
-    read_json(root / "dataset_description.json")
-
-
-def _hint(root: Path) -> str:
-    """The datasets in folders below."""
-    found = sorted(
-        path.parent
-        for pattern in ("*", "derivatives/*")
-        for path in root.glob(f"{pattern}/dataset_description.json")
-    )
-    return f"\ndid you mean {' or '.join(map(str, found))}?" if found else ""
+def _conditions(query: Query, settings: Settings) -> list[Condition]:
+    """The conditions of a query for BOLD images, of which --echo-id replaces the default one."""
+    return [
+        one
+        for one in query.conditions
+        if not (one.key == "echo" and not one.source and settings.echo_id)
+    ]
 
 
 def _no_bold(root: Path, images: Sequence[File], query: Query) -> str:
@@ -263,30 +218,15 @@ def _no_bold(root: Path, images: Sequence[File], query: Query) -> str:
         return f"{text}; {other}"
     return (
         f"{text}. The input is the folder of preprocessed derivatives, not the raw dataset"
-        + _hint(root)
+        + hint_at_datasets(root)
     )
 
 
-def _check_participants(root: Path, wanted: Sequence[str]) -> None:
-    found = list_participants(root)
-    unknown = [label for label in wanted if label not in found]
-    if unknown:
-        raise NoRunsError(
-            f"--participant-label: {', '.join(unknown)} not in {root}; "
-            f"there are {', '.join(found) or 'none'}"
-        )
-
-
-def _try_run(
-    image: File,
-    associated: AssociatedFiles,
-    segmentations: Sequence[tuple[Derivative, FileGroups]],
-    listing: Listing,
-) -> Run:
+def _try_run(image: File, search: _Search) -> Run:
     """A run with its files; one of which nothing can be found out says why under ``bold``."""
     try:
         if is_utf8(str(image.path)):
-            return _make_run(image, associated, segmentations, listing)
+            return _make_run(image, search)
         reason = "its path is not UTF-8 (the bytes are shown as \\x…); rename it"
     # Whatever is odd about one run concerns no other.
     except Exception as error:
@@ -296,12 +236,12 @@ def _try_run(
     entities = {printable(k): printable(v) for k, v in _own_entities(image).items()}
     return Run(
         Path(printable(str(image.path))),
-        associated.root,
+        search.root,
         entities,
         {},
         None,
         None,
-        {"bold": reason, **{derivative.text: reason for derivative, _ in segmentations}},
+        {"bold": reason, **{derivative.text: reason for derivative, _ in search.segmentations}},
     )
 
 
@@ -310,29 +250,35 @@ def _own_entities(image: File) -> dict[str, str]:
     return sort_entities(entities)
 
 
-def _make_run(
-    image: File,
-    associated: AssociatedFiles,
-    segmentations: Sequence[tuple[Derivative, FileGroups]],
-    listing: Listing,
-) -> Run:
-    root = associated.root
+def _make_run(image: File, search: _Search) -> Run:
+    root, associated = search.root, search.associated
     # What is on surfaces has no mask.
-    mask, no_mask = (None, "") if image.is_surface else find_mask(image, associated)
-    confounds, no_confounds = find_confounds(image, associated)
+    mask, no_mask = (None, "") if image.is_surface else find_mask(image, associated.masks)
+    confounds, no_confounds = find_table(image, associated.confounds)
     missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
     metadata: dict[str, Any] = {}
     try:
-        metadata = read_metadata(image.path, root, listing)
+        metadata = read_metadata(image.path, root, search.listing)
         if image.beside is not None:
-            _check_alike(image, metadata, read_metadata(image.beside, root, listing))
+            _check_alike(image, metadata, read_metadata(image.beside, root, search.listing))
     except LabelxError as error:
         missing["metadata"] = str(error)
-    found: dict[str, Path] = {}
-    for derivative, groups in segmentations:
+    segmentations: dict[str, Path] = {}
+    for derivative, groups in search.segmentations:
         path, missing[derivative.text] = find_segmentation(derivative, groups, image, root)
         if path is not None:
-            found[derivative.text] = path
+            segmentations[derivative.text] = path
+    tables: dict[TableQuery, Path] = {}
+    for query, pool in associated.tables.items():
+        path, missing[str(query)] = find_table(image, pool)
+        if path is not None:
+            tables[query] = path
+    elsewhere = {}
+    if "RepetitionTime" not in metadata and "metadata" not in missing:
+        elsewhere = _times_elsewhere(image, search)
+    files = [one for one in (image.path, mask, confounds, *tables.values()) if one is not None]
+    roots = search.roots.values()
+    made_by = {one: producer_of(one, roots, search.describing) for one in files}
     return Run(
         bold=image.path,
         root=root,
@@ -342,9 +288,28 @@ def _make_run(
         confounds=confounds,
         missing={key: reason for key, reason in missing.items() if reason},
         desc=image.name.entities.get("desc", ""),
-        segmentations=found,
+        segmentations=segmentations,
         beside=image.beside,
+        tables=tables,
+        producers={one: producer for one, producer in made_by.items() if producer},
+        sidecars=tuple(sidecars_of(image.path, root, search.listing)),
+        times_elsewhere=elsewhere,
     )
+
+
+def _times_elsewhere(image: File, search: _Search) -> dict[Path, Any]:
+    """The repetition times that sidecars of other images of a run say."""
+    found = {}
+    for path, root in search.images.get(run_identity(image.entities), ()):
+        if path != image.path:
+            try:
+                stated = read_metadata(path, root, search.listing).get("RepetitionTime")
+            except LabelxError:
+                # It is that of another image, which has a run of its own to fail.
+                continue
+            if stated is not None:
+                found[path] = stated
+    return found
 
 
 def _check_alike(image: File, left: Mapping[str, Any], right: Mapping[str, Any]) -> None:

@@ -18,6 +18,8 @@ import re
 import sqlite3
 import tempfile
 import time
+import warnings
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -73,10 +75,26 @@ class _NotUsableError(Exception):
 
 
 def list_participants(root: Path) -> list[str]:
-    """Labels of the participants that have a folder in the dataset, sorted."""
+    """Labels of the participants that have a folder, or files, in the dataset, sorted."""
+    folders, files = _at_root(root)
+    return sorted({*folders, *files})
+
+
+def _at_root(root: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """The participants that have a folder in the dataset, and by participant the files beside it.
+
+    tedana, for one, writes all files into one folder.
+    """
+    folders, files = [], defaultdict(list)
     with os.scandir(root) as entries:
-        folders = [e for e in entries if e.name.startswith("sub-") and not is_backup(e.name)]
-        return sorted(entry.name[4:] for entry in folders if _is_folder(entry))
+        for entry in entries:
+            if not entry.name.startswith("sub-") or is_backup(entry.name):
+                continue
+            if _is_folder(entry):
+                folders.append(entry.name[4:])
+            elif found := re.match(r"sub-([^_/.]+)_", entry.name):
+                files[found[1]].append(entry.path)
+    return folders, files
 
 
 def find_files(
@@ -103,7 +121,28 @@ def find_files(
     CannotWriteError
         Where `database_dir` does not exist and cannot be created.
     """
-    participants = list(wanted) or list_participants(root)
+    folders, at_root = _at_root(root)
+    participants = [one for one in sorted(folders) if not wanted or one in wanted]
+    # Listed anew each time: the time of this folder changes with every participant that is added.
+    pattern = _name_pattern(_filters(also))
+    beside = [
+        Path(path)
+        for label, paths in at_root.items()
+        for path in paths
+        if (not wanted or label in wanted) and pattern.search(path)
+    ]
+    found = _find_below(root, participants, sorted(wanted), database_dir, also)
+    return Found(sorted([*found.files, *beside], key=str), found.unreadable)
+
+
+def _find_below(
+    root: Path,
+    participants: Sequence[str],
+    wanted: Sequence[str],
+    database_dir: Path | None,
+    also: Sequence[str],
+) -> Found:
+    """The files in the folders of participants; `wanted` are none where all are."""
     if database_dir is None:
         files, _, unreadable = _scan(root, participants, also)
         return Found(_query_new(_make_layout(root, files), also, files), unreadable)
@@ -249,7 +288,9 @@ def _make_layout(root: Path, files: Sequence[str]) -> Any:
 
     entities = [{"name": name, "pattern": pattern} for name, pattern in patterns.items()]
     config = [{"name": "bids_labelx", "entities": entities}]
-    return BIDSLayout(root, validate=False, config=config, indexer=index)
+    with warnings.catch_warnings(action="ignore"):
+        # Of the descriptions of old datasets.
+        return BIDSLayout(root, validate=False, config=config, indexer=index)
 
 
 def _query_layout(layout: Any, also: Sequence[str], **entities: list[str]) -> list[Path]:
@@ -311,9 +352,8 @@ def _find_in_kept(
         # The two files are not replaced at once: another process may be between them now.
         if hashlib.sha256(database).hexdigest() != record["sha256"]:
             raise _NotUsableError(f"{DATABASE} is damaged or being replaced")
-        with tempfile.TemporaryDirectory(
-            prefix="bids_labelx-", ignore_cleanup_errors=True
-        ) as local:
+        temporary = tempfile.TemporaryDirectory(prefix="bids_labelx-", ignore_cleanup_errors=True)
+        with temporary as local, warnings.catch_warnings(action="ignore"):
             (Path(local) / DATABASE).write_bytes(database)
             layout = BIDSLayout(database_path=local, validate=False)
             return _query_layout(layout, also, subject=list(participants))

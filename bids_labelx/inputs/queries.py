@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.files import read_json
 from bids_labelx.inputs.matching import File, normalize_value
-from bids_labelx.names import ENTITY_ORDER
+from bids_labelx.names import ENTITY_ORDER, FIRST_DATASET, TableQuery
 
 SECTIONS = ("bold", "mask", "confounds")
 
@@ -47,6 +47,9 @@ _LONG = {
     "statistic": "stat",
     "description": "desc",
 }
+# The label of a mask that is no brain mask, though it is called _mask.
+NO_BRAIN_MASK = "goodvoxels"
+
 _KEYS = (*ENTITY_ORDER, "suffix", "extension", "datatype")
 
 
@@ -92,9 +95,18 @@ class Condition:
 
 @dataclass(frozen=True)
 class Query:
-    """The conditions on one kind of file, in the order in which they are applied."""
+    """The conditions on one kind of file, in the order in which they are applied.
+
+    Attributes
+    ----------
+    conditions
+        The conditions.
+    dataset
+        The name of the dataset that the files are in.
+    """
 
     conditions: tuple[Condition, ...]
+    dataset: str = FIRST_DATASET
 
     @property
     def suffixes(self) -> frozenset[str]:
@@ -105,8 +117,8 @@ class Query:
     def pattern(self) -> str:
         """The end of the file names, for messages."""
         desc = next((one for one in self.conditions if one.key == "desc"), None)
-        tables = any(one.key == "extension" and ".tsv" in one.values for one in self.conditions)
-        extension = ".tsv" if tables else ".nii.gz"
+        (own,) = (one.values for one in self.conditions if one.key == "extension")
+        extension = ".nii.gz" if ".nii.gz" in own else "|".join(sorted(own))
         words = "" if desc is None or not desc.values else f"_desc-{'|'.join(sorted(desc.values))}"
         return f"…{words}_{'|'.join(sorted(self.suffixes, reverse=True))}{extension}"
 
@@ -188,8 +200,12 @@ def option_condition(option: str, key: str, wanted: Sequence[str], nothing: str 
     return Condition(key, values, absent=nothing in wanted, source=source)
 
 
-def read_queries(path: Path | None = None) -> Queries:
+def read_queries(
+    path: Path | None = None, datasets: Collection[str] = (FIRST_DATASET,)
+) -> Queries:
     """The default queries with the conditions of a filter file in place of theirs.
+
+    `datasets` are the names that its sections may choose from.
 
     Raises
     ------
@@ -206,24 +222,41 @@ def read_queries(path: Path | None = None) -> Queries:
             f"{', '.join(SECTIONS)} ({', '.join(_IGNORED)} are allowed and ignored)"
         )
     given = {
-        section: _parse_section(section, content.get(section, {}), path, problems)
+        section: _parse_section(section, content.get(section, {}), path, datasets, problems)
         for section in SECTIONS
     }
     if problems:
         raise BadDataError(f"--bids-filter-file {path}:\n" + "\n".join(problems))
-    bold, mask, confounds = (_merge(defaults[section], given[section]) for section in SECTIONS)
-    surface = _merge(defaults["surface"], given["bold"])
+    names = {one: content.get(one, {}).get("dataset", FIRST_DATASET) for one in SECTIONS}
+    bold, mask, confounds = (
+        _merge(defaults[section], given[section], names[section]) for section in SECTIONS
+    )
+    surface = _merge(defaults["surface"], given["bold"], names["bold"])
     also = [f"{suffix}.nii" for suffix in sorted(mask.suffixes - {*defaults["mask"]["suffix"]})]
     if {"desc", "suffix"} & given["confounds"].keys():
         also += [f"{suffix}.tsv" for suffix in sorted(confounds.suffixes)]
     return Queries(bold, surface, mask, confounds, tuple(also))
 
 
-def _merge(default: Mapping[str, Sequence[str]], given: Mapping[str, Condition]) -> Query:
+def _merge(
+    default: Mapping[str, Sequence[str]], given: Mapping[str, Condition], dataset: str
+) -> Query:
     """The default conditions that are not replaced, then those given, in their order."""
-    keys = [key for key in ("suffix", "extension", "desc") if key not in given]
+    keys = [key for key in default if key not in ("index_by", *given)]
     own = [Condition(k, frozenset(default[k]) - {""}, absent="" in default[k]) for k in keys]
-    return Query((*own, *given.values()))
+    return Query((*own, *given.values()), dataset)
+
+
+def table_query(wanted: TableQuery) -> Query:
+    """The query for a table that a strategy takes columns from."""
+    return Query(
+        (
+            Condition("suffix", frozenset({wanted.suffix})),
+            Condition("extension", frozenset({wanted.extension})),
+            Condition("desc", frozenset({wanted.desc} - {""}), absent=not wanted.desc),
+        ),
+        wanted.dataset,
+    )
 
 
 def _read_filter_file(path: Path) -> dict[str, Any]:
@@ -234,7 +267,11 @@ def _read_filter_file(path: Path) -> dict[str, Any]:
 
 
 def _parse_section(
-    section: str, content: Any, path: Path | None, problems: list[str]
+    section: str,
+    content: Any,
+    path: Path | None,
+    datasets: Collection[str],
+    problems: list[str],
 ) -> dict[str, Condition]:
     """The conditions of a section by short key; `problems` gets what is wrong."""
     if not isinstance(content, dict):
@@ -244,6 +281,14 @@ def _parse_section(
         return {}
     found: dict[str, Condition] = {}
     for name, value in content.items():
+        if name == "dataset":
+            if not isinstance(value, str) or value not in datasets:
+                known = ", ".join(datasets)
+                problems.append(
+                    f"{section}: dataset: {json.dumps(value)}: choose from {known}, "
+                    "or name it with --datasets"
+                )
+            continue
         key = str(_LONG.get(name, name))
         try:
             if key in found:
@@ -273,6 +318,11 @@ def _parse_condition(section: str, key: str, value: Any, file: str) -> Condition
         return None
     if key in ("suffix", "extension") and (absent or present):
         raise ValueError(f"{json.dumps(value)}: it has to be said which")
+    if section == "mask" and key == "desc" and NO_BRAIN_MASK in words:
+        raise ValueError(
+            f"{json.dumps(value)}: goodvoxels is no brain mask but the voxels that fMRIPrep maps "
+            "to surfaces; --mask FILE takes one mask for all runs"
+        )
     if key == "suffix" and (words != {"bold"} if section == "bold" else "bold" in words):
         expected = "it can only be bold" if section == "bold" else "bold is that of the image"
         raise ValueError(f"{json.dumps(value)}: {expected}")

@@ -8,8 +8,6 @@ from urllib.parse import quote
 
 from bids_labelx.names import SPATIAL, build_name
 
-SOURCE_LINK = "preprocessed"
-
 
 def output_path(
     entities: Mapping[str, str], suffix: str, extension: str, **more: str | None

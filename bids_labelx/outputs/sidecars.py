@@ -7,7 +7,6 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bids_labelx._version import __version__
@@ -39,7 +38,7 @@ def dseg_sidecar(
     table: pd.DataFrame,
     *,
     sources: Sequence[str],
-    sampling: Mapping[str, str],
+    sampling: Mapping[str, Any],
     min_coverage: float,
     label_resampling: str | None,
 ) -> dict[str, Any]:
@@ -66,14 +65,18 @@ def timeseries_sidecar(
     atlas: str,
     t_r: float | None,
     sources: Sequence[str],
-    sampling: Mapping[str, str],
+    sampling: Mapping[str, Any],
     versions: Mapping[str, str],
     elements: str = "voxels",
     weights: str = "",
     temporal_snr: float | None = None,
     warnings: Sequence[str] = (),
+    preprocessed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """For a time series, after a strategy that did what `applied` says."""
+    """For a time series, after a strategy that did what `applied` says.
+
+    `preprocessed` is what is known of how the run was made: `preprocessing_facts`.
+    """
     rows = {
         "drop": "one row per kept volume",
         "nan": "one row per volume, n/a where it was censored",
@@ -81,8 +84,8 @@ def timeseries_sidecar(
     }
     done = strategy.cleaning
     # Rows that are left out within a run have no sampling frequency.
-    gaps = np.diff(np.flatnonzero(applied.kept)).max(initial=1) > 1
-    regular = settings.censor_output != "drop" or not gaps
+    whole = settings.censor_output != "drop" and applied.positions is None
+    regular = whole or applied.regular
     standardize = done.get("standardize") or "none"
     what = f"{statistic} of the {elements} of each label"
     return {
@@ -94,6 +97,7 @@ def timeseries_sidecar(
         "Statistic": statistic,
         "Atlas": atlas,
         "Sources": list(sources),
+        **(preprocessed or {}),
         "DenoisingStrategy": strategy.name,
         "DenoisingDescription": strategy.description,
         "DenoisingSource": strategy.source or None,
@@ -128,6 +132,24 @@ def timeseries_sidecar(
         **describe_series(_units(settings, strategy)),
         "SoftwareVersions": dict(versions),
     }
+
+
+def preprocessing_facts(
+    metadata: Mapping[str, Any], producers: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """What is known of how a run was made, in the terms of BIDS.
+
+    Parameters
+    ----------
+    metadata
+        The sidecar of the image.
+    producers
+        By program and version, what of the run it made.
+    """
+    own = {key: metadata[key] for key in ("StartTime", "SliceTimingCorrected") if key in metadata}
+    if producers:
+        own["PreprocessedBy"] = {name: list(what) for name, what in producers.items()}
+    return own
 
 
 def interpolation_done(

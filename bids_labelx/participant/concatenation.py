@@ -74,7 +74,7 @@ def _write_concatenated(
     settings: Settings, entities: Mapping[str, str], series: Sequence[Series]
 ) -> None:
     name = build_name(entities, "relmat", "")
-    series, order = in_order(series, settings.bids_dir)
+    series, order = in_order(series, settings.dataset_folders)
     first = series[0]
     for one in series[1:]:
         if one.labels["name"].tolist() != first.labels["name"].tolist():

@@ -33,9 +33,10 @@ from bids_labelx.files import (
     write_json,
     write_text,
 )
+from bids_labelx.inputs.datasets import DESCRIPTION
 from bids_labelx.inputs.queries import read_queries
 from bids_labelx.locks import has_ended, lock, locks_work, running_kernel, shown_alive
-from bids_labelx.names import parse_name
+from bids_labelx.names import FIRST_DATASET, parse_name
 from bids_labelx.outputs.description import write_dataset_files
 from bids_labelx.outputs.paths import figure_path
 from bids_labelx.outputs.results import concatenated_matrices, participants_with_results
@@ -169,8 +170,8 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
         write_dataset_files(
             output,
             source=settings.bids_dir,
-            source_description=read_json(settings.bids_dir / "dataset_description.json"),
-            links=dataset_links(settings.bids_dir, plan.runs),
+            source_description=read_json(settings.bids_dir / DESCRIPTION),
+            links=dataset_links(settings.dataset_folders, plan.runs),
             descriptions=_descriptions(settings, plan.strategies),
         )
         write_text(logs / "settings.toml", to_toml(settings))
@@ -235,7 +236,7 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
         ``settings`` by option, ``strategies`` by their ``desc-`` label, ``atlases`` by space and
         name.
     """
-    description = settings.bids_dir / "dataset_description.json"
+    description = settings.bids_dir / DESCRIPTION
     plain = content_settings(settings)
     if settings.exact_volumes_from != "random":
         del plain["random_seed"]
@@ -249,8 +250,9 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
     made = {
         "settings": {
             **{f"--{name.replace('_', '-')}": value for name, value in plain.items()},
-            "BIDS_DIR's dataset_description.json": _digest(description),
-            **_queried(settings.bids_filter_file),
+            f"BIDS_DIR's {DESCRIPTION}": _digest(description),
+            **_companions(settings),
+            **_queried(settings),
         },
         "strategies": {
             one.label: {**one.confounds, **one.volumes, **one.clean} for one in plan.strategies
@@ -261,16 +263,31 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
     return read
 
 
-def _queried(path: Path | None) -> dict[str, list[str]]:
-    """What images, masks and tables were asked for, as far as the names of outputs do not say."""
-    queries = read_queries(path)
-    # An output is called by all entities of its image but this one.
-    image = [one for one in queries.bold.conditions if one.key == "desc"]
+def _companions(settings: Settings) -> dict[str, str]:
+    """The description of each dataset beside the first, as far as it has one."""
+    described = {one: root / DESCRIPTION for one, root in settings.dataset_folders.items()}
     return {
-        "BOLD images": [str(one) for one in image],
-        "masks": [str(one) for one in queries.mask.conditions],
-        "confounds tables": [str(one) for one in queries.confounds.conditions],
+        f"--datasets {name}'s {DESCRIPTION}": _digest(path)
+        for name, path in described.items()
+        if name != FIRST_DATASET and path.is_file()
     }
+
+
+def _queried(settings: Settings) -> dict[str, list[str]]:
+    """What images, masks and tables were asked for, as far as the names of outputs do not say."""
+    queries = read_queries(settings.bids_filter_file, settings.dataset_folders)
+    found = {}
+    for what, query in (
+        ("BOLD images", queries.bold),
+        ("masks", queries.mask),
+        ("confounds tables", queries.confounds),
+    ):
+        # An output is called by all entities of its image but this one.
+        image = query is queries.bold
+        found[what] = [str(one) for one in query.conditions if one.key == "desc" or not image]
+        if query.dataset != FIRST_DATASET:
+            found[what].append(f"dataset {query.dataset}")
+    return found
 
 
 def _source(atlas: Atlas) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -29,7 +30,6 @@ from bids_labelx.outputs.parcels import (
     write_parcel_series,
 )
 from bids_labelx.outputs.paths import (
-    SOURCE_LINK,
     bids_uri,
     outliers_path,
     output_path,
@@ -38,6 +38,7 @@ from bids_labelx.outputs.sidecars import (
     dseg_sidecar,
     interpolation_done,
     outliers_sidecar,
+    preprocessing_facts,
     software_versions,
     timeseries_sidecar,
 )
@@ -73,15 +74,17 @@ class Delivery:
         """Entities of what is written of this run for one atlas."""
         return {**self.planned.run.entities, **atlas.entities}
 
-    def sources(self, i: int, *, with_confounds: bool) -> list[str]:
-        """BIDS URIs of the files behind the results of the atlas at position `i`."""
+    def sources(self, i: int, tables: Sequence[Path] = ()) -> list[str]:
+        """BIDS URIs of the files behind the results of the atlas at position `i`.
+
+        The image is the first; `tables` are those that the strategy took anything from.
+        """
         run, mask, atlas = self.planned.run, self.planned.source.mask, self.planned.atlases[i]
-        own = run.images if mask is None else [*run.images, mask]
-        if with_confounds and run.confounds is not None:
-            own.append(run.confounds)
+        own = [*run.images, *([] if mask is None else [mask]), *tables]
+        datasets = self.settings.dataset_folders
         return [
-            *(_uri(path, run.root, _MASK_LINK, path.parent) for path in own),
-            *(_uri(path, run.root, _atlas_link(atlas), atlas.root) for path in atlas.files),
+            *(_uri(path, datasets, _MASK_LINK, path.parent) for path in own),
+            *(_uri(path, datasets, _atlas_link(atlas), atlas.root) for path in atlas.files),
         ]
 
 
@@ -121,22 +124,27 @@ def _matrix_path(
     return matrix_path(entities, statistic, strategy.label, measure, number, chosen)
 
 
-def _uri(path: Path, dataset: Path, link: str, root: Path) -> str:
-    """A file's BIDS URI: within the input dataset where it lies there, else within a link."""
-    if path.is_relative_to(dataset):
-        return bids_uri(SOURCE_LINK, dataset, path)
-    return bids_uri(link, root, path)
+def dataset_of(path: Path, datasets: Mapping[str, Path]) -> str | None:
+    """The name of the dataset that a file is in; of one within another the inner one."""
+    names = [name for name, root in datasets.items() if path.is_relative_to(root)]
+    return max(names, key=lambda name: len(datasets[name].parts), default=None)
 
 
-def dataset_links(dataset: Path, runs: Sequence[PlannedRun]) -> dict[str, Path]:
+def _uri(path: Path, datasets: Mapping[str, Path], link: str, root: Path) -> str:
+    """A file's BIDS URI: within the dataset where it lies in one, else within a link."""
+    name = dataset_of(path, datasets)
+    return bids_uri(link, root, path) if name is None else bids_uri(name, datasets[name], path)
+
+
+def dataset_links(datasets: Mapping[str, Path], runs: Sequence[PlannedRun]) -> dict[str, Path]:
     """The roots of the BIDS URIs of all runs, by the link's name."""
-    links = {SOURCE_LINK: dataset}
+    links = dict(datasets)
     for planned in runs:
         for atlas in planned.atlases:
-            if not atlas.root.is_relative_to(dataset):
+            if any(dataset_of(path, datasets) is None for path in atlas.files):
                 links[_atlas_link(atlas)] = atlas.root
         mask = planned.source.mask
-        if mask is not None and not mask.is_relative_to(dataset):
+        if mask is not None and dataset_of(mask, datasets) is None:
             links[_MASK_LINK] = mask.parent
     return links
 
@@ -176,13 +184,16 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 statistic=statistic,
                 atlas=atlas.key,
                 t_r=delivery.planned.source.t_r,
-                sources=delivery.sources(i, with_confounds=strategy.needs_table),
+                sources=delivery.sources(i, applied.files),
                 sampling=_sampling(delivery.planned),
                 versions=versions,
                 elements="vertices and voxels" if delivery.planned.run.on_surfaces else "voxels",
                 weights=_weights(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
                 warnings=(*delivery.planned.warnings, *applied.warnings),
+                preprocessed=preprocessing_facts(
+                    delivery.planned.run.metadata, producers(delivery.planned, applied.files)
+                ),
             )
             # The table last: where it is, its sidecar is too.
             write_json(output / path.with_suffix(".json"), sidecar)
@@ -255,6 +266,21 @@ def _exact_parts(
     return found
 
 
+def producers(planned: PlannedRun, tables: Sequence[Path]) -> dict[str, list[str]]:
+    """By program and version, what it made of that which a strategy took from a run."""
+    run = planned.run
+    used = {run.bold: "image"}
+    if planned.source.mask is not None:
+        used[planned.source.mask] = "mask"
+    for path in tables:
+        used[path] = "confounds" if path == run.confounds else path.name.partition(".")[0]
+    found: dict[str, list[str]] = defaultdict(list)
+    for path, what in used.items():
+        if path in run.producers:
+            found[run.producers[path]].append(what)
+    return dict(found)
+
+
 def done_facts(delivery: Delivery, denoised: Denoised) -> dict[str, dict[str, Any]]:
     """What each strategy did where it might have done otherwise, by its name; for the record."""
     facts = {}
@@ -266,6 +292,7 @@ def done_facts(delivery: Delivery, denoised: Denoised) -> dict[str, dict[str, An
             "Interpolation": interpolation_done(delivery.settings, strategy, applied),
             "LowPass": applied.low_pass,
             "HighPass": applied.high_pass,
+            "PreprocessedBy": list(producers(delivery.planned, applied.files)),
             "Warnings": list(applied.warnings),
         }
     return facts
@@ -296,7 +323,7 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
     planned = delivery.planned
     sidecar = dseg_sidecar(
         table,
-        sources=delivery.sources(i, with_confounds=False),
+        sources=delivery.sources(i),
         sampling=_sampling(planned),
         min_coverage=delivery.settings.min_coverage,
         label_resampling=(
@@ -317,9 +344,10 @@ def masked_labels(planned: PlannedRun, labels: Path) -> np.ndarray:
     return np.where(inside, np.load(labels), 0)
 
 
-def _sampling(planned: PlannedRun) -> dict[str, str]:
+def _sampling(planned: PlannedRun) -> dict[str, Any]:
     """What BIDS wants to know of a file with a ``res-`` or ``den-`` entity."""
-    run, found = planned.run, {}
+    run = planned.run
+    found: dict[str, Any] = {}
     if "res" in run.entities:
         own = "The run's own grid"
         if isinstance(planned.grid, VolumeGrid):
@@ -330,8 +358,10 @@ def _sampling(planned: PlannedRun) -> dict[str, str]:
         own = f"The run's own {planned.grid.n_elements} vertices and voxels"
         found["Density"] = str(run.metadata.get("Density") or own)
     if run.on_surfaces:
+        # A text, or an object with one for each structure.
         reference = run.metadata.get("SpatialReference")
-        found["SpatialReference"] = str(reference or f"The surfaces of {run.space}")
+        whole = isinstance(reference, (str, dict)) and reference
+        found["SpatialReference"] = whole or f"The surfaces of {run.space}"
     return found
 
 

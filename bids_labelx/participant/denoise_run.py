@@ -17,9 +17,7 @@ from bids_labelx.denoise import (
     Denoising,
     Strategy,
     cleaning_steps,
-    read_confounds_metadata,
-    read_confounds_table,
-    select,
+    denoised_by,
 )
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
@@ -29,6 +27,7 @@ from bids_labelx.extraction.freedom import effective_degrees_of_freedom
 from bids_labelx.extraction.regions import Reduction
 from bids_labelx.extraction.spatial import smooth_volumes
 from bids_labelx.measures.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary
+from bids_labelx.participant.confounds import choose_confounds, read_confounds
 from bids_labelx.participant.extract import (
     errors_naming,
     open_run,
@@ -139,30 +138,16 @@ def denoise_voxels(
 def _prepare_all(
     source: RunSource, strategies: Sequence[Strategy], n_volumes: int, options: DenoisingOptions
 ) -> tuple[dict[str, Cleaner], dict[str, AppliedStrategy], tuple[Failure, ...]]:
-    """What each strategy makes of the confounds, which are read once, or why it makes nothing."""
-    table, metadata, origin = None, {}, source.missing_confounds
-    if source.confounds is not None:
-        try:
-            table, origin = read_confounds_table(source.confounds), str(source.confounds)
-            metadata = read_confounds_metadata(source.confounds)
-        except LabelxError as error:
-            # Strategies that need no table can still be done.
-            origin = str(error)
+    """What each strategy makes of the confounds, or why it makes nothing."""
+    confounds = read_confounds(source)
     cleaners: dict[str, Cleaner] = {}
     applied: dict[str, AppliedStrategy] = {}
     failures: list[Failure] = []
     for strategy in strategies:
         caught: list[str] = []
+        origin = confounds.origin
         try:
-            denoising = select(
-                strategy,
-                table,
-                n_volumes,
-                source=origin,
-                t_r=source.t_r,
-                metadata=metadata,
-                image_desc=source.desc,
-            )
+            joined, denoising = choose_confounds(strategy, confounds, source, n_volumes)
             _check_minutes(strategy, denoising, origin, source.t_r, options.min_minutes)
             with _recorded(caught):
                 cleaner, effective = _prepare(strategy, denoising, origin, source.t_r, options)
@@ -170,10 +155,13 @@ def _prepare_all(
             failures.append(Failure.of(error, strategies=(strategy.name,)))
             continue
         cleaners[strategy.name] = cleaner
-        motion = _motion(denoising, table)
+        motion = _motion(denoising, joined.table)
         fd_threshold = strategy.volumes.get("scrub", {}).get("fd_threshold", FD_THRESHOLD)
+        main = source.confounds if strategy.needs_table else None
+        remarks = _remarks(source, denoising, effective)
         applied[strategy.name] = AppliedStrategy(
             columns=denoising.columns,
+            regressors=denoising.regressors,
             cleaner=cleaner,
             removed=denoising.removed,
             effective_degrees_of_freedom=effective,
@@ -181,17 +169,19 @@ def _prepare_all(
             motion=motion_summary(motion, fd_threshold),
             fd_source=denoising.fd_source,
             outliers=_outliers(denoising, motion),
-            warnings=(*caught, *_remarks(denoising, effective, source.t_r)),
+            warnings=(*caught, *joined.remarks, *remarks),
             by_entry=denoising.by_entry,
+            files=(*([] if main is None else [main]), *joined.files),
+            positions=joined.positions,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))
     return cleaners, applied, tuple(failures)
 
 
-def _remarks(chosen: Denoising, effective: float, t_r: float | None) -> Iterator[str]:
+def _remarks(source: RunSource, chosen: Denoising, effective: float) -> Iterator[str]:
     """Warnings of what a strategy leaves of a run and of what it did not find in its table."""
-    n_volumes, n_kept = len(chosen.kept), int(chosen.kept.sum())
+    n_volumes, n_kept, t_r = len(chosen.kept), int(chosen.kept.sum()), source.t_r
     if effective < max(_FEW_DEGREES, n_volumes / 4):
         few = "fewer than 20" if effective < _FEW_DEGREES else "less than a quarter"
         yield (
@@ -206,6 +196,12 @@ def _remarks(chosen: Denoising, effective: float, t_r: float | None) -> Iterator
     for entry, columns in chosen.by_entry.items():
         if not columns:
             yield f"no column of the confounds table is {entry}; nothing was regressed out for it"
+    before = denoised_by(source.desc, source.producer)
+    if before and not chosen.removed.shape[1]:
+        yield (
+            f"{before} has denoised the image before; the degrees of freedom do not count what "
+            "that took, as no table that was read says it"
+        )
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import pandas as pd
 
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import Strategy, read_confounds_table
-from bids_labelx.denoise.confounds import column_values
 from bids_labelx.errors import LabelxError
 from bids_labelx.measures.quality import NETWORKLESS, OK, power_spectrum
 from bids_labelx.names import camel, parse_name
@@ -237,36 +236,35 @@ def _draw_confounds(delivery: Delivery, results: RunResults) -> Iterator[tuple[P
     from bids_labelx.report.tooltips import save_with_tooltips
 
     run, output = delivery.planned.run, delivery.settings.output_dir
-    columns = [
-        (one, list(results.denoised.applied[one.name].columns))
-        for one in delivery.strategies
-        if one.name in results.denoised.applied
-    ]
-    if run.confounds is None or not any(names for _, names in columns):
-        return
-    table, source = read_confounds_table(run.confounds), str(run.confounds)
-    for strategy, names in columns:
+    applied = results.denoised.applied
+    taken = [(one, applied[one.name]) for one in delivery.strategies if one.name in applied]
+    series: dict[str, np.ndarray] = {}
+    for strategy, done in taken:
+        names = list(done.columns)
         if names:
             path = run_figure(run.entities, "design", ".svg", desc=strategy.label)
             figure = plot_design(
-                column_values(table, names, source),
-                names,
-                results.denoised.applied[strategy.name].kept,
-                title=f"Regressors of {strategy.name}",
+                done.regressors, names, done.kept, title=f"Regressors of {strategy.name}"
             )
             save_figure(figure, output / path)
             yield path, ("", strategy.name)
+        series |= dict(zip(names, done.regressors.T, strict=True))
+    if not series:
+        return
     others = _others(delivery, 0, delivery.settings.statistic[0])
     earlier = [name for sidecar, _ in others for name in sidecar["ConfoundRegressors"]]
-    now = [name for _, names in columns for name in names]
+    # One that no strategy took anything from may be broken, or of other volumes.
+    used = any(run.confounds in done.files for _, done in taken)
+    table = read_confounds_table(run.confounds) if run.confounds and used else pd.DataFrame()
+    for name in (*earlier, *_ALWAYS):
+        if name not in series and name in table:
+            series[name] = pd.to_numeric(table[name], errors="coerce").to_numpy(float)
     # Cosines are uncorrelated by construction, and many.
-    taken = [name for name in [*now, *earlier] if "cosine" not in name and name in table]
-    shown = list(dict.fromkeys([*taken, *(name for name in _ALWAYS if name in table)]))
+    shown = [name for name in series if "cosine" not in name or name in _ALWAYS]
     if len(shown) < 2:
         return
-    numbers = table[shown].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     figure = plot_matrix(
-        correlate_confounds(numbers),
+        correlate_confounds(np.column_stack([series[name] for name in shown])),
         shown,
         title="Correlations between confounds",
         limits=(-1, 1),

@@ -13,13 +13,20 @@ from pathlib import Path
 from bids_labelx.areas import check_meshes, find_areas
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
-from bids_labelx.denoise import Strategy, override, read_strategies
+from bids_labelx.denoise import (
+    Strategy,
+    override,
+    read_strategies,
+    table_queries,
+    with_datasets,
+)
 from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.images import read_data
-from bids_labelx.inputs.dataset import Run, find_runs
+from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.repetition_time import repetition_time
+from bids_labelx.inputs.run import Run
 from bids_labelx.names import digest, grouping_entities
 from bids_labelx.outputs.paths import output_path
 from bids_labelx.outputs.states import STATES
@@ -136,19 +143,18 @@ def make_plan(settings: Settings) -> Plan:
     LabelxError
         For what concerns every run. What concerns one run is among the plan's failures.
     """
-    strategies = tuple(
-        override(
-            read_strategies(settings.denoise),
-            fd_threshold=settings.fd_threshold,
-            std_dvars_threshold=settings.std_dvars_threshold,
-            dummy_scans=settings.dummy_scans,
-            clean=settings.clean,
-        )
+    overridden = override(
+        read_strategies(settings.denoise),
+        fd_threshold=settings.fd_threshold,
+        std_dvars_threshold=settings.std_dvars_threshold,
+        dummy_scans=settings.dummy_scans,
+        clean=settings.clean,
     )
+    strategies = tuple(with_datasets(overridden, settings.dataset_folders))
     if isinstance(settings.mask, Path):
         read_data(settings.mask)
     check_meshes(settings.surface_mesh)
-    found, unlisted = find_runs(settings)
+    found, unlisted = find_runs(settings, table_queries(strategies))
     choice = choose_atlases(settings, found)
     chosen = [run for run in found if run.space in choice.names]
     skipped = tuple(run for run in found if run.space not in choice.names)
@@ -165,7 +171,7 @@ def make_plan(settings: Settings) -> Plan:
     grids: dict[Space, dict[str, str]] = {}
     for run in runs:
         try:
-            planned.append(_plan_run(run, choice, grids, settings, names))
+            planned.append(_plan_run(run, choice, grids, settings, strategies))
         # Whatever is odd about one run concerns no other.
         except Exception as error:
             about = {"entities": run.entities, "strategies": names}
@@ -248,9 +254,11 @@ def _plan_run(
     choice: AtlasChoice,
     grids: dict[Space, dict[str, str]],
     settings: Settings,
-    names: tuple[str, ...],
+    strategies: tuple[Strategy, ...],
 ) -> PlannedRun:
     """Look into a run; `grids` has, of each one met, why atlases on surfaces do not fit it."""
+    names = tuple(strategy.name for strategy in strategies)
+    queries = table_queries(strategies)
     mask = None if run.on_surfaces else settings.mask
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
@@ -299,6 +307,9 @@ def _plan_run(
         run.desc,
         run.beside,
         areas,
+        run.tables,
+        {one: run.missing[str(one)] for one in queries if str(one) in run.missing},
+        run.producers.get(run.bold, ""),
     )
     return PlannedRun(
         *(run, source, known, header.n_volumes, header.itemsize, atlases, files),
@@ -307,14 +318,13 @@ def _plan_run(
 
 
 def confounds_files(run: Run) -> list[Path]:
-    """The confounds table of a run and the JSON beside it, as far as they are there.
+    """The confounds table of a run, its other tables, and the JSON beside each, where it is there.
 
     The JSON says how much variance a component explains, and of which mask it is.
     """
-    if run.confounds is None:
-        return []
-    sidecar = run.confounds.with_suffix(".json")
-    return [run.confounds, *([sidecar] if sidecar.is_file() else [])]
+    tables = [*([run.confounds] if run.confounds else []), *run.tables.values()]
+    beside = [path.with_suffix(".json") for path in tables]
+    return [*tables, *(path for path in dict.fromkeys(beside) if path.is_file())]
 
 
 def record_paths(folder: Path, run: PlannedRun) -> dict[str, Path]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bids_labelx.denoise import AppliedStrategy
 from bids_labelx.errors import Failure
+from bids_labelx.names import TableQuery
 from bids_labelx.outputs.states import state_of
 
 
@@ -63,6 +64,10 @@ class RunSource:
         The file of the right hemisphere, where there is one for each.
     areas
         By hemisphere, the file of the areas of its vertices, where these weight means.
+    tables, missing_tables
+        The tables that strategies take columns from beside the confounds, or why one is missing.
+    producer
+        The program that made the image, with its version; empty where nothing says so.
     """
 
     bold: Path
@@ -74,6 +79,9 @@ class RunSource:
     desc: str = "preproc"
     beside: Path | None = None
     areas: Mapping[str, Path] = field(default_factory=dict)
+    tables: Mapping[TableQuery, Path] = field(default_factory=dict)
+    missing_tables: Mapping[TableQuery, str] = field(default_factory=dict)
+    producer: str = ""
 
 
 @dataclass(frozen=True)

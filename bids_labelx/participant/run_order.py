@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from pathlib import Path
 from urllib.parse import unquote
 
 from bids_labelx.inputs.acquisition import acquisition_time
-from bids_labelx.outputs.paths import SOURCE_LINK
 from bids_labelx.outputs.results import Series
 
 BY_TIME, BY_NAME = "acquisition time", "name"
 
 
-def in_order(series: Sequence[Series], root: Path) -> tuple[list[Series], str]:
+def in_order(series: Sequence[Series], datasets: Mapping[str, Path]) -> tuple[list[Series], str]:
     """Series of several runs in the order of acquisition, else of their names, and by which.
 
     Times count where all runs have one of their own, with a date; without one where all are of one
-    session. `root` is the dataset that the runs are in.
+    session. `datasets` are those that the runs may be in, by their names in BIDS URIs.
 
     Raises
     ------
@@ -27,7 +26,7 @@ def in_order(series: Sequence[Series], root: Path) -> tuple[list[Series], str]:
         Where a file with times cannot be read.
     """
     by_name = sorted(series, key=lambda one: _natural(one.path.as_posix()))
-    times = {one.path: _time(one, root) for one in by_name}
+    times = {one.path: _time(one, datasets) for one in by_name}
     dated = all(isinstance(found, datetime) for found in times.values())
     same_day = len({one.entities.get("ses") for one in series}) == 1 and all(
         isinstance(found, time) for found in times.values()
@@ -47,9 +46,12 @@ def _natural(text: str) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]
 
 
-def _time(one: Series, root: Path) -> datetime | time | None:
+def _time(one: Series, datasets: Mapping[str, Path]) -> datetime | time | None:
     """When the image behind a series was acquired, where it is still there and something says."""
-    start = f"bids:{SOURCE_LINK}:"
-    sources = [uri for uri in one.sidecar.get("Sources", ()) if uri.startswith(start)]
-    bold = root / unquote(sources[0].removeprefix(start)) if sources else None
-    return acquisition_time(bold, root) if bold is not None and bold.is_file() else None
+    for uri in one.sidecar.get("Sources", ()):
+        _, name, within = uri.split(":", 2)
+        # The image is the first of the sources.
+        if (root := datasets.get(name)) is not None:
+            bold = root / unquote(within)
+            return acquisition_time(bold, root, datasets.values()) if bold.is_file() else None
+    return None

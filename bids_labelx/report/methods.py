@@ -66,7 +66,7 @@ class Account:
                 met += [value for value in values if value not in met]
 
 
-_FACTS = ("Interpolation", "LowPass", "HighPass")
+_FACTS = ("Interpolation", "LowPass", "HighPass", "PreprocessedBy")
 
 
 def accounts_of(records: Iterable[RunRecord]) -> list[Account]:
@@ -143,6 +143,12 @@ def methods_text(accounts: Iterable[Account], templates: Environment | None = No
     return "\n\n".join([*paragraphs, "References", *(bibliography[key]["entry"] for key in cited)])
 
 
+def _producers(account: Account) -> list[str]:
+    """The programs that made what was read, each once."""
+    met = [names for facts in account.done.values() for names in facts.get("PreprocessedBy", ())]
+    return list(dict.fromkeys(name for names in met for name in names or ()))
+
+
 def _heading(account: Account) -> str:
     what = enumerated(list(account.strategies))
     return f"Results of {what} with {enumerated(account.options.get('statistic', ['mean']))}:"
@@ -165,6 +171,7 @@ def _account_text(
         done=account.done,
         on_volumes="volumes" in account.kinds or not account.kinds,
         on_surfaces="surfaces" in account.kinds,
+        producers=_producers(account),
         measures=[MEASURES[one][1].partition(",")[0] for one in settings.measures],
         bibliography=bibliography,
         cite=cite,

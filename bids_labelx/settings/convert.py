@@ -99,6 +99,27 @@ def atlases(value: Any) -> tuple[str, ...]:
     return each(convert)(value)
 
 
+def datasets(value: Any) -> tuple[str, ...]:
+    """Arguments ``NAME=DIR`` with absolute paths, each name once."""
+    from bids_labelx.names import FIRST_DATASET
+
+    def convert(word: str) -> str:
+        name, equals, folder = word.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or not folder:
+            raise ValueError(
+                f"{word!r}: NAME=DIR is expected, with a name of letters, digits, - and _"
+            )
+        if name == FIRST_DATASET:
+            raise ValueError(f"{word!r}: {name} is the name of BIDS_DIR; choose another one")
+        return f"{name}={path(folder)}"
+
+    found = each(convert)(value)
+    names = [one.partition("=")[0] for one in found]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(doubled)}: given with two folders, one is expected")
+    return found
+
+
 def strategies(value: Any) -> tuple[str, ...]:
     """Names of strategies, and absolute paths of files of them."""
     return each(lambda word: str(path(word)) if is_strategy_file(word) else word)(value)

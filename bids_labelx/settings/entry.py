@@ -31,6 +31,8 @@ class Option:
     content: bool = False
     # Whether it decides where and how the app runs, and not what it writes.
     invocation: bool = False
+    # How many values it takes, where it is several and a certain number.
+    count: int = 0
     # What holds by default, where the default value does not say it.
     unset: str = ""
     # The action of `argparse`, where it does not follow from the type.
@@ -43,7 +45,9 @@ class Option:
     @property
     def shown(self) -> str:
         """The option as one types it: ``--min-coverage``, ``BIDS_DIR``."""
-        return self.name.upper() if self.group is None else "--" + self.name.replace("_", "-")
+        # A word of Python, such as import, has an underscore behind it.
+        name = self.name.rstrip("_")
+        return name.upper() if self.group is None else "--" + name.replace("_", "-")
 
     @property
     def names(self) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from bids_labelx.names import FIRST_DATASET
 from bids_labelx.settings import convert
 from bids_labelx.settings.entry import options_of
 from bids_labelx.settings.groups import (
@@ -81,12 +82,26 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         help="one hemisphere of runs on surfaces in GIFTI files",
         unset="both, as one run",
     )
+    echo_id: tuple[str, ...] = which_option(
+        (),
+        convert.labels("echo"),
+        metavar="ECHO",
+        help="single echoes of multi-echo runs as runs of their own",
+        unset="the optimally combined images, which have no echo-",
+    )
     bids_filter_file: Path | None = which_option(
         None,
         convert.path,
         metavar="JSON",
         help="entities of bold, mask and confounds, in fMRIPrep's form; null and * mean none and "
-        "any",
+        "any, and dataset names one of --datasets",
+    )
+    datasets: tuple[str, ...] = which_option(
+        (),
+        convert.datasets,
+        metavar="NAME=DIR",
+        help="further datasets, which strategies take tables from and the filter file images, "
+        "masks and confounds",
     )
     bids_database_dir: Path | None = which_option(
         None,
@@ -289,6 +304,14 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     def part(self, kind: type[Part]) -> Part:
         """The options that one step goes by, and nothing else: what a node's hash depends on."""
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
+
+    @property
+    def dataset_folders(self) -> dict[str, Path]:
+        """The folders of all datasets by name, the first one's first."""
+        from pathlib import Path
+
+        pairs = (one.partition("=") for one in self.datasets)
+        return {FIRST_DATASET: self.bids_dir, **{name: Path(root) for name, _, root in pairs}}
 
     @property
     def averaged_over(self) -> tuple[str, ...]:

@@ -12,13 +12,16 @@ from tiny import MOTION, confounds_table
 
 from bids_labelx.denoise import (
     Strategy,
+    check_image,
     preset_names,
     read_confounds_table,
     read_strategies,
     select,
+    with_datasets,
 )
 from bids_labelx.denoise.motion import framewise_displacement
 from bids_labelx.errors import BadDataError
+from bids_labelx.names import FIRST_DATASET
 
 SIMPLE, NONE = read_strategies(["simple", "none"])
 
@@ -153,19 +156,20 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
         ("acompcor", 1 + 12 + 10),
         ("acompcor_gsr", 1 + 12 + 10 + 1),
         ("aroma", 2 + 2),
+        ("denoised", 0),
         ("aroma_gsr", 3 + 2),
         ("gsr_only", 1),
     ],
 )
 def test_every_preset_takes_as_many_columns_as_it_says(name: str, n_columns: int) -> None:
     table, metadata = full_table()
-    (strategy,) = read_strategies([name])
-    desc = "smoothAROMAnonaggr" if name == "icaaroma" else "preproc"
+    (strategy,) = with_datasets(read_strategies([name]), [FIRST_DATASET])
+    desc = strategy.images[-1] if strategy.images else "preproc"
     chosen = select(strategy, table, len(table), source="x", metadata=metadata, image_desc=desc)
     assert len(chosen.columns) == n_columns
     assert chosen.regressors.shape == (len(table), n_columns)
     assert np.isfinite(chosen.regressors).all()
-    assert chosen.kept.sum() == len(table) - (name != "none")
+    assert chosen.kept.sum() == len(table) - (name not in ("none", "denoised"))
 
 
 def test_the_column_counts_above_are_of_all_presets() -> None:
@@ -306,11 +310,11 @@ def test_a_number_of_dummy_volumes_needs_no_table() -> None:
         select(strategy, None, 3, source="")
 
 
-def test_ica_aroma_is_refused_on_an_image_that_has_not_been_denoised(table: pd.DataFrame) -> None:
+def test_ica_aroma_is_refused_on_an_image_that_has_not_been_denoised() -> None:
     (strategy,) = read_strategies(["icaaroma"])
     with pytest.raises(BadDataError) as caught:
-        select(strategy, table, len(table), source="x.tsv")
-    for words in ("x.tsv", "icaaroma", "desc-preproc_bold", "desc-smoothAROMAnonaggr_bold"):
+        check_image(strategy, "preproc", "fMRIPrep 25.1.1")
+    for words in ("icaaroma", "desc-preproc_bold", "nonaggrDenoised or smoothAROMAnonaggr"):
         assert words in str(caught.value)
 
 

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from trees import make_tree
 
 from bids_labelx.inputs import matching
-from bids_labelx.inputs.associated import collect_associated, find_confounds, find_mask
-from bids_labelx.inputs.dataset import Run, find_runs
-from bids_labelx.inputs.matching import parse_path
+from bids_labelx.inputs.associated import collect_associated, find_mask, find_table
+from bids_labelx.inputs.dataset import find_runs
+from bids_labelx.inputs.datasets import Dataset
+from bids_labelx.inputs.matching import File, parse_path
 from bids_labelx.inputs.queries import read_queries
+from bids_labelx.inputs.run import Run
+from bids_labelx.names import FIRST_DATASET
 from bids_labelx.settings import Settings
 
 AROMA = {"bold": {"desc": "nonaggrDenoised"}, "confounds": {"desc": "melodic", "suffix": "mixing"}}
@@ -76,8 +79,8 @@ KINDS: dict[str, tuple[dict[str, Any], str, str]] = {
         """,
         "",
     ),
-    "fMRIPrep with echoes": (
-        {},
+    "fMRIPrep with echoes, which are asked for": (
+        {"bold": {"echo": [None, "*"]}},
         """
         01_task-a_run-01_echo-1_desc-preproc_bold.nii.gz
             01_task-a_run-01_desc-brain_mask.nii.gz 01_task-a_run-01_desc-confounds_timeseries.tsv
@@ -89,15 +92,40 @@ KINDS: dict[str, tuple[dict[str, Any], str, str]] = {
         """,
         "",
     ),
+    "fMRIPrep with echoes beside the optimally combined image": (
+        {},
+        """
+        01_task-a_desc-preproc_bold.nii.gz
+            01_task-a_desc-brain_mask.nii.gz 01_task-a_desc-confounds_timeseries.tsv
+        """,
+        "01_task-a_echo-1_desc-preproc_bold.nii.gz 01_task-a_echo-2_desc-preproc_bold.nii.gz",
+    ),
     "fMRIPrep with magnitude and phase": (
         {},
         """
         01_task-a_part-mag_desc-preproc_bold.nii.gz
             01_task-a_part-mag_desc-brain_mask.nii.gz 01_task-a_desc-confounds_timeseries.tsv
+        """,
+        "01_task-a_part-phase_desc-preproc_bold.nii.gz",
+    ),
+    "fMRIPrep with phase asked for": (
+        {"bold": {"part": "phase"}},
+        """
         01_task-a_part-phase_desc-preproc_bold.nii.gz
             - 01_task-a_desc-confounds_timeseries.tsv
         """,
-        "",
+        "01_task-a_part-mag_desc-preproc_bold.nii.gz 01_task-a_part-mag_desc-brain_mask.nii.gz",
+    ),
+    "fMRIPrep with voxels that were projected, and any mask asked for": (
+        {"mask": {"desc": "*"}},
+        """
+        01_task-a_space-MNI_desc-preproc_bold.nii.gz
+            01_task-a_space-MNI_desc-brain_mask.nii.gz 01_task-a_desc-confounds_timeseries.tsv
+        02_task-a_space-MNI_desc-preproc_bold.nii.gz
+            - 02_task-a_desc-confounds_timeseries.tsv
+        """,
+        "01_task-a_space-MNI_desc-goodvoxels_mask.nii.gz "
+        "02_task-a_space-MNI_desc-goodvoxels_mask.nii.gz",
     ),
     "fMRIPrep before 20.2": (
         {},
@@ -382,6 +410,10 @@ def names(draw: st.DrawFn) -> str:
     return "_".join(f"{key}-{value}" for key, value in chosen.items() if value)
 
 
+def one_dataset(root: Path, files: list[File]) -> dict[str, Dataset]:
+    return {FIRST_DATASET: Dataset(FIRST_DATASET, root, files, {})}
+
+
 @given(st.lists(names(), max_size=8), st.lists(names(), max_size=8))
 def test_no_table_ever_serves_two_runs_or_has_what_its_run_lacks(
     bold: list[str], tables: list[str]
@@ -393,10 +425,10 @@ def test_no_table_ever_serves_two_runs_or_has_what_its_run_lacks(
 
     paths = {path(stem, BOLD) for stem in bold} | {path(stem, TABLE) for stem in tables}
     files = [parse_path(one, root) for one in sorted(paths)]
-    associated = collect_associated(files, read_queries(), root)
+    associated = collect_associated(one_dataset(root, files), read_queries())
     served: dict[Path, set[frozenset[str]]] = {}
     for image in (file for file in files if file.is_image):
-        table, problem = find_confounds(image, associated)
+        table, problem = find_table(image, associated.confounds)
         assert (table is None) == bool(problem)
         # Nothing is on this disk, so what was found is only in the words.
         taken = problem.partition(" cannot be read")
@@ -426,10 +458,10 @@ def test_the_time_it_takes_grows_with_the_number_of_files(monkeypatch: pytest.Mo
     ends = [f"space-{space}_{end}" for space in "abc" for end in (BOLD, MASK)]
     paths = [root / "sub-01" / f"{stem}_{end}" for stem in stems for end in (*ends, TABLE)]
     files = [parse_path(path, root) for path in paths]
-    associated = collect_associated(files, read_queries(), root)
+    associated = collect_associated(one_dataset(root, files), read_queries())
     for image in (file for file in files if file.name.suffix == "bold"):
-        find_mask(image, associated)
-        find_confounds(image, associated)
+        find_mask(image, associated.masks)
+        find_table(image, associated.confounds)
     assert compared == 1200 * (3 + 1 + 1)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,9 @@ import pytest
 from trees import make_tree
 
 from bids_labelx.errors import MissingInputError, NoRunsError, NotBidsError
-from bids_labelx.inputs.dataset import (
-    Run,
-    check_dataset,
-    find_runs,
-)
+from bids_labelx.inputs.dataset import find_runs
+from bids_labelx.inputs.datasets import check_dataset
+from bids_labelx.inputs.run import Run
 from bids_labelx.settings import Settings
 
 AddRun = Callable[..., Path]
@@ -156,8 +155,14 @@ def test_an_echo_uses_the_confounds_of_its_run(tmp_path: Path, add_run: AddRun) 
     folder = root / "sub-01" / "func"
     table = folder / "sub-01_task-rest_echo-1_desc-confounds_timeseries.tsv"
     table.rename(folder / "sub-01_task-rest_desc-confounds_timeseries.tsv")
-    (run,) = find_runs(settings_for(root)).runs
-    assert run.confounds == folder / "sub-01_task-rest_desc-confounds_timeseries.tsv"
+    settings = settings_for(root)
+    with pytest.raises(NoRunsError, match=r"only single echoes \(1\); --echo-id chooses"):
+        find_runs(settings)
+    for echo in ("1", "01"):
+        (run,) = find_runs(replace(settings, echo_id=(echo,))).runs
+        assert run.confounds == folder / "sub-01_task-rest_desc-confounds_timeseries.tsv"
+    with pytest.raises(NoRunsError, match="--echo-id 2 leaves no run"):
+        find_runs(replace(settings, echo_id=("2",)))
 
 
 def test_a_broken_sidecar_concerns_only_its_run(tmp_path: Path, add_run: AddRun) -> None:

@@ -18,7 +18,7 @@ from bids_labelx.errors import BadDataError
 from bids_labelx.extraction import streamed
 from bids_labelx.files import disk_full
 from bids_labelx.outputs.failures import messages
-from bids_labelx.participant import denoise_run
+from bids_labelx.participant import confounds
 from bids_labelx.participant.denoise_run import denoise_signals, denoise_voxels
 from bids_labelx.participant.extract import reduce_run
 from bids_labelx.participant.records import (
@@ -263,7 +263,7 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
         return plain_read(path)
 
     monkeypatch.setattr(streamed.igzip, "open", counting_open)
-    monkeypatch.setattr(denoise_run, "read_confounds_table", counting_read)
+    monkeypatch.setattr(confounds, "read_confounds_table", counting_read)
     if level == "region":
         at_region_level(given)
     else:

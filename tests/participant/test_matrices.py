@@ -26,6 +26,7 @@ from bids_labelx.settings import ConnectivityOptions
 def denoised(signals: Mapping[SeriesKey, np.ndarray], kept: np.ndarray) -> Denoised:
     applied = AppliedStrategy(
         columns=(),
+        regressors=np.empty((len(kept), 0)),
         cleaner=prepare_cleaner(len(kept), sample_mask=kept),
         removed=np.empty((len(kept), 0)),
         effective_degrees_of_freedom=9.0,

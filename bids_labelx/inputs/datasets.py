@@ -1,0 +1,265 @@
+"""The datasets of an invocation: the first one, and those beside it by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids_labelx.errors import (
+    BadDataError,
+    Failure,
+    LabelxError,
+    MissingInputError,
+    NoRunsError,
+    NotBidsError,
+    UsageError,
+)
+from bids_labelx.files import read_json
+from bids_labelx.inputs.index import find_files, list_participants
+from bids_labelx.inputs.matching import File, folder_entities, parse_path
+from bids_labelx.inputs.metadata import Listing
+from bids_labelx.inputs.queries import Queries
+from bids_labelx.names import FIRST_DATASET, TableQuery
+from bids_labelx.settings import Settings
+
+DESCRIPTION = "dataset_description.json"
+
+# What is read of a raw dataset.
+_OF_RAW = ("events", "physio", "stim")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The files of one dataset.
+
+    Attributes
+    ----------
+    name, root
+        What it is called, and its folder.
+    files
+        Those of the participants that are done, sorted by path.
+    unreadable
+        Folders that cannot be listed, with the reason.
+    """
+
+    name: str
+    root: Path
+    files: Sequence[File]
+    unreadable: Mapping[Path, str]
+
+    @property
+    def unlisted(self) -> list[Failure]:
+        """The failure of each folder that cannot be listed."""
+        return [
+            Failure(
+                f"{folder}: the folder cannot be read ({reason}), so runs in it are not done",
+                folder_entities(folder / "file", self.root),
+            )
+            for folder, reason in self.unreadable.items()
+        ]
+
+
+def read_datasets(
+    settings: Settings, queries: Queries, tables: Collection[TableQuery], also: Sequence[str]
+) -> dict[str, Dataset]:
+    """List the files of all datasets, by the dataset's name.
+
+    Parameters
+    ----------
+    queries, tables
+        What is read of each.
+    also
+        Endings of further files of the dataset with the BOLD images.
+
+    Raises
+    ------
+    MissingInputError, NotBidsError, BadDataError
+        Where one is no dataset.
+    UsageError
+        Where one is raw and preprocessed files of it are asked for.
+    NoRunsError
+        Where a participant is not in the dataset with the BOLD images.
+    """
+    folders, of_images = settings.dataset_folders, queries.bold.dataset
+    for name, root in folders.items():
+        _check(name, root, queries, tables)
+    labels = _check_participants(folders[of_images], settings.participant_label)
+    found: dict[str, Dataset] = {}
+    for name, root in folders.items():
+        endings = [*queries.also, *(also if name == of_images else ())]
+        endings += [f"{one.suffix}{one.extension}" for one in tables if one.dataset == name]
+        kept = settings.bids_database_dir
+        if kept is not None and name != FIRST_DATASET:
+            kept /= name
+        # Of all participants, the index of all is kept.
+        wanted = settings.participant_label if name == of_images else labels
+        listed = find_files(root, wanted, kept, list(dict.fromkeys(endings)))
+        files = [parse_path(path, root) for path in listed.files]
+        found[name] = Dataset(name, root, files, listed.unreadable)
+    return found
+
+
+def _check_participants(root: Path, wanted: Sequence[str]) -> list[str]:
+    """The participants to do; all of a dataset where none is asked for.
+
+    Raises
+    ------
+    NoRunsError
+        Where one that is asked for is not there.
+    """
+    found = list_participants(root)
+    unknown = [label for label in wanted if label not in found]
+    if unknown:
+        raise NoRunsError(
+            f"--participant-label: {', '.join(unknown)} not in {root}; "
+            f"there are {', '.join(found) or 'none'}"
+        )
+    return list(wanted) or found
+
+
+def _check(name: str, root: Path, queries: Queries, tables: Collection[TableQuery]) -> None:
+    """Refuse a folder that is no dataset, or not of the kind that it is used as."""
+    if name == FIRST_DATASET:
+        check_dataset(root)
+    else:
+        try:
+            _check_companion(root)
+        except LabelxError as error:
+            raise type(error)(f"--datasets {name}={error}") from None
+    if not _is_raw(root) or name == FIRST_DATASET:
+        return
+    sections = {"bold": queries.bold, "mask": queries.mask, "confounds": queries.confounds}
+    wanted = [
+        f"{what} of the filter file" for what, one in sections.items() if one.dataset == name
+    ]
+    wanted += [
+        f"{one} of a strategy"
+        for one in tables
+        if one.dataset == name and one.suffix not in _OF_RAW
+    ]
+    if wanted:
+        raise UsageError(
+            f"--datasets {name}={root}: it is a raw dataset (DatasetType in {DESCRIPTION}), of "
+            f"which only {', '.join(_OF_RAW)} and sidecars are read, and not {', '.join(wanted)}; "
+            "give the folder of the derivatives"
+        )
+
+
+def _is_raw(root: Path) -> bool:
+    """Whether a dataset says that it is raw, or says nothing of how it was made."""
+    path = root / DESCRIPTION
+    if not path.is_file():
+        return False
+    content = read_json(path)
+    made = {"GeneratedBy", "PipelineDescription", "SourceDatasets"} & content.keys()
+    return content.get("DatasetType", "derivative" if made else "raw") == "raw"
+
+
+def _check_companion(root: Path) -> None:
+    """Check a dataset beside the first.
+
+    tedana writes the description beside its files, wherever that is, and calls it after the run.
+    """
+    try:
+        check_dataset(root)
+    except NotBidsError:
+        folders = (root / f"sub-{label}" for label in list_participants(root))
+        beside = (found for folder in folders for found in folder.glob(f"**/*{DESCRIPTION}"))
+        if not any(root.glob(f"*_{DESCRIPTION}")) and next(beside, None) is None:
+            raise
+
+
+def check_dataset(root: Path) -> None:
+    """Refuse a folder that is not a BIDS dataset, with a hint to one that is.
+
+    Raises
+    ------
+    MissingInputError, NotBidsError
+        Where there is no such folder, or no description in it.
+    BadDataError
+        Where the description is not JSON.
+    """
+    try:
+        names = os.listdir(root)  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingInputError(f"{root}: there is no such folder") from None
+    except OSError as error:
+        raise MissingInputError(f"{root}: the folder cannot be read ({error.strerror})") from None
+    if DESCRIPTION not in names:
+        empty = (
+            "; the folder is empty, as a DataLad subdataset is that was not installed (`datalad "
+            f"get --no-data {root}`)"
+        )
+        raise NotBidsError(
+            f"{root}: no {DESCRIPTION} here, so this is not a BIDS dataset"
+            + (hint_at_datasets(root) if names else empty)
+        )
+    made = read_json(root / DESCRIPTION).get("GeneratedBy", [])
+    if not isinstance(made, list) or not all(isinstance(tool, dict) for tool in made):
+        raise BadDataError(
+            f"{root / DESCRIPTION}: GeneratedBy is {json.dumps(made)[:60]}; BIDS has a list of "
+            'objects there, [{"Name": "fMRIPrep"}]; correct it, or remove it'
+        )
+
+
+def hint_at_datasets(root: Path) -> str:
+    """The datasets in folders below."""
+    found = sorted(
+        path.parent
+        for pattern in ("*", "derivatives/*")
+        for path in root.glob(f"{pattern}/{DESCRIPTION}")
+    )
+    return f"\ndid you mean {' or '.join(map(str, found))}?" if found else ""
+
+
+def producer_of(
+    path: Path, roots: Collection[Path], read: Callable[[Path], Mapping[str, str]]
+) -> str:
+    """What made a file, with its version, as the nearest description of a dataset says.
+
+    `roots` are the folders of datasets, and `read` gives what `described_producers` does. The
+    text is empty where nothing says it.
+    """
+    for folder in path.parents:
+        made = read(folder)
+        # tedana's description has the name of its run.
+        own = [start for start in made if path.name.startswith(start)]
+        if own:
+            return made[max(own, key=len)]
+        if folder in roots:
+            break
+    return ""
+
+
+def described_producers(folder: Path, listing: Listing) -> dict[str, str]:
+    """The programs that made the files of a folder, with version, as descriptions in it say.
+
+    By the beginning of the names of files that they are of: empty for all of a dataset.
+    """
+    found = {}
+    for path, _ in listing(folder):
+        if path.name == DESCRIPTION or path.name.endswith(f"_{DESCRIPTION}"):
+            try:
+                made = _generated_by(read_json(path))
+            except LabelxError:
+                # Of the first dataset it is refused before; of others it decides nothing.
+                continue
+            if made:
+                found[path.name.removesuffix(DESCRIPTION)] = made
+    return found
+
+
+def _generated_by(content: Mapping[str, Any]) -> str:
+    """The program and version that made a dataset; empty where its description says none."""
+    made = content.get("GeneratedBy", content.get("PipelineDescription"))
+    tools: Iterable[Any] = made if isinstance(made, list) else [made]
+    # The first made the dataset, others are what it took part of.
+    for tool in tools:
+        if isinstance(tool, dict) and isinstance(tool.get("Name"), str):
+            version = tool.get("Version")
+            return f"{tool['Name']} {version}" if isinstance(version, str) else str(tool["Name"])
+    return ""
