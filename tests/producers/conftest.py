@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from producers.simulated_echoes import tedana_arguments, write_multi_echo_dataset
+from producers.simulated_echoes import tedana_arguments, write_echoes
 
 # pybtex-apa-style, which tedana's reports need, does not say that it needs six.
 _NEEDED = ("tedana", "six")
@@ -18,17 +18,16 @@ _NEEDED = ("tedana", "six")
 
 @pytest.fixture(scope="session")
 def tedana_folder(made_once: Callable[..., Path]) -> Path:
-    """A folder with a simulated multi-echo run and what tedana makes of it, in two layouts.
+    """A folder with a simulated multi-echo run in ``echoes``, and tedana's output in two layouts.
 
-    The run is in the dataset ``fmriprep``. tedana's files are in ``flat``, and in the folder
-    ``sub-01/func`` of ``nested``; nothing was added to them.
+    ``flat`` has its files beside each other, ``nested`` in ``sub-01/func``. Nothing was added.
     """
     lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if lacking:
         pytest.skip(f"{' and '.join(lacking)} not installed (pip install tedana six)")
 
     def fill(folder: Path) -> None:
-        echoes, mask = write_multi_echo_dataset(folder / "fmriprep")
+        echoes, mask = write_echoes(folder / "echoes")
         for out in ("flat", "nested/sub-01/func"):
             _run_tedana(echoes, mask, folder / out)
 
@@ -39,7 +38,7 @@ def _run_tedana(echoes: list[Path], mask: Path, out: Path) -> None:
     out.mkdir(parents=True)
     program = "from tedana.workflows.tedana import _main; _main()"
     command = [sys.executable, "-c", program, *tedana_arguments(echoes, mask, out)]
-    # It draws nothing, but imports what would.
+    # Fonts and the like are of no interest.
     environment = {**os.environ, "MPLBACKEND": "agg"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

@@ -7,19 +7,16 @@ the same at every echo (Kundu et al. 2012, doi:10.1016/j.neuroimage.2011.12.028)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
-from tiny import confounds_table
 
 SHAPE = (16, 16, 12)
 AFFINE = np.array([[-4.0, 0, 0, 30], [0, 4, 0, -30], [0, 0, 4, -22], [0, 0, 0, 1]])
 ECHO_TIMES = (0.015, 0.030, 0.045)  # s
-T2STAR = 0.030  # s
 N_VOLUMES = 80
 T_R = 2.0  # s
 N_BOLD = N_OTHER = 4
@@ -41,7 +38,7 @@ def simulated_echoes(seed: int = 20) -> tuple[list[np.ndarray], np.ndarray]:
     other = maps[N_BOLD:].T @ courses[N_BOLD:]
 
     s0 = 1000 * (1 + 0.1 * rng.standard_normal((n_voxels, 1)))
-    r2 = (1 + 0.05 * rng.standard_normal((n_voxels, 1))) / T2STAR  # 1/s
+    r2 = (1 + 0.05 * rng.standard_normal((n_voxels, 1))) / 0.030  # 1/s
     echoes = []
     for echo_time in ECHO_TIMES:
         signal = s0 * (1 + 0.03 * other) * np.exp(-echo_time * (r2 - bold))
@@ -59,49 +56,28 @@ def _blob(rng: np.random.Generator, brain: np.ndarray) -> np.ndarray:
     return smooth / smooth.max()
 
 
-def write_multi_echo_dataset(root: Path) -> tuple[list[Path], Path]:
-    """Write the run as fMRIPrep does with ``--me-output-echos``; paths of the echoes and the mask.
+def write_echoes(folder: Path) -> tuple[list[Path], Path]:
+    """Write the run as fMRIPrep does with ``--me-output-echos``: paths of the echoes and the mask.
 
-    Beside the echoes there are the optimally combined run, weighted by their BOLD contrast at one
-    T2* for all voxels, and confounds drawn from a seed. All are in the run's own space.
+    There is no more of fMRIPrep's output than that.
     """
     echoes, brain = simulated_echoes()
-    func = root / "sub-01" / "func"
-    func.mkdir(parents=True)
-    generated = [{"Name": "fMRIPrep", "Version": "25.1.3"}]
-    description = {"Name": "fMRIPrep", "BIDSVersion": "1.9.0", "DatasetType": "derivative"}
-    _write_json(root / "dataset_description.json", description | {"GeneratedBy": generated})
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for number, (echo, echo_time) in enumerate(zip(echoes, ECHO_TIMES, strict=True), 1):
-        paths.append(func / f"{PREFIX}_echo-{number}_desc-preproc_bold.nii.gz")
-        _write_bold(paths[-1], echo, EchoTime=echo_time)
-    weights = np.array(ECHO_TIMES) * np.exp(-np.array(ECHO_TIMES) / T2STAR)
-    combined = np.tensordot(weights / weights.sum(), echoes, axes=1).astype(np.float32)
-    _write_bold(func / f"{PREFIX}_desc-preproc_bold.nii.gz", combined)
-    mask = func / f"{PREFIX}_desc-brain_mask.nii.gz"
-    _write_image(mask, brain.astype(np.uint8))
-    table = confounds_table(np.random.default_rng(1), N_VOLUMES)
-    path = func / f"{PREFIX}_desc-confounds_timeseries.tsv"
-    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    for number, echo in enumerate(echoes, 1):
+        paths.append(folder / f"{PREFIX}_echo-{number}_desc-preproc_bold.nii.gz")
+        _write(paths[-1], echo)
+    mask = folder / f"{PREFIX}_desc-brain_mask.nii.gz"
+    _write(mask, brain.astype(np.uint8))
     return paths, mask
 
 
-def _write_bold(path: Path, data: np.ndarray, **metadata: float) -> None:
-    _write_image(path, data)
-    sidecar = path.with_name(path.name.replace(".nii.gz", ".json"))
-    _write_json(sidecar, {"RepetitionTime": T_R, "TaskName": "rest", **metadata})
-
-
-def _write_image(path: Path, data: np.ndarray) -> None:
+def _write(path: Path, data: np.ndarray) -> None:
     image = nib.Nifti1Image(data, AFFINE)
     if data.ndim == 4:
         image.header.set_zooms((*image.header.get_zooms()[:3], T_R))
     image.header.set_xyzt_units("mm", "sec")
     nib.save(image, path)
-
-
-def _write_json(path: Path, content: dict[str, object]) -> None:
-    path.write_text(json.dumps(content))
 
 
 def tedana_arguments(echoes: Sequence[Path], mask: Path, out_dir: Path) -> list[str]:
