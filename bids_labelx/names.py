@@ -18,7 +18,7 @@ ENTITY_ORDER = tuple(_ENTITIES.read_text("ascii").split())
 FIRST_DATASET = "preprocessed"
 
 # Entities in which a file in another space or resolution differs from its source run.
-SPATIAL = ("hemi", "space", "res", "den")
+SPATIAL = ("hemi", "space", "cohort", "res", "den")
 
 # The names of spaces by template and density; fsLR's 91k and 170k grayordinates have the meshes
 # of 32k and 59k vertices. Other densities of a template are spaces of their own.

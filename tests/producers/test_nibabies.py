@@ -39,7 +39,7 @@ def simple(bold: Path, confounds: Path) -> np.ndarray:
             RUN,
             "MNIInfant_cohort-1",
             "MNIInfant+1",
-            # BIDS has cohort- behind ses-.
+            # In BIDS' order cohort- is behind ses-.
             RUN.replace("_task", "_cohort-1_task") + "_space-MNIInfant",
         ),
         (
