@@ -19,7 +19,7 @@ from bids_labelx.denoise.columns import (
     wanted_columns,
 )
 from bids_labelx.denoise.confounds import FirstRow, column_values, fill_first_row
-from bids_labelx.denoise.images import check_image
+from bids_labelx.denoise.images import check_regressors
 from bids_labelx.denoise.motion import (
     expand,
     filter_motion,
@@ -52,8 +52,9 @@ class Denoising:
     kept
         The sample mask, shape (n_volumes,), True for the volumes that stay.
     rules
-        Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars`` and
-        ``short_segment`` a bool array of shape (n_volumes,). A volume may fall under several.
+        Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars``,
+        ``short_segment`` and ``marked`` (by a table) a bool array of shape (n_volumes,). A volume
+        may fall under several.
     framewise_displacement
         In mm, shape (n_volumes,), NaN first; None where it cannot be known. The same for every
         strategy: a motion filter does not change it.
@@ -146,7 +147,7 @@ def select(
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
     scrub = strategy.volumes.get("scrub")
     columns = list(dict.fromkeys([*wanted.columns, *joined.wanted.columns]))
-    check_image(strategy, image_desc, producer, columns)
+    check_regressors(strategy, image_desc, producer, columns)
     lacking = wanted.lacking + joined.wanted.lacking
     lacking += _lacking_for_scrub(scrub, list(table.columns))
     if lacking:
@@ -168,6 +169,8 @@ def select(
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
     rules = _rules(values, strategy.volumes, motion, start)
+    if joined.marked is not None:
+        rules["marked"] = joined.marked
     kept = ~np.any(list(rules.values()), axis=0)
     if not kept.any():
         raise BadDataError(_nothing_left(strategy, rules, source))
@@ -333,10 +336,12 @@ def _nothing_left(strategy: Strategy, rules: Mapping[str, np.ndarray], source: s
         "dummy": "non-steady-state or dummy volumes",
         "fd": f"with framewise displacement over {scrub.get('fd_threshold')} mm",
         "dvars": f"with standardised DVARS over {scrub.get('std_dvars_threshold')}",
+        "marked": "marked by a table",
         "short_segment": f"in segments shorter than {scrub.get('min_segment', _MIN_SEGMENT)}",
     }
     counts = {name: int(rule.sum()) for name, rule in rules.items()}
-    found = ", ".join(f"{counts[name]} {words}" for name, words in reasons.items() if counts[name])
+    told = [f"{counts[name]} {words}" for name, words in reasons.items() if counts.get(name)]
+    found = ", ".join(told)
     return (
         f"{source}: --denoise {strategy.name} leaves no volume of {len(rules['dummy'])}: {found}; "
         "leave this run out, or raise --fd-threshold and --std-dvars-threshold or lower "

@@ -144,6 +144,7 @@ _TABLE: Schema = {
     "first_volume": _COUNT,
     "motion_source": _one_of("fsl", "spm", "afni"),
     "tedana": _one_of("rejected", "rejected_orthogonalized"),
+    "censored": _TEXT,
     "required": _YES_NO,
 }
 SCHEMA: Schema = {
@@ -292,8 +293,11 @@ def _wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]
 
 
 def _table_problem(table: Mapping[str, Any]) -> str | None:
-    if {"motion_source", "tedana"} <= table.keys():
-        return "takes motion_source or tedana, not both"
+    uses = [key for key in ("motion_source", "tedana", "censored") if key in table]
+    if len(uses) > 1:
+        return f"takes {' or '.join(uses)}, not both"
+    if "censored" in table and {"columns", "first_volume"} & table.keys():
+        return "with censored takes no columns and no first_volume"
     if "suffix" not in table and "tedana" not in table:
         return "needs suffix, the end of the file's name before the extension"
     if table.get("extension", ".tsv") != ".tsv" and "motion_source" not in table:

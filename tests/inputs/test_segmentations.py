@@ -7,7 +7,8 @@ import pytest
 from trees import make_tree
 
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
-from bids_labelx.inputs.dataset import Run, find_runs
+from bids_labelx.inputs.dataset import find_runs
+from bids_labelx.inputs.run import Run
 from bids_labelx.inputs.segmentations import parse_derivative, segmentation_table
 from bids_labelx.settings import Settings
 from bids_labelx.settings.convert import atlases

@@ -141,6 +141,7 @@ def test_displacement_in_the_sidecar_counts_degrees_as_degrees(
     relative = np.loadtxt(source / "Movement_RelativeRMS.txt")
     assert sidecar["MeanRMSDisplacement"] == pytest.approx(relative[1:].mean(), rel=1e-6)
     assert sidecar["RepetitionTime"] == T_R
+    assert sidecar["PreprocessedBy"] == {"HCP Pipelines": ["image", "confounds"]}
 
 
 def test_references_of_the_structures_go_on_into_the_sidecars(folder: Path) -> None:
