@@ -191,9 +191,11 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
             f"those before this filter have {removal.found}"
         )
     if removal is not None and removal.condition.key == "echo":
+        other = other_images(root)
         raise NoRunsError(
             f"{root}: no optimally combined image, only single echoes ({removal.found}); "
             "--echo-id chooses those to be done as runs of their own"
+            + (f"; {other}" * bool(other))
         )
     if removal is not None and removal.condition.key == "reg":
         first = removal.found.partition(",")[0]
