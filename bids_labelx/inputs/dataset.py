@@ -185,6 +185,15 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
     kept, removal = apply_conditions([file for found, _ in of_query for file in found], options)
     if not kept and removal is None:
         removal = next((one for _, one in of_query if one is not None), None)
+    if not kept:
+        any_reg = [one for one in _conditions(queries.bold, settings) if _is_asked(one, "reg")]
+        regressed, _ = apply_conditions(images, [*any_reg, *options])
+        if labels := sorted({file.entities.get("reg", "") for file in regressed}):
+            raise NoRunsError(
+                f"{root}: only images whose confounds C-PAC has regressed out (reg- "
+                f"{', '.join(labels)}); choose them, for --denoise none, with "
+                f'--bids-filter-file ({{"bold": {{"reg": "{labels[0]}"}}}})'
+            )
     if removal is not None and removal.condition.source:
         raise NoRunsError(
             f"{removal.condition.source} leaves no run of {root}: "
@@ -197,13 +206,6 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
             "--echo-id chooses those to be done as runs of their own"
             + (f"; {other}" * bool(other))
         )
-    if removal is not None and removal.condition.key == "reg":
-        first = removal.found.partition(",")[0]
-        raise NoRunsError(
-            f"{root}: only images whose confounds C-PAC has regressed out (reg- {removal.found}); "
-            "choose them, for --denoise none, with --bids-filter-file "
-            f'({{"bold": {{"reg": "{first}"}}}})'
-        )
     if not kept:
         raise NoRunsError(_no_bold(root, [*images, *surfaces], queries.bold))
     return pair_hemispheres(kept, settings.hemi)
@@ -211,11 +213,12 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
 
 def _conditions(query: Query, settings: Settings) -> list[Condition]:
     """The conditions of a query for BOLD images, of which --echo-id replaces the default one."""
-    return [
-        one
-        for one in query.conditions
-        if not (one.key == "echo" and not one.source and settings.echo_id)
-    ]
+    return [one for one in query.conditions if not settings.echo_id or _is_asked(one, "echo")]
+
+
+def _is_asked(condition: Condition, key: str) -> bool:
+    """Whether a condition is no default one on this entity."""
+    return condition.key != key or bool(condition.source)
 
 
 def _no_bold(root: Path, images: Sequence[File], query: Query) -> str:

@@ -16,6 +16,7 @@ import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE
 
 from bids_labelx.app.cli import main
+from bids_labelx.errors import ExitCode
 
 INPUTS = Path(__file__).parents[2] / "docs" / "inputs.md"
 SECTION = INPUTS.read_text("utf-8").split("### C-PAC\n")[1].split("\n## ")[0].split("\n### ")[0]
@@ -197,3 +198,123 @@ def test_series_are_what_least_squares_leave_of_the_images_means(
     expected = means - columns @ np.linalg.lstsq(columns, means, rcond=None)[0]
     ours = pd.read_csv(outputs(root, layout, session, "cpac"), sep="\t")
     np.testing.assert_allclose(ours, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("session", [1, 2])
+def test_sidecars_name_the_files_read_and_their_producer(
+    done: tuple[Path, Layout], session: int
+) -> None:
+    root, layout = done
+    sidecar = json.loads(outputs(root, layout, session, "cpac").with_suffix(".json").read_text())
+    folder = f"{layout.folder.format(session)}/func"
+    stem = f"sub-01_ses-{session}_task-rest_run-1"
+    image = "desc-head" if layout is RBC else "desc-preproc"
+    assert sidecar["Sources"] == [
+        f"bids:preprocessed:{folder}/{stem}_space-{layout.space}_{image}_bold.nii.gz",
+        f"bids:preprocessed:{folder}/{stem}_space-{layout.space}_desc-bold_mask.nii.gz",
+        f"bids:preprocessed:{folder}/{stem}_{layout.regressors}",
+        f"bids:preprocessed:{folder}/{stem}_{layout.motion}",
+        "bids:atlas-slabs:slabs.nii.gz",
+        "bids:atlas-slabs:slabs.tsv",
+    ]
+    assert list(sidecar["PreprocessedBy"]) == ["C-PAC 1.8.7"]
+    assert sidecar["ConfoundRegressors"] == COLUMNS
+
+
+@pytest.mark.parametrize("session", [1, 2])
+def test_displacement_is_that_of_c_pacs_own_formula(
+    done: tuple[Path, Layout], session: int
+) -> None:
+    root, layout = done
+    steps = np.abs(np.diff(np.round(motion_parameters(session), 4), axis=0))
+    # Power's, as C-PAC computes it of its file: degrees on a sphere of 50 mm, then mm.
+    expected = steps[:, 3:].sum(axis=1) + 50 * np.pi / 180 * steps[:, :3].sum(axis=1)
+    sidecar = json.loads(outputs(root, layout, session, "cpac").with_suffix(".json").read_text())
+    assert sidecar["MeanFramewiseDisplacement"] == pytest.approx(expected.mean(), rel=1e-6)
+
+
+def test_each_session_has_its_tables_and_nothing_else_is_written(
+    done: tuple[Path, Layout],
+) -> None:
+    root, layout = done
+    found = {path.relative_to(root / "OUT").as_posix() for path in (root / "OUT").rglob("*.tsv")}
+    expected = {"descriptions.tsv"}
+    for session in (1, 2):
+        stem = f"sub-01/ses-{session}/func/sub-01_ses-{session}_task-rest_run-1"
+        of_atlas = f"{stem}_space-{layout.space}_atlas-slabs"
+        expected |= {f"{of_atlas}_dseg.tsv"}
+        for name in ("raw", "cpac"):
+            expected |= {
+                f"{stem}_desc-{name}_outliers.tsv",
+                f"{of_atlas}_stat-mean_desc-{name}_timeseries.tsv",
+                f"{of_atlas}_stat-mean_meas-correlation_desc-{name}_relmat.tsv",
+            }
+    assert found == expected
+
+
+@pytest.fixture
+def rbc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_output(tmp_path, RBC)
+
+
+def test_regressed_images_are_no_runs_unless_asked_for(
+    rbc: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (rbc / "cpac.json").write_text('{"mask": {"desc": "bold"}}')
+    assert main(command(RBC)) == ExitCode.NO_RUNS
+    told = capsys.readouterr().err
+    assert "only images whose confounds C-PAC has regressed out (reg- 36Parameter, aComp" in told
+    assert '--bids-filter-file ({"bold": {"reg": "36Parameter"}})' in told
+
+
+def test_a_regressed_image_is_not_regressed_again(
+    rbc: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (rbc / "cpac.json").write_text('{"bold": {"reg": "36Parameter"}, "mask": {"desc": "bold"}}')
+    assert main(command(RBC)) == ExitCode.SOME_FAILED
+    assert "C-PAC's nuisance regression (reg-36Parameter in its name)" in capsys.readouterr().err
+    start = "sub-01_ses-1_task-rest_run-1_space-MNI152NLin6ASym"
+    written = {path.name for path in (rbc / "OUT").rglob(f"{start}*_timeseries.tsv")}
+    assert {name.split("_stat-")[1] for name in written} == {"mean_desc-raw_timeseries.tsv"}
+
+
+def test_a_regressed_image_is_known_by_its_sidecar_where_its_name_does_not_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_output(tmp_path, SINCE_186)
+    (sidecar,) = tmp_path.rglob("*_ses-2_*_desc-preproc_bold.json")
+    sidecar.write_text(json.dumps({"CpacProvenance": REGRESSED}))
+    assert main(command(SINCE_186)) == ExitCode.SOME_FAILED
+    told = capsys.readouterr().err
+    assert "C-PAC's nuisance regression (CpacProvenance in its sidecar)" in told
+    assert outputs(tmp_path, SINCE_186, 1, "cpac").exists()
+    assert outputs(tmp_path, SINCE_186, 2, "raw").exists()
+    assert not outputs(tmp_path, SINCE_186, 2, "cpac").exists()
+
+
+def test_the_regressors_of_another_set_are_not_taken(
+    rbc: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strategy = (rbc / "cpac.toml").read_text()
+    (rbc / "cpac.toml").write_text(strategy.replace("36Parameter", "GSR"))
+    assert main(command(RBC)) == ExitCode.SOME_FAILED
+    assert "no regressors table with reg-GSR" in capsys.readouterr().err
+    (rbc / "cpac.toml").write_text(strategy.replace('entities = { reg = "36Parameter" }', ""))
+    assert main([*command(RBC), "--overwrite"]) == ExitCode.SOME_FAILED
+    told = capsys.readouterr().err
+    assert "no regressors table (…_regressors.1D) for sub-01_ses-1_task-rest_run-1" in told
+    assert "_reg-36Parameter_regressors.1D" in told
+
+
+@pytest.mark.parametrize(
+    ("folder", "advice"),
+    [(".", "of C-PAC's output give {}/cpac_RBCv0"), ("cpac_RBCv0", "C-PAC writes none: put one")],
+)
+def test_without_a_description_c_pacs_folder_is_told_what_to_do(
+    rbc: Path, capsys: pytest.CaptureFixture[str], folder: str, advice: str
+) -> None:
+    (rbc / "cpac_RBCv0" / "dataset_description.json").unlink()
+    main([str(rbc / folder), *command(RBC)[1:]])
+    assert advice.format(rbc) in capsys.readouterr().err
