@@ -24,6 +24,8 @@ def wrong_together(content: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     for table in confounds.get("tables", ()):
         if problem := _table_problem(table):
             yield ("confounds", "tables"), f"confounds.tables {problem}"
+    if sum("censored" in table for table in confounds.get("tables", ())) > 1:
+        yield ("confounds", "tables"), "confounds.tables has censored twice, one is expected"
     if "motion_filter" in confounds:
         keys = ("confounds", "motion_filter")
         problem = _motion_filter_problem(confounds["motion_filter"])
@@ -62,6 +64,11 @@ def _table_problem(table: Mapping[str, Any]) -> str | None:
         )
     if not table.get("required", True) and "dataset" not in table:
         return "with required = false needs dataset, which --datasets need not name then"
+    if not table.get("required", True) and {"tedana", "censored"} & table.keys():
+        return (
+            f"with {uses[0]} cannot have required = false: without the dataset nothing would "
+            "stand in for it"
+        )
     return None
 
 

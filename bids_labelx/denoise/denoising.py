@@ -141,7 +141,7 @@ def select(
             list(table.columns),
             n_volumes=n_volumes,
             t_r=t_r,
-            metadata={**(metadata or {}), **joined.metadata},
+            metadata=_joined_metadata(metadata or {}, joined),
         )
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
@@ -149,7 +149,7 @@ def select(
     columns = list(dict.fromkeys([*wanted.columns, *joined.wanted.columns]))
     check_regressors(strategy, image_desc, producer, columns)
     lacking = wanted.lacking + joined.wanted.lacking
-    lacking += _lacking_for_scrub(scrub, list(table.columns))
+    lacking += _lacking_for_scrub(scrub, list(table.columns), joined)
     if lacking:
         raise BadDataError(
             f"{source}: --denoise {strategy.name} needs columns that are missing: "
@@ -160,15 +160,14 @@ def select(
     regressors = values(columns, first_row)
     components = removed_components(strategy.confounds, list(table.columns))
     removed = values(components)
-    start = values.start([*columns, *components])
     try:
         if "motion_filter" in strategy.confounds:
             options = strategy.confounds["motion_filter"]
             columns = _filter_regressors(columns, regressors, values, t_r, options, first_row)
-        motion = _motion(values, scrub, t_r)
+        motion = _motion(values, scrub, t_r, joined)
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
-    rules = _rules(values, strategy.volumes, motion, start)
+    rules = _rules(values, strategy.volumes, motion, joined.start)
     if joined.marked is not None:
         rules["marked"] = joined.marked
     kept = ~np.any(list(rules.values()), axis=0)
@@ -176,6 +175,12 @@ def select(
         raise BadDataError(_nothing_left(strategy, rules, source))
     by_entry = {**columns_by_entry(strategy.confounds, list(table.columns)), **joined.by_entry}
     return Denoising(tuple(columns), regressors, removed, kept, rules, *motion, by_entry)
+
+
+def _joined_metadata(metadata: Mapping[str, Any], joined: Joined) -> dict[str, Any]:
+    """What is said of each column by the JSON beside the table that it is in."""
+    own = {one: said for one, said in joined.metadata.items() if one in joined.file_of}
+    return {**joined.metadata, **metadata, **own}
 
 
 class _Values(NamedTuple):
@@ -221,12 +226,16 @@ def _usable_table(
     )
 
 
-def _lacking_for_scrub(scrub: Mapping[str, Any] | None, available: list[str]) -> list[str]:
+def _lacking_for_scrub(
+    scrub: Mapping[str, Any] | None, available: list[str], joined: Joined
+) -> list[str]:
     lacking: list[str] = []
     if scrub and "fd_threshold" in scrub:
         parameters = motion_parameters(available).lacking
         if "motion_filter" in scrub:
             lacking += parameters
+        elif _FD not in available and joined.positions is not None:
+            lacking.append(f"{_FD} (between volumes that the image lacks, it cannot be computed)")
         elif _FD not in available and parameters:
             lacking.append(f"{_FD} (or, to compute it, {', '.join(parameters)})")
     if scrub and "std_dvars_threshold" in scrub and _DVARS not in available:
@@ -268,7 +277,9 @@ def _filtered_motion(
     return whole
 
 
-def _motion(values: _Values, scrub: Mapping[str, Any] | None, t_r: float | None) -> _Motion:
+def _motion(
+    values: _Values, scrub: Mapping[str, Any] | None, t_r: float | None, joined: Joined
+) -> _Motion:
     """Framewise displacement and DVARS, checked where volumes are censored by them."""
     scrub = scrub or {}
     available = values.available
@@ -283,7 +294,7 @@ def _motion(values: _Values, scrub: Mapping[str, Any] | None, t_r: float | None)
         by_fd = False  # the unfiltered one is only reported
     if _FD in available:
         fd, fd_source = _series(values, [_FD], used=by_fd)[:, 0], "table"
-    elif not lacking:
+    elif not lacking and joined.positions is None:
         fd = framewise_displacement(_series(values, parameters, used=by_fd))
         fd_source = "computed"
     dvars = _series(values, [_DVARS], used=by_dvars)[:, 0] if _DVARS in available else None
@@ -300,7 +311,7 @@ def _series(values: _Values, columns: list[str], *, used: bool) -> np.ndarray:
 def _rules(
     values: _Values, volumes: Mapping[str, Any], motion: _Motion, start: int
 ) -> dict[str, np.ndarray]:
-    """Which volumes each rule censors; those before `start` have no regressors."""
+    """Which volumes each rule censors; before `start`, some table has no row."""
     scrub = volumes.get("scrub", {})
     nothing = np.zeros(len(values.table), bool)
     by = motion.fd if motion.filtered_fd is None else motion.filtered_fd

@@ -57,6 +57,10 @@ class Joined:
         The volumes that a table says are censored, bool of shape (n_volumes,).
     positions
         Of an image that lacks these volumes, where its volumes were among all, shape (n_volumes,).
+    n_all
+        How many volumes it had with them.
+    start
+        The first volume at which all tables have a row; those before are dummies.
     """
 
     table: pd.DataFrame | None
@@ -69,6 +73,8 @@ class Joined:
     remarks: tuple[str, ...] = ()
     marked: np.ndarray | None = None
     positions: np.ndarray | None = None
+    n_all: int = 0
+    start: int = 0
 
 
 # How the programs call their files of motion parameters.
@@ -186,8 +192,9 @@ def join_tables(
     for entry in entries:
         if "censored" in entry:
             joined = _marked(entry, found[table_query(entry)], n_volumes, strategy.name)
+            _refuse_gaps(strategy, joined)
     if confounds is not None:
-        confounds = _of_image(confounds, joined.positions, n_volumes)
+        confounds = _of_image(confounds, joined)
         if len(confounds) != n_volumes and not strategy.needs_table:
             confounds = None
     joined = replace(joined, table=confounds)
@@ -221,18 +228,35 @@ def _marked(entry: Mapping[str, Any], path: Path, n_volumes: int, name: str) -> 
         remark = (
             f"the image has the {n_volumes} volumes of {len(table)} that {path.name} does not mark"
         )
-        return Joined(None, (path,), remarks=(remark,), positions=kept)
+        return Joined(None, (path,), remarks=(remark,), positions=kept, n_all=len(table))
     raise BadDataError(
         f"{path}: --denoise {name}: {len(table)} rows, {len(kept)} of which are not censored, but "
         f"the BOLD image has {n_volumes} volumes; it should have as many as either"
     )
 
 
-def _of_image(table: pd.DataFrame, positions: np.ndarray | None, n_volumes: int) -> pd.DataFrame:
-    """The rows of the volumes that an image has; `positions` where it lacks censored ones."""
-    if positions is None or len(table) == n_volumes or len(table) <= positions[-1]:
+def _refuse_gaps(strategy: Strategy, joined: Joined) -> None:
+    """Refuse what takes volumes for equally spaced, where an image lacks some in between."""
+    if joined.positions is None or np.diff(joined.positions).max(initial=1) == 1:
+        return
+    clean = strategy.clean
+    parts = ("confounds", strategy.confounds), ("volumes.scrub", strategy.volumes.get("scrub", {}))
+    wrong = [f"clean.{key}" for key in ("filter", "detrend") if clean.get(key)]
+    wrong += [f"{name}.motion_filter" for name, part in parts if "motion_filter" in part]
+    if wrong:
+        raise BadDataError(
+            f"{joined.files[0]}: --denoise {strategy.name}: the image lacks "
+            f"{joined.n_all - len(joined.positions)} censored volumes of {joined.n_all}, and "
+            f"{' and '.join(wrong)} would take those around a gap for neighbours; leave it out, "
+            "or take an image with all volumes"
+        )
+
+
+def _of_image(table: pd.DataFrame, joined: Joined) -> pd.DataFrame:
+    """The rows of the volumes that an image has, where it lacks censored ones."""
+    if joined.positions is None or len(table) != joined.n_all:
         return table
-    return table.iloc[positions].reset_index(drop=True)
+    return table.iloc[joined.positions].reset_index(drop=True)
 
 
 def _with_table(
@@ -245,7 +269,7 @@ def _with_table(
 ) -> Joined:
     path = files[0]
     table, metadata, remarks = _read(entry, files)
-    table = _of_image(table, joined.positions, n_volumes)
+    table = _of_image(table, joined)
     first = entry.get("first_volume", 0)
     if len(table) + first != n_volumes:
         start = f", starting at volume {first}," if first else ""
@@ -264,9 +288,11 @@ def _with_table(
         if joined.table is not None and column in joined.table:
             other = joined.file_of.get(column, source)
             what = "given twice" if str(other) == str(path) else f"in {other} as well"
+            advice = "take each column from one table, with columns = [...]"
+            if str(path) == source:
+                advice = "of the run's confounds table, confounds.columns takes columns"
             raise BadDataError(
-                f"{path}: --denoise {name}: the column {column} is {what}; take each column from "
-                "one table, with columns = [...]"
+                f"{path}: --denoise {name}: the column {column} is {what}; {advice}"
             )
     table = table[taken]
     table.index = pd.RangeIndex(first, n_volumes)
@@ -282,7 +308,7 @@ def _with_table(
     return replace(
         joined,
         table=before.join(table.reindex(range(n_volumes))),
-        files=(*joined.files, *files),
+        files=tuple(dict.fromkeys((*joined.files, *files))),
         file_of={**joined.file_of, **dict.fromkeys(taken, path)},
         first_volumes={**joined.first_volumes, **(dict.fromkeys(taken, first) if first else {})},
         wanted=Wanted(
@@ -290,7 +316,8 @@ def _with_table(
         ),
         by_entry={**joined.by_entry, **by_entry},
         metadata={**joined.metadata, **metadata},
-        remarks=(*joined.remarks, *remarks),
+        remarks=tuple(dict.fromkeys((*joined.remarks, *remarks))),
+        start=max(joined.start, first),
     )
 
 

@@ -307,3 +307,162 @@ def test_an_entry_that_says_what_cannot_be_is_refused_with_its_line(
         BadDataError, match=r"tables is .*; allowed: tables \[\[confounds.tables\]\]"
     ):
         parse_strategy('[confounds]\ntables = ["a"]\n', "mine.toml")
+
+
+LATE = """
+[[confounds.tables]]
+desc = "late"
+suffix = "timeseries"
+first_volume = 4
+"""
+
+
+@pytest.mark.parametrize("columns", ["", "columns = ['^nothing\\\\d+$']"])
+def test_volumes_before_any_table_starts_are_dummies_whatever_is_taken_of_it(
+    choose: Choose, columns: str
+) -> None:
+    late = series(N - 4, ["framewise_displacement"]).abs()
+    scrub = "[volumes.scrub]\nfd_threshold = 9\n" if not columns else ""
+    chosen = choose(
+        f"{LATE}{columns}\n{scrub}{ONE}",
+        {"late.tsv": late, "a.tsv": series(N, ["aroma_motion_01"])},
+    )
+    assert chosen.kept.tolist() == [False] * 4 + [True] * (N - 4)
+    assert chosen.n_dummies == 4
+
+
+def test_the_latest_start_counts_where_tables_have_several(choose: Choose) -> None:
+    other = LATE.replace('"late"', '"later"').replace("4", "7")
+    tables: dict[str, pd.DataFrame | str] = {
+        "a.tsv": series(N - 4, ["aroma_motion_01"]),
+        "b.tsv": series(N - 7, ["aroma_motion_02"], seed=1),
+    }
+    chosen = choose(f'[confounds]\nica_aroma = "basic"\n{LATE}{other}', tables)
+    assert chosen.n_dummies == 7
+    for column, table, start in (("01", tables["a.tsv"], 4), ("02", tables["b.tsv"], 7)):
+        values = chosen.regressors[:, chosen.columns.index(f"aroma_motion_{column}")]
+        assert isinstance(table, pd.DataFrame)
+        np.testing.assert_allclose(values[start:], table[f"aroma_motion_{column}"])
+
+
+def test_a_table_of_neither_length_gives_no_rows_to_an_image_without_the_marked_volumes(
+    choose: Choose,
+) -> None:
+    tables, marked = xcp_d_tables()
+    n_kept = int((~marked).sum())
+    options = {"n_volumes": n_kept, "image_desc": "denoised", "producer": "xcp_d"}
+    motion = tables["motion.tsv"]
+    assert isinstance(motion, pd.DataFrame)
+    # With the row of the last volume kept, which is not that of the last volume.
+    tables["motion.tsv"] = motion.iloc[: N - 1]
+    with pytest.raises(
+        BadDataError, match=rf"motion\.tsv.* {N - 1} rows do not fit.* {n_kept} vol"
+    ):
+        choose(CENSORED, tables, **options)
+    tables["motion.tsv"] = motion
+    needs = CENSORED.replace("[[", '[confounds]\nglobal_signal = "basic"\n[[', 1)
+    with pytest.raises(BadDataError, match=rf"confounds\.tsv.*{N - 1} rows.* {n_kept} volumes"):
+        choose(needs, tables, series(N - 1, ["global_signal"]), **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[clean]\nfilter = "butterworth"\nhigh_pass = 0.01', r"clean\.filter would"),
+        ("[clean]\ndetrend = true", r"clean\.detrend would"),
+        (
+            "[volumes.scrub]\nfd_threshold = 1\nmotion_filter={ type = 'lp', band_stop_min = 6 }",
+            r"volumes\.scrub\.motion_filter would",
+        ),
+    ],
+)
+def test_what_needs_equal_spacing_is_refused_of_an_image_that_lacks_volumes(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    tables, marked = xcp_d_tables()
+    content = parse_strategy(CENSORED + text, "mine.toml")
+    strategy = strategy_of(CENSORED + text, clean=content.get("clean", {}))
+    paths = {}
+    for query, (name, table) in zip(table_queries([strategy]), tables.items(), strict=True):
+        paths[query] = tmp_path / name
+        table.to_csv(paths[query], sep="\t", index=False)  # type: ignore[union-attr]
+
+    def join(n_volumes: int) -> None:
+        join_tables(strategy, None, n_volumes, source="none", tables=paths, missing={})
+
+    n_kept = int((~marked).sum())
+    lacks = rf"outliers\.tsv.*lacks {N - n_kept} censored volumes of {N}.*{words}"
+    with pytest.raises(BadDataError, match=lacks):
+        join(n_kept)
+    join(N)
+
+
+def test_displacement_is_not_computed_over_the_gaps_of_an_image(choose: Choose) -> None:
+    tables, marked = xcp_d_tables()
+    motion = tables["motion.tsv"]
+    assert isinstance(motion, pd.DataFrame)
+    tables["motion.tsv"] = motion[MOTION]
+    options = {"n_volumes": int((~marked).sum()), "image_desc": "denoised", "producer": "xcp_d"}
+    assert choose(CENSORED, tables, **options).framewise_displacement is None
+    with pytest.raises(BadDataError, match=r"framewise_displacement .between volumes that"):
+        choose(f"{CENSORED}[volumes.scrub]\nfd_threshold = 0.5", tables, **options)
+    # With all volumes, the difference of neighbours by hand.
+    fd = choose(CENSORED, tables, image_desc="denoised").framewise_displacement
+    moved = motion[MOTION].diff().abs() * [1, 1, 1, 50, 50, 50]
+    assert fd is not None
+    np.testing.assert_allclose(fd[1:], moved.sum(axis=1)[1:])
+
+
+def test_of_the_columns_of_a_table_its_own_json_counts(choose: Choose, tmp_path: Path) -> None:
+    names = ["c_comp_cor_00", "c_comp_cor_01"]
+    about = {"Method": "aCompCor", "Mask": "CSF", "Retained": True}
+    dropped = {**about, "Retained": False}
+    # Beside the other table is a JSON of all components, as fMRIPrep writes it, of another run.
+    (tmp_path / "a.json").write_text(json.dumps(dict.fromkeys(names, dropped)))
+    chosen = choose(
+        f'[confounds]\ncompcor = {{ masks = ["CSF"], components = 2 }}\n{ONE}',
+        {"a.tsv": series(N, ["aroma_motion_01"])},
+        series(N, names, seed=1),
+        metadata=dict.fromkeys(names, about),
+    )
+    assert chosen.columns == (*names, "aroma_motion_01")
+
+
+def test_a_table_that_is_taken_twice_is_one_file(tmp_path: Path) -> None:
+    text = ONE.replace("^aroma", "^a") + ONE.replace("^aroma", "^b")
+    text = text.replace("^a_motion_\\\\d+$", "one").replace("^b_motion_\\\\d+$", "two")
+    strategy = strategy_of(text)
+    path = tmp_path / "a.tsv"
+    series(N, ["one", "two", "three"]).to_csv(path, sep="\t", index=False)
+    (query,) = table_queries([strategy])
+    joined = join_tables(strategy, None, N, source="none", tables={query: path}, missing={})
+    assert joined.files == (path,)
+    assert joined.wanted.columns == ["one", "two"]
+
+
+def test_the_confounds_table_itself_is_no_other_table(tmp_path: Path) -> None:
+    strategy = strategy_of(
+        ONE.replace('dataset = "aroma"\n', "").replace('"aroma"', '"confounds"')
+    )
+    path = tmp_path / "confounds.tsv"
+    table = series(N, ["aroma_motion_01"])
+    table.to_csv(path, sep="\t", index=False)
+    (query,) = table_queries([strategy])
+    with pytest.raises(
+        BadDataError, match=r"given twice; of the run's confounds table, confounds\."
+    ):
+        join_tables(strategy, table, N, source=str(path), tables={query: path}, missing={})
+
+
+@pytest.mark.parametrize("use", ['tedana = "rejected"', 'suffix = "x"\ncensored = "a"'])
+def test_what_nothing_stands_in_for_is_required(use: str) -> None:
+    entry = f'[[confounds.tables]]\ndataset = "d"\n{use}\n'
+    parse_strategy(entry, "mine.toml")
+    with pytest.raises(BadDataError, match="cannot have required = false"):
+        parse_strategy(f"{entry}required = false", "mine.toml")
+
+
+def test_one_table_marks_the_volumes_to_censor() -> None:
+    entry = '[[confounds.tables]]\nsuffix = "outliers"\ncensored = "a"\n'
+    with pytest.raises(BadDataError, match=r"line \d+: confounds.tables has censored twice"):
+        parse_strategy(entry + entry, "mine.toml")
