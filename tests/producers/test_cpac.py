@@ -19,7 +19,7 @@ from bids_labelx.app.cli import main
 from bids_labelx.errors import ExitCode
 
 INPUTS = Path(__file__).parents[2] / "docs" / "inputs.md"
-SECTION = INPUTS.read_text("utf-8").split("### C-PAC\n")[1].split("\n## ")[0].split("\n### ")[0]
+SECTION = INPUTS.read_text("utf-8").split("## C-PAC\n")[1].split("\n## ")[0]
 # As C-PAC names them, in the order in which it writes them.
 MOTION = ("RotY", "RotX", "RotZ", "Y", "X", "Z")
 COLUMNS = [f"{one}{end}" for one in MOTION for end in ("", "Delay", "Sq", "DelaySq")]
