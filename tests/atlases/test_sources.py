@@ -10,6 +10,7 @@ import pytest
 from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.atlases.sources import fetch_atlas, find_atlases
 from bids_labelx.errors import BadDataError, MissingInputError, SpaceError, UsageError
+from bids_labelx.inputs.matching import parse_path
 
 SPACE = "MNI152NLin2009cAsym"
 WriteImage = Callable[..., Path]
@@ -82,6 +83,17 @@ def test_labels_of_another_space_are_refused_unless_the_user_says_otherwise(
         find_atlases([str(image)], None, "MNI152NLin6Asym")
     (atlas,) = find_atlases([str(image)], None, "MNI152NLin6Asym", atlas_space="MNI152NLin6Asym")
     assert atlas.key == "Slabs"
+
+
+@pytest.mark.parametrize("spelt", ["MNI152NLin6Asym", "MNI152NLin6ASym"])
+def test_a_template_is_one_however_it_is_spelt(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray, spelt: str
+) -> None:
+    run = parse_path(tmp_path / f"sub-1_space-{spelt}_bold.nii.gz", tmp_path).entities["space"]
+    named = write_image(tmp_path / "space-MNI152NLin6ASym_regions.nii.gz", labels)
+    assert len(find_atlases([str(named)], None, run)) == 1
+    other = write_image(tmp_path / "regions.nii.gz", labels)
+    assert len(find_atlases([str(other)], None, run, atlas_space=spelt)) == 1
 
 
 def test_an_image_whose_name_says_no_space_needs_the_user_to_say_it(

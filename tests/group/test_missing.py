@@ -13,7 +13,11 @@ def test_who_has_a_bold_image_and_no_results_is_missing(tmp_path: Path) -> None:
         "sub-04/anat/sub-04_desc-preproc_T1w.nii.gz",
         "sub-05/func/sub-05_task-rest_desc-preproc_bold.json",
         "sub-06.html",
+        "sub-01_ses-b/func/sub-01_ses-b_task-rest_desc-preproc_bold.nii.gz",
+        "sub-07_ses-a/func/sub-07_ses-a_task-rest_desc-preproc_bold.nii.gz",
+        "sub-07_ses-b/func/sub-07_ses-b_task-rest_desc-preproc_bold.nii.gz",
+        "sub-08_ses-a/anat/sub-08_ses-a_desc-preproc_T1w.nii.gz",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert participants_without_output(tmp_path, {"01"}) == ["02", "03"]
+    assert participants_without_output(tmp_path, {"01"}) == ["02", "03", "07"]

@@ -328,7 +328,9 @@ def test_images_of_a_run_that_are_not_preprocessed_make_a_table_ambiguous_too(
     assert one_run(tmp_path, "task-a_run-1", names).confounds is None
 
 
-@pytest.mark.parametrize("other", ["space-MNI", "echo-2", "part-phase", "space-MNI_res-2"])
+@pytest.mark.parametrize(
+    "other", ["space-MNI", "echo-2", "part-phase", "space-MNI_res-2", "reg-a_filt-b"]
+)
 def test_images_of_one_run_share_a_table(tmp_path: Path, other: str) -> None:
     names = f"task-a_run-1_{BOLD} task-a_run-1_{other}_{BOLD} task-a_{TABLE}"
     found = one_run(tmp_path, "task-a_run-1", names)

@@ -267,6 +267,12 @@ def add_a_session(root: Path, _: Path) -> None:
     add_files(root / "sub-01" / "ses-b" / "func", "task-new_bold.nii.gz")
 
 
+def add_a_session_beside(root: Path, _: Path) -> None:
+    folder = root / "sub-01_ses-b" / "func"
+    folder.mkdir(parents=True)
+    (folder / "sub-01_ses-b_task-new_bold.nii.gz").touch()
+
+
 def remove_a_folder(root: Path, _: Path) -> None:
     shutil.rmtree(root / "sub-01" / "func")
 
@@ -311,6 +317,7 @@ def write_record(content: bytes) -> Callable[[Path, Path], object]:
         (add_a_file, "sub-01/func has changed"),
         (remove_a_file, "sub-01/func has changed"),
         (add_a_session, "sub-01 has changed"),
+        (add_a_session_beside, "sub-01_ses-b is not in it"),
         (remove_a_folder, "has changed"),
         (add_a_participant, "sub-03 is not in it"),
         (replace_the_dataset, "has changed"),
@@ -603,3 +610,18 @@ def test_the_command_line_takes_the_option_with_hyphens_and_underscores(
         assert main([*arguments, option, str(folder), "--task-id", "none"]) == 18
         assert (folder / "all" / RECORD).is_file()
     assert "--task-id none leaves no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_folders_of_sessions_belong_to_their_participant(tmp_path: Path, kept: bool) -> None:
+    root = tmp_path / "ds"
+    for folder in ("sub-01_ses-a", "sub-01_ses-b", "sub-02_ses-a", "sub-02"):
+        (root / folder / "func").mkdir(parents=True)
+        (root / folder / "func" / f"{folder}_task-rest_bold.nii.gz").touch()
+    settle(root)
+    assert list_participants(root) == ["01", "02"]
+    where = tmp_path / "kept" if kept else None
+    for _ in range(2):
+        found = find_files(root, ("01",), where).files
+        assert names(found) == {f"sub-01_ses-{one}_task-rest_bold.nii.gz" for one in "ab"}
+        assert len(find_files(root, (), where).files) == 4

@@ -174,6 +174,25 @@ def test_what_is_to_be_indexed_beside_the_usual_is_known(
     assert read_queries(write(tmp_path, sections)).also == also
 
 
+def test_entities_of_c_pac_can_be_asked_for(tmp_path: Path) -> None:
+    sections = {"bold": {"desc": "preproc-1", "reg": "36Parameter", "filt": None}}
+    root = make_tree(
+        tmp_path / "ds",
+        [
+            "sub-1_space-a_reg-36Parameter_desc-preproc-1_bold.nii.gz",
+            "sub-1_space-a_reg-36Parameter_filt-notch_desc-preproc-1_bold.nii.gz",
+            "sub-1_space-a_reg-aCompCor_desc-preproc-1_bold.nii.gz",
+            "sub-1_space-a_desc-preproc-1_bold.nii.gz",
+            "sub-1_space-a_reg-36Parameter_desc-preproc-2_bold.nii.gz",
+        ],
+    )
+    files = [parse_path(path, root) for path in sorted(root.rglob("*.nii.gz"))]
+    kept, _ = apply_conditions(files, read_queries(write(tmp_path, sections)).bold.conditions)
+    assert [one.path.name for one in kept] == [
+        "sub-1_space-a_reg-36Parameter_desc-preproc-1_bold.nii.gz"
+    ]
+
+
 def test_sections_for_raw_data_are_not_looked_at(tmp_path: Path) -> None:
     raw = {key: {"anything": 1.5} for key in ("t1w", "t2w", "fmap", "sbref", "flair", "roi")}
     assert read_queries(write(tmp_path, raw)) == read_queries()
@@ -193,6 +212,7 @@ def test_sections_for_raw_data_are_not_looked_at(tmp_path: Path) -> None:
         ({"mask": {"run": {"a": 1}}}, r'mask: run: \{"a": 1\}: a string'),
         ({"bold": {"run": []}}, "bold: run: an empty list leaves nothing"),
         ({"bold": {"task": "a-b"}}, 'bold: task: "a-b": a label has letters and digits only'),
+        ({"bold": {"desc": "a-b"}}, 'bold: desc: "a-b": a label has letters and digits only'),
         ({"bold": {"task": ""}}, 'bold: task: "": a label has letters and digits only'),
         ({"bold": {"sub": "1", "subject": "2"}}, "bold: subject: sub is given twice"),
         ({"bold": {"suffix": "cbv"}}, 'bold: suffix: "cbv": it can only be bold'),
