@@ -18,7 +18,7 @@ ENTITY_ORDER = tuple(_ENTITIES.read_text("ascii").split())
 FIRST_DATASET = "preprocessed"
 
 # Entities in which a file in another space or resolution differs from its source run.
-SPATIAL = ("hemi", "space", "res", "den")
+SPATIAL = ("hemi", "space", "cohort", "res", "den")
 
 # BIDS and C-PAC spell a template so, TemplateFlow and fMRIPrep otherwise.
 _SPELT = {"MNI152NLin6ASym": "MNI152NLin6Asym"}

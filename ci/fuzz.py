@@ -1,7 +1,7 @@
 """Feed spoilt files to what reads them, a process per target, and print what came of it.
 
-What is right is in `fuzz_targets`, `fuzz_settings` and `fuzz_folder`, the spoiling in
-`fuzz_engine`.
+What is right is in `fuzz_targets`, `fuzz_regressors`, `fuzz_settings` and `fuzz_folder`, the
+spoiling in `fuzz_engine`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from fuzz_engine import HANGS, Finding, Report, Target, search
 from fuzz_folder import outputs
+from fuzz_regressors import motion, tedana, xcp_d
 from fuzz_settings import filters, plugins, sidecars, strategies
 from fuzz_targets import confounds, labels, stream
 
@@ -28,6 +29,9 @@ TARGETS: Mapping[str, Target] = {
     "stream": stream,
     "labels": labels,
     "confounds": confounds,
+    "motion": motion,
+    "tedana": tedana,
+    "xcp_d": xcp_d,
     "strategies": strategies,
     "filters": filters,
     "plugins": plugins,

@@ -22,11 +22,11 @@ from bids_labelx.denoise import (
     read_strategies,
     select,
 )
-from bids_labelx.inputs.dataset import Run
 from bids_labelx.inputs.matching import parse_path
 from bids_labelx.inputs.metadata import read_metadata
 from bids_labelx.inputs.queries import apply_conditions, read_queries
 from bids_labelx.inputs.repetition_time import header_time, repetition_time
+from bids_labelx.inputs.run import Run
 from bids_labelx.settings import make_settings
 
 # Strategy files

@@ -237,7 +237,7 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     These are marked ``figures``. Of runs there are none; others are drawn, and their files empty.
     """
     drawn = request.node.get_closest_marker("figures") is not None
-    rooms = ("app", "faults", "participant", "science", "workflow")
+    rooms = ("app", "faults", "participant", "producers", "science", "workflow")
     if not drawn and request.path.parent.name in rooms:
         monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
         monkeypatch.setattr("bids_labelx.report.figures.render_figure", lambda *_: b"")

@@ -32,8 +32,8 @@ from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import TEMPORARY, cannot_write, json_text, read_json, tsv_text, write_text
 from bids_labelx.images import open_image
-from bids_labelx.inputs.dataset import Run
 from bids_labelx.inputs.hcp import MSMALL, RESULTS, HcpRun, find_hcp_runs
+from bids_labelx.inputs.run import Run
 from bids_labelx.names import MESHES, is_utf8, printable, space_name
 from bids_labelx.outputs.columns import describe_columns
 from bids_labelx.outputs.description import BIDS_VERSION, CODE_URL

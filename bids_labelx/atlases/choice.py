@@ -15,7 +15,7 @@ from bids_labelx.atlases.sources import check_names, find_atlases
 from bids_labelx.atlases.surface_labels import is_half
 from bids_labelx.atlases.tables import read_table, select_labels
 from bids_labelx.errors import BadDataError, NoRunsError, SpaceError, UsageError, message_of
-from bids_labelx.inputs.dataset import Run
+from bids_labelx.inputs.run import Run
 from bids_labelx.inputs.segmentations import Derivative, parse_derivative, segmentation_table
 from bids_labelx.settings import Settings
 

@@ -8,7 +8,7 @@ which volumes to censor, and how signals are filtered.
 from bids_labelx.denoise.applied import AppliedStrategy
 from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
 from bids_labelx.denoise.denoising import Denoising, select
-from bids_labelx.denoise.images import earlier_regression
+from bids_labelx.denoise.images import check_image, denoised_by, earlier_regression
 from bids_labelx.denoise.overrides import override
 from bids_labelx.denoise.steps import cleaning_steps
 from bids_labelx.denoise.strategies import (
@@ -24,7 +24,9 @@ __all__ = [
     "Denoising",
     "Joined",
     "Strategy",
+    "check_image",
     "cleaning_steps",
+    "denoised_by",
     "describe_presets",
     "earlier_regression",
     "join_tables",

@@ -46,6 +46,9 @@ class AppliedStrategy:
         The columns that each entry of the strategy's list of columns took.
     files
         The tables that it took anything from.
+    positions
+        Of an image without the volumes that were censored before, where its volumes were among
+        all, shape (n_volumes,).
     """
 
     columns: tuple[str, ...]
@@ -60,11 +63,18 @@ class AppliedStrategy:
     warnings: tuple[str, ...] = ()
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    positions: np.ndarray | None = None
 
     @property
     def kept(self) -> np.ndarray:
         """The sample mask, bool of shape (n_volumes,)."""
         return self.cleaner.keep
+
+    @property
+    def regular(self) -> bool:
+        """Whether the volumes kept follow each other without a gap."""
+        positions = np.arange(len(self.kept)) if self.positions is None else self.positions
+        return bool(np.diff(positions[self.kept]).max(initial=1) == 1)
 
     @property
     def n_kept(self) -> int:

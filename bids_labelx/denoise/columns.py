@@ -159,7 +159,9 @@ def listed_columns(entries: Sequence[Entry], available: Sequence[str]) -> Wanted
         stated = None if isinstance(entry, str) else entry.get("required")
         if not found and (_is_name(entry) if stated is None else stated):
             text = entry_text(entry)
-            lacking.append(text if _is_name(entry) else f"any that matches {text!r}")
+            dataset = "" if isinstance(entry, str) else entry.get("dataset", "")
+            where = f" (of the dataset {dataset}: --datasets {dataset}=DIR)" if dataset else ""
+            lacking.append((text if _is_name(entry) else f"any that matches {text!r}") + where)
     return Wanted(columns, lacking)
 
 
@@ -170,6 +172,14 @@ def entry_text(entry: Entry) -> str:
 
 def _is_name(entry: Entry) -> bool:
     return not _SPECIAL.search(entry) if isinstance(entry, str) else "name" in entry
+
+
+def of_dataset(entry: Entry, dataset: str) -> dict[str, Any]:
+    """An entry of a list with the dataset that the column is expected in, for messages."""
+    if not isinstance(entry, str):
+        return {**entry, "dataset": dataset}
+    key = "name" if _is_name(entry) else "pattern"
+    return {key: entry, "required": _is_name(entry), "dataset": dataset}
 
 
 def matches(entry: Entry, available: Sequence[str]) -> list[str]:

@@ -73,7 +73,7 @@ def read_confounds_metadata(path: Path) -> dict[str, Any]:
 # Columns with a value at every volume: where the first is missing, the row was cut.
 _COMPLETE = re.compile(
     r"((trans|rot)_[xyz]|csf|white_matter|csf_wm|global_signal)(_power2)?"
-    r"|(cosine|[actw]_comp_cor_|aroma_motion_|non_steady_state_outlier|motion_outlier)\d+"
+    r"|(cosine|[actw]_comp_cor_|aroma_(orth_)?motion_|non_steady_state_outlier|motion_outlier)\d+"
 )
 
 FirstRow = Literal["next", "zero", "keep"]

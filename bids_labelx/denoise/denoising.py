@@ -19,7 +19,7 @@ from bids_labelx.denoise.columns import (
     wanted_columns,
 )
 from bids_labelx.denoise.confounds import FirstRow, column_values, fill_first_row
-from bids_labelx.denoise.images import check_image
+from bids_labelx.denoise.images import check_regressors
 from bids_labelx.denoise.motion import (
     expand,
     filter_motion,
@@ -52,8 +52,9 @@ class Denoising:
     kept
         The sample mask, shape (n_volumes,), True for the volumes that stay.
     rules
-        Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars`` and
-        ``short_segment`` a bool array of shape (n_volumes,). A volume may fall under several.
+        Why the others do not: for ``dummy`` (non-steady-state volumes), ``fd``, ``dvars``,
+        ``short_segment`` and ``marked`` (by a table) a bool array of shape (n_volumes,). A volume
+        may fall under several.
     framewise_displacement
         In mm, shape (n_volumes,), NaN first; None where it cannot be known. The same for every
         strategy: a motion filter does not change it.
@@ -102,7 +103,6 @@ def select(
     metadata: Mapping[str, Any] | None = None,
     image_desc: str = "preproc",
     producer: str = "",
-    regressed: str = "",
     joined: Joined | None = None,
 ) -> Denoising:
     """Take from a run's confounds what a strategy asks for.
@@ -123,8 +123,6 @@ def select(
         What the JSON beside the table says, by column; CompCor needs it.
     image_desc, producer
         The ``desc-`` of the BOLD image, and the program that made it.
-    regressed
-        What tells that it was regressed before; see `bids_labelx.denoise.earlier_regression`.
     joined
         The confounds with what other tables have, in place of `table`, for a strategy that takes
         columns from these.
@@ -143,15 +141,15 @@ def select(
             list(table.columns),
             n_volumes=n_volumes,
             t_r=t_r,
-            metadata={**(metadata or {}), **joined.metadata},
+            metadata=_joined_metadata(metadata or {}, joined),
         )
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
     scrub = strategy.volumes.get("scrub")
     columns = list(dict.fromkeys([*wanted.columns, *joined.wanted.columns]))
-    check_image(strategy, image_desc, producer, columns, regressed)
+    check_regressors(strategy, image_desc, producer, columns)
     lacking = wanted.lacking + joined.wanted.lacking
-    lacking += _lacking_for_scrub(scrub, list(table.columns))
+    lacking += _lacking_for_scrub(scrub, list(table.columns), joined)
     if lacking:
         raise BadDataError(
             f"{source}: --denoise {strategy.name} needs columns that are missing: "
@@ -162,20 +160,27 @@ def select(
     regressors = values(columns, first_row)
     components = removed_components(strategy.confounds, list(table.columns))
     removed = values(components)
-    start = values.start([*columns, *components])
     try:
         if "motion_filter" in strategy.confounds:
             options = strategy.confounds["motion_filter"]
             columns = _filter_regressors(columns, regressors, values, t_r, options, first_row)
-        motion = _motion(values, scrub, t_r)
+        motion = _motion(values, scrub, t_r, joined)
     except ValueError as error:
         raise BadDataError(f"{source}: --denoise {strategy.name}: {error}") from None
-    rules = _rules(values, strategy.volumes, motion, start)
+    rules = _rules(values, strategy.volumes, motion, joined.start)
+    if joined.marked is not None:
+        rules["marked"] = joined.marked
     kept = ~np.any(list(rules.values()), axis=0)
     if not kept.any():
         raise BadDataError(_nothing_left(strategy, rules, source))
     by_entry = {**columns_by_entry(strategy.confounds, list(table.columns)), **joined.by_entry}
     return Denoising(tuple(columns), regressors, removed, kept, rules, *motion, by_entry)
+
+
+def _joined_metadata(metadata: Mapping[str, Any], joined: Joined) -> dict[str, Any]:
+    """What is said of each column by the JSON beside the table that it is in."""
+    own = {one: said for one, said in joined.metadata.items() if one in joined.file_of}
+    return {**joined.metadata, **metadata, **own}
 
 
 class _Values(NamedTuple):
@@ -221,12 +226,16 @@ def _usable_table(
     )
 
 
-def _lacking_for_scrub(scrub: Mapping[str, Any] | None, available: list[str]) -> list[str]:
+def _lacking_for_scrub(
+    scrub: Mapping[str, Any] | None, available: list[str], joined: Joined
+) -> list[str]:
     lacking: list[str] = []
     if scrub and "fd_threshold" in scrub:
         parameters = motion_parameters(available).lacking
         if "motion_filter" in scrub:
             lacking += parameters
+        elif _FD not in available and joined.positions is not None:
+            lacking.append(f"{_FD} (between volumes that the image lacks, it cannot be computed)")
         elif _FD not in available and parameters:
             lacking.append(f"{_FD} (or, to compute it, {', '.join(parameters)})")
     if scrub and "std_dvars_threshold" in scrub and _DVARS not in available:
@@ -268,7 +277,9 @@ def _filtered_motion(
     return whole
 
 
-def _motion(values: _Values, scrub: Mapping[str, Any] | None, t_r: float | None) -> _Motion:
+def _motion(
+    values: _Values, scrub: Mapping[str, Any] | None, t_r: float | None, joined: Joined
+) -> _Motion:
     """Framewise displacement and DVARS, checked where volumes are censored by them."""
     scrub = scrub or {}
     available = values.available
@@ -283,7 +294,7 @@ def _motion(values: _Values, scrub: Mapping[str, Any] | None, t_r: float | None)
         by_fd = False  # the unfiltered one is only reported
     if _FD in available:
         fd, fd_source = _series(values, [_FD], used=by_fd)[:, 0], "table"
-    elif not lacking:
+    elif not lacking and joined.positions is None:
         fd = framewise_displacement(_series(values, parameters, used=by_fd))
         fd_source = "computed"
     dvars = _series(values, [_DVARS], used=by_dvars)[:, 0] if _DVARS in available else None
@@ -300,7 +311,7 @@ def _series(values: _Values, columns: list[str], *, used: bool) -> np.ndarray:
 def _rules(
     values: _Values, volumes: Mapping[str, Any], motion: _Motion, start: int
 ) -> dict[str, np.ndarray]:
-    """Which volumes each rule censors; those before `start` have no regressors."""
+    """Which volumes each rule censors; before `start`, some table has no row."""
     scrub = volumes.get("scrub", {})
     nothing = np.zeros(len(values.table), bool)
     by = motion.fd if motion.filtered_fd is None else motion.filtered_fd
@@ -336,10 +347,12 @@ def _nothing_left(strategy: Strategy, rules: Mapping[str, np.ndarray], source: s
         "dummy": "non-steady-state or dummy volumes",
         "fd": f"with framewise displacement over {scrub.get('fd_threshold')} mm",
         "dvars": f"with standardised DVARS over {scrub.get('std_dvars_threshold')}",
+        "marked": "marked by a table",
         "short_segment": f"in segments shorter than {scrub.get('min_segment', _MIN_SEGMENT)}",
     }
     counts = {name: int(rule.sum()) for name, rule in rules.items()}
-    found = ", ".join(f"{counts[name]} {words}" for name, words in reasons.items() if counts[name])
+    told = [f"{counts[name]} {words}" for name, words in reasons.items() if counts.get(name)]
+    found = ", ".join(told)
     return (
         f"{source}: --denoise {strategy.name} leaves no volume of {len(rules['dummy'])}: {found}; "
         "leave this run out, or raise --fd-threshold and --std-dvars-threshold or lower "

@@ -36,9 +36,7 @@ def earlier_regression(entities: Mapping[str, str], metadata: Mapping[str, Any])
     return ""
 
 
-def check_image(
-    strategy: Strategy, desc: str, producer: str, columns: Sequence[str], regressed: str = ""
-) -> None:
+def check_image(strategy: Strategy, desc: str, producer: str, regressed: str = "") -> None:
     """Refuse an image that a strategy is not for.
 
     Parameters
@@ -49,49 +47,85 @@ def check_image(
         The ``desc-`` of the image, empty where it has none.
     producer
         The program that made it, empty where nothing says so.
-    columns
-        The regressors that the strategy takes.
     regressed
         What `earlier_regression` tells of the image.
 
     Raises
     ------
     BadDataError
-        Where the strategy is for others, or does again what was done to the image before.
+        Where the strategy is for others, or the image is one that is not to be cleaned again.
     """
-    image = f"desc-{desc}_bold" if desc else "an image without desc-"
-    if regressed and (strategy.confounds or strategy.clean):
+    cleans = bool(strategy.clean) or _regresses(strategy)
+    if regressed and cleans:
         raise BadDataError(
-            f"--denoise {strategy.name}: the image is {image}, which {regressed} has denoised "
-            "already; --denoise none takes it as it is"
+            f"--denoise {strategy.name}: the image is {_called(desc)}, which {regressed} has "
+            "denoised already; --denoise none takes it as it is"
         )
     if strategy.images:
         if desc not in strategy.images:
-            first = strategy.images[0]
             raise BadDataError(
                 f"--denoise {strategy.name} is for images with desc- "
-                f"{' or '.join(strategy.images)}, this one is {image}; choose them with "
-                f'--bids-filter-file ({{"bold": {{"desc": "{first}"}}}}, and "dataset" where '
-                "they are in one of --datasets), or choose another strategy"
+                f"{' or '.join(strategy.images)}, this one is {_called(desc)}; choose them with "
+                f'--bids-filter-file ({{"bold": {{"desc": "{strategy.images[0]}"}}}}, and '
+                '"dataset" where they are in one of --datasets), or choose another strategy'
             )
         return
-    known = _denoised(desc, producer)
-    if known is None:
-        return
-    by = f"{producer} ({known['by']})" if producer and known.get("all") else known["by"]
-    told = f"--denoise {strategy.name}: the image is {image}, which {by} has denoised already"
-    if known.get("all") and (strategy.confounds or strategy.clean):
+    known = _denoised(desc, producer) or {}
+    if known.get("all") and cleans:
         raise BadDataError(
-            f"{told}; --denoise none takes it as it is. A strategy file for such images says so: "
-            f'images = ["{desc}"]'
+            f"{_told(strategy, desc, producer)}; --denoise none takes it as it is. A strategy "
+            f'file for such images says so: images = ["{desc}"]'
         )
+
+
+def check_regressors(strategy: Strategy, desc: str, producer: str, columns: Sequence[str]) -> None:
+    """Refuse regressors that were removed from an image before; see `check_image`.
+
+    Parameters
+    ----------
+    columns
+        The regressors that the strategy takes.
+
+    Raises
+    ------
+    BadDataError
+    """
+    known = _denoised(desc, producer)
+    if known is None or strategy.images:
+        return
     again = [one for one in columns if re.fullmatch(known.get("columns", "(?!)"), one)]
     if again or (known.get("tedana") and _takes_tedana(strategy)):
         what = ", ".join(again[:3]) + (", …" if len(again) > 3 else "") or "tedana's components"
         raise BadDataError(
-            f"{told}, and the strategy would regress out {what} again; choose another strategy, "
-            "or the image before that"
+            f"{_told(strategy, desc, producer)}, and the strategy would regress out {what} "
+            "again; choose another strategy, or the image before that"
         )
+
+
+def _called(desc: str) -> str:
+    return f"desc-{desc}_bold" if desc else "an image without desc-"
+
+
+def _told(strategy: Strategy, desc: str, producer: str) -> str:
+    by = denoised_by(desc, producer)
+    return (
+        f"--denoise {strategy.name}: the image is {_called(desc)}, which {by} has denoised already"
+    )
+
+
+def denoised_by(desc: str, producer: str) -> str:
+    """What has denoised an image before, in words; empty where nothing is known to."""
+    known = _denoised(desc, producer)
+    if known is None:
+        return ""
+    return f"{producer} ({known['by']})" if producer and known.get("all") else str(known["by"])
+
+
+def _regresses(strategy: Strategy) -> bool:
+    """Whether it takes regressors; a table may be there for displacement alone."""
+    tables = strategy.confounds.get("tables", ())
+    of_tables = any({"columns", "tedana"} & one.keys() for one in tables)
+    return of_tables or bool(strategy.confounds.keys() - {"tables"})
 
 
 def _takes_tedana(strategy: Strategy) -> bool:

@@ -137,8 +137,8 @@ def _numbers(path: Path, source: str, row: tuple[int, list[str]]) -> list[float]
 
 def _number(cell: str) -> float | None:
     try:
-        # Python takes 1_0 for a number, a table does not.
-        return None if "_" in cell else float(cell)
+        # Python takes 1_0 and digits of other scripts for numbers, a table does not.
+        return float(cell) if cell.isascii() and "_" not in cell else None
     except ValueError:
         return None
 

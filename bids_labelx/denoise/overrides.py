@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from bids_labelx.denoise.schema import CLEAN, SCRUB, Rule, clean_problem, is_count
+from bids_labelx.denoise.consistency import clean_problem
+from bids_labelx.denoise.schema import CLEAN, SCRUB, Rule, is_count
 from bids_labelx.denoise.strategies import Strategy, arguments_of_clean
 from bids_labelx.errors import UsageError
 

@@ -7,10 +7,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from bids_labelx.denoise.columns import Entry, Wanted, entry_text, listed_columns, matches
-from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
+from bids_labelx.denoise.columns import (
+    Entry,
+    Wanted,
+    entry_text,
+    listed_columns,
+    matches,
+    of_dataset,
+)
+from bids_labelx.denoise.confounds import (
+    column_values,
+    read_confounds_metadata,
+    read_confounds_table,
+)
 from bids_labelx.denoise.motion_files import read_motion_file
 from bids_labelx.denoise.named_1d import read_named_1d
 from bids_labelx.denoise.strategies import Strategy
@@ -41,6 +53,14 @@ class Joined:
         What the JSON beside the tables says, by column.
     remarks
         What is to be told of them.
+    marked
+        The volumes that a table says are censored, bool of shape (n_volumes,).
+    positions
+        Of an image that lacks these volumes, where its volumes were among all, shape (n_volumes,).
+    n_all
+        How many volumes it had with them.
+    start
+        The first volume at which all tables have a row; those before are dummies.
     """
 
     table: pd.DataFrame | None
@@ -51,6 +71,10 @@ class Joined:
     by_entry: Mapping[str, list[str]] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    marked: np.ndarray | None = None
+    positions: np.ndarray | None = None
+    n_all: int = 0
+    start: int = 0
 
 
 # How the programs call their files of motion parameters.
@@ -113,7 +137,11 @@ def with_datasets(strategies: Sequence[Strategy], names: Collection[str]) -> lis
             changed.append(strategy)
             continue
         columns = [*strategy.confounds.get("columns", ())]
-        columns += [column for entry in absent for column in entry.get("columns", ())]
+        columns += [
+            of_dataset(column, entry["dataset"])
+            for entry in absent
+            for column in entry.get("columns", ())
+        ]
         rest = [entry for entry in entries if entry not in absent]
         confounds = {k: v for k, v in strategy.confounds.items() if k not in ("tables", "columns")}
         confounds |= {"columns": columns} if columns else {}
@@ -154,18 +182,81 @@ def join_tables(
         Where a table is missing, cannot be read or has not a row for each volume, or two tables
         have a column of the same name.
     """
-    if confounds is not None and len(confounds) != n_volumes and not strategy.needs_table:
-        confounds = None
-    joined = Joined(confounds)
-    for entry in strategy.confounds.get("tables", ()):
-        query = table_query(entry)
-        files = []
-        for one in [query, *([_metrics_of(query)] if "tedana" in entry else [])]:
-            if one not in tables:
-                raise MissingInputError(f"--denoise {strategy.name}: {missing.get(one, one)}")
-            files.append(tables[one])
-        joined = _with_table(joined, entry, files, n_volumes, strategy.name, source)
+    entries = strategy.confounds.get("tables", ())
+    found: dict[TableQuery, Path] = {}
+    for query in table_queries([strategy]):
+        if query not in tables:
+            raise MissingInputError(f"--denoise {strategy.name}: {missing.get(query, query)}")
+        found[query] = tables[query]
+    joined = Joined(None)
+    for entry in entries:
+        if "censored" in entry:
+            joined = _marked(entry, found[table_query(entry)], n_volumes, strategy.name)
+            _refuse_gaps(strategy, joined)
+    if confounds is not None:
+        confounds = _of_image(confounds, joined)
+        if len(confounds) != n_volumes and not strategy.needs_table:
+            confounds = None
+    joined = replace(joined, table=confounds)
+    for entry in entries:
+        if "censored" not in entry:
+            query = table_query(entry)
+            files = [found[query], *([found[_metrics_of(query)]] if "tedana" in entry else [])]
+            joined = _with_table(joined, entry, files, n_volumes, strategy.name, source)
     return joined
+
+
+def _marked(entry: Mapping[str, Any], path: Path, n_volumes: int, name: str) -> Joined:
+    """The volumes that a table marks as censored, whether the image has them or not."""
+    table, column = read_confounds_table(path), entry["censored"]
+    if column not in table:
+        raise BadDataError(
+            f"{path}: --denoise {name}: there is no column {column}; there are "
+            f"{', '.join(map(str, table.columns))}"
+        )
+    marked = column_values(table, [column], str(path), first_row="keep")[:, 0]
+    if not np.isin(marked, (0, 1)).all():
+        wrong = int(np.argmax(~np.isin(marked, (0, 1))))
+        raise BadDataError(
+            f"{path}: --denoise {name}: column {column}, row {wrong + 1} is {marked[wrong]:g}; 1 "
+            "for a censored volume and 0 for the others are expected"
+        )
+    kept = np.flatnonzero(marked == 0)
+    if len(table) == n_volumes:
+        return Joined(None, (path,), marked=marked == 1)
+    if len(kept) == n_volumes:
+        remark = (
+            f"the image has the {n_volumes} volumes of {len(table)} that {path.name} does not mark"
+        )
+        return Joined(None, (path,), remarks=(remark,), positions=kept, n_all=len(table))
+    raise BadDataError(
+        f"{path}: --denoise {name}: {len(table)} rows, {len(kept)} of which are not censored, but "
+        f"the BOLD image has {n_volumes} volumes; it should have as many as either"
+    )
+
+
+def _refuse_gaps(strategy: Strategy, joined: Joined) -> None:
+    """Refuse what takes volumes for equally spaced, where an image lacks some in between."""
+    if joined.positions is None or np.diff(joined.positions).max(initial=1) == 1:
+        return
+    clean = strategy.clean
+    parts = ("confounds", strategy.confounds), ("volumes.scrub", strategy.volumes.get("scrub", {}))
+    wrong = [f"clean.{key}" for key in ("filter", "detrend") if clean.get(key)]
+    wrong += [f"{name}.motion_filter" for name, part in parts if "motion_filter" in part]
+    if wrong:
+        raise BadDataError(
+            f"{joined.files[0]}: --denoise {strategy.name}: the image lacks "
+            f"{joined.n_all - len(joined.positions)} censored volumes of {joined.n_all}, and "
+            f"{' and '.join(wrong)} would take those around a gap for neighbours; leave it out, "
+            "or take an image with all volumes"
+        )
+
+
+def _of_image(table: pd.DataFrame, joined: Joined) -> pd.DataFrame:
+    """The rows of the volumes that an image has, where it lacks censored ones."""
+    if joined.positions is None or len(table) != joined.n_all:
+        return table
+    return table.iloc[joined.positions].reset_index(drop=True)
 
 
 def _with_table(
@@ -178,6 +269,7 @@ def _with_table(
 ) -> Joined:
     path = files[0]
     table, metadata, remarks = _read(entry, files)
+    table = _of_image(table, joined)
     first = entry.get("first_volume", 0)
     if len(table) + first != n_volumes:
         start = f", starting at volume {first}," if first else ""
@@ -196,9 +288,11 @@ def _with_table(
         if joined.table is not None and column in joined.table:
             other = joined.file_of.get(column, source)
             what = "given twice" if str(other) == str(path) else f"in {other} as well"
+            advice = "take each column from one table, with columns = [...]"
+            if str(path) == source:
+                advice = "of the run's confounds table, confounds.columns takes columns"
             raise BadDataError(
-                f"{path}: --denoise {name}: the column {column} is {what}; take each column from "
-                "one table, with columns = [...]"
+                f"{path}: --denoise {name}: the column {column} is {what}; {advice}"
             )
     table = table[taken]
     table.index = pd.RangeIndex(first, n_volumes)
@@ -210,18 +304,20 @@ def _with_table(
         )
     place = f"{entry.get('dataset', FIRST_DATASET)}, {path.name}"
     lacking = [f"{text} (in {path})" for text in wanted.lacking]
-    return Joined(
-        before.join(table.reindex(range(n_volumes))),
-        (*joined.files, *files),
-        {**joined.file_of, **dict.fromkeys(taken, path)},
-        {**joined.first_volumes, **(dict.fromkeys(taken, first) if first else {})},
-        Wanted([*joined.wanted.columns, *wanted.columns], [*joined.wanted.lacking, *lacking]),
-        {
-            **joined.by_entry,
-            **{f"{entry_text(one)} ({place})": matches(one, available) for one in entries},
-        },
-        {**joined.metadata, **metadata},
-        (*joined.remarks, *remarks),
+    by_entry = {f"{entry_text(one)} ({place})": matches(one, available) for one in entries}
+    return replace(
+        joined,
+        table=before.join(table.reindex(range(n_volumes))),
+        files=tuple(dict.fromkeys((*joined.files, *files))),
+        file_of={**joined.file_of, **dict.fromkeys(taken, path)},
+        first_volumes={**joined.first_volumes, **(dict.fromkeys(taken, first) if first else {})},
+        wanted=Wanted(
+            [*joined.wanted.columns, *wanted.columns], [*joined.wanted.lacking, *lacking]
+        ),
+        by_entry={**joined.by_entry, **by_entry},
+        metadata={**joined.metadata, **metadata},
+        remarks=tuple(dict.fromkeys((*joined.remarks, *remarks))),
+        start=max(joined.start, first),
     )
 
 

@@ -57,6 +57,8 @@ def read_tedana(
         unknown, or a value no finite number; or nothing is accepted to orthogonalise against.
     """
     series = read_tsv(mixing, numbers=True)
+    if not len(series):
+        raise BadDataError(f"{mixing}: has no rows; a mixing matrix has one per volume")
     classes = _classification(metrics)
     _refuse_other_components(mixing, list(series.columns), metrics, list(classes))
     values = _finite(mixing, series)
@@ -77,6 +79,8 @@ def read_tedana(
                 "removes them as they are, but look at tedana's report of this run before"
             )
         kept = values[:, accepted]
+        # Of columns of very different sizes least squares would neglect the small ones.
+        kept = kept / np.maximum(np.abs(kept).max(axis=0), np.finfo(float).tiny)
         chosen = chosen - kept @ np.linalg.lstsq(kept, chosen, rcond=None)[0]
     table = series.iloc[:, rejected].astype(float)
     table.loc[:, :] = chosen

@@ -64,9 +64,11 @@ def strategy_of_xcp_d(text: str, source: str) -> dict[str, Any]:
         sets = _mapping(top["confounds"], "confounds")
         if not sets:
             raise ValueError(f"{_line(top['confounds'])}: confounds has no set of regressors")
-        content = {key: _one_line(_text(top[key], key)) for key in _KEYS[:2] if key in top}
+        content = {key: _text(top[key], key) for key in ("name", "description") if key in top}
     except ValueError as error:
         raise BadDataError(f"{source}, {error}") from None
+    if "description" in content:
+        content["description"] = _one_line(content["description"])
     columns: _Columns = {}
     problems = []
     for name, node in sets.items():
@@ -228,7 +230,7 @@ def _text(node: Node, what: str) -> str:
             f"{_line(node)}: {what} is {_shown(node)}; expected is a text, in quotes where YAML "
             "takes it for something else"
         )
-    return str(node.value).strip()
+    return str(node.value)
 
 
 def _is_null(node: Node) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bids_labelx.content import display_path, missing_reason
 from bids_labelx.inputs.datasets import Dataset
+from bids_labelx.inputs.hints import motion_file
 from bids_labelx.inputs.matching import (
     File,
     FileGroups,
@@ -32,6 +33,8 @@ from bids_labelx.inputs.queries import (
     table_query,
 )
 from bids_labelx.names import TableQuery
+
+CONFOUNDS = "confounds table"
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def collect_associated(
 
     return AssociatedFiles(
         pool("brain mask", queries.mask),
-        pool("confounds table", queries.confounds),
+        pool(CONFOUNDS, queries.confounds),
         {one: pool(_kind(one), table_query(one), one.entities) for one in tables},
     )
 
@@ -138,6 +141,8 @@ def find_table(image: File, tables: Pool) -> tuple[Path | None, str]:
     if not kept:
         packed = _packed_table(image, tables)
         advice = f"{packed.name} is not read; decompress it with gunzip" if packed else ""
+        if not advice and tables.kind == CONFOUNDS:
+            advice = motion_file(image, tables.root)
         return None, _why_none(tables, run, removal, candidates(tables.files, image), advice)
     own = run_identity(image.entities)
     certain = [table for table in kept if tables.runs[table.path].keys() == {own}]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import logging
 import traceback
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from bids_labelx.inputs.associated import (
 )
 from bids_labelx.inputs.datasets import (
     Dataset,
-    described_producer,
+    described_producers,
     hint_at_datasets,
     producer_of,
     read_datasets,
@@ -40,14 +40,14 @@ from bids_labelx.inputs.hemispheres import pair_hemispheres
 from bids_labelx.inputs.hints import other_images
 from bids_labelx.inputs.index import SEGMENTATIONS
 from bids_labelx.inputs.matching import (
-    GIFTI,
     File,
     FileGroups,
-    comparable,
+    Identity,
     folder_entities,
     join_entities,
+    run_identity,
 )
-from bids_labelx.inputs.metadata import Listing, list_files, read_metadata
+from bids_labelx.inputs.metadata import Listing, list_files, read_metadata, sidecars_of
 from bids_labelx.inputs.queries import (
     Condition,
     Queries,
@@ -56,6 +56,7 @@ from bids_labelx.inputs.queries import (
     option_condition,
     read_queries,
 )
+from bids_labelx.inputs.run import NATIVE, Run
 from bids_labelx.inputs.segmentations import (
     Derivative,
     find_segmentation,
@@ -66,74 +67,6 @@ from bids_labelx.names import TableQuery, is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
-
-NATIVE = "native"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One preprocessed BOLD image with its associated files and metadata.
-
-    Attributes
-    ----------
-    bold
-        The 4D image, the dense series, or the file of the left hemisphere.
-    root
-        The folder of the dataset that the image is in.
-    entities
-        Those of the file name without ``desc``, short keys, in BIDS order.
-    metadata
-        The sidecars' content with BIDS inheritance.
-    mask, confounds
-        The brain mask on the BOLD's grid and the confounds table; None where `missing` says why.
-    missing
-        Why ``bold``, ``mask``, ``confounds``, ``metadata``, a segmentation (by its ``--atlas``
-        argument) or another table (by its query as text) is missing: what was expected and what
-        was found instead.
-    desc
-        The ``desc-`` entity of the image, empty where it has none.
-    segmentations
-        Segmentations in the run's own space, by the argument of ``--atlas`` that asks for them.
-    beside
-        The file of the right hemisphere, where there is one for each.
-    tables
-        The tables that strategies take columns from, beside the confounds.
-    producers
-        By file, the program and version that made it, where something says so.
-    """
-
-    bold: Path
-    root: Path
-    entities: Mapping[str, str]
-    metadata: Mapping[str, Any]
-    mask: Path | None
-    confounds: Path | None
-    missing: Mapping[str, str]
-    desc: str = ""
-    segmentations: Mapping[str, Path] = field(default_factory=dict)
-    beside: Path | None = None
-    tables: Mapping[TableQuery, Path] = field(default_factory=dict)
-    producers: Mapping[Path, str] = field(default_factory=dict)
-
-    @property
-    def on_surfaces(self) -> bool:
-        """Whether it is a series on surfaces or grayordinates, and not on a voxel grid."""
-        return self.bold.name.endswith((".dtseries.nii", GIFTI))
-
-    @property
-    def images(self) -> list[Path]:
-        """The files of the series."""
-        return [self.bold] if self.beside is None else [self.bold, self.beside]
-
-    @property
-    def name(self) -> str:
-        """The BOLD file's path within the dataset, for messages and sources."""
-        return self.bold.relative_to(self.root).as_posix()
-
-    @property
-    def space(self) -> str:
-        """The ``space-`` entity, with a cohort as ``MNIInfant+1``; ``native`` without one."""
-        return comparable(self.entities).get("space", NATIVE)
 
 
 class FoundRuns(NamedTuple):
@@ -175,14 +108,16 @@ def find_runs(settings: Settings, tables: Collection[TableQuery] = ()) -> FoundR
         chosen = _select_bold(of_images, queries, settings)
     except NoRunsError as error:
         raise NoRunsError("\n".join([str(error), *(one.message for one in unlisted)])) from None
+    # Consecutive runs share folders, of which each is listed once, not once a run.
+    listing = functools.lru_cache(maxsize=32)(list_files)
     search = _Search(
         of_images.root,
         collect_associated(datasets, queries, tables),
         [(one, group_segmentations(one, of_images.files)) for one in derivatives],
         {name: one.root for name, one in datasets.items()},
-        # Consecutive runs share folders, of which each is listed once, not once a run.
-        functools.lru_cache(maxsize=8)(list_files),
-        functools.lru_cache(maxsize=32)(described_producer),
+        _images_by_run(datasets.values(), queries),
+        listing,
+        functools.lru_cache(maxsize=32)(functools.partial(described_producers, listing=listing)),
     )
     return FoundRuns([_try_run(image, search) for image in chosen], unlisted)
 
@@ -198,6 +133,8 @@ class _Search(NamedTuple):
         The other files.
     roots
         The folders of all datasets.
+    images
+        All BOLD images of them, by run.
     listing, describing
         Read a folder's JSON files, and the producer that its description names.
     """
@@ -206,8 +143,21 @@ class _Search(NamedTuple):
     associated: AssociatedFiles
     segmentations: Sequence[tuple[Derivative, FileGroups]]
     roots: Mapping[str, Path]
+    images: Mapping[Identity, Sequence[tuple[Path, Path]]]
     listing: Listing
-    describing: Callable[[Path], str]
+    describing: Callable[[Path], Mapping[str, str]]
+
+
+def _images_by_run(
+    datasets: Iterable[Dataset], queries: Queries
+) -> dict[Identity, list[tuple[Path, Path]]]:
+    """The BOLD images of each run, each with the folder of its dataset."""
+    found: dict[Identity, list[tuple[Path, Path]]] = defaultdict(list)
+    for dataset in datasets:
+        for file in dataset.files:
+            if file.name.suffix in queries.bold.suffixes and (file.is_image or file.is_surface):
+                found[run_identity(file.entities)].append((file.path, dataset.root))
+    return found
 
 
 def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list[File]:
@@ -250,9 +200,11 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
             f"those before this filter have {removal.found}"
         )
     if removal is not None and removal.condition.key == "echo":
+        other = other_images(root)
         raise NoRunsError(
             f"{root}: no optimally combined image, only single echoes ({removal.found}); "
             "--echo-id chooses those to be done as runs of their own"
+            + (f"; {other}" * bool(other))
         )
     if not kept:
         raise NoRunsError(_no_bold(root, [*images, *surfaces], queries.bold))
@@ -333,6 +285,9 @@ def _make_run(image: File, search: _Search) -> Run:
         path, missing[str(query)] = find_table(image, pool)
         if path is not None:
             tables[query] = path
+    elsewhere = {}
+    if "RepetitionTime" not in metadata and "metadata" not in missing:
+        elsewhere = _times_elsewhere(image, search)
     files = [one for one in (image.path, mask, confounds, *tables.values()) if one is not None]
     roots = search.roots.values()
     made_by = {one: producer_of(one, roots, search.describing) for one in files}
@@ -349,7 +304,24 @@ def _make_run(image: File, search: _Search) -> Run:
         beside=image.beside,
         tables=tables,
         producers={one: producer for one, producer in made_by.items() if producer},
+        sidecars=tuple(sidecars_of(image.path, root, search.listing)),
+        times_elsewhere=elsewhere,
     )
+
+
+def _times_elsewhere(image: File, search: _Search) -> dict[Path, Any]:
+    """The repetition times that sidecars of other images of a run say."""
+    found = {}
+    for path, root in search.images.get(run_identity(image.entities), ()):
+        if path != image.path:
+            try:
+                stated = read_metadata(path, root, search.listing).get("RepetitionTime")
+            except LabelxError:
+                # It is that of another image, which has a run of its own to fail.
+                continue
+            if stated is not None:
+                found[path] = stated
+    return found
 
 
 def _check_alike(image: File, left: Mapping[str, Any], right: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from bids_labelx.errors import (
 from bids_labelx.files import read_json
 from bids_labelx.inputs.index import find_files, list_participants
 from bids_labelx.inputs.matching import File, folder_entities, parse_path
+from bids_labelx.inputs.metadata import Listing
 from bids_labelx.inputs.queries import Queries
 from bids_labelx.names import FIRST_DATASET, TableQuery
 from bids_labelx.settings import Settings
@@ -163,14 +165,15 @@ def _is_raw(root: Path) -> bool:
 def _check_companion(root: Path) -> None:
     """Check a dataset beside the first.
 
-    tedana writes the description into the folder with its files, wherever that is.
+    tedana writes the description beside its files, wherever that is, and calls it after the run.
     """
     try:
         check_dataset(root)
     except NotBidsError:
-        if next(root.glob(f"sub-*/**/{DESCRIPTION}"), None) is not None:
-            return
-        raise
+        if not any(root.glob(f"*_{DESCRIPTION}")) and not any(
+            root.glob(f"sub-*/**/*{DESCRIPTION}")
+        ):
+            raise
 
 
 def check_dataset(root: Path) -> None:
@@ -199,7 +202,12 @@ def check_dataset(root: Path) -> None:
             f"{root}: no {DESCRIPTION} here, so this is not a BIDS dataset"
             + (hint if names else empty)
         )
-    read_json(root / DESCRIPTION)
+    made = read_json(root / DESCRIPTION).get("GeneratedBy", [])
+    if not isinstance(made, list) or not all(isinstance(tool, dict) for tool in made):
+        raise BadDataError(
+            f"{root / DESCRIPTION}: GeneratedBy is {json.dumps(made)[:60]}; BIDS has a list of "
+            'objects there, [{"Name": "fMRIPrep"}]; correct it, or remove it'
+        )
 
 
 def hint_at_datasets(root: Path) -> str:
@@ -224,35 +232,50 @@ def _hint_for_cpac(root: Path) -> str:
     return f"; of C-PAC's output give {found[0].parent}" if found else ""
 
 
-def producer_of(path: Path, roots: Collection[Path], read: Callable[[Path], str]) -> str:
+def producer_of(
+    path: Path, roots: Collection[Path], read: Callable[[Path], Mapping[str, str]]
+) -> str:
     """What made a file, with its version, as the nearest description of a dataset says.
 
-    `roots` are the folders of datasets, and `read` gives the producer that a folder's description
-    names; empty where none does.
+    `roots` are the folders of datasets, and `read` gives what `described_producers` does. The
+    text is empty where nothing says it.
     """
     for folder in path.parents:
-        if found := read(folder):
-            return found
+        made = read(folder)
+        # tedana's description has the name of its run.
+        own = [start for start in made if path.name.startswith(start)]
+        if own:
+            return made[max(own, key=len)]
         if folder in roots:
             break
     return ""
 
 
-def described_producer(folder: Path) -> str:
-    """The program and version that made the dataset of a folder; empty where nothing says it."""
-    path = folder / DESCRIPTION
-    if not path.is_file():
-        return ""
-    try:
-        content = read_json(path)
-    except BadDataError:
-        # Of the first dataset it is refused before; of a folder below it decides nothing.
-        return ""
+def described_producers(folder: Path, listing: Listing) -> dict[str, str]:
+    """The programs that made the files of a folder, with version, as descriptions in it say.
+
+    By the beginning of the names of files that they are of: empty for all of a dataset.
+    """
+    found = {}
+    for path, _ in listing(folder):
+        if path.name == DESCRIPTION or path.name.endswith(f"_{DESCRIPTION}"):
+            try:
+                made = _generated_by(read_json(path))
+            except LabelxError:
+                # Of the first dataset it is refused before; of others it decides nothing.
+                continue
+            if made:
+                found[path.name.removesuffix(DESCRIPTION)] = made
+    return found
+
+
+def _generated_by(content: Mapping[str, Any]) -> str:
+    """The program and version that made a dataset; empty where its description says none."""
     made = content.get("GeneratedBy", content.get("PipelineDescription"))
     tools: Iterable[Any] = made if isinstance(made, list) else [made]
     # The first made the dataset, others are what it took part of.
     for tool in tools:
         if isinstance(tool, dict) and isinstance(tool.get("Name"), str):
             version = tool.get("Version")
-            return f"{tool['Name']} {version}" if isinstance(version, str) else tool["Name"]
+            return f"{tool['Name']} {version}" if isinstance(version, str) else str(tool["Name"])
     return ""

@@ -1,21 +1,70 @@
-"""What a folder holds in place of BOLD images, for messages."""
+"""What a folder holds in place of what is read, for messages."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-# By the end of their names, images that are not read, and what to do.
+from bids_labelx.inputs.matching import (
+    File,
+    group_files,
+    matching_files,
+    parse_path,
+    run_label,
+)
+from bids_labelx.names import Name, parse_name
+
+# Names of images that are not read, and what to do, the most telling first.
 _NOT_READ = {
-    "_preproc.nii.gz": "has a name of fMRIPrep before 1.2: rename such files as "
+    r"_preproc\.nii\.gz$": "has a name of fMRIPrep before 1.2: rename such files as "
     "…_desc-preproc_bold.nii.gz, …_desc-brain_mask.nii.gz and …_desc-confounds_timeseries.tsv",
+    r"_hemi-[LR]\.func\.gii$": "has a name of fMRIPrep before 20.1: rename such files as "
+    "…_hemi-L_space-fsaverage5_bold.func.gii",
+    r"_desc-(hmc|coreg)_boldref\.nii\.gz$": "is of fMRIPrep or NiBabies with --level minimal or "
+    "resampling, which do not write the preprocessed BOLD series: run it again with --level full, "
+    "and with this folder for -d (--derivatives), so that it goes on from here",
+    r"^[a-z]+sub-[^_]+_.*\.nii(\.gz)?$": "has a prefix of SPM: give the preprocessed series a "
+    "name such as sub-01_task-rest_space-MNI152NLin6Asym_desc-preproc_bold.nii",
 }
+
+# What files of motion parameters are called, by the program that writes them.
+_MOTION = {"spm": "rp_*.txt", "fsl": "*.par", "afni": "*.1D"}
 
 
 def other_images(root: Path) -> str:
     """An image of a kind that is not read, and what to do; empty where none is found."""
     for folder in sorted(root.glob("sub-*")):
         names = sorted(path.name for path in folder.glob("**/func/*"))
-        for end, advice in _NOT_READ.items():
-            if found := [name for name in names if name.endswith(end)]:
+        for pattern, advice in _NOT_READ.items():
+            if found := [name for name in names if re.search(pattern, name)]:
                 return f"{found[0]} {advice}"
     return ""
+
+
+def motion_file(image: File, root: Path) -> str:
+    """A file of motion parameters beside an image, and how it is used; empty if there is none."""
+    if not image.path.is_relative_to(root):
+        return ""
+    unnamed = ""
+    files = [(path, one) for one, end in _MOTION.items() for path in image.path.parent.glob(end)]
+    for path, source in sorted(files):
+        file = parse_path(path, root)
+        if matching_files(group_files([file]), image, same_grid=False):
+            return f"{path.name} looks like motion parameters: {_table_of(file.name, source)}"
+        if "sub" not in parse_name(path).entities:
+            unnamed = unnamed or (
+                f"{path.name} looks like motion parameters: with the run's entities in its name, "
+                f"as {run_label(image)}_motion{path.suffix}, a strategy file takes them by "
+                f'motion_source = "{source}"'
+            )
+    return unnamed
+
+
+def _table_of(name: Name, source: str) -> str:
+    """How a strategy file takes a file of motion parameters."""
+    desc = name.entities.get("desc")
+    lines = [f'desc = "{desc}"'] * bool(desc) + [f'suffix = "{name.suffix}"']
+    return (
+        'a strategy file takes them by motion = "full" in [confounds] and by [[confounds.tables]] '
+        f'with {", ".join(lines)}, motion_source = "{source}"'
+    )

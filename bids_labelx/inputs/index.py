@@ -18,6 +18,7 @@ import re
 import sqlite3
 import tempfile
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -289,7 +290,9 @@ def _make_layout(root: Path, files: Sequence[str]) -> Any:
 
     entities = [{"name": name, "pattern": pattern} for name, pattern in patterns.items()]
     config = [{"name": "bids_labelx", "entities": entities}]
-    return BIDSLayout(root, validate=False, config=config, indexer=index)
+    with warnings.catch_warnings(action="ignore"):
+        # Of the descriptions of old datasets.
+        return BIDSLayout(root, validate=False, config=config, indexer=index)
 
 
 def _query_layout(layout: Any, also: Sequence[str], **entities: list[str]) -> list[Path]:
@@ -351,9 +354,8 @@ def _find_in_kept(
         # The two files are not replaced at once: another process may be between them now.
         if hashlib.sha256(database).hexdigest() != record["sha256"]:
             raise _NotUsableError(f"{DATABASE} is damaged or being replaced")
-        with tempfile.TemporaryDirectory(
-            prefix="bids_labelx-", ignore_cleanup_errors=True
-        ) as local:
+        temporary = tempfile.TemporaryDirectory(prefix="bids_labelx-", ignore_cleanup_errors=True)
+        with temporary as local, warnings.catch_warnings(action="ignore"):
             (Path(local) / DATABASE).write_bytes(database)
             layout = BIDSLayout(database_path=local, validate=False)
             return _query_layout(layout, also, subject=list(participants))

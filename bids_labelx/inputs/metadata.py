@@ -71,19 +71,25 @@ def only_table(path: Path, tables: Sequence[Path], root: Path) -> Path:
     return tables[0]
 
 
-def read_metadata(path: Path, root: Path, listing: Listing = list_files) -> dict[str, Any]:
-    """The content of all sidecars that hold for a file, the nearest winning.
+def sidecars_of(path: Path, root: Path, listing: Listing = list_files) -> list[Path]:
+    """The sidecars that hold for a file, the nearest last, whose content wins.
 
     `listing` gives the JSON files of a folder.
+    """
+    name = parse_path(path, root).name
+    folders = list(_inherited(path, root, name, listing, lambda one: one.entities))
+    return [sidecar for folder in reversed(folders) for _, sidecar in folder]
+
+
+def read_metadata(path: Path, root: Path, listing: Listing = list_files) -> dict[str, Any]:
+    """The content of all sidecars that hold for a file; see `sidecars_of`.
 
     Raises
     ------
     MissingInputError, BadDataError
         Where the content of a sidecar is missing, is not JSON or not an object.
     """
-    name = parse_path(path, root).name
-    folders = list(_inherited(path, root, name, listing, lambda one: one.entities))
     metadata: dict[str, Any] = {}
-    for _, sidecar in (pair for folder in reversed(folders) for pair in folder):
+    for sidecar in sidecars_of(path, root, listing):
         metadata.update(read_json(sidecar))
     return metadata

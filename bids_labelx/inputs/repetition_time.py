@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.inputs.dataset import Run
+from bids_labelx.inputs.run import Run
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -19,6 +19,9 @@ _SHORTEST, _LONGEST = 0.1, 20.0
 
 def repetition_time(run: Run, of_image: float | None, given: float | None = None) -> float | None:
     """The repetition time in seconds: `given`, else the sidecar's, else `of_image`, the image's.
+
+    Else it is the one that the sidecars of all other images of the run agree on: what tedana
+    writes has neither a sidecar nor a unit in the header, and fMRIPrep's echoes have.
 
     None where nothing says it, and where the sidecar has ``VolumeTiming``, which BIDS has for
     volumes at uneven intervals.
@@ -52,14 +55,25 @@ def repetition_time(run: Run, of_image: float | None, given: float | None = None
             "number of seconds is expected"
         )
     read = of_image or 0.0
+    if stated is None and read <= 0:
+        return _of_other_images(run)
     if stated is None:
-        return _plausible(read, f"{run.name}: the image's header") if read > 0 else None
+        return _plausible(read, f"{run.name}: the image's header")
     if read > 0 and abs(read - stated) > 1e-3:
         raise BadDataError(
             f"{run.name}: the sidecar says RepetitionTime {stated} s, the image's header "
             f"{read:g} s; correct the one that is wrong"
         )
     return _plausible(float(stated), f"{run.name}: the sidecar")
+
+
+def _of_other_images(run: Run) -> float | None:
+    times = {t_r for t_r in run.times_elsewhere.values() if _is_positive(t_r)}
+    if len(times) != 1 or len(run.times_elsewhere) == 0:
+        return None
+    path = next(iter(run.times_elsewhere))
+    LOGGER.info("%s: the repetition time is that of the sidecar of %s", run.name, path)
+    return _plausible(float(times.pop()), f"the sidecar of {path}")
 
 
 def header_time(header: Any) -> float | None:

@@ -26,7 +26,7 @@ from bids_labelx.inputs.matching import (
     parse_path,
 )
 from bids_labelx.inputs.metadata import inherited_table
-from bids_labelx.names import ENTITY_ORDER, Name, camel
+from bids_labelx.names import ENTITY_ORDER, Name, camel, parse_name
 from bids_labelx.settings.convert import DERIVATIVE, atlas_parts
 
 SUFFIX = "dseg"
@@ -109,11 +109,21 @@ def group_segmentations(derivative: Derivative, files: Iterable[File]) -> FileGr
 def _entities_to_match(file: File, required: Mapping[str, str]) -> dict[str, str]:
     """The entities that the BOLD image must share: those not required anyway, and the space.
 
-    Without ``space-``, a file of a run is in the run's own space, one of the anatomy in T1w.
+    Without ``space-``, a file of a run is in the run's own space, one of the anatomy in that of
+    the preprocessed anatomical image beside it.
     """
-    space = file.entities.get("space", None if "task" in file.entities else "T1w")
+    space = file.entities.get("space")
+    if space is None and "task" not in file.entities:
+        space = _space_of_anatomy(file.path.parent)
     others = {key: value for key, value in file.entities.items() if key not in required}
     return {**others, "space": space} if space else others
+
+
+def _space_of_anatomy(folder: Path) -> str:
+    """The space of files without ``space-``: T2w where NiBabies had no T1w image."""
+    names = [parse_name(path) for path in folder.glob("*_desc-preproc_T?w.nii*")]
+    found = {name.suffix for name in names if "space" not in name.entities}
+    return "T2w" if found == {"T2w"} else "T1w"
 
 
 def find_segmentation(

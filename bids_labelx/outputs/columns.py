@@ -76,6 +76,7 @@ OUTLIER_COLUMNS: Columns = {
     "fd": (f"{_CENSORED} by its framewise displacement, else 0", PLAIN),
     "dvars": (f"{_CENSORED} by its standardised DVARS, else 0", PLAIN),
     "short_segment": (f"{_CENSORED} as one of few between censored ones, else 0", PLAIN),
+    "marked": (f"{_CENSORED} by a table that the strategy names, else 0", PLAIN),
 }
 
 

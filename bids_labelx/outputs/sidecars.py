@@ -7,7 +7,6 @@ from importlib.metadata import version
 from platform import python_version
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bids_labelx._version import __version__
@@ -85,8 +84,8 @@ def timeseries_sidecar(
     }
     done = strategy.cleaning
     # Rows that are left out within a run have no sampling frequency.
-    gaps = np.diff(np.flatnonzero(applied.kept)).max(initial=1) > 1
-    regular = settings.censor_output != "drop" or not gaps
+    whole = settings.censor_output != "drop" and applied.positions is None
+    regular = whole or applied.regular
     standardize = done.get("standardize") or "none"
     what = f"{statistic} of the {elements} of each label"
     return {

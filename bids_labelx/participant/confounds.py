@@ -11,6 +11,7 @@ from bids_labelx.denoise import (
     Denoising,
     Joined,
     Strategy,
+    check_image,
     join_tables,
     read_confounds_metadata,
     read_confounds_table,
@@ -53,6 +54,7 @@ def choose_confounds(
     MissingInputError, BadDataError
         As from `bids_labelx.denoise.join_tables` and `bids_labelx.denoise.select`.
     """
+    check_image(strategy, source.desc, source.producer, source.regressed)
     joined = join_tables(
         strategy,
         confounds.table,
@@ -70,7 +72,6 @@ def choose_confounds(
         metadata=confounds.metadata,
         image_desc=source.desc,
         producer=source.producer,
-        regressed=source.regressed,
         joined=joined,
     )
     return joined, chosen

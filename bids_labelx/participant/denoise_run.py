@@ -17,6 +17,7 @@ from bids_labelx.denoise import (
     Denoising,
     Strategy,
     cleaning_steps,
+    denoised_by,
 )
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
@@ -157,7 +158,7 @@ def _prepare_all(
         motion = _motion(denoising, joined.table)
         fd_threshold = strategy.volumes.get("scrub", {}).get("fd_threshold", FD_THRESHOLD)
         main = source.confounds if strategy.needs_table else None
-        remarks = _remarks(strategy, denoising, effective, source.t_r)
+        remarks = _remarks(source, denoising, effective)
         applied[strategy.name] = AppliedStrategy(
             columns=denoising.columns,
             regressors=denoising.regressors,
@@ -171,17 +172,16 @@ def _prepare_all(
             warnings=(*caught, *joined.remarks, *remarks),
             by_entry=denoising.by_entry,
             files=(*([] if main is None else [main]), *joined.files),
+            positions=joined.positions,
         )
     if not cleaners:
         raise BadDataError("\n".join(one.message for one in failures))
     return cleaners, applied, tuple(failures)
 
 
-def _remarks(
-    strategy: Strategy, chosen: Denoising, effective: float, t_r: float | None
-) -> Iterator[str]:
+def _remarks(source: RunSource, chosen: Denoising, effective: float) -> Iterator[str]:
     """Warnings of what a strategy leaves of a run and of what it did not find in its table."""
-    n_volumes, n_kept = len(chosen.kept), int(chosen.kept.sum())
+    n_volumes, n_kept, t_r = len(chosen.kept), int(chosen.kept.sum()), source.t_r
     if effective < max(_FEW_DEGREES, n_volumes / 4):
         few = "fewer than 20" if effective < _FEW_DEGREES else "less than a quarter"
         yield (
@@ -196,10 +196,11 @@ def _remarks(
     for entry, columns in chosen.by_entry.items():
         if not columns:
             yield f"no column of the confounds table is {entry}; nothing was regressed out for it"
-    if strategy.confounds.get("ica_aroma") == "full" and not chosen.removed.shape[1]:
+    before = source.regressed or denoised_by(source.desc, source.producer)
+    if before and not chosen.removed.shape[1]:
         yield (
-            "the components that ICA-AROMA removed from the image are in no table that was read, "
-            "so that the degrees of freedom do not count them"
+            f"{before} has denoised the image before; the degrees of freedom do not count what "
+            "that took, as no table that was read says it"
         )
 
 

@@ -25,16 +25,22 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
     def name(path: Path) -> str:
         return _name(path, datasets)
 
+    def with_sidecar(table: Path) -> str:
+        sidecar = table.with_suffix(".json")
+        return name(table) + (f" and {sidecar.name}" if sidecar.is_file() else "")
+
     for planned in plan.runs:
         run = planned.run
         yield " and ".join(name(image) for image in run.images)
         mask = planned.source.mask
         everything = "vertices and voxels" if run.on_surfaces else "voxels"
         yield _line("mask", name(mask) if mask else f"none: all {everything} count")
+        for path in run.sidecars:
+            yield _line("sidecar", name(path))
         missing = f"none: {run.missing.get('confounds', '')}"
-        yield _line("confounds", name(run.confounds) if run.confounds else missing)
+        yield _line("confounds", with_sidecar(run.confounds) if run.confounds else missing)
         for query, path in run.tables.items():
-            yield _line("table", f"{query}: {name(path)}")
+            yield _line("table", f"{query}: {with_sidecar(path)}")
         for query, reason in planned.source.missing_tables.items():
             yield _line("table", f"{query}: none: {reason}")
         for atlas in planned.atlases:
@@ -46,12 +52,13 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
             shown = " and ".join(name(image) for image in images)
             yield _line("atlas", f"{atlas.key}: {shown}{which}{table}")
         allowed, refused = _allowed(planned, plan.strategies)
-        yield _line("denoise", ", ".join(allowed) or "nothing")
+        yield _line("denoise", ", ".join(one.name for one in allowed) or "nothing")
         for text in refused:
             yield _line("not done", text)
         for failure in planned.unfit:
             yield _line("not done", failure.message)
-        paths = planned_paths(Delivery(settings, planned, plan.strategies), {})
+        delivery = Delivery(settings, planned, tuple(allowed))
+        paths = planned_paths(delivery, {}) if allowed else []
         count += len(paths)
         for path in paths:
             yield _line("writes", path.as_posix())
@@ -79,15 +86,18 @@ def _name(path: Path, datasets: Mapping[str, Path]) -> str:
     return within if dataset == FIRST_DATASET else f"{within} (dataset {dataset})"
 
 
-def _allowed(planned: PlannedRun, strategies: Sequence[Strategy]) -> tuple[list[str], list[str]]:
+def _allowed(
+    planned: PlannedRun, strategies: Sequence[Strategy]
+) -> tuple[list[Strategy], list[str]]:
     """The strategies that the tables of a run allow, and why not the others."""
     confounds = read_confounds(planned.source)
-    allowed, refused = [], []
+    allowed: list[Strategy] = []
+    refused = []
     for strategy in strategies:
         try:
             choose_confounds(strategy, confounds, planned.source, planned.n_volumes)
         except LabelxError as error:
             refused.append(str(error))
         else:
-            allowed.append(strategy.name)
+            allowed.append(strategy)
     return allowed, refused

@@ -13,7 +13,7 @@ from bids_labelx.errors import BadDataError, SpaceError
 from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.images import has_orientation, open_image
-from bids_labelx.inputs.dataset import Run
+from bids_labelx.inputs.run import Run
 from bids_labelx.settings import Settings
 
 

@@ -16,9 +16,9 @@ from bids_labelx.extraction.headers import load_image
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.images import open_image
-from bids_labelx.inputs.dataset import Run
 from bids_labelx.inputs.matching import GIFTI
 from bids_labelx.inputs.repetition_time import gifti_time, header_time
+from bids_labelx.inputs.run import Run
 from bids_labelx.names import hemisphere_of
 from bids_labelx.participant.records import RunSource
 

@@ -25,8 +25,9 @@ from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.images import read_data
-from bids_labelx.inputs.dataset import Run, find_runs
+from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.repetition_time import repetition_time
+from bids_labelx.inputs.run import Run
 from bids_labelx.names import digest, grouping_entities
 from bids_labelx.outputs.paths import output_path
 from bids_labelx.outputs.states import STATES

@@ -134,6 +134,7 @@ def test_delimiters_and_comments_make_no_difference(delimiter, parameters, write
         ("spm", "nan 0 0 0 0 0\n", "line 1: column 1 is 'nan', a number"),
         ("spm", "0 0 0 0 0 inf\n", "line 1: column 6 is 'inf', a number"),
         ("spm", "1_0 0 0 0 0 0\n", "column 1 is '1_0', a number"),
+        ("spm", "1\u0663 0 0 0 0 0\n", "column 1 is '1\u0663', a number"),
         ("spm", "1,,0,0,0,0\n", "line 1: column 2 is '', a number"),
         (
             "fsl",

@@ -12,6 +12,7 @@ from tiny import MOTION, confounds_table
 
 from bids_labelx.denoise import (
     Strategy,
+    check_image,
     preset_names,
     read_confounds_table,
     read_strategies,
@@ -155,6 +156,7 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
         ("acompcor", 1 + 12 + 10),
         ("acompcor_gsr", 1 + 12 + 10 + 1),
         ("aroma", 2 + 2),
+        ("denoised", 0),
         ("aroma_gsr", 3 + 2),
         ("gsr_only", 1),
     ],
@@ -162,12 +164,12 @@ def full_table() -> tuple[pd.DataFrame, dict[str, Any]]:
 def test_every_preset_takes_as_many_columns_as_it_says(name: str, n_columns: int) -> None:
     table, metadata = full_table()
     (strategy,) = with_datasets(read_strategies([name]), [FIRST_DATASET])
-    desc = "smoothAROMAnonaggr" if name == "icaaroma" else "preproc"
+    desc = strategy.images[-1] if strategy.images else "preproc"
     chosen = select(strategy, table, len(table), source="x", metadata=metadata, image_desc=desc)
     assert len(chosen.columns) == n_columns
     assert chosen.regressors.shape == (len(table), n_columns)
     assert np.isfinite(chosen.regressors).all()
-    assert chosen.kept.sum() == len(table) - (name != "none")
+    assert chosen.kept.sum() == len(table) - (name not in ("none", "denoised"))
 
 
 def test_the_column_counts_above_are_of_all_presets() -> None:
@@ -308,10 +310,10 @@ def test_a_number_of_dummy_volumes_needs_no_table() -> None:
         select(strategy, None, 3, source="")
 
 
-def test_ica_aroma_is_refused_on_an_image_that_has_not_been_denoised(table: pd.DataFrame) -> None:
+def test_ica_aroma_is_refused_on_an_image_that_has_not_been_denoised() -> None:
     (strategy,) = read_strategies(["icaaroma"])
     with pytest.raises(BadDataError) as caught:
-        select(strategy, table, len(table), source="x.tsv")
+        check_image(strategy, "preproc", "fMRIPrep 25.1.1")
     for words in ("icaaroma", "desc-preproc_bold", "nonaggrDenoised or smoothAROMAnonaggr"):
         assert words in str(caught.value)
 

@@ -36,7 +36,8 @@ OF_XCP_D = [
     *("24P", "27P", "36P", "36P+scrubbing", "acompcor", "acompcor_gsr", "aroma", "aroma_gsr"),
     "gsr_only",
 ]
-PRESETS = sorted([*OF_NILEARN, *OF_XCP_D])
+# The last takes what XCP-D has denoised as it is.
+PRESETS = sorted([*OF_NILEARN, *OF_XCP_D, "denoised"])
 
 EVERYTHING = """\
 name = "all of it"

@@ -62,6 +62,13 @@ def test_orthogonalised_they_share_nothing_with_the_accepted_ones(mixing, write)
     assert np.abs(found.to_numpy().T @ mixing["ICA_02"]).max() > 0.1
 
 
+def test_the_size_of_accepted_components_makes_no_difference(mixing, write) -> None:
+    expected, _ = read_tedana(*write(mixing), "rejected_orthogonalized")
+    mixing["ICA_00"] *= 1e200
+    found, _ = read_tedana(*write(mixing), "rejected_orthogonalized")
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("regressors", ["rejected", "rejected_orthogonalized"])
 def test_where_none_is_rejected_there_is_no_regressor_and_a_remark(
     regressors, mixing, write
@@ -117,6 +124,11 @@ def test_values_that_are_no_numbers_are_refused(value, mixing, write) -> None:
     mixing.loc[6, "ICA_03"] = value
     with pytest.raises(BadDataError, match=r"mixing\.tsv: column ICA_03, row 7 \(of 30\) is"):
         read_tedana(*write(mixing), "rejected")
+
+
+def test_a_mixing_matrix_without_rows_is_refused(mixing, write) -> None:
+    with pytest.raises(BadDataError, match=r"mixing\.tsv: has no rows"):
+        read_tedana(*write(mixing[:0]), "rejected_orthogonalized")
 
 
 def test_a_table_that_is_not_there_is_named(mixing, write) -> None:

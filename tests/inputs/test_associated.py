@@ -13,10 +13,11 @@ from trees import make_tree
 
 from bids_labelx.inputs import matching
 from bids_labelx.inputs.associated import collect_associated, find_mask, find_table
-from bids_labelx.inputs.dataset import Run, find_runs
+from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.datasets import Dataset
 from bids_labelx.inputs.matching import File, parse_path
 from bids_labelx.inputs.queries import read_queries
+from bids_labelx.inputs.run import Run
 from bids_labelx.names import FIRST_DATASET
 from bids_labelx.settings import Settings
 

@@ -12,11 +12,9 @@ import pytest
 from trees import make_tree
 
 from bids_labelx.errors import MissingInputError, NoRunsError, NotBidsError
-from bids_labelx.inputs.dataset import (
-    Run,
-    find_runs,
-)
+from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.datasets import check_dataset
+from bids_labelx.inputs.run import Run
 from bids_labelx.settings import Settings
 
 AddRun = Callable[..., Path]

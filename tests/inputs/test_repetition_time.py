@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.inputs.dataset import Run
 from bids_labelx.inputs.repetition_time import gifti_time, header_time, repetition_time
+from bids_labelx.inputs.run import Run
 
 
 def run_with(metadata: dict[str, Any]) -> Run:

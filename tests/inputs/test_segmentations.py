@@ -7,7 +7,8 @@ import pytest
 from trees import make_tree
 
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
-from bids_labelx.inputs.dataset import Run, find_runs
+from bids_labelx.inputs.dataset import find_runs
+from bids_labelx.inputs.run import Run
 from bids_labelx.inputs.segmentations import parse_derivative, segmentation_table
 from bids_labelx.settings import Settings
 from bids_labelx.settings.convert import atlases
@@ -137,6 +138,23 @@ def test_what_there_is_in_other_spaces_is_listed(tmp_path: Path) -> None:
         for one in runs_of(make_tree(tmp_path / "ds", NAMES), nowhere).values()
     }
     assert problem == "--atlas derivative:desc-none: no segmentation …_desc-none_dseg.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("images", "space"),
+    [
+        (["desc-preproc_T2w.nii.gz", "space-MNI_desc-preproc_T1w.nii.gz"], "T2w"),
+        (["desc-preproc_T1w.nii.gz", "desc-preproc_T2w.nii.gz"], "T1w"),
+        ([], "T1w"),
+    ],
+)
+def test_one_of_the_anatomy_without_space_is_in_that_of_the_anatomical_image(
+    tmp_path: Path, images: list[str], space: str
+) -> None:
+    names = [f"sub-01_task-a_space-{one}_desc-preproc_bold.nii.gz" for one in ("T1w", "T2w")]
+    names += [f"sub-01/anat/sub-01_{name}" for name in [*images, "desc-aparcaseg_dseg.nii.gz"]]
+    found = runs_of(make_tree(tmp_path / "ds", names), APARC)
+    assert [run for run, one in found.items() if one.segmentations] == [f"task-a_space-{space}"]
 
 
 def test_a_segmentation_of_a_run_without_space_is_native(tmp_path: Path) -> None:
