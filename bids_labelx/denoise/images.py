@@ -91,7 +91,7 @@ def check_regressors(strategy: Strategy, desc: str, producer: str, columns: Sequ
     BadDataError
     """
     known = _denoised(desc, producer)
-    if known is None or strategy.images:
+    if known is None:
         return
     again = [one for one in columns if re.fullmatch(known.get("columns", "(?!)"), one)]
     if again or (known.get("tedana") and _takes_tedana(strategy)):

@@ -108,6 +108,10 @@ def find_runs(settings: Settings, tables: Collection[TableQuery] = ()) -> FoundR
         chosen = _select_bold(of_images, queries, settings)
     except NoRunsError as error:
         raise NoRunsError("\n".join([str(error), *(one.message for one in unlisted)])) from None
+    done = {image.name.entities.get("sub") for image in chosen}
+    if without := [label for label in settings.participant_label if label not in done]:
+        named = ", ".join(f"sub-{label}" for label in without)
+        LOGGER.warning("%s: no run that the options and the filter file select", named)
     # Consecutive runs share folders, of which each is listed once, not once a run.
     listing = functools.lru_cache(maxsize=32)(list_files)
     search = _Search(

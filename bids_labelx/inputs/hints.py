@@ -10,9 +10,8 @@ from bids_labelx.inputs.matching import (
     group_files,
     matching_files,
     parse_path,
-    run_label,
 )
-from bids_labelx.names import Name, parse_name
+from bids_labelx.names import Name
 
 # Names of images that are not read, and what to do, the most telling first.
 _NOT_READ = {
@@ -45,22 +44,18 @@ def motion_file(image: File, root: Path) -> str:
     """A file of motion parameters beside an image, and how it is used; empty if there is none."""
     if not image.path.is_relative_to(root):
         return ""
-    unnamed = ""
     files = [(path, one) for one, end in _MOTION.items() for path in image.path.parent.glob(end)]
     for path, source in sorted(files):
-        file = parse_path(path, root)
+        # Of an image that SPM has given a prefix, which its own name has as well.
+        plain = path.with_name(re.sub("^rp_[a-z]+(?=sub-)", "rp_", path.name))
+        file = parse_path(plain, root)
         if matching_files(group_files([file]), image, same_grid=False):
-            return f"{path.name} looks like motion parameters: {_table_of(file.name, source)}"
-        if "sub" not in parse_name(path).entities:
-            unnamed = unnamed or (
-                f"{path.name} looks like motion parameters: with the run's entities in its name, "
-                f"as {run_label(image)}_motion{path.suffix}, a strategy file takes them by "
-                f'motion_source = "{source}"'
-            )
-    return unnamed
+            named = "" if plain == path else f"named {plain.name}, "
+            return f"{path.name} looks like motion parameters: {named}{_taken(file.name, source)}"
+    return ""
 
 
-def _table_of(name: Name, source: str) -> str:
+def _taken(name: Name, source: str) -> str:
     """How a strategy file takes a file of motion parameters."""
     desc = name.entities.get("desc")
     lines = [f'desc = "{desc}"'] * bool(desc) + [f'suffix = "{name.suffix}"']

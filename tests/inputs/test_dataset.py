@@ -436,3 +436,17 @@ def test_runs_on_surfaces_of_another_desc_alone_are_told_with_it(tmp_path: Path)
     (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.8.0"}')
     with pytest.raises(NoRunsError, match=r"among 1 BOLD files .* but files with smoothed"):
         find_runs(settings_for(root))
+
+
+def test_a_participant_asked_for_of_whom_no_run_is_left_is_named(
+    tmp_path: Path, add_run: AddRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "ds"
+    add_run(root, "sub-01_task-rest")
+    add_run(root, "sub-02_task-other")
+    asked = replace(settings_for(root), participant_label=("01", "02"), task_id=("rest",))
+    assert len(find_runs(asked).runs) == 1
+    assert "sub-02: no run that the options" in caplog.text
+    caplog.clear()
+    assert len(find_runs(replace(asked, participant_label=())).runs) == 1
+    assert not caplog.text

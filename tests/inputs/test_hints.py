@@ -39,10 +39,11 @@ RUN = "sub-01_task-a_space-MNI_desc-preproc_bold.nii.gz"
         ("rp_sub-01_task-a_bold.txt", 'with suffix = "bold", motion_source = "spm"'),
         ("sub-01_task-a_bold_mcf.par", 'with suffix = "mcf", motion_source = "fsl"'),
         ("sub-01_task-a_desc-x_mc.1D", 'desc = "x", suffix = "mc", motion_source = "afni"'),
-        ("rp_asub-01_task-a_bold.txt", "as sub-01_task-a_motion.txt, a strategy file takes"),
+        ("rp_asub-01_task-a_bold.txt", "named rp_sub-01_task-a_bold.txt, a strategy file takes"),
         ("dfile_rall.1D", 'with suffix = "rall", motion_source = "afni"'),
         # What is not the run's, or no motion parameters, is not offered.
         ("sub-01_task-b_bold_mcf.par", ""),
+        ("rp_asub-01_task-b_bold.txt", ""),
         ("sub-01_task-a_notes.txt", ""),
     ],
 )

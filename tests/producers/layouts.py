@@ -29,6 +29,8 @@ MASK = np.ones(SHAPE, np.uint8)
 MASK[0] = 0
 # What a run has of columns that ICA-AROMA writes.
 AROMA = ["aroma_motion_01", "aroma_motion_04", "aroma_orth_motion_01", "aroma_orth_motion_04"]
+# Those of tedana's decomposition.
+COMPONENTS = ["ICA_00", "ICA_01", "ICA_02"]
 
 
 def write_layout(name: str, root: Path) -> Path:
@@ -97,6 +99,15 @@ def _table(name: str, rng: np.random.Generator) -> pd.DataFrame:
         return confounds_table(rng)
     if name.endswith("_dseg.tsv"):
         return pd.DataFrame({"index": [9, 2, 5], "name": ["nine", "two", "five"]})
+    if "tedana_metrics" in name:
+        classes = ["accepted", "rejected", "rejected"]
+        return pd.DataFrame({"Component": COMPONENTS, "classification": classes})
+    if name.endswith("_outliers.tsv"):
+        return pd.DataFrame({"framewise_displacement": np.arange(N_VOLUMES) % 9 == 5}).astype(int)
+    if name.endswith("_motion.tsv"):
+        return pd.DataFrame({"framewise_displacement": rng.random(N_VOLUMES)})
+    if "ICA_mixing" in name:
+        return pd.DataFrame(rng.standard_normal((N_VOLUMES, 3)), columns=COMPONENTS)
     columns = AROMA if "desc-aroma_timeseries" in name else ["component1", "component2"]
     return pd.DataFrame(rng.standard_normal((N_VOLUMES, len(columns))), columns=columns)
 

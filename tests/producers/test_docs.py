@@ -17,7 +17,9 @@ SECTION = PAGE.read_text("utf-8").split("## Producers\n")[1].split("\n## ")[0]
 LAYOUTS = {
     "fmriprep": "fmriprep_25",
     "fmripost_aroma": "fmripost_aroma",
+    "tedana": "tedana_26",
     "nibabies": "nibabies_23_t2w",
+    "xcp_d": "xcp_d_26",
     "spm": "spm",
     "fsl": "fsl",
     "afni": "afni",

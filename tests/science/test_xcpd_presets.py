@@ -17,7 +17,8 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import butter, detrend, filtfilt, iirnotch
 
 from bids_labelx.app.participant import run_participants
-from bids_labelx.denoise import Strategy, read_strategies, select
+from bids_labelx.denoise import Strategy, read_strategies, select, with_datasets
+from bids_labelx.files import read_json
 from bids_labelx.participant.denoise_run import denoise_signals
 from bids_labelx.participant.records import Extracted, RunSource, SeriesKey, SignalKey
 from bids_labelx.settings import DenoisingOptions, Settings
@@ -124,7 +125,9 @@ def ours(strategy: Strategy, signals: np.ndarray, folder) -> np.ndarray:
         bold=folder / "bold.nii.gz", confounds=folder / "confounds.tsv", t_r=T_R, desc="preproc"
     )
     extracted = Extracted({key: signals}, (), np.empty(0))
-    denoised = denoise_signals(extracted, source, [strategy], DenoisingOptions())
+    # Without the dataset aroma its columns are looked for in the confounds table.
+    strategies = with_datasets([strategy], ["preprocessed"])
+    denoised = denoise_signals(extracted, source, strategies, DenoisingOptions())
     return denoised.signals[SeriesKey(*key, strategy.name)]
 
 
@@ -187,23 +190,46 @@ def test_a_file_of_xcpd_gives_the_series_of_xcpd_and_of_our_preset(
     np.testing.assert_allclose(found, of_preset, rtol=0, atol=1e-9 * expected.std())
 
 
-def test_a_file_of_xcpd_is_a_strategy_of_the_command(tmp_path, add_run, atlas_dataset):
-    add_run(tmp_path / "ds")
-    file = xcpd_file(tmp_path / "own.yml", expanded(MOTION))
+AROMA_FILE = """
+  components:
+    dataset: aroma
+    query: {space: null, desc: aroma, suffix: timeseries, extension: .tsv}
+    columns:
+    - ^aroma_orth_motion_.*$
+"""
+
+
+@pytest.mark.parametrize("name", ["24P", "aroma"])
+def test_a_file_of_xcpd_is_a_strategy_of_the_command(name, tmp_path, add_run, atlas_dataset):
+    bold = add_run(tmp_path / "ds")
+    columns = [column for column in COLUMNS[name] if column not in AROMA]
+    file, datasets = xcpd_file(tmp_path / "own.yml", columns), ()
+    if name == "aroma":
+        file.write_text(file.read_text() + AROMA_FILE)
+        datasets = (f"aroma={tmp_path / 'aroma'}",)
+        add_run(tmp_path / "aroma")
+        table = tmp_path / "aroma" / bold.parent.relative_to(tmp_path / "ds")
+        components = np.random.default_rng(6).normal(size=(40, 3))
+        frame = pd.DataFrame(components, columns=[*AROMA, "aroma_motion_01"])
+        path = table / "sub-01_task-rest_desc-aroma_timeseries.tsv"
+        frame.to_csv(path, sep="\t", index=False)
     settings = Settings(
         tmp_path / "ds",
         tmp_path / "out",
         "participant",
+        datasets=datasets,
         atlas_dataset=atlas_dataset,
-        denoise=("24P", str(file)),
+        denoise=(name, str(file)),
         nprocs=1,
     )
     assert run_participants(settings) == 0
-    both = [
-        pd.read_table(next((tmp_path / "out").rglob(f"*_desc-{label}_timeseries.tsv")))
-        for label in ("24P", "own")
-    ]
-    pd.testing.assert_frame_equal(*both, rtol=1e-6)
+    found = {
+        label: next((tmp_path / "out").rglob(f"*_desc-{label}_timeseries.tsv"))
+        for label in (name, "own")
+    }
+    taken = [read_json(path.with_suffix(".json"))["ConfoundRegressors"] for path in found.values()]
+    assert sorted(taken[0]) == sorted(taken[1]) == sorted(COLUMNS[name])
+    pd.testing.assert_frame_equal(*map(pd.read_table, found.values()), rtol=1e-6)
 
 
 def filtered(motion: np.ndarray, kind: str) -> np.ndarray:
