@@ -55,7 +55,7 @@ def check_image(strategy: Strategy, desc: str, producer: str, regressed: str = "
     BadDataError
         Where the strategy is for others, or the image is one that is not to be cleaned again.
     """
-    cleans = bool(strategy.confounds or strategy.clean)
+    cleans = bool(strategy.clean) or _regresses(strategy)
     if regressed and cleans:
         raise BadDataError(
             f"--denoise {strategy.name}: the image is {_called(desc)}, which {regressed} has "
@@ -91,7 +91,7 @@ def check_regressors(strategy: Strategy, desc: str, producer: str, columns: Sequ
     BadDataError
     """
     known = _denoised(desc, producer)
-    if known is None or strategy.images:
+    if known is None:
         return
     again = [one for one in columns if re.fullmatch(known.get("columns", "(?!)"), one)]
     if again or (known.get("tedana") and _takes_tedana(strategy)):
@@ -119,6 +119,13 @@ def denoised_by(desc: str, producer: str) -> str:
     if known is None:
         return ""
     return f"{producer} ({known['by']})" if producer and known.get("all") else str(known["by"])
+
+
+def _regresses(strategy: Strategy) -> bool:
+    """Whether it takes regressors; a table may be there for displacement alone."""
+    tables = strategy.confounds.get("tables", ())
+    of_tables = any({"columns", "tedana"} & one.keys() for one in tables)
+    return of_tables or bool(strategy.confounds.keys() - {"tables"})
 
 
 def _takes_tedana(strategy: Strategy) -> bool:

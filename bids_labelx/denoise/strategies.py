@@ -145,9 +145,60 @@ def _strategy(name: str, content: Mapping[str, Any]) -> Strategy:
     confounds = {k: v for k, v in content.get("confounds", {}).items() if v is not False}
     volumes = {k: v for k, v in content.get("volumes", {}).items() if v is not False}
     clean = arguments_of_clean(content.get("clean", {}))
-    description, source = content.get("description", ""), content.get("source", "")
+    source = content.get("source", "")
+    description = content.get("description") or described(confounds, volumes, clean)
     images = tuple(content.get("images", ()))
     return Strategy(name, description, confounds, volumes, clean, source, images)
+
+
+def described(
+    confounds: Mapping[str, Any], volumes: Mapping[str, Any], clean: Mapping[str, Any]
+) -> str:
+    """What a strategy does, in a line, for one that does not say it.
+
+    >>> described({"motion": "full", "columns": ["rmsd"]}, {}, {"filter": "butterworth"})
+    'regressors: motion full; columns rmsd; clean: filter butterworth'
+    """
+    parts = []
+    for key, value in confounds.items():
+        if key == "columns":
+            parts.append(f"columns {', '.join(map(_entry_text, value))}")
+        elif key == "tables":
+            parts += [_table_text(entry) for entry in value]
+        else:
+            parts.append(f"{key} {_value_text(value)}")
+    told = [f"regressors: {'; '.join(parts)}"] if parts else []
+    for name, settings in (("volumes", volumes), ("clean", clean)):
+        words = [f"{key} {_value_text(value)}" for key, value in settings.items()]
+        told += [f"{name}: {', '.join(words)}"] if words else []
+    return "; ".join(told) or "nothing is removed"
+
+
+def _entry_text(entry: Any) -> str:
+    return entry if isinstance(entry, str) else str(entry.get("name") or entry.get("pattern"))
+
+
+def _table_text(entry: Mapping[str, Any]) -> str:
+    """What an entry of ``confounds.tables`` takes, and where from."""
+    what = f"columns {', '.join(map(_entry_text, entry['columns']))}" if "columns" in entry else ""
+    if "tedana" in entry:
+        what = f"components that tedana {entry['tedana'].replace('_', ' and ')}"
+    elif "motion_source" in entry:
+        what = f"motion parameters of {entry['motion_source'].upper()}"
+    elif "censored" in entry:
+        what = f"volumes censored by {entry['censored']}"
+    desc = f"desc-{entry['desc']}" if "desc" in entry else ""
+    table = "_".join(filter(None, (desc, entry.get("suffix", ""))))
+    place = f" of the dataset {entry['dataset']}" if "dataset" in entry else ""
+    return f"{what or 'the columns'}{f' of {table}' if table else ''}{place}"
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {_value_text(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_value_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _refuse_same_labels(given: Sequence[str], strategies: Sequence[Strategy]) -> None:

@@ -66,22 +66,25 @@ def check_output_folder(output: Path) -> None:
 def write_dataset_files(
     output: Path,
     *,
-    source: Path,
-    source_description: Mapping[str, Any],
+    sources: Mapping[Path, Mapping[str, Any]],
     links: Mapping[str, Path],
     descriptions: Mapping[str, str],
 ) -> None:
     """Write what describes the output dataset as a whole.
 
+    `sources` are the datasets that were read, the first one first, with what their descriptions
+    say.
+
     What an earlier invocation has written is kept: `links`, folders by the name that BIDS URIs
-    call them by, and `descriptions`, what each ``desc-`` label did, are added to.
+    call them by, `sources`, and `descriptions`, what each ``desc-`` label did, are added to.
     """
     path = output / "dataset_description.json"
-    doi = source_description.get("DatasetDOI")
-    origin = {"URL": source.as_uri(), **({"DOI": doi} if isinstance(doi, str) else {})}
-    before = _read(path).get("DatasetLinks")
-    before = before if isinstance(before, dict) else {}
-    name = source_description.get("Name") or source.name
+    source, about = next(iter(sources.items()))
+    before = _read(path)
+    linked, listed = before.get("DatasetLinks"), before.get("SourceDatasets")
+    origins = [_origin(*one) for one in sources.items()]
+    origins += listed if isinstance(listed, list) else []
+    name = about.get("Name") or source.name
     content = {
         "Name": f"bids_labelx: regional time series of {name}",
         "BIDSVersion": BIDS_VERSION,
@@ -94,12 +97,20 @@ def write_dataset_files(
                 **_container(os.environ),
             }
         ],
-        "SourceDatasets": [origin],
-        "DatasetLinks": {**before, **{name: folder.as_uri() for name, folder in links.items()}},
+        "SourceDatasets": [one for i, one in enumerate(origins) if one not in origins[:i]],
+        "DatasetLinks": {
+            **(linked if isinstance(linked, dict) else {}),
+            **{name: folder.as_uri() for name, folder in links.items()},
+        },
     }
     write_json(path, content)
     write_text(output / ".bidsignore", BIDSIGNORE)
     _write_descriptions(output / "descriptions.tsv", descriptions)
+
+
+def _origin(root: Path, about: Mapping[str, Any]) -> dict[str, str]:
+    doi = about.get("DatasetDOI")
+    return {"URL": root.as_uri(), **({"DOI": doi} if isinstance(doi, str) else {})}
 
 
 def _container(environment: Mapping[str, str]) -> dict[str, Any]:

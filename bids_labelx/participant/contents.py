@@ -169,13 +169,21 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
         _update_record(settings, invocation.made_with, plan)
         write_dataset_files(
             output,
-            source=settings.bids_dir,
-            source_description=read_json(settings.bids_dir / DESCRIPTION),
+            sources=_described(settings),
             links=dataset_links(settings.dataset_folders, plan.runs),
             descriptions=_descriptions(settings, plan.strategies),
         )
         write_text(logs / "settings.toml", to_toml(settings))
     return logs
+
+
+def _described(settings: Settings) -> dict[Path, dict[str, Any]]:
+    """The folder of each dataset with its description; tedana's has none in this place."""
+    roots = settings.dataset_folders.values()
+    return {
+        root: read_json(root / DESCRIPTION) if (root / DESCRIPTION).is_file() else {}
+        for root in roots
+    }
 
 
 def write_methods(output: Path, plan: Plan, templates: Environment | None = None) -> None:

@@ -290,6 +290,8 @@ def done_facts(delivery: Delivery, denoised: Denoised) -> dict[str, dict[str, An
             "LowPass": applied.low_pass,
             "HighPass": applied.high_pass,
             "PreprocessedBy": list(producers(delivery.planned, applied.files)),
+            "SliceTimingCorrected": delivery.planned.run.metadata.get("SliceTimingCorrected"),
+            "StartTime": delivery.planned.run.metadata.get("StartTime"),
             "Warnings": list(applied.warnings),
         }
     return facts

@@ -66,7 +66,10 @@ class Account:
                 met += [value for value in values if value not in met]
 
 
-_FACTS = ("Interpolation", "LowPass", "HighPass", "PreprocessedBy")
+_FACTS = (
+    *("Interpolation", "LowPass", "HighPass"),
+    *("PreprocessedBy", "SliceTimingCorrected", "StartTime"),
+)
 
 
 def accounts_of(records: Iterable[RunRecord]) -> list[Account]:
@@ -145,8 +148,17 @@ def methods_text(accounts: Iterable[Account], templates: Environment | None = No
 
 def _producers(account: Account) -> list[str]:
     """The programs that made what was read, each once."""
-    met = [names for facts in account.done.values() for names in facts.get("PreprocessedBy", ())]
-    return list(dict.fromkeys(name for names in met for name in names or ()))
+    return list(
+        dict.fromkeys(name for names in _met(account, "PreprocessedBy") for name in names or ())
+    )
+
+
+def _met(account: Account, fact: str) -> list[Any]:
+    """The values of a fact that were met, each once."""
+    found: list[Any] = []
+    for facts in account.done.values():
+        found += [value for value in facts.get(fact, ()) if value not in found]
+    return found
 
 
 def _heading(account: Account) -> str:
@@ -172,6 +184,8 @@ def _account_text(
         on_volumes="volumes" in account.kinds or not account.kinds,
         on_surfaces="surfaces" in account.kinds,
         producers=_producers(account),
+        slice_timing=_met(account, "SliceTimingCorrected"),
+        start_times=[one for one in _met(account, "StartTime") if isinstance(one, (int, float))],
         measures=[MEASURES[one][1].partition(",")[0] for one in settings.measures],
         bibliography=bibliography,
         cite=cite,

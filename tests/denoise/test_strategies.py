@@ -163,7 +163,32 @@ def test_a_file_of_ones_own_may_say_everything(write: Write) -> None:
 def test_json_says_the_same(write: Write) -> None:
     content = {"confounds": {"motion": "basic"}, "clean": {"detrend": True}}
     (strategy,) = read_strategies([str(write(json.dumps(content), "my-own.JSON"))])
-    assert strategy == Strategy("my-own", "", {"motion": "basic"}, {}, {"detrend": True})
+    told = "regressors: motion basic; clean: detrend true"
+    assert strategy == Strategy("my-own", told, {"motion": "basic"}, {}, {"detrend": True})
+
+
+def test_a_strategy_that_does_not_say_what_it_does_is_described(write: Write) -> None:
+    text = """
+    [confounds]
+    compcor = { masks = ["WM", "CSF"], components = 5 }
+    columns = ["rmsd", { pattern = "^a\\\\d$" }]
+    [[confounds.tables]]
+    dataset = "tedana"
+    tedana = "rejected_orthogonalized"
+    [[confounds.tables]]
+    dataset = "aroma"
+    desc = "aroma"
+    suffix = "timeseries"
+    columns = ["b"]
+    [volumes]
+    non_steady_state = 4
+    """
+    (strategy,) = read_strategies([write(text)])
+    assert strategy.description == (
+        "regressors: compcor masks WM, CSF components 5; columns rmsd, ^a\\d$; components that "
+        "tedana rejected and orthogonalized of the dataset tedana; columns b of "
+        "desc-aroma_timeseries of the dataset aroma; volumes: non_steady_state 4"
+    )
 
 
 def test_what_is_switched_off_is_not_there(write: Write) -> None:

@@ -259,6 +259,12 @@ def test_an_image_of_yet_another_length_is_refused(choose: Choose) -> None:
         ('[confounds]\nglobal_signal = "basic"', "denoised", "", "confound regression"),
         ("[confounds]\ncolumns = ['aroma_motion_01']", "nonaggrDenoised", "", "ICA-AROMA"),
         ('[[confounds.tables]]\ntedana = "rejected"', "denoised", "tedana 26.0.3", "tedana has"),
+        (
+            "images = ['nonaggrDenoised']\n[confounds]\ncolumns = ['aroma_motion_01']",
+            "nonaggrDenoised",
+            "",
+            "regress out aroma_motion_01 again",
+        ),
         (CENSORED, "preproc", "fMRIPrep", "is for images with desc- denoised"),
     ],
 )

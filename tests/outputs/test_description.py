@@ -80,8 +80,7 @@ def test_a_table_of_descriptions_that_is_not_ours_stays_and_is_named(
     path.write_text(text)
     write_dataset_files(
         tmp_path,
-        source=tmp_path,
-        source_description={},
+        sources={tmp_path: {}},
         links={},
         descriptions={"simple": "what it did"},
     )

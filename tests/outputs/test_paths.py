@@ -116,20 +116,27 @@ def test_bids_uris_are_relative_to_the_linked_dataset() -> None:
 def test_a_second_start_adds_links_and_descriptions(tmp_path: Path) -> None:
     source = tmp_path / "in"
 
-    def start(links: dict[str, Path], descriptions: dict[str, str]) -> None:
+    def start(links: dict[str, Path], descriptions: dict[str, str], *companions: Path) -> None:
         write_dataset_files(
             tmp_path / "out",
-            source=source,
-            source_description={"Name": "study", "DatasetDOI": "doi:10.1/x"},
+            sources={
+                source: {"Name": "study", "DatasetDOI": "doi:10.1/x"},
+                **{one: {} for one in companions},
+            },
             links=links,
             descriptions=descriptions,
         )
 
-    start({"preprocessed": source}, {"raw": "nothing"})
+    aroma = tmp_path / "aroma"
+    start({"preprocessed": source, "aroma": aroma}, {"raw": "nothing"}, aroma)
     start({"preprocessed": source, "atlas-A": tmp_path / "atlas"}, {"simple": "some"})
     content = json.loads((tmp_path / "out" / "dataset_description.json").read_text())
-    assert set(content["DatasetLinks"]) == {"preprocessed", "atlas-A"}
-    assert content["SourceDatasets"] == [{"URL": source.as_uri(), "DOI": "doi:10.1/x"}]
+    assert set(content["DatasetLinks"]) == {"preprocessed", "aroma", "atlas-A"}
+    # Results of the first start are still there.
+    assert content["SourceDatasets"] == [
+        {"URL": source.as_uri(), "DOI": "doi:10.1/x"},
+        {"URL": aroma.as_uri()},
+    ]
     assert content["GeneratedBy"][0]["Name"] == "bids_labelx"
     table = pd.read_csv(tmp_path / "out" / "descriptions.tsv", sep="\t")
     assert table["desc_id"].tolist() == ["desc-raw", "desc-simple"]

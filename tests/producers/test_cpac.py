@@ -279,6 +279,23 @@ def test_a_regressed_image_is_not_regressed_again(
     assert {name.split("_stat-")[1] for name in written} == {"mean_desc-raw_timeseries.tsv"}
 
 
+def test_volumes_of_a_regressed_image_can_be_censored(rbc: Path) -> None:
+    (rbc / "cpac.json").write_text('{"bold": {"reg": "36Parameter"}, "mask": {"desc": "bold"}}')
+    motion = (rbc / "cpac.toml").read_text().split("[[confounds.tables]]\n")[2]
+    scrub = "[volumes.scrub]\nfd_threshold = 0.4\nmin_segment = 0\n"
+    (rbc / "cpac.toml").write_text("[[confounds.tables]]\n" + motion.split("[clean]")[0] + scrub)
+    assert main(command(RBC)) == 0
+    series = {}
+    for name in ("raw", "cpac"):
+        (path,) = rbc.glob(f"OUT/sub-01/ses-1/func/*_reg-36Parameter_*_desc-{name}_timeseries.tsv")
+        series[name] = pd.read_csv(path, sep="\t").to_numpy()
+    steps = np.abs(np.diff(np.round(motion_parameters(1), 4), axis=0))
+    displacement = steps[:, 3:].sum(axis=1) + 50 * np.pi / 180 * steps[:, :3].sum(axis=1)
+    kept = np.append(True, displacement <= 0.4)
+    assert 0 < kept.sum() < N_VOLUMES
+    np.testing.assert_array_equal(series["cpac"], series["raw"][kept])
+
+
 def test_a_regressed_image_is_known_by_its_sidecar_where_its_name_does_not_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

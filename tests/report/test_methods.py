@@ -183,3 +183,22 @@ def test_settings_of_a_version_that_has_gone_are_named_and_the_rest_is_told() ->
     text = methods_text([old, *accounts_of([record_of("simple")])])
     assert "bids_labelx 0.0.1 had settings that this version lacks: --no-such-option" in text
     assert "strategy “simple”" in text
+
+
+def test_who_preprocessed_the_runs_and_their_slice_timing_are_said() -> None:
+    made = {"PreprocessedBy": ["fMRIPrep 25.1.1"], "SliceTimingCorrected": True, "StartTime": 0.7}
+    uncorrected = {**made, "SliceTimingCorrected": False, "StartTime": None}
+    aroma = {**uncorrected, "PreprocessedBy": ["fMRIPrep 25.1.1", "fMRIPost-AROMA 0.0.12"]}
+
+    def said(*facts: dict[str, Any]) -> str:
+        records = [record_of("simple", done={**DONE, **one}, n=n) for n, one in enumerate(facts)]
+        return methods_text(accounts_of(records))
+
+    text = said(made, made)
+    assert "had been made with fMRIPrep 25.1.1. Slice timing had been corrected to 0.7 s" in text
+    assert "made with fMRIPrep 25.1.1 and fMRIPost-AROMA 0.0.12. The slice timing of some" in said(
+        made, aroma
+    )
+    assert "Slice timing had not been corrected." in said(uncorrected)
+    assert "lice timing" not in said({})
+    assert "resampled to the grid of each run by majority" in text or "run by nearest" in text
