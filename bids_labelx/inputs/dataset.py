@@ -63,7 +63,7 @@ from bids_labelx.inputs.segmentations import (
     group_segmentations,
     parse_derivative,
 )
-from bids_labelx.names import TableQuery, is_utf8, printable, sort_entities
+from bids_labelx.names import FIRST_DATASET, TableQuery, is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -271,7 +271,12 @@ def _make_run(image: File, search: _Search) -> Run:
     # What is on surfaces has no mask.
     mask, no_mask = (None, "") if image.is_surface else find_mask(image, associated.masks)
     confounds, no_confounds = find_table(image, associated.confounds)
-    missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
+    shown_from = root if root == search.roots[FIRST_DATASET] else None
+    missing = {
+        "bold": _problem(image, root, shown_from),
+        "mask": no_mask,
+        "confounds": no_confounds,
+    }
     metadata: dict[str, Any] = {}
     try:
         metadata = read_metadata(image.path, root, search.listing)
@@ -338,8 +343,8 @@ def _check_alike(image: File, left: Mapping[str, Any], right: Mapping[str, Any])
         )
 
 
-def _problem(image: File, root: Path) -> str:
-    """Why the BOLD file itself cannot be used, or an empty text."""
+def _problem(image: File, root: Path, shown_from: Path | None) -> str:
+    """Why the BOLD file itself cannot be used, or an empty text; see `Pool.shown_from`."""
     folders = folder_entities(image.path, root)
     if not folders.items() <= image.name.entities.items():
         return (
@@ -347,5 +352,5 @@ def _problem(image: File, root: Path) -> str:
             "its name says otherwise; move or rename it"
         )
     images = [image.path] if image.beside is None else [image.path, image.beside]
-    reasons = (missing_reason(path, root) for path in images)
+    reasons = (missing_reason(path, shown_from) for path in images)
     return image.problem or next(filter(None, reasons), "")
