@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bids_labelx.atlases.surface_labels import is_surface_atlas
-from bids_labelx.errors import Failure
+from bids_labelx.denoise import Strategy
+from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.names import FIRST_DATASET
 from bids_labelx.outputs.failures import subject_of
 from bids_labelx.participant.deliver import Delivery, dataset_of, planned_paths
 from bids_labelx.participant.denoise_run import Prepared, prepare_strategies
-from bids_labelx.participant.plan import Plan
+from bids_labelx.participant.extract import read_mask
+from bids_labelx.participant.plan import Plan, PlannedRun
 from bids_labelx.report.text import counted
 from bids_labelx.settings import DenoisingOptions, Settings
 
@@ -27,17 +29,26 @@ class DryRun(NamedTuple):
 
 def dry_run(settings: Settings, plan: Plan) -> DryRun:
     """Each run with what it is read from and what would be written of it, then what would not."""
-    prepared = [
-        prepare_strategies(
-            one.source, plan.strategies, one.n_volumes, settings.part(DenoisingOptions)
-        )
-        for one in plan.runs
-    ]
+    options = settings.part(DenoisingOptions)
+    prepared = [_prepare(one, plan.strategies, options) for one in plan.runs]
     failures = list(plan.failures)
     for one, done in zip(plan.runs, prepared, strict=True):
         of_run = [replace(failure, entities=one.run.entities) for failure in done.failures]
         failures += [*one.unfit, *of_run]
     return DryRun(list(_lines(settings, plan, prepared)), failures)
+
+
+def _prepare(
+    planned: PlannedRun, strategies: Sequence[Strategy], options: DenoisingOptions
+) -> Prepared:
+    """What a run reads before its image: the mask, and the tables of each strategy."""
+    source = planned.source
+    if not source.resample_mask:  # that of all runs is looked into before
+        try:
+            read_mask(source.mask, planned.grid)
+        except LabelxError as error:
+            return Prepared({}, {}, (Failure.of(error),))
+    return prepare_strategies(source, strategies, planned.n_volumes, options)
 
 
 def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iterator[str]:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import N_VOLUMES
+from tiny import AFFINE, N_VOLUMES
 
 from bids_labelx.app.cli import main
 
@@ -84,3 +85,14 @@ def test_files_and_exit_code_are_those_of_the_run(
     assert planned == done
     for one in words:
         assert one in told
+
+
+def test_a_mask_of_another_grid_is_told_as_a_run_would(
+    both: Callable[..., tuple], tmp_path: Path
+) -> None:
+    for path in (tmp_path / "ds").glob("sub-02/func/*_mask.nii.gz"):
+        nib.save(nib.Nifti1Image(np.ones((7, 5, 4), np.uint8), AFFINE), path)
+    told, planned, named, done, written = both("--denoise", "none")
+    assert (planned, named) == (done, written) == (1, written)
+    assert "1 run of 2 participants would be done" in told
+    assert "the mask is on another grid than its run" in told
