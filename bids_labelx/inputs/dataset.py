@@ -120,6 +120,7 @@ def find_runs(settings: Settings, tables: Collection[TableQuery] = ()) -> FoundR
     described = functools.lru_cache(maxsize=32)(functools.partial(described_in, listing=listing))
     search = _Search(
         of_images.root,
+        of_images.root if of_images.name == FIRST_DATASET else None,
         collect_associated(datasets, queries, tables),
         [(one, group_segmentations(one, of_images.files)) for one in derivatives],
         _images_by_run(datasets.values(), queries),
@@ -138,6 +139,8 @@ class _Search(NamedTuple):
     ----------
     root
         The dataset with the images.
+    shown_from
+        The folder that messages give the paths of images from, as `Pool.shown_from`.
     associated, segmentations
         The other files.
     images
@@ -147,6 +150,7 @@ class _Search(NamedTuple):
     """
 
     root: Path
+    shown_from: Path | None
     associated: AssociatedFiles
     segmentations: Sequence[tuple[Derivative, FileGroups]]
     images: Mapping[Identity, Sequence[tuple[Path, Path]]]
@@ -273,9 +277,8 @@ def _make_run(image: File, search: _Search) -> Run:
     # What is on surfaces has no mask.
     mask, no_mask = (None, "") if image.is_surface else find_mask(image, associated.masks)
     confounds, no_confounds = find_table(image, associated.confounds)
-    shown_from = root if root == search.roots[FIRST_DATASET] else None
     missing = {
-        "bold": _problem(image, root, shown_from),
+        "bold": _problem(image, root, search.shown_from),
         "mask": no_mask,
         "confounds": no_confounds,
     }
