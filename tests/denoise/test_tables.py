@@ -299,6 +299,8 @@ def test_what_ica_aroma_left_may_be_regressed_further(choose: Choose) -> None:
         ('suffix = "mcf"\nextension = ".par"', "motion_source: fsl, spm, afni"),
         ('suffix = "x"\nfirst_volume = -1', "a whole number, 0 or more"),
         ('suffix = "x"\nrequired = false', "needs dataset"),
+        ('suffix = "x"\ndataset = "../x"', "a name of --datasets"),
+        ('suffix = "x"\ndataset = "atlas-x"', "a name of --datasets"),
         ('suffix = "x"\ntedana = "all"', "rejected, rejected_orthogonalized"),
         ('suffix = "x"\ncensored = "a"\ncolumns = ["b"]', "takes no columns"),
         ('suffix = "x"\nspace = "MNI"', "space is unknown; allowed here: dataset, suffix"),
