@@ -46,6 +46,11 @@ def read_confounds_table(path: Path) -> pd.DataFrame:
     MissingInputError, BadDataError
     """
     table = read_tsv(path, numbers=True)
+    if len(table.columns) == 1 and (found := re.search("[;,]", str(table.columns[0]))):
+        raise BadDataError(
+            f"{path}: one column, called {table.columns[0]:.60}; between columns are tabs, not "
+            f"{found[0]}"
+        )
     available = set(table.columns)
     names = {old: _new_name(str(old)) for old in table.columns}
     return table.rename(columns={o: new for o, new in names.items() if new not in available})

@@ -193,7 +193,7 @@ def possible_runs(groups: FileGroups, images: Iterable[File]) -> dict[Path, dict
     return {**possible, **exact}
 
 
-def list_paths(files: Sequence[File], root: Path, most: int = 6) -> str:
+def list_paths(files: Sequence[File], root: Path | None, most: int = 6) -> str:
     """The paths of files for a message, a line each."""
     lines = [display_path(file.path, root) for file in files[:most]]
     return "\n".join([*lines, *[f"and {len(files) - most} more"] * (len(files) > most)])

@@ -266,3 +266,22 @@ def test_a_description_that_bids_does_not_know_is_refused(
     runs_of(tmp_path, "sub-01_task-a", GeneratedBy=made)
     with pytest.raises(BadDataError, match=r"GeneratedBy is .*; BIDS has a list of objects there"):
         find()
+
+
+def test_files_of_another_dataset_are_named_with_their_whole_path(
+    find: Find, tmp_path: Path
+) -> None:
+    # What fetches a file from git-annex is called in the dataset that the file is in.
+    runs_of(tmp_path, "sub-01_task-a", "sub-02_task-a_acq-x_dir-AP")
+    names = ["sub-01_task-a", "sub-02_task-a_acq-x", "sub-02_task-a_dir-AP"]
+    tables = [f"{name}_desc-aroma_timeseries.tsv" for name in names]
+    tree(tmp_path / "aroma", *tables, f"sub-01_task-a_{BOLD}")
+    func = tmp_path / "aroma" / "sub-01" / "func"
+    for name in (tables[0], f"sub-01_task-a_{BOLD}"):
+        (func / name).unlink()
+        (func / name).symlink_to("../../.git/annex/objects/aa/x")
+    first, second = find((AROMA,), datasets=["aroma"])
+    assert f"`git annex get {func / tables[0]}`" in first.missing[str(AROMA)]
+    assert str(tmp_path / "aroma" / "sub-02" / "func" / tables[1]) in second.missing[str(AROMA)]
+    (image,) = find((), {"bold": {"dataset": "aroma"}}, datasets=["aroma"])
+    assert f"`git annex get {image.bold}`" in image.missing["bold"]
