@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bids_labelx.denoise.columns import Entry, matches
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import read_json, read_tsv
 
@@ -38,8 +39,11 @@ _OLD_NUMBERED = {
 }
 
 
-def read_confounds_table(path: Path) -> pd.DataFrame:
+def read_confounds_table(path: Path, entries: Sequence[Entry] = ()) -> pd.DataFrame:
     """A confounds table, with NaN for ``n/a`` and today's names for those of fMRIPrep 1.0 and 1.1.
+
+    A column that one of the entries of a list takes as it stands keeps its name: ``X`` may be
+    something else in a table of one's own.
 
     Raises
     ------
@@ -52,7 +56,8 @@ def read_confounds_table(path: Path) -> pd.DataFrame:
             f"{found[0]}"
         )
     available = set(table.columns)
-    names = {old: _new_name(str(old)) for old in table.columns}
+    kept = {column for one in entries for column in matches(one, list(table.columns))}
+    names = {old: _new_name(str(old)) for old in table.columns if old not in kept}
     return table.rename(columns={o: new for o, new in names.items() if new not in available})
 
 

@@ -19,6 +19,7 @@ from bids_labelx.inputs.matching import (
     join_entities,
     list_paths,
     matching_files,
+    misplaced,
     parse_path,
     possible_runs,
     run_identity,
@@ -183,7 +184,8 @@ def _only_one(pool: Pool, run: str, found: Sequence[File]) -> tuple[Path | None,
             f"{len(found)} files could be the {pool.kind} of {run}, one is expected:\n"
             + list_paths(found, pool.shown_from)
         )
-    problem = missing_reason(found[0].path, pool.shown_from)
+    problem = misplaced(found[0], pool.root, pool.shown_from)
+    problem = problem or missing_reason(found[0].path, pool.shown_from) or ""
     return (None, problem) if problem else (found[0].path, "")
 
 

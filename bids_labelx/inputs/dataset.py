@@ -45,8 +45,7 @@ from bids_labelx.inputs.matching import (
     File,
     FileGroups,
     Identity,
-    folder_entities,
-    join_entities,
+    misplaced,
     run_identity,
 )
 from bids_labelx.inputs.metadata import Listing, list_files, merged, read_metadata, sidecars_of
@@ -350,12 +349,8 @@ def _check_alike(image: File, left: Mapping[str, Any], right: Mapping[str, Any])
 
 def _problem(image: File, root: Path, shown_from: Path | None) -> str:
     """Why the BOLD file itself cannot be used, or an empty text; see `Pool.shown_from`."""
-    folders = folder_entities(image.path, root)
-    if not folders.items() <= image.name.entities.items():
-        return (
-            f"{image.path.relative_to(root)} lies in the folder of {join_entities(folders)}, and "
-            "its name says otherwise; move or rename it"
-        )
+    if reason := misplaced(image, root, shown_from):
+        return reason
     images = [image.path] if image.beside is None else [image.path, image.beside]
     reasons = (missing_reason(path, shown_from) for path in images)
     return image.problem or next(filter(None, reasons), "")

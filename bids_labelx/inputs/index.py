@@ -124,14 +124,16 @@ def find_files(
         Where `database_dir` does not exist and cannot be created.
     """
     folders, at_root = _at_root(root)
-    participants = {one: folders[one] for one in sorted(folders) if not wanted or one in wanted}
+    # A set, as of other datasets than the first all participants are asked for by name.
+    chosen = frozenset(wanted)
+    participants = {one: folders[one] for one in sorted(folders) if not chosen or one in chosen}
     # Listed anew each time: the time of this folder changes with every participant that is added.
     pattern = _name_pattern(_filters(also))
     beside = [
         Path(path)
         for label, paths in at_root.items()
         for path in paths
-        if (not wanted or label in wanted) and pattern.search(path)
+        if (not chosen or label in chosen) and pattern.search(path)
     ]
     found = _find_below(root, participants, sorted(wanted), database_dir, also)
     return Found(sorted([*found.files, *beside], key=str), found.unreadable)
