@@ -8,6 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.space import Space
+from bids_labelx.masker.images import mask_image
 from bids_labelx.masker.inputs import Labels
 from bids_labelx.masker.label_fit import LabelsMasker
 from bids_labelx.masker.label_tables import checked_lut, checked_names
@@ -44,6 +47,14 @@ class _Labels(conduct.OneRun, LabelsMasker):  # type: ignore[misc]
                     "Too many names for the indices. Dropping excess names values.", stacklevel=6
                 )
         return pd.DataFrame({"index": present, "name": names[: present.size]})
+
+    def _fit_to(self, data: RunData | None) -> tuple[Space, np.ndarray, list[str]]:
+        fitted = super()._fit_to(data)
+        mask = self._recipe.mask
+        if data is None and mask is not None and self.resampling_target != "labels":
+            # It is resampled to the images, which are not known yet.
+            self.mask_img_ = mask_image(*mask)
+        return fitted
 
     def _describe_columns(self, columns: np.ndarray) -> None:
         super()._describe_columns(columns)
@@ -162,7 +173,9 @@ class NiftiLabelsMasker(_Labels):
         self._keep(locals())
 
 
-class MultiNiftiLabelsMasker(conduct.ManyRuns, ManyRuns, NiftiLabelsMasker):
+class MultiNiftiLabelsMasker(  # type: ignore[misc]
+    conduct.ManyRuns, ManyRuns, NiftiLabelsMasker
+):
     """Regional signals of several runs, as nilearn 0.14.1 has them.
 
     Parameters
