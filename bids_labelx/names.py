@@ -16,6 +16,8 @@ ENTITY_ORDER = tuple(_ENTITIES.read_text("ascii").split())
 
 # What BIDS_DIR is called where datasets are told apart by name: in BIDS URIs and strategy files.
 FIRST_DATASET = "preprocessed"
+# What is linked beside datasets: the folder of --mask, and with the name behind it, an atlas'.
+MASK_LINK, ATLAS_LINK = "mask", "atlas-"
 
 # Entities in which a file in another space or resolution differs from its source run.
 SPATIAL = ("hemi", "space", "cohort", "res", "den")

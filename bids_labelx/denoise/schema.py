@@ -280,12 +280,13 @@ def _toml_line(text: str, keys: KeyPath) -> int | None:
     found, depth = None, 0
     table: Sequence[str] = ()
     for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+([^\]]+)\]", line)
-        entry = re.match(r"\s*([\w.\"' -]+?)\s*=", line)
-        if header:
-            here = table = _dotted(header[1])
-        elif entry:
-            here = [*table, *_dotted(entry[1])]
+        # No one pattern for the line: of some lines it would take very long.
+        inside, bracket, _ = line.strip().lstrip("[").partition("]")
+        key, equals, _ = line.partition("=")
+        if line.lstrip().startswith("[") and bracket:
+            here = table = _dotted(inside)
+        elif equals and re.fullmatch(r"[\w.\"' -]+", key.strip()):
+            here = [*table, *_dotted(key)]
         else:
             continue
         shared = len(here) if list(keys[: len(here)]) == list(here) else 0

@@ -31,6 +31,8 @@ from bids_labelx.inputs.associated import (
 )
 from bids_labelx.inputs.datasets import (
     Dataset,
+    Producers,
+    described_in,
     described_producers,
     hint_at_datasets,
     producer_of,
@@ -47,7 +49,7 @@ from bids_labelx.inputs.matching import (
     join_entities,
     run_identity,
 )
-from bids_labelx.inputs.metadata import Listing, list_files, read_metadata, sidecars_of
+from bids_labelx.inputs.metadata import Listing, list_files, merged, read_metadata, sidecars_of
 from bids_labelx.inputs.queries import (
     Condition,
     Queries,
@@ -114,14 +116,17 @@ def find_runs(settings: Settings, tables: Collection[TableQuery] = ()) -> FoundR
         LOGGER.warning("%s: no run that the options and the filter file select", named)
     # Consecutive runs share folders, of which each is listed once, not once a run.
     listing = functools.lru_cache(maxsize=32)(list_files)
+    roots = {one.root for one in datasets.values()}
+    described = functools.lru_cache(maxsize=32)(functools.partial(described_in, listing=listing))
     search = _Search(
         of_images.root,
         collect_associated(datasets, queries, tables),
         [(one, group_segmentations(one, of_images.files)) for one in derivatives],
-        {name: one.root for name, one in datasets.items()},
         _images_by_run(datasets.values(), queries),
         listing,
-        functools.lru_cache(maxsize=32)(functools.partial(described_producers, listing=listing)),
+        functools.lru_cache(maxsize=32)(
+            functools.partial(described_producers, roots=roots, described=described)
+        ),
     )
     return FoundRuns([_try_run(image, search) for image in chosen], unlisted)
 
@@ -135,21 +140,18 @@ class _Search(NamedTuple):
         The dataset with the images.
     associated, segmentations
         The other files.
-    roots
-        The folders of all datasets.
     images
         All BOLD images of them, by run.
     listing, describing
-        Read a folder's JSON files, and the producer that its description names.
+        Read a folder's JSON files, and what made its files.
     """
 
     root: Path
     associated: AssociatedFiles
     segmentations: Sequence[tuple[Derivative, FileGroups]]
-    roots: Mapping[str, Path]
     images: Mapping[Identity, Sequence[tuple[Path, Path]]]
     listing: Listing
-    describing: Callable[[Path], Mapping[str, str]]
+    describing: Callable[[Path], Producers]
 
 
 def _images_by_run(
@@ -273,8 +275,9 @@ def _make_run(image: File, search: _Search) -> Run:
     confounds, no_confounds = find_table(image, associated.confounds)
     missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
     metadata: dict[str, Any] = {}
+    sidecars = sidecars_of(image.path, root, search.listing)
     try:
-        metadata = read_metadata(image.path, root, search.listing)
+        metadata = merged(sidecars)
         if image.beside is not None:
             _check_alike(image, metadata, read_metadata(image.beside, root, search.listing))
     except LabelxError as error:
@@ -293,8 +296,7 @@ def _make_run(image: File, search: _Search) -> Run:
     if "RepetitionTime" not in metadata and "metadata" not in missing:
         elsewhere = _times_elsewhere(image, search)
     files = [one for one in (image.path, mask, confounds, *tables.values()) if one is not None]
-    roots = search.roots.values()
-    made_by = {one: producer_of(one, roots, search.describing) for one in files}
+    made_by = {one: producer_of(one, search.describing(one.parent)) for one in files}
     return Run(
         bold=image.path,
         root=root,
@@ -308,7 +310,7 @@ def _make_run(image: File, search: _Search) -> Run:
         beside=image.beside,
         tables=tables,
         producers={one: producer for one, producer in made_by.items() if producer},
-        sidecars=tuple(sidecars_of(image.path, root, search.listing)),
+        sidecars=tuple(sidecars),
         times_elsewhere=elsewhere,
     )
 

@@ -101,7 +101,7 @@ def atlases(value: Any) -> tuple[str, ...]:
 
 def datasets(value: Any) -> tuple[str, ...]:
     """Arguments ``NAME=DIR`` with absolute paths, each name once."""
-    from bids_labelx.names import FIRST_DATASET
+    from bids_labelx.names import ATLAS_LINK, FIRST_DATASET, MASK_LINK
 
     def convert(word: str) -> str:
         name, equals, folder = word.partition("=")
@@ -111,6 +111,11 @@ def datasets(value: Any) -> tuple[str, ...]:
             )
         if name == FIRST_DATASET:
             raise ValueError(f"{word!r}: {name} is the name of BIDS_DIR; choose another one")
+        if name == MASK_LINK or name.startswith(ATLAS_LINK):
+            raise ValueError(
+                f"{word!r}: {MASK_LINK} and {ATLAS_LINK}… are names of other folders in "
+                "DatasetLinks; choose another one"
+            )
         return f"{name}={path(folder)}"
 
     found = each(convert)(value)

@@ -472,3 +472,32 @@ def test_one_table_marks_the_volumes_to_censor() -> None:
     entry = '[[confounds.tables]]\nsuffix = "outliers"\ncensored = "a"\n'
     with pytest.raises(BadDataError, match=r"line \d+: confounds.tables has censored twice"):
         parse_strategy(entry + entry, "mine.toml")
+
+
+@pytest.mark.parametrize("broken", ["{", '["a"]', "/annex/objects/MD5E-s3--x.json"])
+def test_what_needs_no_json_beside_a_table_is_done_without_it(
+    broken: str, choose: Choose, tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(broken)
+    table = {"a.tsv": series(N, ["aroma_motion_01", "c_comp_cor_00"])}
+    assert choose(ONE, table).columns == ("aroma_motion_01",)
+    whole = ONE.partition("columns")[0]
+    components = '[confounds]\ncompcor = { masks = ["CSF"] }\n'
+    with pytest.raises(BadDataError, match=r"missing: components of CompCor \(no JSON"):
+        choose(components + whole, table)
+
+
+def test_a_column_that_two_entries_take_is_one_regressor(choose: Choose) -> None:
+    text = f'{LATE}columns = ["^(trans|rot)_.$", "^rot_.$", "rot_z"]'.replace("4", "3")
+    table = series(N - 3, MOTION)
+    chosen = choose(text, {"a.tsv": table})
+    assert chosen.columns == tuple(MOTION)
+    np.testing.assert_allclose(chosen.regressors[3:], table)
+    assert not chosen.regressors[:3].any()
+
+
+@pytest.mark.parametrize("line", [" " * 100_000, "[" * 100_000 + "a"])
+def test_the_line_of_a_mistake_is_found_beside_very_long_ones(line: str) -> None:
+    text = f'"""\n{line}\n"""\n[clean]\nfilter = "x"\n'
+    with pytest.raises(BadDataError, match=r"mine\.toml, line 5: clean\.filter is \"x\""):
+        parse_strategy(f"description = {text}", "mine.toml")

@@ -227,6 +227,8 @@ def test_each_dataset_has_an_index_of_its_own(
         (["=/x"], "NAME=DIR is expected"),
         (["a b=/x"], "NAME=DIR is expected"),
         (["preprocessed=/x"], "preprocessed is the name of BIDS_DIR"),
+        (["mask=/x"], "names of other folders in DatasetLinks"),
+        (["atlas-AAL=/x"], "names of other folders in DatasetLinks"),
         (["a=/x", "a=/y"], "a: given with two folders"),
     ],
 )
