@@ -1,10 +1,11 @@
-"""Shared fit, transform and inverse transform of the maskers."""
+"""What all maskers share: parameters, cleaning, cache, one run, and their order of calls."""
 
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from joblib import Memory
@@ -13,48 +14,40 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bids_labelx.extraction.formats import Image, open_run_data
-from bids_labelx.extraction.grayordinates import Grayordinates
-from bids_labelx.extraction.regions import STATISTICS, find_regions
-from bids_labelx.extraction.space import VolumeGrid
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
-from bids_labelx.masker.grayordinates import (
-    check_kind,
-    check_options,
-    cifti_image,
-    seconds_per_volume,
-)
-from bids_labelx.masker.images import SpaceImage, labels_image, mask_image, signals_image
-from bids_labelx.masker.inputs import (
-    is_3d,
-    label_table,
-    load_confounds,
-    load_labels_img,
-    load_mask_img,
-    positional,
-)
-from bids_labelx.masker.run import (
-    Recipe,
-    RunSignals,
-    extract_run,
-    file_token,
-    lay_labels,
-    missing_message,
-)
+from bids_labelx.masker.grayordinates import cifti_image, seconds_per_volume
+from bids_labelx.masker.images import SpaceImage, signals_image
+from bids_labelx.masker.inputs import is_3d, load_confounds, positional
+from bids_labelx.masker.run import Recipe, RunSignals, extract_run, file_token
 
 if TYPE_CHECKING:
     from bids_labelx.report.masker import MaskerReport
 
-_TARGETS = ("data", "labels", None)
 _CLEAN = "clean__"
 _BUTTERWORTH = "butterworth__"
 
 
-class BaseMasker(TransformerMixin, BaseEstimator):
-    """Shared fit and transform; subclasses define `__init__`, which names their parameters."""
+class BaseMasker(TransformerMixin, BaseEstimator, ABC):
+    """Shared fit and transform of the maskers.
 
-    labels_img: Image
-    labels: list[str] | None
-    background_label: int | float
+    A kind of masker defines `__init__`, which names the parameters and calls `_store`, and
+
+    - `_make_recipe`: checks the parameters and reads what signals are extracted with
+    - `_fit_to`: lays that out in the space of the images, and sets the attributes
+    - `_describe_columns`: sets `n_elements_` and what names the columns
+    - `_spread`: gives the elements of the space the signals of their columns
+    - `_page_parts`: what the report shows
+
+    Attributes
+    ----------
+    _TARGETS
+        The values that `resampling_target` may have; empty where there is no such parameter.
+    """
+
+    _TARGETS: ClassVar[tuple[str | None, ...]] = ()
+
     mask_img: Image | None
     smoothing_fwhm: Any
     standardize: Standardize
@@ -65,15 +58,42 @@ class BaseMasker(TransformerMixin, BaseEstimator):
     high_pass: float | None
     t_r: float | None
     dtype: Any
-    resampling_target: Literal["data", "labels"] | None
     memory: Any
     memory_level: int
     verbose: int
-    strategy: str
     reports: bool
-    lut: Any
-    lost_labels: Literal["nan"] | None
     cmap: Any
+
+    n_elements_: int
+    region_names_: dict[int, str]
+    _recipe: Recipe
+    _space: Space
+    _columns: np.ndarray
+    _step: float | None
+    _messages: list[str]
+
+    @abstractmethod
+    def _make_recipe(self) -> Recipe:
+        """Check every parameter, and read the files among them."""
+
+    @abstractmethod
+    def _fit_to(self, data: RunData | None) -> tuple[Space, np.ndarray, list[str]]:
+        """Lay out what signals are extracted with, and set the attributes.
+
+        Returns the space of the signals, what each column is of, and texts of warnings.
+        """
+
+    @abstractmethod
+    def _describe_columns(self, columns: np.ndarray) -> None:
+        """Set the attributes about columns, of which each is of a label, map or sphere."""
+
+    @abstractmethod
+    def _spread(self, signals: np.ndarray) -> np.ndarray:
+        """Values of shape (n_elements, …) out of signals of shape (…, n_elements_)."""
+
+    @abstractmethod
+    def _page_parts(self) -> dict[str, Any]:
+        """What `bids_labelx.masker.page.make_page` shows of a fitted masker."""
 
     def _store(self, parameters: dict[str, Any]) -> None:
         """Keep the constructor's arguments as they are; only `resampling_target` is checked."""
@@ -100,7 +120,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         return self
 
     def fit(self, imgs: Any = None, y: None = None) -> BaseMasker:  # noqa: ARG002
-        """Check the parameters, read the labels and resample them to the images' grid.
+        """Check the parameters and make ready for the space of images.
 
         Parameters
         ----------
@@ -110,31 +130,21 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If a parameter is wrong, labels are not whole numbers or their names do not fit them,
-            no label is left, grids differ with ``resampling_target=None``, meshes differ, or one
-            is a volume and another is on grayordinates.
+            If a parameter is wrong, or the images and the files among the parameters do not fit
+            each other; see the class.
         """
-        self._recipe = recipe = self._make_recipe()
-        space, name = recipe.labels_space, "labels_img"
-        self._step = self.t_r
+        self._recipe = self._make_recipe()
+        self._step, data = self.t_r, None
         if imgs is not None:
             series = cifti_image(imgs)
             data = open_run_data(imgs if series is None else series)
-            check_kind(data, space)
             if self.t_r is None and series is not None:
                 self._step = seconds_per_volume(series)
-            if self.resampling_target != "labels":
-                space, name = data.space, data.name
-        labelled = lay_labels(recipe, space, name)
-        self._messages: list[str] = []
-        self._tell([missing_message(self._recipe, labelled)], stacklevel=3)
+        self._space, self._columns, messages = self._fit_to(data)
+        self._messages = []
+        self._tell(messages, stacklevel=3)
         self._report_images = imgs if self.reports else None
-        self._labelled = labelled
-        regions, background = self.lut_.iloc[1:], recipe.background
-        self.labels_img_ = labels_image(labelled.labels, space, regions, background)
-        self.region_atlas_ = labels_image(labelled.masked, space, regions, background)
-        self.mask_img_ = None if labelled.mask is None else mask_image(labelled.mask, space)
-        self._describe_columns(self._recipe.columns(labelled))
+        self._describe_columns(self._columns)
         return self
 
     def transform(
@@ -202,7 +212,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         return self.fit(imgs).transform(imgs, *positional(given, named))
 
     def inverse_transform(self, signals: ArrayLike) -> SpaceImage:
-        """Give every voxel or vertex the signal of its region, and 0 outside regions and mask.
+        """Give every voxel or vertex the signals of its columns, and 0 to those without one.
 
         Parameters
         ----------
@@ -211,20 +221,16 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         Returns
         -------
         nibabel.Nifti1Image or nibabel.Cifti2Image
-            3D or 4D, on the grid of `labels_img_`; or dense scalars or a dense series on its
+            3D or 4D, on the grid of `fit`; or dense scalars or a dense series on its
             grayordinates, with rows `t_r` apart, else as far as in the series given to `fit`,
             else 1 s.
         """
         self._check_fitted()
         columns = np.asarray(signals, dtype=np.float64)
-        ids = self._recipe.columns(self._labelled)
-        if columns.ndim not in (1, 2) or columns.shape[-1] != ids.size:
-            raise ValueError(f"signals need {ids.size} columns, found the shape {columns.shape}")
-        space = self._labelled.space
-        regions = find_regions(self._labelled.labels, ids, self._labelled.mask)
-        values = np.zeros((space.n_elements, *columns.shape[:-1]))
-        values[regions.elements] = columns.T[regions.columns]
-        return signals_image(values, space, self._step)
+        wanted = self._columns.size
+        if columns.ndim not in (1, 2) or columns.shape[-1] != wanted:
+            raise ValueError(f"signals need {wanted} columns, found the shape {columns.shape}")
+        return signals_image(self._spread(columns), self._space, self._step)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
         """Names of the columns; `input_features` is not used, scikit-learn wants it."""
@@ -240,18 +246,18 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         from bids_labelx.masker.page import make_page
 
         kind = type(self).__name__
-        fitted, note = hasattr(self, "labels_img_"), None
+        fitted, note = self.__sklearn_is_fitted__(), None
         if not fitted:
             note = f"This {kind} has not been fitted: there is nothing to show yet."
         elif not self.reports:
             note = "No report was kept, as the masker was made with reports=False."
-        shown = fitted and self.reports
+        shown = {}
+        if fitted and self.reports:
+            shown = {**self._page_parts(), "images": self._report_images}
         return make_page(
             kind,
             self.get_params(),
-            labelled=self._labelled if shown else None,
-            table=self.lut_.iloc[1:] if shown else None,
-            images=self._report_images if shown else None,
+            **shown,
             warnings=self._messages if fitted else [],
             note=note,
             cmap=self.cmap,
@@ -265,7 +271,7 @@ class BaseMasker(TransformerMixin, BaseEstimator):
         extracted: RunSignals = self._cached()(
             imgs, file_token(imgs), table, sample_mask, self._recipe
         )
-        if isinstance(self._recipe.labels_space, VolumeGrid) and is_3d(imgs):
+        if isinstance(self._space, VolumeGrid) and is_3d(imgs):
             warnings.warn(
                 "A 3D image gives an array of shape (1, n_elements_); starting in version 0.12, "
                 "nilearn returns a 1D array for 3D inputs.",
@@ -280,53 +286,32 @@ class BaseMasker(TransformerMixin, BaseEstimator):
             memory = Memory(location=memory, verbose=0)
         return memory.cache(extract_run) if self.memory_level > 0 else extract_run
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_elements_")
+
     def _check_fitted(self) -> None:
-        check_is_fitted(self, "labels_img_", msg="%(name)s has not been fitted. Call fit() first.")
+        check_is_fitted(self, msg="%(name)s has not been fitted. Call fit() first.")
 
     def _check_target(self) -> None:
-        if self.resampling_target not in _TARGETS:
-            raise ValueError(
-                f"invalid value for 'resampling_target': {self.resampling_target!r}. "
-                f"Valid ones are {_TARGETS}."
-            )
+        if self._TARGETS:
+            self._check_among("resampling_target", self._TARGETS)
 
-    def _make_recipe(self) -> Recipe:
-        """Read labels, names and mask; check every parameter."""
+    def _check_among(self, name: str, known: tuple[Any, ...]) -> None:
+        """Refuse a value of a parameter that is none of those known."""
+        value = getattr(self, name)
+        if value not in known:
+            raise ValueError(f"invalid value for '{name}': {value!r}. Valid ones are {known}.")
+
+    def _shared(self) -> dict[str, Any]:
+        """The attributes that every `Recipe` has, out of the parameters, which are checked."""
         self._check_target()
-        if self.strategy not in STATISTICS:
-            raise ValueError(f"Invalid strategy '{self.strategy}'. Valid ones are {STATISTICS}.")
-        standards = (*STANDARDIZE, True, False, None)
-        for name, known in {"standardize": standards, "lost_labels": (None, "nan")}.items():
-            if getattr(self, name) not in known:
-                value = getattr(self, name)
-                raise ValueError(f"invalid value for '{name}': {value!r}. Valid ones are {known}.")
-        if not float(self.background_label).is_integer():
-            raise ValueError(f"background_label is a whole number, got {self.background_label}")
-        background = int(self.background_label)
-        labels, space, own = load_labels_img(self.labels_img, background)
-        mask = None if self.mask_img is None else load_mask_img(self.mask_img)
-        check_options(
-            space, None if mask is None else mask[1], self.smoothing_fwhm, self.resampling_target
-        )
-        present = np.setdiff1d(labels, [background])
-        self.lut_ = label_table(present, background, self.labels, self.lut, own)
-        listed = self.lut_["index"].to_numpy(np.int64)[1:]
-        dtype = self.dtype if self.dtype in (None, "auto") else np.dtype(self.dtype)
-        return Recipe(
-            labels=labels,
-            labels_space=space,
-            known=present,
-            ids=listed if self.lost_labels == "nan" else present,
-            mask=mask,
-            background=background,
-            strategy=self.strategy,
-            resampling_target=self.resampling_target,
-            smoothing_fwhm=None if isinstance(space, Grayordinates) else self.smoothing_fwhm,
-            dtype=dtype,
-            high_variance_confounds=self.high_variance_confounds,
-            lost_labels=self.lost_labels,
-            cleaning=self._cleaning(),
-        )
+        self._check_among("standardize", (*STANDARDIZE, True, False, None))
+        return {
+            "smoothing_fwhm": self.smoothing_fwhm,
+            "dtype": self.dtype if self.dtype in (None, "auto") else np.dtype(self.dtype),
+            "high_variance_confounds": self.high_variance_confounds,
+            "cleaning": self._cleaning(),
+        }
 
     def _cleaning(self) -> dict[str, Any]:
         """Keyword arguments of `clean`, those after ``clean__`` included."""
@@ -352,13 +337,6 @@ class BaseMasker(TransformerMixin, BaseEstimator):
             "butterworth": butterworth or None,
             **extra,
         }
-
-    def _describe_columns(self, columns: np.ndarray) -> None:
-        names = dict(zip(self.lut_["index"], self.lut_["name"], strict=True))
-        self.n_elements_ = int(columns.size)
-        ids: dict[Any, int] = dict(enumerate(columns.tolist()))
-        self.region_ids_ = {"background": self._recipe.background, **ids}
-        self.region_names_ = {k: names[one] for k, one in ids.items()}
 
     def _tell(self, messages: Iterable[str], *, stacklevel: int) -> None:
         """Warn, and remember for the report."""

@@ -14,7 +14,7 @@ from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.extraction.spatial import resample_volumes
-from bids_labelx.masker.run import LabelledSpace
+from bids_labelx.masker.label_run import LabelledSpace
 from bids_labelx.report.masker import MaskerReport, masker_report
 from bids_labelx.report.regions import region_table
 

@@ -6,7 +6,8 @@ It runs in the caller's process, in a worker of `n_jobs`, or not at all where jo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,99 +18,58 @@ from threadpoolctl import threadpool_limits
 
 from bids_labelx.extraction.clean import clean
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.grayordinates import Grayordinates
-from bids_labelx.extraction.reduce import Uncovered, reduce_volumes
-from bids_labelx.extraction.regions import find_regions
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.sample_mask import boolean_mask
-from bids_labelx.extraction.space import Space, lay_mask, voxel_grid
-from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
 from bids_labelx.extraction.variance import high_variance_confounds
-from bids_labelx.masker.grayordinates import check_kind
-
-ResamplingTarget = Literal["data", "labels"] | None
 
 
 @dataclass(frozen=True)
-class LabelledSpace:
-    """Labels and mask in one space.
+class Extracted:
+    """Signals of one run before cleaning.
 
     Attributes
     ----------
-    space
-        The space, with n_elements elements.
-    labels : int64 array of shape (n_elements,)
-    mask : bool array of shape (n_elements,), or None
-    present : int64 array
-        Labels in this space, ascending, without the background.
-    missing : int64 array
-        Labels of the label image that were lost in resampling.
-    background
-        The label that is no region.
+    signals : array of shape (n_volumes, n_columns)
+    columns : array of shape (n_columns,)
+        What each column is of: a label, or the number of a map or a sphere.
+    known : bool array of shape (n_columns,)
+        Columns that have values; the others are NaN after cleaning.
+    messages
+        Texts of warnings for the user; empty ones are ignored.
     """
 
-    space: Space
-    labels: np.ndarray
-    mask: np.ndarray | None
-    present: np.ndarray
-    missing: np.ndarray
-    background: int
-
-    @property
-    def masked(self) -> np.ndarray:
-        """Labels inside the mask, and background outside."""
-        if self.mask is None:
-            return self.labels
-        return np.where(self.mask, self.labels, self.background)
-
-    @property
-    def coded(self) -> np.ndarray:
-        """Masked labels renumbered 1, 2, … in ascending order, with 0 for the background."""
-        codes = np.searchsorted(self.present, self.masked) + 1
-        return np.where(self.masked == self.background, 0, codes)
+    signals: np.ndarray
+    columns: np.ndarray
+    known: np.ndarray
+    messages: Iterable[str]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Extraction and cleaning parameters.
+@dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """Extraction and cleaning parameters; subclasses add those of the extraction.
 
     Attributes
     ----------
-    labels, labels_space
-        The label of each element, in the space of the label image.
-    known
-        The labels of the image, ascending, without the background.
-    ids
-        All labels to look for, ascending: those of the image, or of its table.
-    mask
-        Whether each element is inside, and their space; or None.
-    background
-        The label that is no region.
-    strategy
-        The statistic over a region's voxels.
-    resampling_target, smoothing_fwhm, dtype, high_variance_confounds, lost_labels
+    smoothing_fwhm, dtype, high_variance_confounds
         As the masker's parameters.
     cleaning
         Keyword arguments of `bids_labelx.extraction.clean.clean`.
     """
 
-    labels: np.ndarray
-    labels_space: Space
-    known: np.ndarray
-    ids: np.ndarray
-    mask: tuple[np.ndarray, Space] | None
-    background: int
-    strategy: str
-    resampling_target: ResamplingTarget
     smoothing_fwhm: Any
     dtype: np.dtype | Literal["auto"] | None
     high_variance_confounds: bool
-    lost_labels: Literal["nan"] | None
     cleaning: Mapping[str, Any]
 
-    def columns(self, labelled: LabelledSpace) -> np.ndarray:
-        """Labels of the columns in a space: all of them, or those that are present."""
-        return self.ids if self.lost_labels == "nan" else labelled.present
+    @abstractmethod
+    def extract(self, data: RunData) -> Extracted:
+        """Extract the signals of a run whose values have `dtype`.
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            Where it cannot be read to its end, or something does not fit it.
+        """
 
 
 @dataclass(frozen=True)
@@ -119,8 +79,8 @@ class RunSignals:
     Attributes
     ----------
     signals : array of shape (n_kept, n_columns)
-    columns : int64 array
-        The label of each column.
+    columns : array of shape (n_columns,)
+        See `Extracted`.
     messages
         Texts of warnings for the user.
     """
@@ -128,72 +88,6 @@ class RunSignals:
     signals: np.ndarray
     columns: np.ndarray
     messages: tuple[str, ...]
-
-
-def lay_labels(recipe: Recipe, space: Space, name: str) -> LabelledSpace:
-    """Labels and mask in a space: on a grid resampled where their own is another, else matched.
-
-    Parameters
-    ----------
-    name
-        Of the image whose space it is, for messages.
-
-    Raises
-    ------
-    ValueError
-        Where grids differ and nothing may be resampled, meshes differ, or no label is left.
-    """
-    if not isinstance(space, Grayordinates):
-        return _laid(recipe, space, "after resampling the label image to the data image")
-    try:
-        # Nothing is resampled there, so that no target of resampling is wrong.
-        return _laid(replace(recipe, resampling_target="data"), space, "on these grayordinates")
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-
-
-def _laid(recipe: Recipe, space: Space, where: str) -> LabelledSpace:
-    if recipe.resampling_target is None:
-        _check_space("label image", recipe.labels_space, space)
-        if recipe.mask is not None:
-            _check_space("mask", recipe.mask[1], space)
-    background = recipe.background
-    labels = space.lay_labels(recipe.labels, recipe.labels_space, background=background)
-    # Sorting a million labels takes time, and in their own space they are known.
-    same = labels is recipe.labels
-    present = recipe.known if same else np.setdiff1d(labels, [background])
-    if not present.size:
-        raise ValueError(f"No label left {where}.")
-    mask = None
-    if recipe.mask is not None:
-        mask = lay_mask(space, *recipe.mask)
-        if (labels[mask] == background).all():
-            raise ValueError("No label left after applying mask to the label image.")
-    missing = np.setdiff1d(recipe.known, present)
-    return LabelledSpace(space, labels, mask, present, missing, background)
-
-
-def _check_space(name: str, own: Space, target: Space) -> None:
-    if not target.same(own):
-        raise ValueError(
-            f"the {name} is on another grid than the target, and resampling is not allowed:\n"
-            f"{name}: {own}\ntarget: {target}"
-        )
-
-
-def missing_message(recipe: Recipe, labelled: LabelledSpace) -> str:
-    """The warning for labels missing after resampling; empty where there are none."""
-    if not labelled.missing.size:
-        return ""
-    kept = "keep their column, without values" if recipe.lost_labels else "were removed"
-    matched = isinstance(labelled.space, Grayordinates)
-    how = "Matching the labels with" if matched else "After resampling the label image to"
-    what = "the vertices and voxels of the data" if matched else "the data image"
-    return (
-        f"{how} {what}, the following labels "
-        f"{kept}: {set(labelled.missing.tolist())}. Label image only contains "
-        f"{labelled.present.size + 1} labels (including background)."
-    )
 
 
 def extract_run(
@@ -223,66 +117,25 @@ def extract_run(
         Where the image cannot be read to its end, or something does not fit it.
     """
     original = open_run_data(image)
-    check_kind(original, recipe.labels_space)
     data = _converted(original, recipe.dtype)
-    to_labels = recipe.resampling_target == "labels"
-    space = recipe.labels_space if to_labels else data.space
-    labelled = lay_labels(recipe, space, original.name)
-    columns = recipe.columns(labelled)
-    regions = find_regions(labelled.labels, columns, labelled.mask)
-    if to_labels:
-        # Smoothing needs the neighbours of the labelled voxels, too.
-        wanted = regions.elements if recipe.smoothing_fwhm is None else None
-        data = resample_volumes(data, voxel_grid(labelled.space), wanted)
-    if recipe.smoothing_fwhm is not None:
-        data = smooth_volumes(data, recipe.smoothing_fwhm)
-    matched = isinstance(space, Grayordinates)
-    uncovered: Uncovered = "exclude" if matched else "zero"
-    reduction = reduce_volumes(data, [regions], [recipe.strategy], uncovered=uncovered)
-    messages = [missing_message(recipe, labelled)]
-    if reduction.nonfinite_elements:
-        which = "voxels; they count as zero"
-        if matched:
-            which = "vertices or voxels; they take no part"
-        messages.append(
-            f"{original.name}: Non-finite values detected in {reduction.nonfinite_elements} "
-            f"labelled {which}."
-        )
-    known = np.ones(columns.size, dtype=bool)
-    if matched:
-        known = reduction.elements_covered[0] > 0
-        messages.append(_unknown_message(original.name, labelled, columns[~known]))
+    extracted = recipe.extract(data)
     if recipe.high_variance_confounds:
         own = high_variance_confounds(original)
         confounds = own if confounds is None else np.column_stack([own, confounds])
+    known = extracted.known
     # On one thread, the numbers do not depend on the machine's cores; these matrices are small.
     with threadpool_limits(1):
         cleaned = clean(
-            reduction.signals[0][recipe.strategy][:, known],
+            extracted.signals[:, known],
             confounds=confounds,
             sample_mask=boolean_mask(sample_mask, data.n_volumes),
             **recipe.cleaning,
         )
-    signals = np.full((len(cleaned), columns.size), np.nan)
+    signals = np.full((len(cleaned), known.size), np.nan)
     signals[:, known] = cleaned
-    if recipe.lost_labels == "nan":
-        signals[:, reduction.elements_covered[0] == 0] = np.nan
     if data.dtype == np.float32 and recipe.dtype is not None:
         signals = signals.astype(np.float32)
-    return RunSignals(signals, columns, tuple(text for text in messages if text))
-
-
-def _unknown_message(name: str, labelled: LabelledSpace, unknown: np.ndarray) -> str:
-    """The warning for labels without data; an error where no label has any."""
-    lacking = np.intersect1d(unknown, labelled.present)
-    if lacking.size == labelled.present.size:
-        raise ValueError(f"{name}: no vertex or voxel with a label has data")
-    if not lacking.size:
-        return ""
-    return (
-        f"{name}: no vertex or voxel of the following labels has data, so that their columns are "
-        f"NaN: {set(lacking.tolist())}."
-    )
+    return RunSignals(signals, extracted.columns, tuple(filter(None, extracted.messages)))
 
 
 def file_token(image: Any) -> object:

@@ -14,7 +14,7 @@ import pytest
 from joblib import Memory
 
 from bids_labelx import MultiNiftiLabelsMasker, NiftiLabelsMasker
-from bids_labelx.masker import run as masker_run
+from bids_labelx.masker import label_run
 
 MakeRun = Callable[..., Any]
 
@@ -162,13 +162,13 @@ def test_dtype_is_what_the_images_values_are_converted_to(
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts how often a run is really reduced."""
     calls: list[int] = []
-    original = masker_run.reduce_volumes
+    original = label_run.reduce_volumes
 
     def counting(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
         return original(*arguments, **options)
 
-    monkeypatch.setattr(masker_run, "reduce_volumes", counting)
+    monkeypatch.setattr(label_run, "reduce_volumes", counting)
     return calls
 
 

@@ -23,6 +23,7 @@ from tiny import AFFINE, BY_NUMPY
 from bids_labelx import MultiNiftiLabelsMasker, NiftiLabelsMasker
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.run_data import Blocks
+from bids_labelx.masker import label_run
 from bids_labelx.masker import run as masker_run
 
 N_VERTICES = 200  # of each hemisphere's mesh
@@ -414,13 +415,13 @@ def test_memory_spares_the_reading_until_the_file_changes(
 ) -> None:
     nib.save(series, path := tmp_path / "a.dtseries.nii")
     reduced: list[str] = []
-    original = masker_run.reduce_volumes
+    original = label_run.reduce_volumes
 
     def counting(run: Any, *arguments: Any, **options: Any) -> Any:
         reduced.append(run.name)
         return original(run, *arguments, **options)
 
-    monkeypatch.setattr(masker_run, "reduce_volumes", counting)
+    monkeypatch.setattr(label_run, "reduce_volumes", counting)
     masker = NiftiLabelsMasker(dlabel(SHUFFLED), memory=str(tmp_path / "memory"))
     first = masker.fit_transform(path)
     np.testing.assert_array_equal(masker.fit_transform(path), first)
