@@ -14,7 +14,7 @@ from scipy import linalg, ndimage, sparse
 from bids_labelx.extraction.reduce import Uncovered
 from bids_labelx.extraction.resample import source_points, target_to_source
 from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import VolumeGrid, voxel_grid
+from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
 from bids_labelx.extraction.weighted import Maps, maps_of, weighted_residuals, weighted_sums
 
 # Maps of norm 1 are collinear where a combination of norm 1 has less than this squared norm. Sums
@@ -73,9 +73,7 @@ class MapSignals:
     condition: float
 
 
-def find_maps(
-    volumes: RunData, target: VolumeGrid | None = None, inside: np.ndarray | None = None
-) -> Maps:
+def find_maps(volumes: RunData, inside: np.ndarray | None = None) -> Maps:
     """Find the elements of maps, which are the volumes of an image.
 
     One volume is in memory at a time, besides the weights that are not zero.
@@ -84,33 +82,54 @@ def find_maps(
     ----------
     volumes
         The maps; values that are not finite count as 0.
-    target
-        Another grid to bring them to, by linear interpolation; 0 beyond the outermost centres of
-        theirs.
     inside : bool array of shape (n_elements,), optional
-        A mask in the space of the result; elements outside take no part.
+        A mask; elements outside take no part.
 
     Raises
     ------
     OSError
         As from `RunData.blocks`.
-    ValueError
-        If one of the affines cannot be inverted.
     """
-    lay = None
-    if target is not None and not target.same(volumes.space):
-        lay = _Linear(voxel_grid(volumes.space), target)
     columns = []
     for _, raw in volumes.blocks(1):
         values = volumes.scale(raw[0])
         values[~np.isfinite(values)] = 0.0
         elements = np.flatnonzero(values)
-        if lay is None:
-            columns.append((elements, values[elements]))
-        else:
-            columns.append(lay(values, elements))
-    n_elements = volumes.n_elements if lay is None or target is None else target.n_elements
-    return maps_of(columns, n_elements, inside)
+        columns.append((elements, values[elements]))
+    return maps_of(columns, volumes.n_elements, inside)
+
+
+def lay_maps(maps: Maps, own: Space, target: VolumeGrid, inside: np.ndarray | None = None) -> Maps:
+    """Bring maps to another grid by linear interpolation, if their own is another.
+
+    Parameters
+    ----------
+    maps, own
+        The maps and their space.
+    target
+        The other grid; beyond the outermost centres of their own, maps are 0.
+    inside : bool array of shape (n_elements,), optional
+        A mask on the other grid; elements outside take no part.
+
+    Raises
+    ------
+    TypeError
+        If the maps are not on a voxel grid.
+    ValueError
+        If one of the affines cannot be inverted.
+    """
+    if target.same(own):
+        return maps if inside is None else maps.take(inside[maps.elements])
+    lay = _Linear(voxel_grid(own), target)
+    values = np.zeros(maps.n_elements)
+    columns = []
+    for column in range(maps.n_maps):
+        of_map = slice(*maps.weights.indptr[column : column + 2])
+        elements = maps.elements[maps.weights.indices[of_map]]
+        values[elements] = maps.weights.data[of_map]
+        columns.append(lay(values, elements))
+        values[elements] = 0.0
+    return maps_of(columns, target.n_elements, inside)
 
 
 class _Linear:

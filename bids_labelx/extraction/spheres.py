@@ -108,7 +108,7 @@ def average_spheres(
         If `uncovered` is unknown or spheres are not of this space.
     """
     found = weighted_sums(run, spheres, uncovered=uncovered, block=block)
-    counts = np.diff(spheres.take(found.covered).weights.indptr)
+    counts = spheres.take(found.covered).counts()
     signals = found.sums / np.maximum(counts, 1)
     signals[:, counts == 0] = 0.0 if uncovered == "zero" else np.nan
     return SphereSignals(signals, counts, found.nonfinite_elements)

@@ -57,6 +57,15 @@ class Maps:
         weights = self.weights[np.flatnonzero(chosen)]
         return Maps(self.elements[chosen], weights, self.n_elements, self.totals)
 
+    def columns(self, chosen: np.ndarray) -> Maps:
+        """Some of the maps, by their numbers."""
+        weights = self.weights[:, chosen]
+        return Maps(self.elements, weights, self.n_elements, self.totals[chosen])
+
+    def counts(self) -> np.ndarray:
+        """How many elements each map has, of shape (n_maps,)."""
+        return np.diff(self.weights.indptr)
+
     def shares(self) -> np.ndarray:
         """How much of each map's absolute weight its elements hold, from 0 to 1."""
         held = np.asarray(abs(self.weights).sum(axis=0)).ravel()

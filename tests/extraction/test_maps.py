@@ -15,7 +15,7 @@ from nilearn.regions import img_to_signals_maps
 from scipy import linalg
 
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.maps import CollinearMapsError, find_maps, fit_maps
+from bids_labelx.extraction.maps import CollinearMapsError, find_maps, fit_maps, lay_maps
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import VolumeGrid
 
@@ -143,7 +143,8 @@ def test_maps_on_another_grid_are_interpolated_as_by_nilearn(source, target, zoo
             target_shape=grid.shape,
             interpolation="linear",
         ).get_fdata()
-    found = find_maps(run_of(maps, AFFINES[source]), grid)
+    image = run_of(maps, AFFINES[source])
+    found = lay_maps(find_maps(image), image.space, grid)
     result = np.zeros((grid.n_elements, 4))
     result[found.elements] = found.weights.toarray()
     np.testing.assert_allclose(
