@@ -37,10 +37,12 @@ class CollinearMapsError(ValueError):
     ----------
     columns : list of int
         The maps concerned, counted from 0.
+    rank : int
+        Number of maps that are independent.
     """
 
     def __init__(self, columns: list[int], rank: int, n_maps: int) -> None:
-        self.columns = columns
+        self.columns, self.rank = columns, rank
         shown = ", ".join(map(str, columns[:20])) + (", …" if len(columns) > 20 else "")
         super().__init__(
             f"the maps are collinear: the rank of {n_maps} maps is {rank}. Maps that are a "
