@@ -19,3 +19,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(masker, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Names for ``dir`` and tab completion, those that are imported late included."""
+    return sorted({*globals(), *__all__})

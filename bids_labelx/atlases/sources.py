@@ -190,7 +190,7 @@ def _from_file(image: Path, table: Path | None, name: str | None, which: str = "
         named = own.get("atlas") or camel(image.name.partition(".")[0])
         entities = {**own, "atlas": named}
     image = _absolute(image)
-    table = _absolute(table) if table else _find_table(image)
+    table = _absolute(table) if table else find_table(image)
     folders = [image.parent] if table is None else [image.parent, table.parent]
     root = Path(os.path.commonpath(folders))
     return Atlas(entities, space_of(image), image, table, root, other_file(image), which)
@@ -209,7 +209,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _find_table(image: Path, root: Path | None = None) -> Path | None:
+def find_table(image: Path, root: Path | None = None) -> Path | None:
     """The table of an image: of the same name, else of the same atlas by BIDS' inheritance.
 
     Without `root`, only the image's own folder is searched.
@@ -268,7 +268,7 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             _atlas_entities(parse_name(path).entities),
             space_of(path),
             path,
-            _find_table(path, dataset),
+            find_table(path, dataset),
             dataset,
             other_file(path),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,10 +18,12 @@ from bids_labelx.extraction.formats import Image, open_run_data
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
+from bids_labelx.masker.confounds import load_confounds
 from bids_labelx.masker.grayordinates import cifti_image, seconds_per_volume
 from bids_labelx.masker.images import SpaceImage, signals_image
-from bids_labelx.masker.inputs import is_3d, load_confounds, positional
+from bids_labelx.masker.inputs import is_3d, one_mask, positional
 from bids_labelx.masker.run import Recipe, RunSignals, extract_run, file_token
+from bids_labelx.masker.tags import MaskerInputTags
 
 if TYPE_CHECKING:
     from bids_labelx.report.masker import MaskerReport
@@ -63,6 +66,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
     verbose: int
     reports: bool
     cmap: Any
+    clean_args: dict[str, Any] | None
 
     n_elements_: int
     region_names_: dict[int, str]
@@ -133,11 +137,14 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
             If a parameter is wrong, or the images and the files among the parameters do not fit
             each other; see the class.
         """
+        self.clean_args_ = self._checked_clean_args()
+        self.memory_ = self._checked_memory()
         self._recipe = self._make_recipe()
         self._step, data = self.t_r, None
         if imgs is not None:
             series = cifti_image(imgs)
             data = open_run_data(imgs if series is None else series)
+            self._say(f"Loading data from {data.name}")
             if self.t_r is None and series is not None:
                 self._step = seconds_per_volume(series)
         self._space, self._columns, messages = self._fit_to(data)
@@ -145,6 +152,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         self._tell(messages, stacklevel=3)
         self._report_images = imgs if self.reports else None
         self._describe_columns(self._columns)
+        self._say("Finished fit")
         return self
 
     def transform(
@@ -166,8 +174,9 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         confounds : array of shape (n_volumes, n_confounds), DataFrame, path or list, optional
             Regressed out of the signals. A file is a table with tabs, commas or semicolons; the
             columns of a list are joined.
-        sample_mask : array, optional
-            The volumes to keep: one boolean for each, or the indices of those kept.
+        sample_mask : array or list, optional
+            The volumes to keep: one boolean for each, or the indices of those kept; or a list of
+            one such vector.
 
         Returns
         -------
@@ -192,7 +201,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         result = imgs if isinstance(imgs, RunSignals) else self._run(imgs, confounds, sample_mask)
         self._tell(result.messages, stacklevel=4)
         self._describe_columns(result.columns)
-        return result.signals
+        return self._volume_signals(result.signals) if result.one_volume else result.signals
 
     def fit_transform(
         self,
@@ -216,7 +225,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        signals : array of shape (n_elements_,) or (n_volumes, n_elements_)
+        signals : array or data frame of shape (n_elements_,) or (n_volumes, n_elements_)
 
         Returns
         -------
@@ -226,10 +235,13 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
             else 1 s.
         """
         self._check_fitted()
-        columns = np.asarray(signals, dtype=np.float64)
-        wanted = self._columns.size
+        columns, wanted = np.asarray(signals, dtype=np.float64), self._columns.size
         if columns.ndim not in (1, 2) or columns.shape[-1] != wanted:
-            raise ValueError(f"signals need {wanted} columns, found the shape {columns.shape}")
+            raise ValueError(
+                "Input to 'inverse_transform' has wrong shape. Signals need "
+                f"{wanted} columns, found the shape {columns.shape}"
+            )
+        self._say("Computing image from signals")
         return signals_image(self._spread(columns), self._space, self._step)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
@@ -237,14 +249,28 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         self._check_fitted()
         return np.array(list(self.region_names_.values()), dtype=object)
 
-    def generate_report(self) -> MaskerReport:
+    def generate_report(
+        self, engine: str = "matplotlib", title: str | None = None
+    ) -> MaskerReport:
         """Make a page with the regions over the mean image, their table, and the parameters.
 
         Of surfaces there is no figure. Before `fit`, or with ``reports=False``, the page says what
         is missing instead.
+
+        Parameters
+        ----------
+        engine
+            Taken for compatibility; another one than ``matplotlib`` is ignored with a warning.
+        title
+            Heading of the page; the name of the class unless given.
         """
         from bids_labelx.masker.page import make_page
 
+        if engine != "matplotlib":
+            warnings.warn(
+                f"engine={engine!r} is not available and ignored: matplotlib draws the figures",
+                stacklevel=2,
+            )
         kind = type(self).__name__
         fitted, note = self.__sklearn_is_fitted__(), None
         if not fitted:
@@ -255,7 +281,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         if fitted and self.reports:
             shown = {**self._page_parts(), "images": self._report_images}
         return make_page(
-            kind,
+            kind if title is None else title,
             self.get_params(),
             **shown,
             warnings=self._messages if fitted else [],
@@ -265,32 +291,67 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
 
     def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> RunSignals:
         """Extract and clean one run, or take the result from the cache."""
-        if self.verbose > 0:
-            print(f"{type(self).__name__}: {open_run_data(imgs).name}")
+        self._say(f"Loading data from {open_run_data(imgs).name}")
         table = load_confounds(confounds)
+        self._say("Extracting region signals")
         extracted: RunSignals = self._cached()(
-            imgs, file_token(imgs), table, sample_mask, self._recipe
+            imgs, file_token(imgs), table, one_mask(sample_mask), self._recipe
         )
-        if isinstance(self._space, VolumeGrid) and is_3d(imgs):
-            warnings.warn(
-                "A 3D image gives an array of shape (1, n_elements_); starting in version 0.12, "
-                "nilearn returns a 1D array for 3D inputs.",
-                DeprecationWarning,
-                stacklevel=4,
-            )
-        return extracted
+        self._say("Cleaning extracted signals")
+        one_volume = isinstance(self._space, VolumeGrid) and is_3d(imgs)
+        return replace(extracted, one_volume=one_volume)
+
+    def _volume_signals(self, signals: np.ndarray) -> np.ndarray:
+        """Give back the signals of a 3D image, of shape (1, n_elements_)."""
+        warnings.warn(
+            "A 3D image gives an array of shape (1, n_elements_); starting in version 0.12, "
+            "nilearn returns a 1D array for 3D inputs.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        return signals
 
     def _cached(self) -> Any:
+        return self._checked_memory().cache(extract_run) if self.memory_level > 0 else extract_run
+
+    def _checked_memory(self) -> Any:
         memory = self.memory
-        if not hasattr(memory, "cache"):
-            memory = Memory(location=memory, verbose=0)
-        return memory.cache(extract_run) if self.memory_level > 0 else extract_run
+        return memory if hasattr(memory, "cache") else Memory(location=memory, verbose=0)
+
+    def _checked_clean_args(self) -> dict[str, Any]:
+        """Options of the cleaning: `clean_args`, or the parameters that begin with ``clean__``."""
+        extra = {
+            name.removeprefix(_CLEAN): value
+            for name, value in vars(self).items()
+            if name.startswith(_CLEAN)
+        }
+        if self.clean_args is None:
+            return extra
+        if extra:
+            raise ValueError(
+                "clean_args and parameters that begin with clean__ are mutually exclusive; give "
+                f"{', '.join(extra)} in clean_args"
+            )
+        if not isinstance(self.clean_args, dict):
+            raise TypeError(f"clean_args is a dict or None, got {self.clean_args!r}")
+        return dict(self.clean_args)
+
+    def _say(self, text: str) -> None:
+        if self.verbose > 0:
+            print(f"{type(self).__name__}: {text}")
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags, which say that this is a masker and takes images."""
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "masker"
+        tags.input_tags = MaskerInputTags()
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_elements_")
 
     def _check_fitted(self) -> None:
-        check_is_fitted(self, msg="%(name)s has not been fitted. Call fit() first.")
+        check_is_fitted(self)
 
     def _check_target(self) -> None:
         if self._TARGETS:
@@ -300,12 +361,16 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         """Refuse a value of a parameter that is none of those known."""
         value = getattr(self, name)
         if value not in known:
-            raise ValueError(f"invalid value for '{name}': {value!r}. Valid ones are {known}.")
+            raise ValueError(
+                f"invalid value for '{name}': {value!r}; '{name}' must be one of {known}"
+            )
 
     def _shared(self) -> dict[str, Any]:
         """The attributes that every `Recipe` has, out of the parameters, which are checked."""
         self._check_target()
         self._check_among("standardize", (*STANDARDIZE, True, False, None))
+        if self.dtype in (bool, "bool"):
+            raise TypeError("'dtype' cannot be bool")
         return {
             "smoothing_fwhm": self.smoothing_fwhm,
             "dtype": self.dtype if self.dtype in (None, "auto") else np.dtype(self.dtype),
@@ -314,12 +379,8 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         }
 
     def _cleaning(self) -> dict[str, Any]:
-        """Keyword arguments of `clean`, those after ``clean__`` included."""
-        extra = {
-            name.removeprefix(_CLEAN): value
-            for name, value in vars(self).items()
-            if name.startswith(_CLEAN)
-        }
+        """Keyword arguments of `clean`, those of `clean_args_` included."""
+        extra = dict(self.clean_args_)
         butterworth = {
             name.removeprefix(_BUTTERWORTH): extra.pop(name)
             for name in list(extra)

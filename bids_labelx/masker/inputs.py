@@ -13,13 +13,19 @@ import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
-from bids_labelx.errors import LabelxError
 from bids_labelx.extraction.formats import Image, open_run_data, read_map
 from bids_labelx.extraction.resample import exact_labels
 from bids_labelx.extraction.space import Space
-from bids_labelx.files import NO_VALUE, read_text, read_tsv, split_table, table_columns
 from bids_labelx.masker.grayordinates import cifti_image, read_labels
 from bids_labelx.settings.convert import split_map
+
+
+def file_name(image: Any) -> str:
+    """What to call an image in messages: its file, or its kind."""
+    if isinstance(image, (str, os.PathLike)):
+        return os.fspath(image)
+    name = image.get_filename() if hasattr(image, "get_filename") else None
+    return name or f"{type(image).__name__} in memory"
 
 
 class Labels(NamedTuple):
@@ -33,11 +39,14 @@ class Labels(NamedTuple):
         The elements.
     table
         ``index``, ``name`` and ``color`` of its own label table, which a ``.dlabel.nii`` has.
+    decimals
+        Whether the numbers are stored as floating point ones.
     """
 
     values: np.ndarray
     space: Space
     table: pd.DataFrame | None
+    decimals: bool = False
 
 
 def load_labels_img(image: Image, background: int) -> Labels:
@@ -68,7 +77,8 @@ def load_labels_img(image: Image, background: int) -> Labels:
             "no label image."
         )
     _, values = read_map(image)
-    return Labels(_whole_numbers(values, background, data.name), data.space, None)
+    decimals = data.scaled or data.dtype.kind == "f"
+    return Labels(_whole_numbers(values, background, data.name), data.space, None, decimals)
 
 
 def _whole_numbers(values: np.ndarray, background: int, name: str) -> np.ndarray:
@@ -76,180 +86,42 @@ def _whole_numbers(values: np.ndarray, background: int, name: str) -> np.ndarray
     finite = np.isfinite(values)
     if not finite.all():
         warnings.warn(
-            f"{name}: Non-finite values detected in the label image; they count as background.",
+            f"{name}: Non-finite values detected. In the label image they count as background.",
             stacklevel=4,
         )
         values = np.where(finite, values, background)
     labels = exact_labels(values, name)
     if (labels == background).all():
-        raise ValueError(f"{name}: there is no label but the background")
+        raise ValueError(f"{name}: Image has no label; there is no label but the background")
     return labels
 
 
 def load_mask_img(image: Image) -> tuple[np.ndarray, Space]:
-    """Read a mask: whether each element is inside, and their space. NaN counts as outside."""
-    data, values = read_map(image)
-    return (values != 0) & ~np.isnan(values), data.space
+    """Read a mask: whether each element is inside, and their space.
 
-
-def label_table(
-    present: np.ndarray,
-    background: int,
-    labels: Sequence[str] | None,
-    lut: pd.DataFrame | str | os.PathLike[str] | None,
-    own: pd.DataFrame | None = None,
-) -> pd.DataFrame:
-    """The table of labels: ``index``, ``name`` and what else `lut` has, the background first.
-
-    Parameters
-    ----------
-    present
-        The labels in the image, ascending, without the background.
-    background
-        Its value.
-    labels
-        Names in ascending order of the labels; ``Background`` among them is ignored.
-    lut
-        A table with ``index`` and ``name``, or a path to one.
-    own
-        The label table that the image holds; taken where neither of the two is given.
+    What is not finite is outside, with a warning. Of a 4D image, elements are inside that are in
+    every volume.
 
     Raises
     ------
     ValueError
-        Where both are given, names are too many or too few, or the table is wrong or lacks a
-        label of the image.
-    TypeError
-        Where `labels` is no list of names.
+        Where nothing is inside.
     """
-    if labels is not None and lut is not None:
-        raise ValueError("give 'labels' or 'lut', not both")
-    chosen = lut if lut is not None or labels is not None else own
-    if chosen is not None:
-        table = _read_lut(chosen, background)
-        unknown = np.setdiff1d(present, table["index"].to_numpy())
-        if unknown.size:
-            what = "'lut'" if lut is not None else "the label table of 'labels_img'"
-            raise ValueError(f"{what} lacks labels of the image: {unknown.tolist()}")
-    else:
-        names = [str(one) for one in present.tolist()]
-        if labels is not None:
-            names = _checked_names(labels, present.size)
-        table = pd.DataFrame({"index": present, "name": names})
-    first = pd.DataFrame({"index": [background], "name": ["Background"]})
-    return pd.concat([first, table], ignore_index=True)
-
-
-def _checked_names(labels: Sequence[str], wanted: int) -> list[str]:
-    if not isinstance(labels, (list, tuple)) or not all(isinstance(one, str) for one in labels):
-        raise TypeError(f"'labels' is a list of names, got {labels!r}")
-    names = [one for one in labels if one.lower() != "background"]
-    if len(names) != wanted:
-        raise ValueError(
-            f"Mismatch between the number of names in 'labels' ({len(names)}) and regions in the "
-            f"label image ({wanted}), background excluded."
+    data = open_run_data(image)
+    inside, finite = np.ones(data.space.n_elements, dtype=bool), True
+    for _, raw in data.blocks(1):
+        values = np.asarray(data.scale(raw), dtype=np.float64)
+        known = np.isfinite(values)
+        finite &= bool(known.all())
+        inside &= ((values != 0) & known).all(axis=0)
+    if not finite:
+        warnings.warn(
+            f"{data.name}: Non-finite values detected. In the mask they count as outside.",
+            stacklevel=4,
         )
-    return names
-
-
-def _read_lut(lut: pd.DataFrame | str | os.PathLike[str], background: int) -> pd.DataFrame:
-    if isinstance(lut, pd.DataFrame):
-        table, where = lut, "'lut'"
-    else:
-        where = os.fspath(lut)
-        table = _read_lut_file(Path(where))
-    lacking = {"index", "name"} - set(table.columns)
-    if lacking:
-        raise ValueError(f"{where}: no column {' nor '.join(sorted(lacking))}")
-    values = pd.to_numeric(table["index"])
-    table, values = table[values != background], values[values != background]
-    index = exact_labels(values.to_numpy(), where)
-    if len(set(index.tolist())) != len(index):
-        raise ValueError(f"{where}: a label stands in more than one row")
-    table = table.assign(index=index, name=table["name"].astype(str))
-    # Ascending, as the columns are: the class documents them in the order of the labels.
-    return table.sort_values("index", ignore_index=True)
-
-
-def _read_lut_file(path: Path) -> pd.DataFrame:
-    try:
-        return read_tsv(path, delimiter="," if path.suffix == ".csv" else "\t")
-    except LabelxError as error:
-        raise ValueError(str(error)) from None
-
-
-def load_confounds(confounds: Any) -> np.ndarray | None:
-    """Confounds (n_volumes, n_confounds) from a path, a table, an array, or a list of these.
-
-    The columns of a list are joined. A file is a table with tabs, commas, semicolons or blanks,
-    with or without a header, such as SPM's ``rp_*.txt`` and FSL's ``.par``. Lines that begin with
-    ``#`` and columns without a heading, mostly row numbers, are not read.
-
-    Raises
-    ------
-    ValueError
-        Where they are not numbers, a row of a file has more or fewer fields than the first, or
-        the parts of a list differ in length.
-    """
-    if confounds is None:
-        return None
-    if isinstance(confounds, (list, tuple)) and any(
-        isinstance(one, (str, os.PathLike, pd.DataFrame, np.ndarray)) for one in confounds
-    ):
-        parts = [_read_table(one) for one in confounds]
-        lengths = {len(part) for part in parts}
-        if len(lengths) > 1:
-            raise ValueError(f"a list of confounds with different lengths: {sorted(lengths)}")
-        return np.column_stack(parts)
-    return _read_table(confounds)
-
-
-def _read_table(confounds: Any) -> np.ndarray:
-    where = "confounds"
-    if isinstance(confounds, (str, os.PathLike)):
-        where = os.fspath(confounds)
-        confounds = _read_confounds_file(Path(where))
-    try:
-        return np.asarray(confounds, dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{where}: confounds are numbers ({error})") from error
-
-
-def _read_confounds_file(path: Path) -> list[list[str]]:
-    """The cells of a file, without its header, ``nan`` for what has no value."""
-    try:
-        lines = read_text(path).split("\n")
-        # As blank lines, so that the others keep their number.
-        text = "\n".join("" if line.lstrip().startswith("#") else line for line in lines)
-        rows = split_table(text, _delimiter(path, text))
-        if not rows:
-            raise ValueError("an empty file; a row per volume is expected")
-        columns = [(at, "") for at in range(len(rows[0][1]))]
-        if not any(_is_number(cell) for cell in rows[0][1]):
-            columns, rows = table_columns(rows), rows[1:]
-    except LabelxError as error:
-        raise ValueError(str(error)) from None
-    except ValueError as error:
-        raise ValueError(f"{path}: confounds cannot be read as a table ({error})") from None
-    cells = [[row[at].strip() for at, _ in columns] for _, row in rows]
-    return [["nan" if cell in NO_VALUE else cell for cell in row] for row in cells]
-
-
-def _delimiter(path: Path, text: str) -> str:
-    """What is between the cells: what its first line has, blanks where it has nothing else."""
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    return next((one for one in "\t;," if one in first.strip()), " ")
-
-
-def _is_number(text: str) -> bool:
-    """Whether a cell is a number or says that there is none, and so no heading."""
-    try:
-        float(text)
-    except ValueError:
-        return text.strip() in NO_VALUE - {""}
-    return True
+    if not inside.any():
+        raise ValueError(f"{data.name}: The mask is invalid as it is empty: it masks all data")
+    return inside, data.space
 
 
 def one_per_run(what: str, values: Any, n_runs: int) -> Sequence[Any]:
@@ -278,6 +150,25 @@ def mask_per_run(sample_mask: Any, n_runs: int) -> Sequence[Any]:
     ):
         return one_per_run("sample_mask", sample_mask, n_runs)
     return [sample_mask] * n_runs
+
+
+def one_mask(sample_mask: Any) -> Any:
+    """The sample mask of a single run: itself, or the only one of a list of vectors.
+
+    Raises
+    ------
+    ValueError
+        Where there are several.
+    """
+    if not isinstance(sample_mask, (list, tuple)) or not sample_mask:
+        return sample_mask
+    if any(np.ndim(one) != 1 for one in sample_mask):
+        return sample_mask
+    if len(sample_mask) > 1:
+        raise ValueError(
+            f"number of sample_mask ({len(sample_mask)}) unequal to number of images (1)"
+        )
+    return sample_mask[0]
 
 
 def positional(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.reduce import Uncovered, reduce_volumes
 from bids_labelx.extraction.regions import find_regions
 from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space, lay_mask, voxel_grid
+from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
 from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
 from bids_labelx.masker.grayordinates import check_kind
 from bids_labelx.masker.run import Extracted, Recipe
@@ -52,6 +52,13 @@ class LabelledSpace:
         return np.where(self.mask, self.labels, self.background)
 
     @property
+    def inside(self) -> np.ndarray:
+        """Labels inside the mask, ascending, without the background."""
+        if self.mask is None:
+            return self.present
+        return np.setdiff1d(self.labels[self.mask], [self.background])
+
+    @property
     def coded(self) -> np.ndarray:
         """Masked labels renumbered 1, 2, … in ascending order, with 0 for the background."""
         codes = np.searchsorted(self.present, self.masked) + 1
@@ -76,7 +83,7 @@ class LabelRecipe(Recipe):
         The label that is no region.
     strategy
         The statistic over a region's voxels.
-    resampling_target, lost_labels
+    resampling_target, lost_labels, keep_masked_labels
         As the masker's parameters.
     """
 
@@ -89,10 +96,18 @@ class LabelRecipe(Recipe):
     strategy: str
     resampling_target: ResamplingTarget
     lost_labels: Literal["nan"] | None
+    keep_masked_labels: bool
+
+    @property
+    def has_background(self) -> bool:
+        """Whether the label image has the background, too."""
+        return bool((self.labels == self.background).any())
 
     def columns(self, labelled: LabelledSpace) -> np.ndarray:
         """Labels of the columns in a space: all of them, or those that are present."""
-        return self.ids if self.lost_labels == "nan" else labelled.present
+        if self.lost_labels == "nan":
+            return self.ids
+        return labelled.present if self.keep_masked_labels else labelled.inside
 
     def extract(self, data: RunData) -> Extracted:
         """Signals of the labels, in the run's space or in the labels' own."""
@@ -112,7 +127,7 @@ class LabelRecipe(Recipe):
         matched = isinstance(space, Grayordinates)
         uncovered: Uncovered = "exclude" if matched else "zero"
         reduction = reduce_volumes(data, [regions], [self.strategy], uncovered=uncovered)
-        messages = [missing_message(self, labelled)]
+        messages = [missing_message(self, labelled), masked_message(labelled, columns)]
         if reduction.nonfinite_elements:
             which = "voxels; they count as zero"
             if matched:
@@ -129,13 +144,18 @@ class LabelRecipe(Recipe):
         return Extracted(reduction.signals[0][self.strategy], columns, known, messages)
 
 
-def lay_labels(recipe: LabelRecipe, space: Space, name: str) -> LabelledSpace:
+def lay_labels(
+    recipe: LabelRecipe, space: Space, name: str, *, fitting: bool = False
+) -> LabelledSpace:
     """Labels and mask in a space: on a grid resampled where their own is another, else matched.
 
     Parameters
     ----------
     name
         Of the image whose space it is, for messages.
+    fitting
+        Whether the labels' own space stands for that of images to come, so that a mask without
+        any label is no error yet.
 
     Raises
     ------
@@ -143,15 +163,17 @@ def lay_labels(recipe: LabelRecipe, space: Space, name: str) -> LabelledSpace:
         Where grids differ and nothing may be resampled, meshes differ, or no label is left.
     """
     if not isinstance(space, Grayordinates):
-        return _laid(recipe, space, "after resampling the label image to the data image")
+        where = "after resampling the label image to the data image"
+        return _laid(recipe, space, where, fitting)
     try:
         # Nothing is resampled there, so that no target of resampling is wrong.
-        return _laid(replace(recipe, resampling_target="data"), space, "on these grayordinates")
+        recipe = replace(recipe, resampling_target="data")
+        return _laid(recipe, space, "on these grayordinates", fitting)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 
 
-def _laid(recipe: LabelRecipe, space: Space, where: str) -> LabelledSpace:
+def _laid(recipe: LabelRecipe, space: Space, where: str, fitting: bool) -> LabelledSpace:
     if recipe.resampling_target is None:
         _check_space("label image", recipe.labels_space, space)
         if recipe.mask is not None:
@@ -166,17 +188,20 @@ def _laid(recipe: LabelRecipe, space: Space, where: str) -> LabelledSpace:
     mask = None
     if recipe.mask is not None:
         mask = lay_mask(space, *recipe.mask)
-        if (labels[mask] == background).all():
-            raise ValueError("No label left after applying mask to the label image.")
+        if (labels[mask] == background).all() and not fitting:
+            raise ValueError("No label left after applying mask to the labels image.")
     missing = np.setdiff1d(recipe.known, present)
     return LabelledSpace(space, labels, mask, present, missing, background)
 
 
 def _check_space(name: str, own: Space, target: Space) -> None:
     if not target.same(own):
+        shapes = isinstance(own, VolumeGrid) and own.shape != getattr(target, "shape", None)
+        what = "incompatible shapes" if shapes else "different affine matrices"
         raise ValueError(
-            f"the {name} is on another grid than the target, and resampling is not allowed:\n"
-            f"{name}: {own}\ntarget: {target}"
+            f"Following field of view errors were detected: Images have {what}. The {name} is on "
+            f"another grid than the target, and resampling is not allowed:\n{name}: {own}\n"
+            f"target: {target}"
         )
 
 
@@ -192,6 +217,18 @@ def missing_message(recipe: LabelRecipe, labelled: LabelledSpace) -> str:
         f"{how} {what}, the following labels "
         f"{kept}: {set(labelled.missing.tolist())}. Label image only contains "
         f"{labelled.present.size + 1} labels (including background)."
+    )
+
+
+def masked_message(labelled: LabelledSpace, columns: np.ndarray) -> str:
+    """The warning for labels without a column as they are outside of the mask; or empty."""
+    removed = np.setdiff1d(labelled.present, columns)
+    if not removed.size:
+        return ""
+    return (
+        "After applying mask to the labels image, the following labels were removed: "
+        f"{set(removed.tolist())}. Out of {labelled.present.size + 1} labels, the masked labels "
+        f"image only contains {columns.size + 1} labels (including background)."
     )
 
 

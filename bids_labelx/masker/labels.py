@@ -19,7 +19,8 @@ class NiftiLabelsMasker(LabelsMasker):
     ----------
     labels_img : path or nibabel image
         3D, whole numbers; or label maps on surfaces and grayordinates (CIFTI-2, ``.dlabel.nii``),
-        of several the one that a path with ``#`` and its name or number, from 1, says.
+        of several the one that a path with ``#`` and its name or number, from 1, says. `fit`
+        needs it.
     labels : list of str, optional
         Names of the regions in ascending order of their labels; ``Background`` is ignored.
     background_label : int, default=0
@@ -55,14 +56,16 @@ class NiftiLabelsMasker(LabelsMasker):
     memory_level : int, default=1
         0 disables `memory`.
     verbose : int, default=0
-        Above 0, prints the image that is being read.
+        Above 0, prints what is being done, and which image is being read.
     strategy : str, default="mean"
         How a region is reduced to one number: one of mean, median, sum, minimum, maximum,
         variance, standard_deviation. The last two divide by the number of voxels.
     reports : bool, default=True
         Whether `generate_report` may use the images given to `fit`.
     lut : pandas.DataFrame or path, optional
-        Table of labels with columns ``index`` and ``name``; in place of `labels`.
+        Table of labels with columns ``index`` and ``name``; in place of `labels`. A file may have
+        any format of `bids_labelx.atlases.tables`. Where neither is given, the table beside the
+        file of `labels_img` is read, if there is one.
     lost_labels : {None, "nan"}, default=None
         None: a label missing after resampling has no column, with a warning, and one outside of
         the mask has a column of zeros. ``"nan"``: every label of `lut`, or of the image, keeps its
@@ -70,12 +73,24 @@ class NiftiLabelsMasker(LabelsMasker):
         ``.dlabel.nii`` where neither `lut` nor `labels` is given.
     cmap : str or matplotlib colormap, optional
         Colours of the regions in the report.
+    keep_masked_labels : bool, default=True
+        Whether a label outside of the mask keeps its column; False drops it, with a warning. With
+        ``lost_labels="nan"`` it is kept.
+    clean_args : dict, optional
+        Options of the cleaning in place of those that begin with ``clean__``, without that
+        beginning: ``{"filter": "cosine"}``.
     **kwargs
         ``clean__…`` goes to `bids_labelx.extraction.clean.prepare_cleaner`, within it
         ``clean__butterworth__…`` to the Butterworth filter.
 
     Attributes
     ----------
+    clean_args_ : dict
+        Options of the cleaning, from `clean_args` or those that begin with ``clean__``.
+    labels_ : list of int
+        Label of each column, after that of the background where the image has it.
+    memory_ : joblib.Memory
+        The cache.
     labels_img_, mask_img_ : nibabel.Nifti1Image or nibabel.Cifti2Image
         Labels and mask on the grid or grayordinates of the images given to `fit`, or on the
         labels' own if none were given. Without a mask, `mask_img_` is None.
@@ -102,7 +117,7 @@ class NiftiLabelsMasker(LabelsMasker):
 
     def __init__(
         self,
-        labels_img: Image,
+        labels_img: Image | None = None,
         labels: list[str] | None = None,
         background_label: int | float = 0,
         mask_img: Image | None = None,
@@ -125,6 +140,8 @@ class NiftiLabelsMasker(LabelsMasker):
         lut: Any = None,
         lost_labels: Literal["nan"] | None = None,
         cmap: Any = None,
+        keep_masked_labels: bool = True,
+        clean_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self._store(locals())
@@ -144,7 +161,7 @@ class MultiNiftiLabelsMasker(ManyRuns, NiftiLabelsMasker):
 
     def __init__(
         self,
-        labels_img: Image,
+        labels_img: Image | None = None,
         labels: list[str] | None = None,
         background_label: int | float = 0,
         mask_img: Image | None = None,
@@ -168,6 +185,8 @@ class MultiNiftiLabelsMasker(ManyRuns, NiftiLabelsMasker):
         lut: Any = None,
         lost_labels: Literal["nan"] | None = None,
         cmap: Any = None,
+        keep_masked_labels: bool = True,
+        clean_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self._store(locals())

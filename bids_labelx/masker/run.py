@@ -21,6 +21,7 @@ from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.sample_mask import boolean_mask
 from bids_labelx.extraction.variance import high_variance_confounds
+from bids_labelx.masker.confounds import Confounds
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,20 @@ class RunSignals:
         See `Extracted`.
     messages
         Texts of warnings for the user.
+    one_volume
+        Whether the image was a single volume, in 3D.
     """
 
     signals: np.ndarray
     columns: np.ndarray
     messages: tuple[str, ...]
+    one_volume: bool = False
 
 
 def extract_run(
     image: Any,
     token: object,  # noqa: ARG001
-    confounds: np.ndarray | None,
+    confounds: Confounds | None,
     sample_mask: Any,
     recipe: Recipe,
 ) -> RunSignals:
@@ -105,7 +109,8 @@ def extract_run(
         Path, nibabel image, or list of 3D ones.
     token
         See `file_token`; part of joblib's cache key.
-    confounds : array of shape (n_volumes, n_confounds), or None
+    confounds
+        Table of confounds, or None.
     sample_mask
         Booleans or indices of the volumes to keep, or None.
     recipe
@@ -118,17 +123,19 @@ def extract_run(
     """
     original = open_run_data(image)
     data = _converted(original, recipe.dtype)
+    keep = boolean_mask(sample_mask, data.n_volumes)
+    regressors = None if confounds is None else confounds.checked(data.n_volumes, keep)
     extracted = recipe.extract(data)
     if recipe.high_variance_confounds:
         own = high_variance_confounds(original)
-        confounds = own if confounds is None else np.column_stack([own, confounds])
+        regressors = own if regressors is None else np.column_stack([own, regressors])
     known = extracted.known
     # On one thread, the numbers do not depend on the machine's cores; these matrices are small.
     with threadpool_limits(1):
         cleaned = clean(
             extracted.signals[:, known],
-            confounds=confounds,
-            sample_mask=boolean_mask(sample_mask, data.n_volumes),
+            confounds=regressors,
+            sample_mask=keep,
             **recipe.cleaning,
         )
     signals = np.full((len(cleaned), known.size), np.nan)

@@ -210,8 +210,11 @@ def test_a_mask_on_another_grid_is_resampled():
 
 def test_nothing_left_is_refused():
     empty = nib.Nifti1Image(np.zeros(SHAPE, np.uint8), AFFINE)
-    with pytest.raises(ValueError, match="No label left after applying mask"):
+    with pytest.raises(ValueError, match="The mask is invalid as it is empty"):
         NiftiLabelsMasker(label_image(), mask_img=empty).fit()
+    elsewhere = nib.Nifti1Image((np.asarray(label_image().dataobj) == 0).astype(np.uint8), AFFINE)
+    with pytest.raises(ValueError, match="No label left after applying mask"):
+        NiftiLabelsMasker(label_image(), mask_img=elsewhere).fit(run_image())
     with pytest.raises(ValueError, match="no label but the background"):
         NiftiLabelsMasker(empty).fit()
     far = AFFINE.copy()
@@ -284,7 +287,7 @@ def test_an_unfitted_masker_says_so(kind):
         lambda: masker.inverse_transform(np.zeros(4)),
         lambda: masker.get_feature_names_out(),
     ):
-        with pytest.raises(NotFittedError, match=rf"{kind.__name__} has not been fitted\. "):
+        with pytest.raises(NotFittedError, match=rf"{kind.__name__} instance is not fitted yet\. "):
             attempt()
 
 
@@ -308,7 +311,7 @@ def test_labels_of_any_kind_that_are_whole_numbers_are_taken(tmp_path):
         np.testing.assert_array_equal(masker.fit_transform(image), expected)
     assert labels_of(masker) == [2**40 + one for one in (3, 7, 12, 9170)]
     assert masker.labels_img_.get_data_dtype() == np.int64
-    with pytest.warns(UserWarning, match="Non-finite values detected in the label image"):
+    with pytest.warns(UserWarning, match=r"Non-finite values detected\. In the label image"):
         result = NiftiLabelsMasker(nib.Nifti1Image(holed, AFFINE)).fit_transform(image)
     np.testing.assert_array_equal(result, expected)
 
@@ -476,7 +479,7 @@ def test_a_parameter_that_does_not_exist_is_refused(kind):
 @pytest.mark.parametrize("kind", [NiftiLabelsMasker, MultiNiftiLabelsMasker])
 def test_parameters_stand_in_the_order_and_with_the_defaults_of_the_reference_page(kind):
     page = {
-        "labels_img": inspect.Parameter.empty,
+        "labels_img": None,
         "labels": None,
         "background_label": 0,
         "mask_img": None,
@@ -510,4 +513,6 @@ def test_parameters_stand_in_the_order_and_with_the_defaults_of_the_reference_pa
         "lut",
         "lost_labels",
         "cmap",
+        "keep_masked_labels",
+        "clean_args",
     ]

@@ -287,7 +287,7 @@ def test_without_images_the_inverse_is_on_the_grayordinates_of_the_labels_a_seco
     back = masker.inverse_transform(np.arange(8.0).reshape(2, 4))
     assert back.header.get_axis(1) == SHUFFLED
     assert back.header.get_axis(0).step == 1.0
-    with pytest.raises(ValueError, match=r"signals need 4 columns, found the shape \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"Signals need 4 columns, found the shape \(2, 3\)"):
         masker.inverse_transform(np.zeros((2, 3)))
 
 

@@ -1,0 +1,160 @@
+"""Confounds for a masker, in every form that is accepted, with the names of their columns."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.errors import LabelxError
+from bids_labelx.files import NO_VALUE, read_text, split_table, table_columns
+
+
+@dataclass(frozen=True)
+class Confounds:
+    """Columns to regress out of a run.
+
+    Attributes
+    ----------
+    values : float64 array of shape (n_volumes, n_confounds)
+    names
+        What to call each column in messages.
+    where
+        What to call all of them: the file, or ``confounds``.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    where: str
+
+    def checked(self, n_volumes: int, keep: np.ndarray | None) -> np.ndarray:
+        """The values, if they fit a run.
+
+        Parameters
+        ----------
+        n_volumes
+            Length of the run.
+        keep : bool array of shape (n_volumes,), or None
+            The volumes that are kept.
+
+        Raises
+        ------
+        ValueError
+            Where they have another length, or a kept volume has a value that is not finite.
+        """
+        if len(self.values) != n_volumes:
+            raise ValueError(
+                f"{self.where}: Confound signal has an incorrect length: {len(self.values)} rows, "
+                f"where the run has {n_volumes} volumes. There is one row for each volume, those "
+                "that sample_mask leaves out included"
+            )
+        lacking = ~np.isfinite(self.values)
+        if keep is not None:
+            lacking[~keep] = False
+        if not lacking.any():
+            return self.values
+        columns = [name for name, bad in zip(self.names, lacking.any(axis=0), strict=True) if bad]
+        rows = np.flatnonzero(lacking.any(axis=1))
+        first = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+        raise ValueError(
+            f"{self.where}: confounds are finite numbers in every kept volume; there is n/a, NaN "
+            f"or infinity in {', '.join(columns)} (of {'volumes' if len(rows) > 1 else 'volume'} "
+            f"{first}, counted from 0). Give only the columns that are wanted, fill their first "
+            "row, as with 0 for derivatives and framewise displacement, or leave these volumes "
+            "out by sample_mask"
+        )
+
+
+def load_confounds(confounds: Any) -> Confounds | None:
+    """Read confounds from a path, a table, an array, or a list of these.
+
+    The columns of a list are joined. A file is a table with tabs, commas, semicolons or blanks,
+    with or without a header, such as SPM's ``rp_*.txt`` and FSL's ``.par``. Lines that begin with
+    ``#`` and columns without a heading, mostly row numbers, are not read.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Where there is no such file, they are not numbers, a row of a file has more or fewer
+        fields than the first, or the parts of a list differ in length.
+    """
+    if confounds is None:
+        return None
+    if isinstance(confounds, (list, tuple)) and any(
+        isinstance(one, (str, os.PathLike, pd.DataFrame, np.ndarray)) for one in confounds
+    ):
+        parts = [_read_table(one) for one in confounds]
+        lengths = {len(part.values) for part in parts}
+        if len(lengths) > 1:
+            raise ValueError(f"a list of confounds with different lengths: {sorted(lengths)}")
+        values = np.column_stack([part.values for part in parts])
+        names = tuple(name for part in parts for name in part.names)
+        return Confounds(values, names, ", ".join(dict.fromkeys(part.where for part in parts)))
+    return _read_table(confounds)
+
+
+def _read_table(confounds: Any) -> Confounds:
+    where, names = "confounds", None
+    if isinstance(confounds, (str, os.PathLike)):
+        where = os.fspath(confounds)
+        confounds, names = _read_confounds_file(Path(where))
+    elif isinstance(confounds, pd.DataFrame):
+        names = [str(name) for name in confounds.columns]
+    try:
+        values = np.asarray(confounds, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: confounds are numbers ({error})") from error
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    if values.ndim != 2:
+        raise ValueError(
+            f"{where}: confounds have the shape (volumes, confounds), found {values.shape}"
+        )
+    if names is None:
+        names = [f"column {k}" for k in range(values.shape[1])]
+    return Confounds(values, tuple(names), where)
+
+
+def _read_confounds_file(path: Path) -> tuple[list[list[str]], list[str] | None]:
+    """The cells of a file, ``nan`` for what has no value, and its header."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such file of confounds")
+    header = None
+    try:
+        lines = read_text(path).split("\n")
+        # As blank lines, so that the others keep their number.
+        text = "\n".join("" if line.lstrip().startswith("#") else line for line in lines)
+        rows = split_table(text, _delimiter(path, text))
+        if not rows:
+            raise ValueError("an empty file; a row per volume is expected")
+        columns = [(at, "") for at in range(len(rows[0][1]))]
+        if not any(_is_number(cell) for cell in rows[0][1]):
+            columns, rows = table_columns(rows), rows[1:]
+            header = [heading for _, heading in columns]
+    except LabelxError as error:
+        raise ValueError(str(error)) from None
+    except ValueError as error:
+        raise ValueError(f"{path}: confounds cannot be read as a table ({error})") from None
+    cells = [[row[at].strip() for at, _ in columns] for _, row in rows]
+    return [["nan" if cell in NO_VALUE else cell for cell in row] for row in cells], header
+
+
+def _delimiter(path: Path, text: str) -> str:
+    """What is between the cells: what its first line has, blanks where it has nothing else."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    return next((one for one in "\t;," if one in first.strip()), " ")
+
+
+def _is_number(text: str) -> bool:
+    """Whether a cell is a number or says that there is none, and so no heading."""
+    try:
+        float(text)
+    except ValueError:
+        return text.strip() in NO_VALUE - {""}
+    return True
