@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import nibabel as nib
 import numpy as np
@@ -80,7 +80,7 @@ class MapsMasker(BaseMasker):
             if isinstance(own, nib.Nifti1Image):
                 return own
             if isinstance(own, (str, os.PathLike)) and os.path.isfile(own):  # noqa: PTH113
-                return nib.load(own)
+                return cast(nib.Nifti1Image, nib.load(own))
         return _dense_image(self._laid.every, self._laid.space)
 
     def _describe_columns(self, columns: np.ndarray) -> None:
@@ -107,5 +107,4 @@ def _dense_image(maps: Maps, grid: VolumeGrid) -> nib.Nifti1Image:
     """All maps as an image of float64."""
     values = np.zeros((grid.n_elements, maps.n_maps))
     values[maps.elements] = maps.weights.toarray()
-    image: nib.Nifti1Image = signals_image(values, grid, None)
-    return image
+    return cast(nib.Nifti1Image, signals_image(values, grid, None))

@@ -73,7 +73,7 @@ class MapRecipe(Recipe):
     laid: LaidMaps | None = None
 
     def grid(self, data: RunData | None) -> VolumeGrid:
-        """The grid that signals are extracted on, for some images; None where there are none.
+        """The grid that signals of some images are extracted on; of the maps if there are none.
 
         Raises
         ------
@@ -82,14 +82,12 @@ class MapRecipe(Recipe):
         ValueError
             Where grids differ and nothing may be resampled.
         """
-        own = None if data is None else voxel_grid(data.space)
+        target = self.maps_space
         if self.resampling_target == "mask":
             assert self.mask is not None  # which the masker has checked
             return voxel_grid(self.mask[1])
-        if self.resampling_target == "maps" or own is None:
-            target = self.maps_space
-        else:
-            target = own
+        if self.resampling_target != "maps" and data is not None:
+            target = voxel_grid(data.space)
         if self.resampling_target is None:
             _check_grid("maps image", self.maps_space, target)
             if self.mask is not None:

@@ -71,6 +71,14 @@ def map_regions(maps: Maps, names: Sequence[str], grid: VolumeGrid) -> DrawnRegi
     return DrawnRegions(table, grid, coded)
 
 
+def seed_regions(seeds: Sequence[Sequence[float]]) -> DrawnRegions:
+    """Seeds whose spheres are on no grid yet."""
+    places = pd.DataFrame(np.array(seeds), columns=[f"{axis} (mm)" for axis in "xyz"])
+    names = [f"seed {number}" for number in range(len(seeds))]
+    table = places.assign(index=np.arange(len(seeds)), name=names, missing="")
+    return DrawnRegions(table[["index", "name", *places.columns, "missing"]], None, np.empty(0))
+
+
 def _label_regions(labelled: LabelledSpace, table: pd.DataFrame) -> DrawnRegions:
     space = labelled.space
     grid = space if isinstance(space, VolumeGrid) else None

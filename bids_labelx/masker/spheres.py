@@ -14,7 +14,7 @@ from bids_labelx.extraction.standardize import Standardize
 from bids_labelx.masker.base import BaseMasker
 from bids_labelx.masker.images import mask_image
 from bids_labelx.masker.inputs import load_mask_img
-from bids_labelx.masker.page import map_regions
+from bids_labelx.masker.page import map_regions, seed_regions
 from bids_labelx.masker.sphere_run import SphereRecipe
 
 
@@ -107,6 +107,7 @@ low_pass, high_pass, t_r, dtype, memory, verbose, reports, clean_args, **kwargs
         self.region_names_ = {k: f"{prefix}{one}" for k, one in enumerate(columns.tolist())}
 
     def _spread(self, signals: np.ndarray) -> np.ndarray:
+        assert self._space is not None  # which `inverse_transform` has checked
         spheres = self._recipe.spheres(voxel_grid(self._space))
         counts = np.asarray(spheres.weights.sum(axis=1)).ravel()
         values = np.zeros((spheres.n_elements, *signals.shape[:-1]))
@@ -114,9 +115,9 @@ low_pass, high_pass, t_r, dtype, memory, verbose, reports, clean_args, **kwargs
         return values
 
     def _page_parts(self) -> dict[str, Any]:
-        names = [f"seed {number} at {tuple(seed)}" for number, seed in enumerate(self.seeds_)]
         if not isinstance(self._space, VolumeGrid):
-            return {"note": "There is no picture: neither a mask nor images were given to fit."}
+            return {"drawn": seed_regions(self.seeds_)}
+        names = [f"seed {number} at {tuple(seed)}" for number, seed in enumerate(self.seeds_)]
         return {"drawn": map_regions(self._recipe.spheres(self._space), names, self._space)}
 
 

@@ -287,7 +287,9 @@ def test_an_unfitted_masker_says_so(kind):
         lambda: masker.inverse_transform(np.zeros(4)),
         lambda: masker.get_feature_names_out(),
     ):
-        with pytest.raises(NotFittedError, match=rf"{kind.__name__} instance is not fitted yet\. "):
+        with pytest.raises(
+            NotFittedError, match=rf"{kind.__name__} instance is not fitted yet\. "
+        ):
             attempt()
 
 
