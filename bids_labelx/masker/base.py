@@ -245,8 +245,8 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
             )
         if self._space is None:
             raise ValueError(
-                "Please provide mask_img, or images to fit: 'inverse_transform' needs a grid to put "
-                "the signals on."
+                "Please provide mask_img, or images to fit: 'inverse_transform' needs a grid to "
+                "put signals on"
             )
         self._say("Computing image from signals")
         return signals_image(self._spread(columns), self._space, self._step)
