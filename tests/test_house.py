@@ -21,6 +21,7 @@ PACKAGE = Path(bids_labelx.__file__).parent
 FLOORS = (
     "app",
     "workflow",
+    "nilearn_compat",
     "masker",
     "participant",
     "report",

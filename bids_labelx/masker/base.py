@@ -103,15 +103,18 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
 
     def _store(self, parameters: dict[str, Any]) -> None:
         """Keep the constructor's arguments as they are; only `resampling_target` is checked."""
-        parameters.pop("self")
-        parameters.pop("__class__", None)
         extra = parameters.pop("kwargs")
         for name in extra:
             if not name.startswith(_CLEAN):
                 raise TypeError(f"{type(self).__name__} has no parameter {name!r}")
-        for name, value in {**parameters, **extra}.items():
-            setattr(self, name, value)
+        self._keep({**parameters, **extra})
         self._check_target()
+
+    def _keep(self, parameters: dict[str, Any]) -> None:
+        """Keep arguments as they are; these are the constructor's local variables."""
+        for name, value in parameters.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name, those that begin with ``clean__`` included."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import LabelxError
-from bids_labelx.files import NO_VALUE, read_text, split_table, table_columns
+from bids_labelx.files import NO_VALUE, TableRow, read_text, split_table, table_columns
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _read_confounds_file(path: Path) -> tuple[list[list[str]], list[str] | None]
         if not rows:
             raise ValueError("an empty file; a row per volume is expected")
         columns = [(at, "") for at in range(len(rows[0][1]))]
-        if not any(_is_number(cell) for cell in rows[0][1]):
+        if _is_header(rows):
             columns, rows = table_columns(rows), rows[1:]
             header = [heading for _, heading in columns]
     except LabelxError as error:
@@ -141,6 +141,13 @@ def _read_confounds_file(path: Path) -> tuple[list[list[str]], list[str] | None]
         raise ValueError(f"{path}: confounds cannot be read as a table ({error})") from None
     cells = [[row[at].strip() for at, _ in columns] for _, row in rows]
     return [["nan" if cell in NO_VALUE else cell for cell in row] for row in cells], header
+
+
+def _is_header(rows: list[TableRow]) -> bool:
+    """Whether the first row has headings, which may be numbers behind an empty one."""
+    first = rows[0][1]
+    numbered = len(rows) > 1 and not first[0].strip() and rows[1][1][0].strip() != ""
+    return numbered or not any(_is_number(cell) for cell in first)
 
 
 def _delimiter(path: Path, text: str) -> str:

@@ -50,7 +50,7 @@ def label_table(
         raise ValueError("Pass either labels or a lookup table (lut), not both")
     chosen = lut if lut is not None or labels is not None else own
     if chosen is not None:
-        table = _read_lut(chosen, background)
+        table = checked_lut(chosen, background)
         unknown = np.setdiff1d(present, table["index"].to_numpy())
         if unknown.size:
             what = "'lut'" if lut is not None else "the label table of 'labels_img'"
@@ -58,28 +58,29 @@ def label_table(
     else:
         names = [str(one) for one in present.tolist()]
         if labels is not None:
-            names = _checked_names(labels, present.size)
+            names = checked_names(labels)
+            if len(names) != present.size:
+                raise ValueError(
+                    f"Mismatch between the number of names in 'labels' ({len(names)}) and regions "
+                    f"in the label image ({present.size}), background excluded."
+                )
         table = pd.DataFrame({"index": present, "name": names})
     return table
 
 
-def _checked_names(labels: Sequence[str], wanted: int) -> list[str]:
+def checked_names(labels: Sequence[str]) -> list[str]:
+    """Names without that of the background; a TypeError where they are no list of texts."""
     if not isinstance(labels, (list, tuple)):
         raise TypeError(f"'labels' must be a list of names. Got {labels!r}")
     if not all(isinstance(one, str) for one in labels):
         raise TypeError(
             f"All elements of 'labels' must be a string, as they are names. Got {labels}"
         )
-    names = [one for one in labels if one.lower() != "background"]
-    if len(names) != wanted:
-        raise ValueError(
-            f"Mismatch between the number of names in 'labels' ({len(names)}) and regions in the "
-            f"label image ({wanted}), background excluded."
-        )
-    return names
+    return [one for one in labels if one.lower() != "background"]
 
 
-def _read_lut(lut: pd.DataFrame | str | os.PathLike[str], background: int) -> pd.DataFrame:
+def checked_lut(lut: pd.DataFrame | str | os.PathLike[str], background: int) -> pd.DataFrame:
+    """A table of labels, or that of a file, without the background, by ascending labels."""
     if isinstance(lut, pd.DataFrame):
         table, where = lut, "'lut'"
     else:
