@@ -94,10 +94,11 @@ def find_maps(volumes: RunData, inside: np.ndarray | None = None) -> Maps:
     """
     columns = []
     for _, raw in volumes.blocks(1):
-        values = volumes.scale(raw[0])
-        values[~np.isfinite(values)] = 0.0
-        elements = np.flatnonzero(values)
-        columns.append((elements, values[elements]))
+        # Most of a map is 0, and without an intercept stored as 0.
+        stored = np.flatnonzero(raw[0] != 0 if volumes.inter == 0 else np.ones(raw.shape[1], bool))
+        values = volumes.scale(raw[0, stored])
+        kept = np.isfinite(values) & (values != 0)
+        columns.append((stored[kept], values[kept]))
     return maps_of(columns, volumes.n_elements, inside)
 
 
@@ -148,7 +149,7 @@ class _Linear:
         points = source_points(self._matrix, self._offset, self._target.shape, voxels)
         volume = self._source.to_volume(values)
         weights = ndimage.map_coordinates(volume, points, order=1, mode="constant")
-        found = np.flatnonzero(weights)
+        found = np.flatnonzero(weights != 0)
         return voxels[found], weights[found]
 
     def _reached(self, elements: np.ndarray) -> np.ndarray:

@@ -162,6 +162,19 @@ def test_maps_keep_the_weights_that_are_not_zero_and_finite_in_ascending_order()
     assert (found.n_elements, found.n_maps) == (12, 2)
 
 
+@pytest.mark.parametrize("inter", [0.0, -3.0])
+def test_scaled_maps_are_those_that_the_file_means(inter, tmp_path):
+    stored = np.random.default_rng(0).integers(0, 9, (3, 4, 5, 2)).astype("i2")
+    image = image_of(stored)
+    image.header.set_slope_inter(0.5, inter)
+    nib.save(image, tmp_path / "maps.nii.gz")
+    found = find_maps(open_run_data(tmp_path / "maps.nii.gz"))
+    values = np.zeros((60, 2))
+    values[found.elements] = found.weights.toarray()
+    np.testing.assert_array_equal(values, (stored * 0.5 + inter).reshape(60, 2, order="F"))
+    assert found.weights.nnz == np.count_nonzero(stored * 0.5 + inter)
+
+
 def test_coverage_is_the_share_of_absolute_weight_in_mask_and_data():
     maps = np.zeros((4, 1, 1, 2))
     maps[:, 0, 0, 0] = [1, -2, 3, 4]
