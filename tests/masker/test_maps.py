@@ -371,3 +371,14 @@ def test_a_real_run_with_maps_made_of_an_atlas(shared_data: Path, options: Any) 
     table = pd.read_csv(func / "sub-01_task-rest_desc-confounds_timeseries.tsv", sep="\t")
     given = {"confounds": table[["trans_x", "rot_z", "csf"]].to_numpy()}
     assert_equal(*both(image_of(maps, affine), run, given, mask_img=mask, **options))
+
+
+def test_a_3d_image_gives_one_row_with_the_warning_of_the_page() -> None:
+    affine = AFFINES["diagonal"]
+    run = run_image(affine)
+    volume = image_of(run.get_fdata()[..., 0], affine)
+    masker = NiftiMapsMasker(maps_image(affine)).fit(volume)
+    with pytest.warns(DeprecationWarning, match="3D image"):
+        signals = masker.transform(volume)
+    assert signals.shape == (1, 4)
+    np.testing.assert_allclose(signals[0], masker.transform(run)[0])

@@ -244,3 +244,15 @@ def test_a_real_run(shared_data: Path, options: Any) -> None:
     table = pd.read_csv(func / "sub-01_task-rest_desc-confounds_timeseries.tsv", sep="\t")
     given = {"confounds": table[["trans_x", "rot_z", "csf"]].to_numpy()}
     assert_equal(*both(seeds, run, given, mask_img=mask, **options))
+
+
+def test_a_3d_image_gives_one_row_with_the_warning_of_the_page() -> None:
+    affine = AFFINES["diagonal"]
+    volume = image_of(run_image(affine).get_fdata()[..., 0], affine)
+    for masker in (
+        NiftiSpheresMasker([(6, 6, 8)]).fit(),
+        NiftiSpheresMasker([(6, 6, 8)]).fit(volume),
+    ):
+        with pytest.warns(DeprecationWarning, match="3D image"):
+            signals = masker.transform(volume)
+        np.testing.assert_array_equal(signals, [[volume.get_fdata()[2, 2, 2]]])
