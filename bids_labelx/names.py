@@ -59,6 +59,12 @@ _OTHER = {"L": "R", "R": "L", "lh": "rh", "rh": "lh", "left": "right", "right": 
 _VARIES = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
 
 
+def is_dataset_name(name: str) -> bool:
+    """Whether a dataset may be called so: as in BIDS URIs, and not as another folder there."""
+    own = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is not None
+    return own and name != MASK_LINK and not name.startswith(ATLAS_LINK)
+
+
 @dataclass(frozen=True)
 class Name:
     """The parts of a BIDS file name: ``sub-01_task-rest_bold.nii.gz``."""

@@ -59,7 +59,7 @@ def run_participants(settings: Settings) -> int:
     -------
     int
         0 where every run is done, 1 where some run failed, wholly or in part; with ``--dry-run``
-        where some run cannot even be tried.
+        where the files that it reads already tell that it would.
 
     Raises
     ------
@@ -92,11 +92,12 @@ def run_participants(settings: Settings) -> int:
             plan = make_plan(settings)
         check_links(settings.output_dir, plan.participants, follow=settings.follow_links)
         if settings.dry_run:
-            from bids_labelx.participant.dry_run import plan_lines
+            from bids_labelx.participant.dry_run import dry_run
 
             log_again(console, planning)
-            print("\n".join(plan_lines(settings, plan)))
-            return exit_code(plan.failures)
+            told = dry_run(settings, plan)
+            print("\n".join(told.lines))
+            return exit_code(told.failures)
         with whole_files_only(settings.output_dir, plan):
             return _carry_out(settings, plan, console, planning)
 

@@ -208,7 +208,8 @@ def join_tables(
 
 def _marked(entry: Mapping[str, Any], path: Path, n_volumes: int, name: str) -> Joined:
     """The volumes that a table marks as censored, whether the image has them or not."""
-    table, column = read_confounds_table(path), entry["censored"]
+    column = entry["censored"]
+    table = read_confounds_table(path, [{"name": column}])
     if column not in table:
         raise BadDataError(
             f"{path}: --denoise {name}: there is no column {column}; there are "
@@ -333,7 +334,7 @@ def _read(
         return found.table, {}, found.remarks
     if files[0].suffix == ".1D":
         return read_named_1d(files[0]), {}, ()
-    table = read_confounds_table(files[0])
+    table = read_confounds_table(files[0], entry.get("columns", ()))
     try:
         return table, read_confounds_metadata(files[0]), ()
     except LabelxError as error:

@@ -45,8 +45,7 @@ from bids_labelx.inputs.matching import (
     File,
     FileGroups,
     Identity,
-    folder_entities,
-    join_entities,
+    misplaced,
     run_identity,
 )
 from bids_labelx.inputs.metadata import Listing, list_files, merged, read_metadata, sidecars_of
@@ -65,7 +64,7 @@ from bids_labelx.inputs.segmentations import (
     group_segmentations,
     parse_derivative,
 )
-from bids_labelx.names import TableQuery, is_utf8, printable, sort_entities
+from bids_labelx.names import FIRST_DATASET, TableQuery, is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -120,6 +119,7 @@ def find_runs(settings: Settings, tables: Collection[TableQuery] = ()) -> FoundR
     described = functools.lru_cache(maxsize=32)(functools.partial(described_in, listing=listing))
     search = _Search(
         of_images.root,
+        of_images.root if of_images.name == FIRST_DATASET else None,
         collect_associated(datasets, queries, tables),
         [(one, group_segmentations(one, of_images.files)) for one in derivatives],
         _images_by_run(datasets.values(), queries),
@@ -138,6 +138,8 @@ class _Search(NamedTuple):
     ----------
     root
         The dataset with the images.
+    shown_from
+        The folder that messages give the paths of images from, as `Pool.shown_from`.
     associated, segmentations
         The other files.
     images
@@ -147,6 +149,7 @@ class _Search(NamedTuple):
     """
 
     root: Path
+    shown_from: Path | None
     associated: AssociatedFiles
     segmentations: Sequence[tuple[Derivative, FileGroups]]
     images: Mapping[Identity, Sequence[tuple[Path, Path]]]
@@ -273,7 +276,11 @@ def _make_run(image: File, search: _Search) -> Run:
     # What is on surfaces has no mask.
     mask, no_mask = (None, "") if image.is_surface else find_mask(image, associated.masks)
     confounds, no_confounds = find_table(image, associated.confounds)
-    missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
+    missing = {
+        "bold": _problem(image, root, search.shown_from),
+        "mask": no_mask,
+        "confounds": no_confounds,
+    }
     metadata: dict[str, Any] = {}
     sidecars = sidecars_of(image.path, root, search.listing)
     try:
@@ -340,14 +347,10 @@ def _check_alike(image: File, left: Mapping[str, Any], right: Mapping[str, Any])
         )
 
 
-def _problem(image: File, root: Path) -> str:
-    """Why the BOLD file itself cannot be used, or an empty text."""
-    folders = folder_entities(image.path, root)
-    if not folders.items() <= image.name.entities.items():
-        return (
-            f"{image.path.relative_to(root)} lies in the folder of {join_entities(folders)}, and "
-            "its name says otherwise; move or rename it"
-        )
+def _problem(image: File, root: Path, shown_from: Path | None) -> str:
+    """Why the BOLD file itself cannot be used, or an empty text; see `Pool.shown_from`."""
+    if reason := misplaced(image, root, shown_from):
+        return reason
     images = [image.path] if image.beside is None else [image.path, image.beside]
-    reasons = (missing_reason(path, root) for path in images)
+    reasons = (missing_reason(path, shown_from) for path in images)
     return image.problem or next(filter(None, reasons), "")

@@ -146,9 +146,10 @@ def _check(name: str, root: Path, queries: Queries, tables: Collection[TableQuer
     ]
     if wanted:
         raise UsageError(
-            f"--datasets {name}={root}: it is a raw dataset (DatasetType in {DESCRIPTION}), of "
-            f"which only {', '.join(_OF_RAW)} and sidecars are read, and not {', '.join(wanted)}; "
-            "give the folder of the derivatives"
+            f"--datasets {name}={root}: it is a raw dataset ({DESCRIPTION} has DatasetType raw, or "
+            f"nothing of how it was made), of which only {', '.join(_OF_RAW)} and sidecars are "
+            f"read, and not {', '.join(wanted)}; give the folder of the derivatives, or set "
+            "DatasetType to derivative"
         )
 
 

@@ -124,15 +124,13 @@ def find_files(
         Where `database_dir` does not exist and cannot be created.
     """
     folders, at_root = _at_root(root)
-    participants = {one: folders[one] for one in sorted(folders) if not wanted or one in wanted}
+    # Of datasets beside the first, all participants are asked for by name.
+    chosen = frozenset(wanted or folders.keys() | at_root)
+    participants = {one: folders[one] for one in sorted(chosen & folders.keys())}
     # Listed anew each time: the time of this folder changes with every participant that is added.
     pattern = _name_pattern(_filters(also))
-    beside = [
-        Path(path)
-        for label, paths in at_root.items()
-        for path in paths
-        if (not wanted or label in wanted) and pattern.search(path)
-    ]
+    at_hand = (Path(path) for label in chosen & at_root.keys() for path in at_root[label])
+    beside = [path for path in at_hand if pattern.search(path.name)]
     found = _find_below(root, participants, sorted(wanted), database_dir, also)
     return Found(sorted([*found.files, *beside], key=str), found.unreadable)
 

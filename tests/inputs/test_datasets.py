@@ -266,3 +266,40 @@ def test_a_description_that_bids_does_not_know_is_refused(
     runs_of(tmp_path, "sub-01_task-a", GeneratedBy=made)
     with pytest.raises(BadDataError, match=r"GeneratedBy is .*; BIDS has a list of objects there"):
         find()
+
+
+def test_files_of_another_dataset_are_named_with_their_whole_path(
+    find: Find, tmp_path: Path
+) -> None:
+    # What fetches a file from git-annex is called in the dataset that the file is in.
+    runs_of(tmp_path, "sub-01_task-a", "sub-02_task-a_acq-x_dir-AP")
+    names = ["sub-01_task-a", "sub-02_task-a_acq-x", "sub-02_task-a_dir-AP"]
+    tables = [f"{name}_desc-aroma_timeseries.tsv" for name in names]
+    tree(tmp_path / "aroma", *tables, f"sub-01_task-a_{BOLD}")
+    func = tmp_path / "aroma" / "sub-01" / "func"
+    for name in (tables[0], f"sub-01_task-a_{BOLD}"):
+        (func / name).unlink()
+        (func / name).symlink_to("../../.git/annex/objects/aa/x")
+    first, second = find((AROMA,), datasets=["aroma"])
+    assert f"`git annex get {func / tables[0]}`" in first.missing[str(AROMA)]
+    assert str(tmp_path / "aroma" / "sub-02" / "func" / tables[1]) in second.missing[str(AROMA)]
+    (image,) = find((), {"bold": {"dataset": "aroma"}}, datasets=["aroma"])
+    assert f"`git annex get {image.bold}`" in image.missing["bold"]
+
+
+def test_a_file_in_the_folder_of_another_session_or_participant_is_no_run_s(
+    find: Find, tmp_path: Path
+) -> None:
+    runs_of(tmp_path, "sub-01_ses-a_task-x", "sub-02_ses-a_task-x")
+    first, second = (f"sub-0{n}_ses-a_task-x_desc-aroma_timeseries.tsv" for n in (1, 2))
+    tree(tmp_path / "aroma", f"sub-01/ses-b/func/{first}", f"sub-01/ses-a/func/{second}")
+    mask = "sub-02_ses-a_task-x_space-MNI_desc-brain_mask.nii.gz"
+    func = tmp_path / "ds" / "sub-02" / "ses-a" / "func"
+    (func.parents[1] / "ses-b").mkdir()
+    (func / mask).rename(func.parents[1] / "ses-b" / mask)
+    one, other = find((AROMA,), datasets=["aroma"])
+    assert one.tables == {}
+    assert f"{first} lies in the folder of sub-01_ses-b, and its" in one.missing[str(AROMA)]
+    assert other.tables == {}
+    assert other.mask is None
+    assert other.missing["mask"].startswith(f"sub-02/ses-b/{mask} lies in the folder of")
