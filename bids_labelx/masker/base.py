@@ -19,6 +19,7 @@ from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
+from bids_labelx.masker.clean_args import CLEAN, checked_clean_args, cleaning_of
 from bids_labelx.masker.confounds import load_confounds
 from bids_labelx.masker.grayordinates import cifti_image, seconds_per_volume
 from bids_labelx.masker.images import SpaceImage, signals_image
@@ -28,9 +29,6 @@ from bids_labelx.masker.tags import MaskerInputTags
 
 if TYPE_CHECKING:
     from bids_labelx.report.masker import MaskerReport
-
-_CLEAN = "clean__"
-_BUTTERWORTH = "butterworth__"
 
 
 class BaseMasker(TransformerMixin, BaseEstimator, ABC):
@@ -105,7 +103,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         """Keep the constructor's arguments as they are; only `resampling_target` is checked."""
         extra = parameters.pop("kwargs")
         for name in extra:
-            if not name.startswith(_CLEAN):
+            if not name.startswith(CLEAN):
                 raise TypeError(f"{type(self).__name__} has no parameter {name!r}")
         self._keep({**parameters, **extra})
         self._check_target()
@@ -118,12 +116,12 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name, those that begin with ``clean__`` included."""
-        extra = {name: value for name, value in vars(self).items() if name.startswith(_CLEAN)}
+        extra = {name: value for name, value in vars(self).items() if name.startswith(CLEAN)}
         return {**super().get_params(deep), **extra}
 
     def set_params(self, **params: Any) -> BaseMasker:
         """Set parameters by name, those that begin with ``clean__`` included."""
-        for name in [name for name in params if name.startswith(_CLEAN)]:
+        for name in [name for name in params if name.startswith(CLEAN)]:
             setattr(self, name, params.pop(name))
         super().set_params(**params)
         return self
@@ -142,7 +140,8 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
             If a parameter is wrong, or the images and the files among the parameters do not fit
             each other; see the class.
         """
-        self.clean_args_ = self._checked_clean_args()
+        extra = {k: v for k, v in vars(self).items() if k.startswith(CLEAN)}
+        self.clean_args_ = checked_clean_args(self.clean_args, extra)
         self.memory_ = self._checked_memory()
         self._recipe = self._make_recipe()
         self._step, data = self.t_r, None
@@ -328,24 +327,6 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         memory = self.memory
         return memory if hasattr(memory, "cache") else Memory(location=memory, verbose=0)
 
-    def _checked_clean_args(self) -> dict[str, Any]:
-        """Options of the cleaning: `clean_args`, or the parameters that begin with ``clean__``."""
-        extra = {
-            name.removeprefix(_CLEAN): value
-            for name, value in vars(self).items()
-            if name.startswith(_CLEAN)
-        }
-        if self.clean_args is None:
-            return extra
-        if extra:
-            raise ValueError(
-                "clean_args and parameters that begin with clean__ are mutually exclusive; give "
-                f"{', '.join(extra)} in clean_args"
-            )
-        if not isinstance(self.clean_args, dict):
-            raise TypeError(f"clean_args is a dict or None, got {self.clean_args!r}")
-        return dict(self.clean_args)
-
     def _say(self, text: str) -> None:
         if self.verbose > 0:
             print(f"{type(self).__name__}: {text}")
@@ -385,28 +366,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
             "smoothing_fwhm": self.smoothing_fwhm,
             "dtype": self.dtype if self.dtype in (None, "auto") else np.dtype(self.dtype),
             "high_variance_confounds": self.high_variance_confounds,
-            "cleaning": self._cleaning(),
-        }
-
-    def _cleaning(self) -> dict[str, Any]:
-        """Keyword arguments of `clean`, those of `clean_args_` included."""
-        extra = dict(self.clean_args_)
-        butterworth = {
-            name.removeprefix(_BUTTERWORTH): extra.pop(name)
-            for name in list(extra)
-            if name.startswith(_BUTTERWORTH)
-        }
-        filtered = self.low_pass is not None or self.high_pass is not None
-        return {
-            "t_r": self.t_r,
-            "filter": "butterworth" if filtered else None,
-            "low_pass": self.low_pass,
-            "high_pass": self.high_pass,
-            "detrend": self.detrend,
-            "standardize": self.standardize,
-            "standardize_confounds": self.standardize_confounds,
-            "butterworth": butterworth or None,
-            **extra,
+            "cleaning": cleaning_of(self),
         }
 
     def _tell(self, messages: Iterable[str], *, stacklevel: int) -> None:

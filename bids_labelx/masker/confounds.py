@@ -78,7 +78,7 @@ def load_confounds(confounds: Any) -> Confounds | None:
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, TypeError, ValueError
         Where there is no such file, they are not numbers, a row of a file has more or fewer
         fields than the first, or the parts of a list differ in length.
     """
@@ -108,6 +108,8 @@ def _read_table(confounds: Any) -> Confounds:
         values = np.asarray(confounds, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: confounds are numbers ({error})") from error
+    if not values.ndim:
+        raise TypeError(f"{where}: confounds are a table or a file, got {confounds!r}")
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2:

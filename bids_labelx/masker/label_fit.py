@@ -65,7 +65,7 @@ class LabelsMasker(BaseMasker):
         )
         present = np.setdiff1d(labels, [background])
         self._table = self._label_table(present, image)
-        self.lut_ = with_background(self._table, background)
+        self.lut_ = with_background(self._table, background, self.lut)
         listed = self._table["index"].to_numpy(np.int64)
         if isinstance(space, Grayordinates):
             shared["smoothing_fwhm"] = None

@@ -122,7 +122,10 @@ def table_beside(image: Any) -> Path | None:
         raise ValueError(str(error)) from None
 
 
-def with_background(table: pd.DataFrame, background: int) -> pd.DataFrame:
-    """The table with the row of the background first."""
+def with_background(table: pd.DataFrame, background: int, given: Any = None) -> pd.DataFrame:
+    """The table with the row of the background first, that of the table given if it has one."""
     first = pd.DataFrame({"index": [background], "name": ["Background"]})
+    if isinstance(given, pd.DataFrame):
+        own = given[pd.to_numeric(given["index"]) == background].head(1)
+        first = own.assign(index=background, name="Background") if len(own) else first
     return pd.concat([first, table], ignore_index=True)[[*table.columns]]

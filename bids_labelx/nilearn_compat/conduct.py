@@ -10,6 +10,8 @@ import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from glob import glob, has_magic
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -28,17 +30,18 @@ _NUMBER = (float, int, np.floating, np.integer, type(None))
 _TYPES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("detrend", (bool,)),
     ("standardize_confounds", (bool,)),
-    ("high_variance_confounds", (bool,)),
     ("keep_masked_labels", (bool,)),
     ("keep_masked_maps", (bool,)),
     ("low_pass", _NUMBER),
     ("high_pass", _NUMBER),
     ("t_r", _NUMBER),
+    ("smoothing_fwhm", _NUMBER),
     ("memory", (str, os.PathLike, Memory, type(None))),
     ("memory_level", (int, np.integer)),
     ("n_jobs", (int, np.integer)),
     ("verbose", (bool, int, np.integer)),
 )
+_STANDARDIZE = ("zscore_sample", "psc", True, False, None)
 _ENGINES = ("matplotlib", "brainsprite")
 
 
@@ -71,8 +74,15 @@ class OneRun:
                 kinds = ", ".join(one.__name__ for one in types)
                 found = type(getattr(self, name)).__name__
                 raise TypeError(f"'{name}' must be of type(s): {kinds}. Got: {found}")
+        if self.standardize not in _STANDARDIZE:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"'standardize' must be one of {_STANDARDIZE}. Got: {self.standardize!r}"  # type: ignore[attr-defined]
+            )
+        for name in ("labels_img", "maps_img", "mask_img"):
+            if isinstance(image := getattr(self, name, None), (str, os.PathLike)):
+                _check_images(image)
         if imgs is not None:
-            _check_images(imgs)
+            imgs = _check_images(imgs)
         self._warn_of_level()
         return super().fit(imgs)  # type: ignore[misc]
 
@@ -90,7 +100,7 @@ class OneRun:
         """
         self._check_fitted()  # type: ignore[attr-defined]
         if not isinstance(imgs, RunSignals):
-            _check_images(imgs)
+            imgs = _check_images(imgs)
             self._warn_at_transform()
         return super().transform(imgs, confounds, sample_mask)  # type: ignore[misc]
 
@@ -213,7 +223,7 @@ class ManyRuns:
                 kind = type(value).__name__
                 raise TypeError(f"'{name}' must be a None or a list. Got {kind}.")
         if not is_one_run(imgs):
-            _check_images(imgs)
+            imgs = [_check_images(one) for one in imgs]
             self._warn_at_transform()  # type: ignore[attr-defined]
         return super().transform(imgs, confounds, sample_mask)  # type: ignore[misc]
 
@@ -230,23 +240,35 @@ class ManyRuns:
         return fitted.transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
 
-def _check_images(images: Any) -> None:
-    """Refuse what is no image, nor a list of them, and images without a voxel."""
+def _check_images(images: Any) -> Any:
+    """Images, of which a path with wildcards is a list.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where it is no image nor a list of them, there is no such file, or an image has no voxel.
+    """
     if isinstance(images, (str, os.PathLike)):
-        return
+        name = os.fspath(images)
+        if Path(name.partition("#")[0]).is_file():
+            return images
+        found = sorted(glob(name)) if has_magic(name) else []  # noqa: PTH207
+        if not found:
+            raise ValueError(f"File not found: {name!r}")
+        return found
     if isinstance(images, SpatialImage):
         if not np.prod(images.shape):
             raise ValueError("The image is empty.")
-        return
+        return images
     several = isinstance(images, Iterable) and not hasattr(images, "mesh")
     if not several or isinstance(images, (np.ndarray, pd.DataFrame, dict)):
+        if isinstance(images, nib.Cifti2Image):
+            return images
         raise TypeError(
             "input should be a NiftiLike object or an iterable of NiftiLike object. Got: "
             f"{type(images).__name__}"
         )
-    if isinstance(images, (list, tuple)):
-        for one in images:
-            _check_images(one)
+    return [_check_images(one) for one in images]
 
 
 def _target(given: np.dtype, wanted: Any) -> np.dtype:

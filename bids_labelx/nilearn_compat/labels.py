@@ -36,7 +36,9 @@ class _Labels(conduct.OneRun, LabelsMasker):  # type: ignore[misc]
             return table.assign(name=table["name"].fillna("unknown"))[[*given.columns]]
         numbers = present.astype(np.float64) if image.decimals else present
         names = [str(one) for one in numbers.tolist()]
-        if self.labels is not None and (listed := checked_names(self.labels)):
+        if self.labels and not isinstance(self.labels, list):
+            raise TypeError(f"'labels' must be a list. Got: {type(self.labels).__name__}")
+        if self.labels and (listed := checked_names(self.labels)):
             names = listed + ["unknown"] * (present.size - len(listed))
             if len(listed) < present.size:
                 warnings.warn(
@@ -58,7 +60,9 @@ class _Labels(conduct.OneRun, LabelsMasker):  # type: ignore[misc]
 
     def _describe_columns(self, columns: np.ndarray) -> None:
         super()._describe_columns(columns)
-        if not self._recipe.has_background:
+        if self._recipe.has_background:
+            self.lut_ = self.lut_.sort_values("index", ignore_index=True)
+        else:
             del self.region_ids_["background"]
             self.lut_ = self._table
 
