@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import Memory
+from nilearn import maskers as oracle
 from nilearn._utils.tags import accept_niimg_input, is_masker
 from sklearn.base import clone
 
@@ -36,6 +38,12 @@ TABLES = {
     ),
 }
 NAMES = ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_of_nilearn_is_taken(kind: Any) -> None:
+    theirs = inspect.signature(getattr(oracle, kind.__name__)).parameters
+    assert set(theirs) <= set(inspect.signature(kind).parameters)
 
 
 @pytest.mark.parametrize("kind", KINDS)
