@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING, Any
 from bids_labelx._version import __version__
 
 if TYPE_CHECKING:
-    from bids_labelx.masker import MultiNiftiLabelsMasker, NiftiLabelsMasker
+    from bids_labelx.masker import (
+        MultiNiftiLabelsMasker,
+        MultiNiftiMapsMasker,
+        NiftiLabelsMasker,
+        NiftiMapsMasker,
+        NiftiSpheresMasker,
+    )
 
-__all__ = ["MultiNiftiLabelsMasker", "NiftiLabelsMasker", "__version__"]
+__all__ = [
+    "MultiNiftiLabelsMasker",
+    "MultiNiftiMapsMasker",
+    "NiftiLabelsMasker",
+    "NiftiMapsMasker",
+    "NiftiSpheresMasker",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import the maskers when they are first asked for, so that ``--help`` stays fast."""
-    if name in ("MultiNiftiLabelsMasker", "NiftiLabelsMasker"):
+    if name in __all__:
         from bids_labelx import masker
 
         return getattr(masker, name)

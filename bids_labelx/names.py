@@ -16,6 +16,8 @@ ENTITY_ORDER = tuple(_ENTITIES.read_text("ascii").split())
 
 # What BIDS_DIR is called where datasets are told apart by name: in BIDS URIs and strategy files.
 FIRST_DATASET = "preprocessed"
+# What is linked beside datasets: the folder of --mask, and with the name behind it, an atlas'.
+MASK_LINK, ATLAS_LINK = "mask", "atlas-"
 
 # Entities in which a file in another space or resolution differs from its source run.
 SPATIAL = ("hemi", "space", "cohort", "res", "den")
@@ -55,6 +57,12 @@ _OTHER = {"L": "R", "R": "L", "lh": "rh", "rh": "lh", "left": "right", "right": 
 
 # Entities in which the runs that are concatenated differ.
 _VARIES = {"runs": ("run", "dir"), "sessions": ("run", "dir", "ses")}
+
+
+def is_dataset_name(name: str) -> bool:
+    """Whether a dataset may be called so: as in BIDS URIs, and not as another folder there."""
+    own = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is not None
+    return own and name != MASK_LINK and not name.startswith(ATLAS_LINK)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ FULL: dict[str, Any] = {
     "n_results": 1000,
     "n_dense": 1200,
     "n_gifti": 652,
+    "n_maps": (1024, 128),
 }
 QUICK: dict[str, Any] = {
     "shape": (20, 24, 18),
@@ -36,16 +37,19 @@ QUICK: dict[str, Any] = {
     "n_results": 5,
     "n_dense": 40,
     "n_gifti": 20,
+    "n_maps": (30, 10),
 }
 
 
 def make_data(folder: Path, **size: Any) -> None:
     """Load what makes the data only in the process that makes them."""
     from bench_data import make_data
+    from bench_maps import make_map_data
     from bench_surfaces import make_surface_data
 
-    dense, gifti = size.pop("n_dense"), size.pop("n_gifti")
+    dense, gifti, maps = size.pop("n_dense"), size.pop("n_gifti"), size.pop("n_maps")
     make_data(folder, **size)
+    make_map_data(folder, size["shape"], size["n_volumes"], maps)
     make_surface_data(folder, dense, gifti, size["n_labels"])
 
 

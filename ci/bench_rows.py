@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench_maps import map_rows
 from bench_measure import (
     Bar,
     Row,
@@ -284,6 +285,7 @@ def all_rows(folder: Path, size: Mapping[str, Any]) -> list[Row]:
         masker_row(folder, "standard deviation", run, [faster(5)], deviation),
         masker_row(folder, "smoothing 6 mm", run, [faster(1.3), memory(300)], smoothing),
         voxel_row(folder),
+        *map_rows(folder, size),
         *surface_rows(folder, size),
         replace(long, peer=one.ours, peer_name="the volumes once", bars=(memory(300), like)),
         Row("`--help`", command("-m", "bids_labelx", "--help"), bars=(seconds(0.3),)),

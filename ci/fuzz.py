@@ -1,7 +1,7 @@
 """Feed spoilt files to what reads them, a process per target, and print what came of it.
 
-What is right is in `fuzz_targets`, `fuzz_regressors`, `fuzz_settings` and `fuzz_folder`, the
-spoiling in `fuzz_engine`.
+What is right is in `fuzz_targets`, `fuzz_regressors`, `fuzz_tables`, `fuzz_settings` and
+`fuzz_folder`, the spoiling in `fuzz_engine`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from fuzz_engine import HANGS, Finding, Report, Target, search
 from fuzz_folder import outputs
 from fuzz_regressors import motion, tedana, xcp_d
 from fuzz_settings import filters, plugins, sidecars, strategies
+from fuzz_tables import tables
 from fuzz_targets import confounds, labels, stream
 
 TARGETS: Mapping[str, Target] = {
@@ -33,6 +34,7 @@ TARGETS: Mapping[str, Target] = {
     "tedana": tedana,
     "xcp_d": xcp_d,
     "strategies": strategies,
+    "tables": tables,
     "filters": filters,
     "plugins": plugins,
     "sidecars": sidecars,

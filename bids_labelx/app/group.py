@@ -92,7 +92,7 @@ def run_group(settings: Settings) -> int:
         raise MissingInputError(
             f"{output}: there is no such folder; run the participant level first"
         )
-    check_place(settings.bids_dir, output, {})
+    check_place({"BIDS_DIR": settings.bids_dir}, output, {})
     check_output_folder(output)
     check_links(output, (), follow=settings.follow_links)
     failures = read_failures(output)

@@ -27,6 +27,7 @@ from bids_labelx.app.work_folder import work_folder
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.datasets import check_dataset
+from bids_labelx.names import FIRST_DATASET
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import (
     failures_by_kind,
@@ -58,7 +59,7 @@ def run_participants(settings: Settings) -> int:
     -------
     int
         0 where every run is done, 1 where some run failed, wholly or in part; with ``--dry-run``
-        where some run cannot even be tried.
+        where the files that it reads already tell that it would.
 
     Raises
     ------
@@ -66,12 +67,16 @@ def run_participants(settings: Settings) -> int:
         Where no run could be tried.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    kept = settings.bids_database_dir
+    folders = settings.dataset_folders
+    first = folders.pop(FIRST_DATASET)
     check_place(
-        settings.bids_dir,
+        {"BIDS_DIR": first, **{f"--datasets {name}": root for name, root in folders.items()}},
         settings.output_dir,
         {
             "--work-dir": settings.work_dir,
-            "--bids-database-dir": settings.bids_database_dir,
+            "--bids-database-dir": kept,
+            **{f"the index of {name}": kept and kept / name for name in folders},
         },
     )
     check_output_folder(settings.output_dir)
@@ -87,11 +92,12 @@ def run_participants(settings: Settings) -> int:
             plan = make_plan(settings)
         check_links(settings.output_dir, plan.participants, follow=settings.follow_links)
         if settings.dry_run:
-            from bids_labelx.participant.dry_run import plan_lines
+            from bids_labelx.participant.dry_run import dry_run
 
             log_again(console, planning)
-            print("\n".join(plan_lines(settings, plan)))
-            return exit_code(plan.failures)
+            told = dry_run(settings, plan)
+            print("\n".join(told.lines))
+            return exit_code(told.failures)
         with whole_files_only(settings.output_dir, plan):
             return _carry_out(settings, plan, console, planning)
 

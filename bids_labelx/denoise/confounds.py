@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bids_labelx.denoise.columns import Entry, matches
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import read_json, read_tsv
 
@@ -38,16 +39,25 @@ _OLD_NUMBERED = {
 }
 
 
-def read_confounds_table(path: Path) -> pd.DataFrame:
+def read_confounds_table(path: Path, entries: Sequence[Entry] = ()) -> pd.DataFrame:
     """A confounds table, with NaN for ``n/a`` and today's names for those of fMRIPrep 1.0 and 1.1.
+
+    A column that one of the entries of a list takes as it stands keeps its name: ``X`` may be
+    something else in a table of one's own.
 
     Raises
     ------
     MissingInputError, BadDataError
     """
     table = read_tsv(path, numbers=True)
+    if len(table.columns) == 1 and (found := re.search("[;,]", str(table.columns[0]))):
+        raise BadDataError(
+            f"{path}: one column, called {table.columns[0]:.60}; between columns are tabs, not "
+            f"{found[0]}"
+        )
     available = set(table.columns)
-    names = {old: _new_name(str(old)) for old in table.columns}
+    kept = {column for one in entries for column in matches(one, list(table.columns))}
+    names = {old: _new_name(str(old)) for old in table.columns if old not in kept}
     return table.rename(columns={o: new for o, new in names.items() if new not in available})
 
 

@@ -13,6 +13,7 @@ from bids_labelx.denoise.consistency import COMPCOR_MASKS, KeyPath, wrong_togeth
 from bids_labelx.denoise.xcp_d import strategy_of_xcp_d
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import parse_json, parse_toml, read_text
+from bids_labelx.names import FIRST_DATASET, is_dataset_name
 
 # A series expands into itself, its backward difference, and the squares of both
 # (Satterthwaite et al. 2013, doi:10.1016/j.neuroimage.2012.08.052).
@@ -95,6 +96,10 @@ _SHARE = Rule(
 _EXPANSION = _one_of(*EXPANSIONS)
 
 _LABEL = Rule(_is_label, "a label of letters and digits")
+_DATASET = Rule(
+    lambda value: isinstance(value, str) and is_dataset_name(value),
+    f"a name of --datasets, of letters, digits, - and _, or {FIRST_DATASET}",
+)
 # C-PAC before 1.8.5 writes _movement-parameters.1D.
 _SUFFIX = Rule(
     lambda value: isinstance(value, str) and all(map(_is_label, value.split("-"))),
@@ -145,7 +150,7 @@ _COLUMNS = _list_of(
     "(true or false)",
 )
 _TABLE: Schema = {
-    "dataset": _TEXT,
+    "dataset": _DATASET,
     "suffix": _SUFFIX,
     "desc": _LABEL,
     "entities": _ENTITIES,
@@ -280,12 +285,13 @@ def _toml_line(text: str, keys: KeyPath) -> int | None:
     found, depth = None, 0
     table: Sequence[str] = ()
     for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+([^\]]+)\]", line)
-        entry = re.match(r"\s*([\w.\"' -]+?)\s*=", line)
-        if header:
-            here = table = _dotted(header[1])
-        elif entry:
-            here = [*table, *_dotted(entry[1])]
+        # No one pattern for the line: of some lines it would take very long.
+        inside, bracket, _ = line.strip().lstrip("[").partition("]")
+        key, equals, _ = line.partition("=")
+        if line.lstrip().startswith("[") and bracket:
+            here = table = _dotted(inside)
+        elif equals and re.fullmatch(r"[\w.\"' -]+", key.strip()):
+            here = [*table, *_dotted(key)]
         else:
             continue
         shared = len(here) if list(keys[: len(here)]) == list(here) else 0

@@ -27,7 +27,7 @@ from bids_labelx.denoise.motion_files import read_motion_file
 from bids_labelx.denoise.named_1d import read_named_1d
 from bids_labelx.denoise.strategies import Strategy
 from bids_labelx.denoise.tedana import read_tedana
-from bids_labelx.errors import BadDataError, MissingInputError, UsageError
+from bids_labelx.errors import BadDataError, LabelxError, MissingInputError, UsageError
 from bids_labelx.names import FIRST_DATASET, TableQuery
 
 
@@ -208,7 +208,8 @@ def join_tables(
 
 def _marked(entry: Mapping[str, Any], path: Path, n_volumes: int, name: str) -> Joined:
     """The volumes that a table marks as censored, whether the image has them or not."""
-    table, column = read_confounds_table(path), entry["censored"]
+    column = entry["censored"]
+    table = read_confounds_table(path, [{"name": column}])
     if column not in table:
         raise BadDataError(
             f"{path}: --denoise {name}: there is no column {column}; there are "
@@ -283,6 +284,7 @@ def _with_table(
     wanted = listed_columns(entries, available)
     if "tedana" in entry and not entries:
         wanted = Wanted(available, [])
+    wanted = Wanted(list(dict.fromkeys(wanted.columns)), wanted.lacking)
     taken = wanted.columns if entries else available
     for column in taken:
         if joined.table is not None and column in joined.table:
@@ -332,4 +334,9 @@ def _read(
         return found.table, {}, found.remarks
     if files[0].suffix == ".1D":
         return read_named_1d(files[0]), {}, ()
-    return read_confounds_table(files[0]), read_confounds_metadata(files[0]), ()
+    table = read_confounds_table(files[0], entry.get("columns", ()))
+    try:
+        return table, read_confounds_metadata(files[0]), ()
+    except LabelxError as error:
+        # What needs no JSON is done without it.
+        return table, {}, (str(error),)

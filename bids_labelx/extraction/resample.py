@@ -190,6 +190,19 @@ def target_to_source(
     return matrix, offset
 
 
+def source_points(
+    matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int, int], voxels: np.ndarray
+) -> np.ndarray:
+    """Where some voxels of the target lie in the source, of shape (3, m); in voxels."""
+    target = np.unravel_index(voxels, shape, order="F")
+    points = np.repeat(offset[:, np.newaxis], voxels.size, axis=1)
+    # Added up in the order in which SciPy's affine_transform does it, as the last bit decides
+    # whether a point on the edge is inside.
+    for axis in range(3):
+        points += matrix[:, axis, np.newaxis] * target[axis]
+    return points
+
+
 def interpolate(
     values: np.ndarray,
     matrix: np.ndarray,

@@ -14,7 +14,7 @@ from functools import cache, partial
 import numpy as np
 from scipy import ndimage, sparse
 
-from bids_labelx.extraction.resample import interpolate, target_to_source
+from bids_labelx.extraction.resample import interpolate, source_points, target_to_source
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.space import VolumeGrid, voxel_grid
 
@@ -115,7 +115,7 @@ def resample_volumes(
         spline = partial(_separable, _axis_weights(grid.shape, matrix, offset, shape))
     else:
         voxels = np.arange(target.n_elements) if voxels is None else voxels
-        spline = partial(_at_points, _points(matrix, offset, shape, voxels), voxels, shape)
+        spline = partial(_at_points, source_points(matrix, offset, shape, voxels), voxels, shape)
     nearest = partial(interpolate, matrix=matrix, offset=offset, shape=shape, order=0)
     limits = cache(partial(_value_range, run))
     return _transformed(run, grid, partial(_resample, spline, nearest, limits), target)
@@ -219,19 +219,6 @@ def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
         filled[shell] = sums[shell] / counts[shell]
         known = known | shell
     return filled
-
-
-def _points(
-    matrix: np.ndarray, offset: np.ndarray, shape: tuple[int, int, int], voxels: np.ndarray
-) -> np.ndarray:
-    """Where some voxels of the target lie in the source, of shape (3, m); in voxels."""
-    target = np.unravel_index(voxels, shape, order="F")
-    points = np.repeat(offset[:, np.newaxis], voxels.size, axis=1)
-    # Added up in the order in which SciPy's affine_transform does it, as the last bit decides
-    # whether a point on the edge is inside.
-    for axis in range(3):
-        points += matrix[:, axis, np.newaxis] * target[axis]
-    return points
 
 
 def _at_points(

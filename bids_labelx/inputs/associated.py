@@ -19,6 +19,7 @@ from bids_labelx.inputs.matching import (
     join_entities,
     list_paths,
     matching_files,
+    misplaced,
     parse_path,
     possible_runs,
     run_identity,
@@ -32,7 +33,7 @@ from bids_labelx.inputs.queries import (
     apply_conditions,
     table_query,
 )
-from bids_labelx.names import TableQuery
+from bids_labelx.names import FIRST_DATASET, TableQuery
 
 CONFOUNDS = "confounds table"
 
@@ -63,6 +64,11 @@ class Pool:
     files: FileGroups
     runs: Mapping[Path, Mapping[Identity, str]] = field(default_factory=dict)
     unreadable: Mapping[Path, str] = field(default_factory=dict)
+
+    @property
+    def shown_from(self) -> Path | None:
+        """The folder that messages give paths from; of another dataset they give whole ones."""
+        return self.root if self.query.dataset == FIRST_DATASET else None
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ def _packed_table(image: File, tables: Pool) -> Path | None:
 
 
 def _not_its_own(table: File, run: str, tables: Pool) -> str:
-    name = display_path(table.path, tables.root)
+    name = display_path(table.path, tables.shown_from)
     runs = sorted(tables.runs[table.path].values())
     if run not in runs:
         return f"no {tables.kind} for {run}: {name} is that of {' and '.join(runs)}"
@@ -176,9 +182,10 @@ def _only_one(pool: Pool, run: str, found: Sequence[File]) -> tuple[Path | None,
     if len(found) > 1:
         return None, (
             f"{len(found)} files could be the {pool.kind} of {run}, one is expected:\n"
-            + list_paths(found, pool.root)
+            + list_paths(found, pool.shown_from)
         )
-    problem = missing_reason(found[0].path, pool.root)
+    problem = misplaced(found[0], pool.root, pool.shown_from)
+    problem = problem or missing_reason(found[0].path, pool.shown_from) or ""
     return (None, problem) if problem else (found[0].path, "")
 
 
@@ -195,4 +202,4 @@ def _why_none(
         have = f"those that fit have {removal.condition.key} {removal.found}"
         source = removal.condition.source
         return f"{text}: {have}" + (f", and {source} leaves none of them" if source else "")
-    return f"{text}; there are\n{list_paths(others, pool.root)}" if others else text
+    return f"{text}; there are\n{list_paths(others, pool.shown_from)}" if others else text

@@ -31,6 +31,8 @@ from bids_labelx.inputs.associated import (
 )
 from bids_labelx.inputs.datasets import (
     Dataset,
+    Producers,
+    described_in,
     described_producers,
     hint_at_datasets,
     producer_of,
@@ -38,16 +40,15 @@ from bids_labelx.inputs.datasets import (
 )
 from bids_labelx.inputs.hemispheres import pair_hemispheres
 from bids_labelx.inputs.hints import other_images
-from bids_labelx.inputs.index import SEGMENTATIONS
+from bids_labelx.inputs.listing import SEGMENTATIONS
 from bids_labelx.inputs.matching import (
     File,
     FileGroups,
     Identity,
-    folder_entities,
-    join_entities,
+    misplaced,
     run_identity,
 )
-from bids_labelx.inputs.metadata import Listing, list_files, read_metadata, sidecars_of
+from bids_labelx.inputs.metadata import Listing, list_files, merged, read_metadata, sidecars_of
 from bids_labelx.inputs.queries import (
     Condition,
     Queries,
@@ -63,7 +64,7 @@ from bids_labelx.inputs.segmentations import (
     group_segmentations,
     parse_derivative,
 )
-from bids_labelx.names import TableQuery, is_utf8, printable, sort_entities
+from bids_labelx.names import FIRST_DATASET, TableQuery, is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -114,14 +115,18 @@ def find_runs(settings: Settings, tables: Collection[TableQuery] = ()) -> FoundR
         LOGGER.warning("%s: no run that the options and the filter file select", named)
     # Consecutive runs share folders, of which each is listed once, not once a run.
     listing = functools.lru_cache(maxsize=32)(list_files)
+    roots = {one.root for one in datasets.values()}
+    described = functools.lru_cache(maxsize=32)(functools.partial(described_in, listing=listing))
     search = _Search(
         of_images.root,
+        of_images.root if of_images.name == FIRST_DATASET else None,
         collect_associated(datasets, queries, tables),
         [(one, group_segmentations(one, of_images.files)) for one in derivatives],
-        {name: one.root for name, one in datasets.items()},
         _images_by_run(datasets.values(), queries),
         listing,
-        functools.lru_cache(maxsize=32)(functools.partial(described_producers, listing=listing)),
+        functools.lru_cache(maxsize=32)(
+            functools.partial(described_producers, roots=roots, described=described)
+        ),
     )
     return FoundRuns([_try_run(image, search) for image in chosen], unlisted)
 
@@ -133,23 +138,23 @@ class _Search(NamedTuple):
     ----------
     root
         The dataset with the images.
+    shown_from
+        The folder that messages give the paths of images from, as `Pool.shown_from`.
     associated, segmentations
         The other files.
-    roots
-        The folders of all datasets.
     images
         All BOLD images of them, by run.
     listing, describing
-        Read a folder's JSON files, and the producer that its description names.
+        Read a folder's JSON files, and what made its files.
     """
 
     root: Path
+    shown_from: Path | None
     associated: AssociatedFiles
     segmentations: Sequence[tuple[Derivative, FileGroups]]
-    roots: Mapping[str, Path]
     images: Mapping[Identity, Sequence[tuple[Path, Path]]]
     listing: Listing
-    describing: Callable[[Path], Mapping[str, str]]
+    describing: Callable[[Path], Producers]
 
 
 def _images_by_run(
@@ -271,10 +276,15 @@ def _make_run(image: File, search: _Search) -> Run:
     # What is on surfaces has no mask.
     mask, no_mask = (None, "") if image.is_surface else find_mask(image, associated.masks)
     confounds, no_confounds = find_table(image, associated.confounds)
-    missing = {"bold": _problem(image, root), "mask": no_mask, "confounds": no_confounds}
+    missing = {
+        "bold": _problem(image, root, search.shown_from),
+        "mask": no_mask,
+        "confounds": no_confounds,
+    }
     metadata: dict[str, Any] = {}
+    sidecars = sidecars_of(image.path, root, search.listing)
     try:
-        metadata = read_metadata(image.path, root, search.listing)
+        metadata = merged(sidecars)
         if image.beside is not None:
             _check_alike(image, metadata, read_metadata(image.beside, root, search.listing))
     except LabelxError as error:
@@ -293,8 +303,7 @@ def _make_run(image: File, search: _Search) -> Run:
     if "RepetitionTime" not in metadata and "metadata" not in missing:
         elsewhere = _times_elsewhere(image, search)
     files = [one for one in (image.path, mask, confounds, *tables.values()) if one is not None]
-    roots = search.roots.values()
-    made_by = {one: producer_of(one, roots, search.describing) for one in files}
+    made_by = {one: producer_of(one, search.describing(one.parent)) for one in files}
     return Run(
         bold=image.path,
         root=root,
@@ -308,7 +317,7 @@ def _make_run(image: File, search: _Search) -> Run:
         beside=image.beside,
         tables=tables,
         producers={one: producer for one, producer in made_by.items() if producer},
-        sidecars=tuple(sidecars_of(image.path, root, search.listing)),
+        sidecars=tuple(sidecars),
         times_elsewhere=elsewhere,
     )
 
@@ -338,14 +347,10 @@ def _check_alike(image: File, left: Mapping[str, Any], right: Mapping[str, Any])
         )
 
 
-def _problem(image: File, root: Path) -> str:
-    """Why the BOLD file itself cannot be used, or an empty text."""
-    folders = folder_entities(image.path, root)
-    if not folders.items() <= image.name.entities.items():
-        return (
-            f"{image.path.relative_to(root)} lies in the folder of {join_entities(folders)}, and "
-            "its name says otherwise; move or rename it"
-        )
+def _problem(image: File, root: Path, shown_from: Path | None) -> str:
+    """Why the BOLD file itself cannot be used, or an empty text; see `Pool.shown_from`."""
+    if reason := misplaced(image, root, shown_from):
+        return reason
     images = [image.path] if image.beside is None else [image.path, image.beside]
-    reasons = (missing_reason(path, root) for path in images)
+    reasons = (missing_reason(path, shown_from) for path in images)
     return image.problem or next(filter(None, reasons), "")

@@ -19,7 +19,8 @@ from bids_labelx.errors import (
     UsageError,
 )
 from bids_labelx.files import read_json
-from bids_labelx.inputs.index import find_files, list_participants
+from bids_labelx.inputs.index import find_files
+from bids_labelx.inputs.listing import list_participants
 from bids_labelx.inputs.matching import File, folder_entities, parse_path
 from bids_labelx.inputs.metadata import Listing
 from bids_labelx.inputs.queries import Queries
@@ -146,9 +147,10 @@ def _check(name: str, root: Path, queries: Queries, tables: Collection[TableQuer
     ]
     if wanted:
         raise UsageError(
-            f"--datasets {name}={root}: it is a raw dataset (DatasetType in {DESCRIPTION}), of "
-            f"which only {', '.join(_OF_RAW)} and sidecars are read, and not {', '.join(wanted)}; "
-            "give the folder of the derivatives"
+            f"--datasets {name}={root}: it is a raw dataset ({DESCRIPTION} has DatasetType raw, "
+            f"or nothing of how it was made), of which only {', '.join(_OF_RAW)} and sidecars are "
+            f"read, and not {', '.join(wanted)}; give the folder of the derivatives, or set "
+            "DatasetType to derivative"
         )
 
 
@@ -232,41 +234,55 @@ def _hint_for_cpac(root: Path) -> str:
     return f"; of C-PAC's output give {found[0].parent}" if found else ""
 
 
-def producer_of(
-    path: Path, roots: Collection[Path], read: Callable[[Path], Mapping[str, str]]
-) -> str:
-    """What made a file, with its version, as the nearest description of a dataset says.
+# Programs with their version, by the beginning of the names of the files that they made: empty for
+# all of a dataset. The nearest folder comes first.
+Producers = Sequence[Mapping[str, str]]
 
-    `roots` are the folders of datasets, and `read` gives what `described_producers` does. The
-    text is empty where nothing says it.
+
+def producer_of(path: Path, producers: Producers) -> str:
+    """What made a file; empty where no description says it.
+
+    `producers` are those of its folder, see `described_producers`.
     """
-    for folder in path.parents:
-        made = read(folder)
+    for made in producers:
         # tedana's description has the name of its run.
         own = [start for start in made if path.name.startswith(start)]
         if own:
             return made[max(own, key=len)]
-        if folder in roots:
-            break
     return ""
 
 
-def described_producers(folder: Path, listing: Listing) -> dict[str, str]:
-    """The programs that made the files of a folder, with version, as descriptions in it say.
+def described_producers(
+    folder: Path, roots: Collection[Path], described: Callable[[Path], Mapping[str, str]]
+) -> Producers:
+    """What made the files of a folder, as the descriptions in it and in those above say.
 
-    By the beginning of the names of files that they are of: empty for all of a dataset.
+    `roots` are the folders of datasets, `described` is `described_in`.
     """
-    found = {}
-    for path, _ in listing(folder):
-        if path.name == DESCRIPTION or path.name.endswith(f"_{DESCRIPTION}"):
-            try:
-                made = _generated_by(read_json(path))
-            except LabelxError:
-                # Of the first dataset it is refused before; of others it decides nothing.
-                continue
-            if made:
-                found[path.name.removesuffix(DESCRIPTION)] = made
+    found = []
+    for one in (folder, *folder.parents):
+        made = described(one)
+        found += [made] if made else []
+        if one in roots:
+            break
     return found
+
+
+def described_in(folder: Path, listing: Listing) -> dict[str, str]:
+    """What the descriptions in a folder name, by the beginning of their names."""
+    return {
+        path.name.removesuffix(DESCRIPTION): producer
+        for path, _ in listing(folder)
+        if path.name.endswith(DESCRIPTION) and (producer := _producer_in(path))
+    }
+
+
+def _producer_in(description: Path) -> str:
+    try:
+        return _generated_by(read_json(description))
+    except LabelxError:
+        # Of the first dataset it is refused before; of others it decides nothing.
+        return ""
 
 
 def _generated_by(content: Mapping[str, Any]) -> str:

@@ -97,6 +97,20 @@ def folder_entities(path: Path, root: Path) -> dict[str, str]:
     return {key: part[4:] for key, part in pairs if part.startswith(f"{key}-") and part[4:]}
 
 
+def misplaced(file: File, root: Path, shown_from: Path | None) -> str:
+    """Why a file is in no folder of its own; empty where its folders say what its name says.
+
+    The path is told from `shown_from`, see `bids_labelx.content.display_path`.
+    """
+    folders = folder_entities(file.path, root)
+    if folders.items() <= file.name.entities.items():
+        return ""
+    return (
+        f"{display_path(file.path, shown_from)} lies in the folder of {join_entities(folders)}, "
+        "and its name says otherwise; move or rename it"
+    )
+
+
 def comparable(entities: Mapping[str, str]) -> dict[str, str]:
     """Entities without ``desc``, indices as numbers, a space with its mesh or its cohort."""
     found = {key: normalize_value(key, value) for key, value in entities.items() if key != "desc"}
@@ -193,7 +207,7 @@ def possible_runs(groups: FileGroups, images: Iterable[File]) -> dict[Path, dict
     return {**possible, **exact}
 
 
-def list_paths(files: Sequence[File], root: Path, most: int = 6) -> str:
+def list_paths(files: Sequence[File], root: Path | None, most: int = 6) -> str:
     """The paths of files for a message, a line each."""
     lines = [display_path(file.path, root) for file in files[:most]]
     return "\n".join([*lines, *[f"and {len(files) - most} more"] * (len(files) > most)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,12 @@ def read_metadata(path: Path, root: Path, listing: Listing = list_files) -> dict
     MissingInputError, BadDataError
         Where the content of a sidecar is missing, is not JSON or not an object.
     """
+    return merged(sidecars_of(path, root, listing))
+
+
+def merged(sidecars: Iterable[Path]) -> dict[str, Any]:
+    """The content of sidecars, of which the last wins; see `read_metadata` for the errors."""
     metadata: dict[str, Any] = {}
-    for sidecar in sidecars_of(path, root, listing):
+    for sidecar in sidecars:
         metadata.update(read_json(sidecar))
     return metadata

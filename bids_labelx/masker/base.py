@@ -15,8 +15,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bids_labelx.extraction.formats import Image, open_run_data
+from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space, VolumeGrid
+from bids_labelx.extraction.space import Space
 from bids_labelx.extraction.standardize import STANDARDIZE, Standardize
 from bids_labelx.masker.clean_args import CLEAN, checked_clean_args, cleaning_of
 from bids_labelx.masker.confounds import load_confounds
@@ -69,7 +70,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
     n_elements_: int
     region_names_: dict[int, str]
     _recipe: Recipe
-    _space: Space
+    _space: Space | None
     _columns: np.ndarray
     _step: float | None
     _messages: list[str]
@@ -79,10 +80,11 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         """Check every parameter, and read the files among them."""
 
     @abstractmethod
-    def _fit_to(self, data: RunData | None) -> tuple[Space, np.ndarray, list[str]]:
+    def _fit_to(self, data: RunData | None) -> tuple[Space | None, np.ndarray, list[str]]:
         """Lay out what signals are extracted with, and set the attributes.
 
-        Returns the space of the signals, what each column is of, and texts of warnings.
+        Returns the space of the signals if it is known yet, what each column is of, and texts of
+        warnings.
         """
 
     @abstractmethod
@@ -243,6 +245,11 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
                 "Input to 'inverse_transform' has wrong shape. Signals need "
                 f"{wanted} columns, found the shape {columns.shape}"
             )
+        if self._space is None:
+            raise ValueError(
+                "Please provide mask_img, or images to fit: 'inverse_transform' needs a grid to "
+                "put signals on"
+            )
         self._say("Computing image from signals")
         return signals_image(self._spread(columns), self._space, self._step)
 
@@ -300,7 +307,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
             imgs, file_token(imgs), table, one_mask(sample_mask), self._recipe
         )
         self._say("Cleaning extracted signals")
-        one_volume = isinstance(self._space, VolumeGrid) and is_3d(imgs)
+        one_volume = not isinstance(self._space, Grayordinates) and is_3d(imgs)
         return replace(extracted, one_volume=one_volume)
 
     def _volume_signals(self, signals: np.ndarray) -> np.ndarray:

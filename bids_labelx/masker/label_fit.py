@@ -35,6 +35,7 @@ class LabelsMasker(BaseMasker):
     keep_masked_labels: bool
 
     _recipe: LabelRecipe
+    _space: Space
     _table: pd.DataFrame
 
     def _make_recipe(self) -> LabelRecipe:

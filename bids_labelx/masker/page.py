@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.extraction.spatial import resample_volumes
+from bids_labelx.extraction.weighted import Maps
 from bids_labelx.masker.label_run import LabelledSpace
 from bids_labelx.report.masker import MaskerReport, masker_report
 from bids_labelx.report.regions import region_table
@@ -24,12 +26,81 @@ _UNDRAWN = (
 )
 
 
+@dataclass(frozen=True)
+class DrawnRegions:
+    """Regions as a table and, on a voxel grid, as a picture.
+
+    Attributes
+    ----------
+    table
+        Columns of `bids_labelx.report.regions.region_table`, and others.
+    grid
+        The voxels; None for surfaces and grayordinates.
+    coded : int array of shape (n_elements,)
+        The row of each element's region, from 1, and 0 where there is none.
+    """
+
+    table: pd.DataFrame
+    grid: VolumeGrid | None
+    coded: np.ndarray
+
+
+def map_regions(maps: Maps, names: Sequence[str], grid: VolumeGrid) -> DrawnRegions:
+    """Maps, or spheres: of each the voxels, share of weight, and centre of weight in mm.
+
+    The picture shows each voxel in the colour of the map with the greatest absolute weight.
+    """
+    weights = abs(maps.weights)
+    held = np.asarray(weights.sum(axis=0)).ravel()
+    places = np.array(np.unravel_index(maps.elements, grid.shape, order="F"))
+    millimetres = grid.affine[:3, :3] @ places + grid.affine[:3, 3:]
+    with np.errstate(invalid="ignore"):
+        centres = (weights.T @ millimetres.T) / held[:, np.newaxis]
+    table = pd.DataFrame(
+        {
+            "index": np.arange(maps.n_maps),
+            "name": list(names),
+            "voxels": maps.counts(),
+            "share of weight inside (%)": 100 * maps.shares(),
+            **{f"{axis} (mm)": centres[:, k] for k, axis in enumerate("xyz")},
+            "missing": np.where(held > 0, "", "yes"),
+        }
+    )
+    coded = np.zeros(grid.n_elements, dtype=np.int64)
+    coded[maps.elements] = np.asarray(weights.tocsr().argmax(axis=1)).ravel() + 1
+    return DrawnRegions(table, grid, coded)
+
+
+def seed_regions(seeds: Sequence[Sequence[float]]) -> DrawnRegions:
+    """Seeds whose spheres are on no grid yet."""
+    places = pd.DataFrame(np.array(seeds), columns=[f"{axis} (mm)" for axis in "xyz"])
+    names = [f"seed {number}" for number in range(len(seeds))]
+    table = places.assign(index=np.arange(len(seeds)), name=names, missing="")
+    return DrawnRegions(table[["index", "name", *places.columns, "missing"]], None, np.empty(0))
+
+
+def _label_regions(labelled: LabelledSpace, table: pd.DataFrame) -> DrawnRegions:
+    space = labelled.space
+    grid = space if isinstance(space, VolumeGrid) else None
+    inside = labelled.labels if labelled.mask is None else labelled.labels[labelled.mask]
+    regions = region_table(
+        table["index"].tolist(),
+        table["name"].tolist(),
+        labelled.labels,
+        labelled.mask,
+        None if grid is None else grid.affine,
+        (~table["index"].isin(inside)).tolist(),
+    )
+    return DrawnRegions(regions, grid, labelled.coded)
+
+
 def make_page(
     title: str,
     parameters: dict[str, Any],
     *,
     labelled: LabelledSpace | None = None,
     table: pd.DataFrame | None = None,
+    drawn: DrawnRegions | None = None,
     images: Any = None,
     warnings: Sequence[str] = (),
     note: str | None = None,
@@ -44,31 +115,23 @@ def make_page(
     labelled, table
         Labels and mask in the space of the images, and ``index`` and ``name`` of the regions; not
         given where there is nothing to show.
+    drawn
+        Maps or spheres, in place of labels.
     images
         Those whose mean the regions are drawn on.
     warnings, note, cmap
         See `bids_labelx.report.masker.masker_report`.
     """
-    regions, grid = None, None
     if labelled is not None and table is not None:
-        space = labelled.space
-        grid = space if isinstance(space, VolumeGrid) else None
-        inside = labelled.labels if labelled.mask is None else labelled.labels[labelled.mask]
-        regions = region_table(
-            table["index"].tolist(),
-            table["name"].tolist(),
-            labelled.labels,
-            labelled.mask,
-            None if grid is None else grid.affine,
-            (~table["index"].isin(inside)).tolist(),
-        )
-        note = _UNDRAWN if grid is None else note
+        drawn = _label_regions(labelled, table)
+        note = _UNDRAWN if drawn.grid is None else note
+    grid = None if drawn is None else drawn.grid
     return masker_report(
         title=title,
         parameters=[(name, _shown(value)) for name, value in sorted(parameters.items())],
-        regions=regions,
+        regions=None if drawn is None else drawn.table,
         background=None if grid is None else _mean_image(images, grid),
-        labels=None if grid is None or labelled is None else grid.to_volume(labelled.coded),
+        labels=None if grid is None or drawn is None else grid.to_volume(drawn.coded),
         affine=None if grid is None else grid.affine,
         warnings=warnings,
         note=note,

@@ -15,33 +15,49 @@ _Identity = tuple[int, int]
 _FOLDERS = ("logs", "figures")
 
 
-def check_place(bids_dir: Path, output: Path, others: Mapping[str, Path | None]) -> None:
+def check_place(
+    datasets: Mapping[str, Path], output: Path, others: Mapping[str, Path | None]
+) -> None:
     """Refuse an output folder that is the input, or in the folder of a participant of it.
 
-    Names may differ: one may be a link to the other, or mounted a second time. `others` are
-    folders by the option they are of, of which none may be the input.
+    Names may differ: one may be a link to the other, or mounted a second time.
+
+    Parameters
+    ----------
+    datasets
+        The folders of the input, by what they are called in messages: ``BIDS_DIR``.
+    output
+        The folder of the output.
+    others
+        Folders by the option they are of, of which none may be the input.
 
     Raises
     ------
     UsageError
     """
-    own = _identity(bids_dir)
-    if own is None:
-        return
+    for called, root in datasets.items():
+        own = _identity(root)
+        if own is not None:
+            _check_beside(f"{called} {root}", root, own, output, others)
+
+
+def _check_beside(
+    dataset: str, root: Path, own: _Identity, output: Path, others: Mapping[str, Path | None]
+) -> None:
     for option, folder in {"OUTPUT_DIR": output, **others}.items():
         if folder is not None and _identity(folder) == own:
+            another = "" if folder == root else " under another name"
             raise UsageError(
-                f"{option} {folder} is BIDS_DIR {bids_dir} under another name: choose a folder of "
-                "its own"
+                f"{option} {folder} is {dataset}{another}: choose a folder of its own"
             )
-    participants = dict(_participants(bids_dir, own))
+    participants = dict(_participants(root, own))
     real = Path(os.path.realpath(output))
     for folder in (real, *real.parents):
         name = participants.get(_identity(folder))
         if name is not None:
             raise UsageError(
-                f"OUTPUT_DIR {output} lies in the folder of {name} in BIDS_DIR {bids_dir}, where "
-                "it would be taken for input: choose another folder"
+                f"OUTPUT_DIR {output} lies in the folder of {name} in {dataset}, where it would "
+                "be taken for input: choose another folder"
             )
 
 

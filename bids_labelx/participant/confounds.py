@@ -32,15 +32,18 @@ class RunConfounds(NamedTuple):
 def read_confounds(source: RunSource) -> RunConfounds:
     """Read the confounds table of a run; one that cannot be read counts as missing.
 
-    Strategies that need no table can still be done.
+    Strategies that need no table, or no JSON beside it, can still be done.
     """
     if source.confounds is None:
         return RunConfounds(None, {}, source.missing_confounds)
     try:
         table = read_confounds_table(source.confounds)
-        metadata = read_confounds_metadata(source.confounds)
     except LabelxError as error:
         return RunConfounds(None, {}, str(error))
+    try:
+        metadata = read_confounds_metadata(source.confounds)
+    except LabelxError as error:
+        return RunConfounds(table, {}, f"{source.confounds} ({error})")
     return RunConfounds(table, metadata, str(source.confounds))
 
 

@@ -367,5 +367,13 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
         LOGGER.warning("earlier results here are of bids_labelx %s, not %s", version, __version__)
     if folder not in (None, str(settings.bids_dir)):
         LOGGER.warning("earlier results here are of %s, not %s", folder, settings.bids_dir)
+    roots = {name: str(root) for name, root in settings.dataset_folders.items()}
+    del roots[FIRST_DATASET]
+    folders: dict[str, str] = before.get("datasets", {})
+    for name in sorted(folders.keys() & roots.keys()):
+        if folders[name] != roots[name]:
+            text = "earlier results here are of --datasets %s=%s, not %s: their Sources mean that"
+            LOGGER.warning(text, name, folders[name], roots[name])
     merged = {section: {**before.get(section, {}), **now[section]} for section in SECTIONS}
-    write_json(path, {"bids_labelx": __version__, "bids_dir": str(settings.bids_dir), **merged})
+    of = {"bids_dir": str(settings.bids_dir), "datasets": {**folders, **roots}}
+    write_json(path, {"bids_labelx": __version__, **of, **merged})

@@ -19,7 +19,7 @@ from bids_labelx.denoise import Strategy
 from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_json, write_tsv
-from bids_labelx.names import camel
+from bids_labelx.names import ATLAS_LINK, MASK_LINK, camel
 from bids_labelx.outputs.failures import by_kind
 from bids_labelx.outputs.label_images import run_label_files, write_label_files
 from bids_labelx.outputs.parcels import (
@@ -55,9 +55,6 @@ from bids_labelx.participant.plan import PlannedRun
 from bids_labelx.participant.records import Denoised, MatrixKey, RunResults, SeriesKey
 from bids_labelx.settings import Settings
 
-_MASK_LINK = "mask"
-
-
 # The atlas and the strategy that a file is of; empty where it is of all of them.
 About = tuple[str, str]
 
@@ -83,7 +80,7 @@ class Delivery:
         own = [*run.images, *([] if mask is None else [mask]), *tables]
         datasets = self.settings.dataset_folders
         return [
-            *(_uri(path, datasets, _MASK_LINK, path.parent) for path in own),
+            *(_uri(path, datasets, MASK_LINK, path.parent) for path in own),
             *(_uri(path, datasets, _atlas_link(atlas), atlas.root) for path in atlas.files),
         ]
 
@@ -145,12 +142,12 @@ def dataset_links(datasets: Mapping[str, Path], runs: Sequence[PlannedRun]) -> d
                 links[_atlas_link(atlas)] = atlas.root
         mask = planned.source.mask
         if mask is not None and dataset_of(mask, datasets) is None:
-            links[_MASK_LINK] = mask.parent
+            links[MASK_LINK] = mask.parent
     return links
 
 
 def _atlas_link(atlas: Atlas) -> str:
-    return f"atlas-{atlas.entities['atlas']}"
+    return ATLAS_LINK + atlas.entities["atlas"]
 
 
 def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:

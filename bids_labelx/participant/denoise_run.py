@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def denoise_signals(
         Where no strategy could be done, with all reasons.
     """
     n_volumes = len(next(iter(extracted.signals.values())))
-    cleaners, applied, failures = _prepare_all(source, strategies, n_volumes, options)
+    cleaners, applied, failures = _prepare_some(source, strategies, n_volumes, options)
     signals = {}
     for name, cleaner in cleaners.items():
         with _warnings_of(applied, name):
@@ -99,7 +99,7 @@ def denoise_voxels(
     """
     with errors_naming(source.bold):
         volumes, inside, regions, before = open_run(source, atlases)
-    cleaners, applied, failures = _prepare_all(source, strategies, volumes.n_volumes, options)
+    cleaners, applied, failures = _prepare_some(source, strategies, volumes.n_volumes, options)
     with errors_naming(source.bold):
         watched, seen = watch(volumes, union(regions))
         if extraction.smoothing_fwhm:
@@ -135,9 +135,27 @@ def denoise_voxels(
     return extracted, Denoised(applied, failures, cleaned, snr)
 
 
-def _prepare_all(
+def _prepare_some(
     source: RunSource, strategies: Sequence[Strategy], n_volumes: int, options: DenoisingOptions
-) -> tuple[dict[str, Cleaner], dict[str, AppliedStrategy], tuple[Failure, ...]]:
+) -> Prepared:
+    """What strategies make of the confounds; a BadDataError where none can be done."""
+    prepared = prepare_strategies(source, strategies, n_volumes, options)
+    if not prepared.cleaners:
+        raise BadDataError("\n".join(one.message for one in prepared.failures))
+    return prepared
+
+
+class Prepared(NamedTuple):
+    """How strategies are applied to a run, by their names, and of the others the failures."""
+
+    cleaners: dict[str, Cleaner]
+    applied: dict[str, AppliedStrategy]
+    failures: tuple[Failure, ...]
+
+
+def prepare_strategies(
+    source: RunSource, strategies: Sequence[Strategy], n_volumes: int, options: DenoisingOptions
+) -> Prepared:
     """What each strategy makes of the confounds, or why it makes nothing."""
     confounds = read_confounds(source)
     cleaners: dict[str, Cleaner] = {}
@@ -174,9 +192,7 @@ def _prepare_all(
             files=(*([] if main is None else [main]), *joined.files),
             positions=joined.positions,
         )
-    if not cleaners:
-        raise BadDataError("\n".join(one.message for one in failures))
-    return cleaners, applied, tuple(failures)
+    return Prepared(cleaners, applied, tuple(failures))
 
 
 def _remarks(source: RunSource, chosen: Denoising, effective: float) -> Iterator[str]:
@@ -195,7 +211,7 @@ def _remarks(source: RunSource, chosen: Denoising, effective: float) -> Iterator
         )
     for entry, columns in chosen.by_entry.items():
         if not columns:
-            yield f"no column of the confounds table is {entry}; nothing was regressed out for it"
+            yield f"no column of the tables is {entry}; nothing was regressed out for it"
     before = source.regressed or denoised_by(source.desc, source.producer)
     if before and not chosen.removed.shape[1]:
         yield (

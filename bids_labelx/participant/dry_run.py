@@ -3,24 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.denoise import Strategy
-from bids_labelx.errors import LabelxError
+from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.names import FIRST_DATASET
 from bids_labelx.outputs.failures import subject_of
-from bids_labelx.participant.confounds import choose_confounds, read_confounds
 from bids_labelx.participant.deliver import Delivery, dataset_of, planned_paths
+from bids_labelx.participant.denoise_run import Prepared, prepare_strategies
+from bids_labelx.participant.extract import read_mask
 from bids_labelx.participant.plan import Plan, PlannedRun
 from bids_labelx.report.text import counted
-from bids_labelx.settings import Settings
+from bids_labelx.settings import DenoisingOptions, Settings
 
 
-def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
+class DryRun(NamedTuple):
+    """What would be done, in lines, and what would not."""
+
+    lines: list[str]
+    failures: list[Failure]
+
+
+def dry_run(settings: Settings, plan: Plan) -> DryRun:
     """Each run with what it is read from and what would be written of it, then what would not."""
-    count = 0
-    datasets = settings.dataset_folders
+    options = settings.part(DenoisingOptions)
+    prepared = [_prepare(one, plan.strategies, options) for one in plan.runs]
+    failures = list(plan.failures)
+    for one, done in zip(plan.runs, prepared, strict=True):
+        of_run = [replace(failure, entities=one.run.entities) for failure in done.failures]
+        failures += [*one.unfit, *of_run]
+    return DryRun(list(_lines(settings, plan, prepared)), failures)
+
+
+def _prepare(
+    planned: PlannedRun, strategies: Sequence[Strategy], options: DenoisingOptions
+) -> Prepared:
+    """What a run reads before its image: the mask, and the tables of each strategy."""
+    source = planned.source
+    if not source.resample_mask:  # that of all runs is looked into before
+        try:
+            read_mask(source.mask, planned.grid)
+        except LabelxError as error:
+            return Prepared({}, {}, (Failure.of(error),))
+    return prepare_strategies(source, strategies, planned.n_volumes, options)
+
+
+def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iterator[str]:
+    n_done, n_files, datasets = 0, 0, settings.dataset_folders
 
     def name(path: Path) -> str:
         return _name(path, datasets)
@@ -29,7 +61,7 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
         sidecar = table.with_suffix(".json")
         return name(table) + (f" and {sidecar.name}" if sidecar.is_file() else "")
 
-    for planned in plan.runs:
+    for planned, done in zip(plan.runs, prepared, strict=True):
         run = planned.run
         yield " and ".join(name(image) for image in run.images)
         mask = planned.source.mask
@@ -51,25 +83,24 @@ def plan_lines(settings: Settings, plan: Plan) -> Iterator[str]:
             which = f"#{atlas.which}" if atlas.which else ""
             shown = " and ".join(name(image) for image in images)
             yield _line("atlas", f"{atlas.key}: {shown}{which}{table}")
-        allowed, refused = _allowed(planned, plan.strategies)
+        allowed = tuple(one for one in plan.strategies if one.name in done.applied)
         yield _line("denoise", ", ".join(one.name for one in allowed) or "nothing")
-        for text in refused:
-            yield _line("not done", text)
-        for failure in planned.unfit:
+        for failure in (*done.failures, *planned.unfit):
             yield _line("not done", failure.message)
-        delivery = Delivery(settings, planned, tuple(allowed))
-        paths = planned_paths(delivery, {}) if allowed else []
-        count += len(paths)
+        kept = {strategy: applied.n_kept for strategy, applied in done.applied.items()}
+        paths = planned_paths(Delivery(settings, planned, allowed), kept) if allowed else []
+        n_done, n_files = n_done + bool(allowed), n_files + len(paths)
         for path in paths:
             yield _line("writes", path.as_posix())
     for failure in plan.failures:
         yield f"{subject_of(failure)}\n    cannot be done: {failure.message}"
     for run in plan.skipped:
         yield f"{run.name}\n    excluded: no atlas is in its space ({run.space})"
+    not_done = len(plan.runs) - n_done + len(plan.failures)
     yield (
-        f"{counted(len(plan.runs), 'run')} of {counted(len(plan.participants), 'participant')} "
-        f"would be done, {count} tables and images written to {settings.output_dir}; "
-        f"{counted(len(plan.failures), 'run')} cannot be done"
+        f"{counted(n_done, 'run')} of {counted(len(plan.participants), 'participant')} would be "
+        f"done, {n_files} tables and images written to {settings.output_dir}; "
+        f"{counted(not_done, 'run')} cannot be done"
     )
 
 
@@ -84,20 +115,3 @@ def _name(path: Path, datasets: Mapping[str, Path]) -> str:
         return str(path)
     within = path.relative_to(datasets[dataset]).as_posix()
     return within if dataset == FIRST_DATASET else f"{within} (dataset {dataset})"
-
-
-def _allowed(
-    planned: PlannedRun, strategies: Sequence[Strategy]
-) -> tuple[list[Strategy], list[str]]:
-    """The strategies that the tables of a run allow, and why not the others."""
-    confounds = read_confounds(planned.source)
-    allowed: list[Strategy] = []
-    refused = []
-    for strategy in strategies:
-        try:
-            choose_confounds(strategy, confounds, planned.source, planned.n_volumes)
-        except LabelxError as error:
-            refused.append(str(error))
-        else:
-            allowed.append(strategy)
-    return allowed, refused

@@ -45,12 +45,13 @@ def this_invocation(settings: Settings, plan: Plan) -> Invocation:
 def inputs_digest(planned: PlannedRun) -> str:
     """A digest of all files that a run's results depend on: by path, size, time and inode.
 
-    Sidecars go by what was read out of them.
+    Sidecars and descriptions of datasets go by what was read out of them.
     """
     others = [path for atlas in planned.atlases for path in (atlas.image, atlas.table_path)]
     others += confounds_files(planned.run)
     known = [*planned.files, *(file_state(path) for path in others if path is not None)]
-    read = [known, dict(planned.run.metadata), planned.source.t_r, planned.warnings]
+    made = {str(path): producer for path, producer in planned.run.producers.items()}
+    read = [known, dict(planned.run.metadata), planned.source.t_r, planned.warnings, made]
     text = json.dumps(read, default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -13,6 +13,7 @@ from bids_labelx.errors import LabelxError
 from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import VolumeGrid, voxel_grid
 from bids_labelx.measures.quality import OK, qc_row
+from bids_labelx.names import FIRST_DATASET
 from bids_labelx.outputs.label_images import existing_label_files, read_label_files
 from bids_labelx.outputs.results import Series
 from bids_labelx.report.pages import Table
@@ -43,8 +44,11 @@ def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
     sidecar = one.sidecar
     t_r, volumes = sidecar["RepetitionTime"], sidecar["NumberOfVolumes"]
     share = sidecar.get("ShareFramewiseDisplacementAbove")
+    made = sidecar.get("PreprocessedBy") or {}
+    by = ", ".join(name for name, what in made.items() if "image" in what)
     return (
-        ("Source", next(iter(sidecar["Sources"]), "").partition(":")[2].partition(":")[2]),
+        ("Source", _source(next(iter(sidecar["Sources"]), ""))),
+        *((("Preprocessed with", by),) if by else ()),
         ("Grid", _grid(one)),
         ("Volumes", str(volumes)),
         ("Repetition time", f"{t_r:g} s" if t_r else "unknown"),
@@ -57,6 +61,13 @@ def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
         ),
         ("Mean standardised DVARS", _unit(sidecar["MeanStdDVARS"], "")),
     )
+
+
+def _source(uri: str) -> str:
+    """The path of a BIDS URI, with the name of the dataset where that is not the first."""
+    _, _, within = uri.partition(":")
+    dataset, _, path = within.partition(":")
+    return path if dataset == FIRST_DATASET else f"{path} (dataset {dataset})"
 
 
 def _grid(one: Series) -> str:

@@ -101,16 +101,21 @@ def atlases(value: Any) -> tuple[str, ...]:
 
 def datasets(value: Any) -> tuple[str, ...]:
     """Arguments ``NAME=DIR`` with absolute paths, each name once."""
-    from bids_labelx.names import FIRST_DATASET
+    from bids_labelx.names import ATLAS_LINK, FIRST_DATASET, MASK_LINK, is_dataset_name
 
     def convert(word: str) -> str:
         name, equals, folder = word.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or not folder:
+        if name == FIRST_DATASET:
+            raise ValueError(f"{word!r}: {name} is the name of BIDS_DIR; choose another one")
+        if name == MASK_LINK or name.startswith(ATLAS_LINK):
+            raise ValueError(
+                f"{word!r}: {MASK_LINK} and {ATLAS_LINK}… are names of other folders in "
+                "DatasetLinks; choose another one"
+            )
+        if not equals or not is_dataset_name(name) or not folder:
             raise ValueError(
                 f"{word!r}: NAME=DIR is expected, with a name of letters, digits, - and _"
             )
-        if name == FIRST_DATASET:
-            raise ValueError(f"{word!r}: {name} is the name of BIDS_DIR; choose another one")
         return f"{name}={path(folder)}"
 
     found = each(convert)(value)

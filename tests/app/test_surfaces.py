@@ -318,7 +318,7 @@ def test_an_atlas_on_another_mesh_fails_alone_and_is_shown_by_a_dry_run(
     settings = settings_for(
         root, gii, f"Wide={other}", space=("fsaverage5",), atlas_space="fsaverage5"
     )
-    assert run_participants(replace(settings, dry_run=True)) == 0
+    assert run_participants(replace(settings, dry_run=True)) == 1
     shown = capsys.readouterr().out
     assert "CORTEX_LEFT has a mesh of 20 vertices in the labels and a mesh of 12" in shown
     assert "atlas-Wide" not in shown

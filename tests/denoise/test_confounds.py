@@ -99,3 +99,11 @@ def test_a_series_without_a_difference_has_a_value_at_the_first_volume(column: s
     with pytest.raises(BadDataError, match=rf"column {column}, row 1 \(of 3\) is n/a"):
         column_values(table, [column], "x.tsv")
     assert column_values(table, ["mine"], "x.tsv").tolist() == [[1.0], [1.0], [2.0]]
+
+
+@pytest.mark.parametrize("mark", [";", ","])
+def test_columns_that_no_tabs_are_between_are_told(mark: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(f"csf{mark}rmsd\n" + f"1{mark}2\n" * 3)
+    with pytest.raises(BadDataError, match=f"one column, called csf{mark}rmsd; .*, not {mark}"):
+        read_confounds_table(path)

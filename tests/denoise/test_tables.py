@@ -299,6 +299,8 @@ def test_what_ica_aroma_left_may_be_regressed_further(choose: Choose) -> None:
         ('suffix = "mcf"\nextension = ".par"', "motion_source: fsl, spm, afni"),
         ('suffix = "x"\nfirst_volume = -1', "a whole number, 0 or more"),
         ('suffix = "x"\nrequired = false', "needs dataset"),
+        ('suffix = "x"\ndataset = "../x"', "a name of --datasets"),
+        ('suffix = "x"\ndataset = "atlas-x"', "a name of --datasets"),
         ('suffix = "x"\ntedana = "all"', "rejected, rejected_orthogonalized"),
         ('suffix = "x"\ncensored = "a"\ncolumns = ["b"]', "takes no columns"),
         ('suffix = "x"\nspace = "MNI"', "space is unknown; allowed here: dataset, suffix"),
@@ -472,3 +474,54 @@ def test_one_table_marks_the_volumes_to_censor() -> None:
     entry = '[[confounds.tables]]\nsuffix = "outliers"\ncensored = "a"\n'
     with pytest.raises(BadDataError, match=r"line \d+: confounds.tables has censored twice"):
         parse_strategy(entry + entry, "mine.toml")
+
+
+@pytest.mark.parametrize("broken", ["{", '["a"]', "/annex/objects/MD5E-s3--x.json"])
+def test_what_needs_no_json_beside_a_table_is_done_without_it(
+    broken: str, choose: Choose, tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(broken)
+    table = {"a.tsv": series(N, ["aroma_motion_01", "c_comp_cor_00"])}
+    assert choose(ONE, table).columns == ("aroma_motion_01",)
+    whole = ONE.partition("columns")[0]
+    components = '[confounds]\ncompcor = { masks = ["CSF"] }\n'
+    with pytest.raises(BadDataError, match=r"missing: components of CompCor \(no JSON"):
+        choose(components + whole, table)
+
+
+def test_a_column_that_two_entries_take_is_one_regressor(choose: Choose) -> None:
+    text = f'{LATE}columns = ["^(trans|rot)_.$", "^rot_.$", "rot_z"]'.replace("4", "3")
+    table = series(N - 3, MOTION)
+    chosen = choose(text, {"a.tsv": table})
+    assert chosen.columns == tuple(MOTION)
+    np.testing.assert_allclose(chosen.regressors[3:], table)
+    assert not chosen.regressors[:3].any()
+
+
+@pytest.mark.parametrize("line", [" " * 100_000, "[" * 100_000 + "a"])
+def test_the_line_of_a_mistake_is_found_beside_very_long_ones(line: str) -> None:
+    text = f'"""\n{line}\n"""\n[clean]\nfilter = "x"\n'
+    with pytest.raises(BadDataError, match=r"mine\.toml, line 5: clean\.filter is \"x\""):
+        parse_strategy(f"description = {text}", "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("columns", "taken"),
+    [
+        ('["^[XY]$"]', ("X", "Y")),
+        ('["CSF", "other"]', ("CSF", "other")),
+        # fMRIPrep's old names go by today's as well.
+        ('["trans_x", "csf"]', ("trans_x", "csf")),
+        ('["X", "trans_y"]', ("X", "trans_y")),
+    ],
+)
+def test_columns_are_taken_by_the_names_that_they_have_in_the_file(
+    columns: str, taken: tuple[str, ...], choose: Choose
+) -> None:
+    table = series(N, ["X", "Y", "CSF", "other"])
+    text = f'[[confounds.tables]]\nsuffix = "mine"\ncolumns = {columns}\n'
+    chosen = choose(text, {"a.tsv": table})
+    assert chosen.columns == taken
+    written = {"trans_x": "X", "trans_y": "Y", "csf": "CSF"}
+    expected = table[[written.get(name, name) for name in taken]]
+    np.testing.assert_allclose(chosen.regressors, expected)

@@ -188,6 +188,49 @@ def test_a_work_folder_that_is_the_input_is_refused(
         assert f"{option} {tmp_path / 'work'} is BIDS_DIR" in capsys.readouterr().err
 
 
+@pytest.fixture
+def companion(tmp_path: Path) -> Path:
+    """A dataset beside the first, with a table of its run."""
+    root = tmp_path / "aroma"
+    func = root / "sub-01" / "func"
+    func.mkdir(parents=True)
+    (root / "dataset_description.json").write_text(
+        '{"Name": "a", "BIDSVersion": "1.9.0", "DatasetType": "derivative"}'
+    )
+    (func / "sub-01_task-rest_desc-aroma_timeseries.tsv").write_text("a\n1\n")
+    return root
+
+
+def test_no_folder_that_is_written_to_is_a_dataset_beside_the_first(
+    tmp_path: Path,
+    dataset: Path,
+    companion: Path,
+    atlas_dataset: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = ("--datasets", f"aroma={companion}", "--denoise", "none")
+    before = files_of(companion)
+    (tmp_path / "link").symlink_to(companion)
+    for option in ("--work-dir", "--bids-database-dir"):
+        folder = str(tmp_path / "link")
+        assert app(dataset, tmp_path / "out", atlas_dataset, *given, option, folder) == 64
+        words = f"{option} {folder} is --datasets aroma {companion} under another name"
+        assert words in capsys.readouterr().err
+    # Where its index would be kept.
+    database = str(tmp_path)
+    assert (
+        app(dataset, tmp_path / "o", atlas_dataset, *given, "--bids-database-dir", database) == 64
+    )
+    assert f"the index of aroma {companion} is --datasets aroma" in capsys.readouterr().err
+    assert app(dataset, companion, atlas_dataset, *given) == 64
+    inside = companion / "sub-01" / "out"
+    assert app(dataset, inside, atlas_dataset, *given) == 64
+    told = capsys.readouterr().err
+    assert f"lies in the folder of sub-01 in --datasets aroma {companion}" in told
+    assert files_of(companion) == before
+    assert not inside.exists()
+
+
 def test_each_folder_is_listed_once_whatever_links_lead_to_it(
     tmp_path: Path, add_run: AddRun
 ) -> None:

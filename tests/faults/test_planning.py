@@ -173,7 +173,7 @@ def test_files_removed_while_others_run_fail_their_runs_by_name(
 @pytest.mark.parametrize(
     "where",
     [
-        "bids_labelx.inputs.dataset.read_metadata",
+        "bids_labelx.inputs.dataset.sidecars_of",
         "bids_labelx.participant.plan.repetition_time",
         "bids_labelx.workflow.graph._memory",
     ],

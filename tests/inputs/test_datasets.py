@@ -17,7 +17,7 @@ from bids_labelx.errors import (
     NotBidsError,
     UsageError,
 )
-from bids_labelx.inputs import index
+from bids_labelx.inputs import index, listing
 from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.run import Run
 from bids_labelx.names import TableQuery
@@ -197,27 +197,25 @@ def test_each_dataset_has_an_index_of_its_own(
     runs_of(tmp_path, "sub-01_task-a")
     tree(tmp_path / "aroma", "sub-01_task-a_desc-aroma_timeseries.tsv")
     kept = tmp_path / "kept"
-    settled = index._settled_time
-    monkeypatch.setattr(index, "_settled_time", index._time)
+    monkeypatch.setattr(listing, "settled_time", listing.folder_time)
     find((AROMA,), datasets=["aroma"], bids_database_dir=kept)
     assert sorted(str(p.relative_to(kept)) for p in kept.rglob("index.json")) == [
         "all/index.json",
         "aroma/sub-01/index.json",
     ]
     scanned: list[Path] = []
-    scan = index._scan
+    scan = index.scan_folders
 
     def counted(root: Path, *rest: Any) -> Any:
         scanned.append(root)
         return scan(root, *rest)
 
-    monkeypatch.setattr(index, "_scan", counted)
+    monkeypatch.setattr(index, "scan_folders", counted)
     (run,) = find((AROMA,), datasets=["aroma"], bids_database_dir=kept)
     assert (scanned, list(run.tables)) == ([], [AROMA])
     (tmp_path / "aroma" / "sub-01" / "func" / "sub-01_task-b_desc-aroma_timeseries.tsv").touch()
     find((AROMA,), datasets=["aroma"], bids_database_dir=kept)
     assert scanned == [tmp_path / "aroma"]
-    assert settled is not index._time
 
 
 @pytest.mark.parametrize(
@@ -227,6 +225,8 @@ def test_each_dataset_has_an_index_of_its_own(
         (["=/x"], "NAME=DIR is expected"),
         (["a b=/x"], "NAME=DIR is expected"),
         (["preprocessed=/x"], "preprocessed is the name of BIDS_DIR"),
+        (["mask=/x"], "names of other folders in DatasetLinks"),
+        (["atlas-AAL=/x"], "names of other folders in DatasetLinks"),
         (["a=/x", "a=/y"], "a: given with two folders"),
     ],
 )
@@ -264,3 +264,40 @@ def test_a_description_that_bids_does_not_know_is_refused(
     runs_of(tmp_path, "sub-01_task-a", GeneratedBy=made)
     with pytest.raises(BadDataError, match=r"GeneratedBy is .*; BIDS has a list of objects there"):
         find()
+
+
+def test_files_of_another_dataset_are_named_with_their_whole_path(
+    find: Find, tmp_path: Path
+) -> None:
+    # What fetches a file from git-annex is called in the dataset that the file is in.
+    runs_of(tmp_path, "sub-01_task-a", "sub-02_task-a_acq-x_dir-AP")
+    names = ["sub-01_task-a", "sub-02_task-a_acq-x", "sub-02_task-a_dir-AP"]
+    tables = [f"{name}_desc-aroma_timeseries.tsv" for name in names]
+    tree(tmp_path / "aroma", *tables, f"sub-01_task-a_{BOLD}")
+    func = tmp_path / "aroma" / "sub-01" / "func"
+    for name in (tables[0], f"sub-01_task-a_{BOLD}"):
+        (func / name).unlink()
+        (func / name).symlink_to("../../.git/annex/objects/aa/x")
+    first, second = find((AROMA,), datasets=["aroma"])
+    assert f"`git annex get {func / tables[0]}`" in first.missing[str(AROMA)]
+    assert str(tmp_path / "aroma" / "sub-02" / "func" / tables[1]) in second.missing[str(AROMA)]
+    (image,) = find((), {"bold": {"dataset": "aroma"}}, datasets=["aroma"])
+    assert f"`git annex get {image.bold}`" in image.missing["bold"]
+
+
+def test_a_file_in_the_folder_of_another_session_or_participant_is_no_run_s(
+    find: Find, tmp_path: Path
+) -> None:
+    runs_of(tmp_path, "sub-01_ses-a_task-x", "sub-02_ses-a_task-x")
+    first, second = (f"sub-0{n}_ses-a_task-x_desc-aroma_timeseries.tsv" for n in (1, 2))
+    tree(tmp_path / "aroma", f"sub-01/ses-b/func/{first}", f"sub-01/ses-a/func/{second}")
+    mask = "sub-02_ses-a_task-x_space-MNI_desc-brain_mask.nii.gz"
+    func = tmp_path / "ds" / "sub-02" / "ses-a" / "func"
+    (func.parents[1] / "ses-b").mkdir()
+    (func / mask).rename(func.parents[1] / "ses-b" / mask)
+    one, other = find((AROMA,), datasets=["aroma"])
+    assert one.tables == {}
+    assert f"{first} lies in the folder of sub-01_ses-b, and its" in one.missing[str(AROMA)]
+    assert other.tables == {}
+    assert other.mask is None
+    assert other.missing["mask"].startswith(f"sub-02/ses-b/{mask} lies in the folder of")

@@ -6,6 +6,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,24 @@ def test_another_version_and_another_folder_are_told(
     told = capsys.readouterr().err
     assert "earlier results here are of bids_labelx 0.0.1" in told
     assert "earlier results here are of /elsewhere" in told
+
+
+def test_another_folder_of_a_dataset_beside_the_first_is_told(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "other"):
+        shutil.copytree(settings.bids_dir, tmp_path / name)
+    one, other = ((f"more={tmp_path / name}",) for name in ("one", "other"))
+    assert run_participants(with_(settings, datasets=one)) == 0
+    assert run_participants(with_(settings, datasets=one)) == 0
+    assert "earlier results" not in capsys.readouterr().err
+    assert run_participants(with_(settings, datasets=other)) == 0
+    told = capsys.readouterr().err
+    assert f"of --datasets more={tmp_path / 'one'}, not {tmp_path / 'other'}" in told
+    # An invocation without it forgets nothing.
+    assert run_participants(settings) == 0
+    assert run_participants(with_(settings, datasets=one)) == 0
+    assert f"more={tmp_path / 'other'}, not" in capsys.readouterr().err
 
 
 def test_a_start_from_the_saved_settings_gives_the_same_bytes(

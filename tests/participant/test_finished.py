@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tiny import N_VOLUMES
 
 from bids_labelx.app.participant import run_participants
 from bids_labelx.outputs.run_records import read_record, read_records
@@ -215,3 +217,36 @@ def test_a_carpet_shows_the_strategies_of_all_invocations(
     series = next(settings.output_dir.glob("sub-01/func/*desc-simple_timeseries.tsv"))
     expected = pd.read_csv(series, sep="\t", na_values="n/a").to_numpy(float)
     np.testing.assert_array_equal(shown["simple"], expected)
+
+
+def test_runs_are_done_again_where_another_program_made_a_table(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """tedana has a description beside the files of each run, of which `contents.json` is none."""
+    func = {sub: tmp_path / "tedana" / f"sub-{sub}" / "func" for sub in ("01", "02")}
+
+    def describe(sub: str, version: str) -> None:
+        about = {"Name": "tedana", "GeneratedBy": [{"Name": "tedana", "Version": version}]}
+        path = func[sub] / f"sub-{sub}_task-rest_dataset_description.json"
+        path.write_text(json.dumps(about))
+
+    for sub, folder in func.items():
+        folder.mkdir(parents=True)
+        values = np.random.default_rng(int(sub)).standard_normal((N_VOLUMES, 1))
+        table = pd.DataFrame(values, columns=["one"])
+        table.to_csv(folder / f"sub-{sub}_task-rest_more.tsv", sep="\t", index=False)
+        describe(sub, "24.0.0")
+    (tmp_path / "mine.toml").write_text(
+        '[[confounds.tables]]\ndataset = "tedana"\nsuffix = "more"\ncolumns = ["one"]\n'
+    )
+    denoise = (str(tmp_path / "mine.toml"),)
+    given = with_(settings, datasets=(f"tedana={tmp_path / 'tedana'}",), denoise=denoise)
+    assert run_participants(given) == 0
+    before = written(given.output_dir)
+    assert run_participants(given) == 0
+    assert rewritten(before, given.output_dir) == set()
+    describe("02", "26.0.3")
+    assert run_participants(given) == 0
+    assert rewritten(before, given.output_dir) == {"sub-02"}
+    (sidecar,) = given.output_dir.glob("sub-02/func/*_desc-mine_timeseries.json")
+    assert "tedana 26.0.3" in json.loads(sidecar.read_text())["PreprocessedBy"]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from nilearn.signal import clean
+from producers.layouts import expected_files, written_files
 from producers.simulated_echoes import AFFINE, N_VOLUMES, PREFIX, SHAPE, T_R
 
 from bids_labelx.app.cli import main
@@ -115,6 +116,9 @@ def test_rejected_components_are_regressed_out_of_fmripreps_run(
         f"bids:tedana:{func}{PREFIX}_desc-ICA_mixing.tsv",
         f"bids:tedana:{func}{PREFIX}_desc-tedana_metrics.tsv",
     ]
+    run_stem = f"sub-01/func/{PREFIX}"
+    files = expected_files(run_stem, [f"{run_stem}_atlas-twoDseg"], ["mine"])
+    assert written_files(tmp_path / "out") == files
 
 
 def tedana_version() -> str:

@@ -86,6 +86,14 @@ def test_facts_have_grid_time_and_motion_with_their_units(tmp_path: Path) -> Non
     }
 
 
+def test_facts_say_which_dataset_and_program_the_image_is_of(tmp_path: Path) -> None:
+    made = {"PreprocessedBy": {"fMRIPrep 25.1.1": ["mask"], "tedana 26.0.3": ["image", "x"]}}
+    sources = {"Sources": ["bids:tedana:sub-01_desc-denoised_bold.nii.gz"]}
+    facts = dict(facts_of(one_of(tmp_path, "1", GOOD, OK, **made, **sources)))
+    assert facts["Source"] == "sub-01_desc-denoised_bold.nii.gz (dataset tedana)"
+    assert facts["Preprocessed with"] == "tedana 26.0.3"
+
+
 def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
     table = strategy_table([one_of(tmp_path, "1", GOOD, ["ok", "ok", "low-coverage"])])
     assert dict(zip(table.header, table.rows[0], strict=True)) == {

@@ -13,6 +13,7 @@ import pytest
 from tiny import SPACE
 
 from bids_labelx.app.participant import run_participants
+from bids_labelx.names import FIRST_DATASET
 from bids_labelx.outputs.results import Series
 from bids_labelx.participant.run_order import in_order
 from bids_labelx.settings import Settings
@@ -63,16 +64,16 @@ def write_sidecars(root: Path, key: str, times: Mapping[str, str]) -> None:
 
 def test_a_scans_table_tells_the_order(tmp_path: Path) -> None:
     series = make_series(tmp_path)
-    assert runs_of(in_order(series, tmp_path)[0]) == BY_NAME
+    assert runs_of(in_order(series, {FIRST_DATASET: tmp_path})[0]) == BY_NAME
     write_scans(tmp_path, dict(zip(RUNS, DATES, strict=True)))
-    found, by = in_order(series, tmp_path)
+    found, by = in_order(series, {FIRST_DATASET: tmp_path})
     assert (runs_of(found), by) == (RUNS, "acquisition time")
 
 
 def test_so_does_that_of_the_raw_dataset_around_and_of_echoes(tmp_path: Path) -> None:
     root = tmp_path / "raw" / "derivatives" / "fmriprep"
     write_scans(tmp_path / "raw", dict(zip(RUNS, DATES, strict=True)), echo="_echo-1")
-    found, by = in_order(make_series(root), root)
+    found, by = in_order(make_series(root), {FIRST_DATASET: root})
     assert (runs_of(found), by) == (RUNS, "acquisition time")
 
 
@@ -80,7 +81,7 @@ def test_so_does_that_of_the_raw_dataset_around_and_of_echoes(tmp_path: Path) ->
 def test_sidecars_with_dates_tell_the_order(tmp_path: Path, key: str) -> None:
     series = make_series(tmp_path)
     write_sidecars(tmp_path, key, dict(zip(RUNS, DATES, strict=True)))
-    found, by = in_order(series, tmp_path)
+    found, by = in_order(series, {FIRST_DATASET: tmp_path})
     assert (runs_of(found), by) == (RUNS, "acquisition time")
 
 
@@ -88,9 +89,11 @@ def test_times_of_the_day_order_the_runs_of_one_session_only(tmp_path: Path) -> 
     series = make_series(tmp_path)
     times = dict(zip(RUNS, ["14:00:01.25", "14:00:01", "09:00:00"], strict=True))
     write_sidecars(tmp_path, "AcquisitionTime", times)
-    found, by = in_order(series, tmp_path)
+    found, by = in_order(series, {FIRST_DATASET: tmp_path})
     assert (runs_of(found), by) == (BY_NAME, "name")
-    found, by = in_order([one for one in series if one.entities["ses"] == "pre"], tmp_path)
+    found, by = in_order(
+        [one for one in series if one.entities["ses"] == "pre"], {FIRST_DATASET: tmp_path}
+    )
     assert (runs_of(found), by) == ([RUNS[1], RUNS[0]], "acquisition time")
 
 
@@ -100,7 +103,7 @@ def test_times_that_some_lack_or_share_or_that_are_none_order_nothing(
 ) -> None:
     series = make_series(tmp_path)
     write_scans(tmp_path, dict(zip(RUNS, dates, strict=False)))
-    found, by = in_order(series, tmp_path)
+    found, by = in_order(series, {FIRST_DATASET: tmp_path})
     assert (runs_of(found), by) == (BY_NAME, "name")
 
 

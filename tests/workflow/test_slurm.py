@@ -9,10 +9,14 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
+from tiny import N_VOLUMES
 
 from bids_labelx.app.participant import run_participants
 from bids_labelx.settings import Settings
@@ -106,6 +110,42 @@ def test_jobs_that_run_are_waited_for_and_one_that_is_refused_fails_its_run(
         *(f"--job-name={step}.sub_01_{run}" for step in STEPS),
         f"--job-name=label_reduce.sub_02_{run}",
     }
+
+
+def test_jobs_take_tables_of_other_datasets_as_this_process_does(
+    settings: Settings, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bids_labelx.workflow.run._POLL_CLUSTER", 0.05)
+    monkeypatch.setattr(slurm, "_POLL", 0.0)
+    command(
+        "sbatch",
+        'for script; do :; done\nsh "$script" >/dev/null 2>&1\necho "Submitted batch job $$"',
+    )
+    command("squeue", "exit 0")
+    func = tmp_path / "aroma" / "sub-01" / "func"
+    func.mkdir(parents=True)
+    about = '{"Name": "a", "BIDSVersion": "1.9.0", "DatasetType": "derivative"}'
+    (tmp_path / "aroma" / "dataset_description.json").write_text(about)
+    values = np.random.default_rng(0).random(N_VOLUMES - 3)
+    pd.DataFrame({"one": values}).to_csv(func / "sub-01_task-rest_more.tsv", sep="\t", index=False)
+    (tmp_path / "mine.toml").write_text(
+        '[[confounds.tables]]\ndataset = "aroma"\nsuffix = "more"\nfirst_volume = 3\n'
+        'columns = ["one"]\n'
+    )
+    there = replace(
+        settings,
+        denoise=("none", str(tmp_path / "mine.toml")),
+        datasets=(f"aroma={tmp_path / 'aroma'}",),
+    )
+    here = replace(there, output_dir=tmp_path / "here", nipype_plugin_file=None, work_dir=None)
+    # One participant has no such table.
+    assert run_participants(there) == run_participants(here) == 1
+    one, other = (
+        {path.name: path.read_bytes() for path in out.glob("sub-*/func/*_timeseries.*")}
+        for out in (there.output_dir, here.output_dir)
+    )
+    assert one == other
+    assert sum("desc-mine" in name for name in one) == 2
 
 
 def test_a_slurm_that_refuses_the_first_job_is_told_as_that(
