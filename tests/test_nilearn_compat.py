@@ -93,7 +93,7 @@ def test_signatures_are_those_of_nilearn(kind: str) -> None:
             assert parameters(getattr(ours, call)) == parameters(getattr(theirs, call)), call
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     standardize=st.sampled_from([None, "zscore_sample", "psc", True, False]),
     strategy=st.sampled_from(["mean", "median", "sum", "standard_deviation", "maximum"]),

@@ -204,7 +204,7 @@ def test_confounds_without_a_value_are_named_with_their_file(
     masker = NiftiLabelsMasker(labels_img).fit()
     columns = "in trans_x_derivative1, framewise_displacement"
     for given, where in ((path, str(path)), (table, "confounds"), ([path], str(path))):
-        with pytest.raises(ValueError, match=rf"{columns} \(of volume 0.*fill .*sample") as told:
+        with pytest.raises(ValueError, match=rf"{columns} \(in 1 .* number 0, .*fill") as told:
             masker.transform(make_run(), confounds=given)
         assert str(told.value).startswith(where)
     # Where the volume is left out, nothing is missing.
