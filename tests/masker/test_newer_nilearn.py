@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import Memory
+from nilearn import maskers as oracle
 from nilearn._utils.tags import accept_niimg_input, is_masker
 from sklearn.base import clone
 
@@ -36,6 +38,12 @@ TABLES = {
     ),
 }
 NAMES = ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_of_nilearn_is_taken(kind: Any) -> None:
+    theirs = inspect.signature(getattr(oracle, kind.__name__)).parameters
+    assert set(theirs) <= set(inspect.signature(kind).parameters)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,7 +204,7 @@ def test_confounds_without_a_value_are_named_with_their_file(
     masker = NiftiLabelsMasker(labels_img).fit()
     columns = "in trans_x_derivative1, framewise_displacement"
     for given, where in ((path, str(path)), (table, "confounds"), ([path], str(path))):
-        with pytest.raises(ValueError, match=rf"{columns} \(of volume 0.*fill .*sample") as told:
+        with pytest.raises(ValueError, match=rf"{columns} \(in 1 .* number 0, .*fill") as told:
             masker.transform(make_run(), confounds=given)
         assert str(told.value).startswith(where)
     # Where the volume is left out, nothing is missing.
