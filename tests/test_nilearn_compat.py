@@ -334,6 +334,17 @@ def test_several_runs_are_those_of_nilearn(labels: Any, without_5: Any) -> None:
             compat.MultiNiftiLabelsMasker(labels).fit_transform(runs, **wrong)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_confounds_in_the_place_of_the_target_are_told_of(labels: Any, kind: str) -> None:
+    masker = getattr(compat, kind)(labels, standardize=None)
+    with pytest.warns(UserWarning, match="give confounds by name"):
+        found = masker.fit_transform(_run(), TABLE)
+    np.testing.assert_array_equal(found, masker.fit_transform(_run()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        masker.fit_transform(_run(), np.arange(40))
+
+
 def test_a_path_with_wildcards_is_a_list_of_volumes(tmp_path: Path, labels: Any) -> None:
     run = _run(5)
     for k in range(5):

@@ -22,7 +22,7 @@ from nibabel.spatialimages import SpatialImage
 from sklearn.utils._set_output import _get_output_config
 
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.masker.inputs import is_one_run
+from bids_labelx.masker.inputs import is_confounds, is_one_run
 from bids_labelx.masker.run import RunSignals
 
 # Types of parameters, which are looked at in `fit`.
@@ -107,11 +107,12 @@ class OneRun:
     def fit_transform(
         self,
         imgs: Any,
-        y: Any = None,  # noqa: ARG002
+        y: Any = None,
         confounds: Any = None,
         sample_mask: Any = None,
     ) -> Any:
         """Fit to images, then extract and clean their signals; `y` is not used."""
+        _warn_of_target(y)
         return self.fit(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def inverse_transform(self, signals: Any) -> Any:
@@ -272,6 +273,7 @@ class ManyRuns:
         **fit_params: Any,
     ) -> Any:
         """Fit to a list of runs, then extract and clean their signals; `y` is not used."""
+        _warn_of_target(y)
         imgs = imgs if is_one_run(imgs) else list(imgs)
         fitted = self.fit(imgs, y=y, **fit_params)
         return fitted.transform(imgs, confounds=confounds, sample_mask=sample_mask)
@@ -306,6 +308,16 @@ def _check_images(images: Any) -> Any:
             f"{type(images).__name__}"
         )
     return [_check_images(one) for one in images]
+
+
+def _warn_of_target(y: Any) -> None:
+    """Say that what looks like confounds, as in scripts for older releases, is not used."""
+    if is_confounds(y):
+        warnings.warn(
+            "the second argument of fit_transform is a target, which is not used, and nothing is "
+            "regressed out; give confounds by name: confounds=…",
+            stacklevel=3,
+        )
 
 
 def _target(given: np.dtype, wanted: Any) -> np.dtype:
