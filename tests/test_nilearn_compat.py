@@ -235,7 +235,7 @@ TABLE = np.random.default_rng(4).normal(size=(40, 2))
         {"confounds": "nowhere.tsv"},
         {"sample_mask": [[1, 2], [3, 4]]},
     ],
-    ids=str,
+    ids=lambda options: "-".join(options),
 )
 def test_exceptions_are_of_the_type_that_nilearn_raises(
     labels: Any, options: dict[str, Any]
