@@ -11,7 +11,7 @@ from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
 from bids_labelx.masker.base import BaseMasker
 from bids_labelx.masker.images import mask_image
-from bids_labelx.masker.inputs import load_mask_img
+from bids_labelx.masker.inputs import file_name, load_mask_img
 from bids_labelx.masker.page import map_regions, seed_regions
 from bids_labelx.masker.sphere_run import SphereRecipe
 
@@ -29,11 +29,15 @@ class SpheresMasker(BaseMasker):
     def _make_recipe(self) -> SphereRecipe:
         shared = self._shared()
         self.seeds_ = _checked(self.seeds)
+        mask = None
+        if self.mask_img is not None:
+            self._say(f"Loading mask from {file_name(self.mask_img)}")
+            mask = load_mask_img(self.mask_img)
         return SphereRecipe(
             seeds=np.array(self.seeds_, dtype=np.float64),
             radius=self.radius,
             allow_overlap=self.allow_overlap,
-            mask=None if self.mask_img is None else load_mask_img(self.mask_img),
+            mask=mask,
             **shared,
         )
 

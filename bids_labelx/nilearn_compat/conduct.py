@@ -52,12 +52,18 @@ class OneRun:
     ----------
     _KEEPS
         The parameter about masked regions, of which nilearn warns where it is true.
+    _REMOVED
+        That warning.
     _WHAT
         What is resampled at transform time, for a warning.
+    _SHOWN
+        The argument of `generate_report` that says how many regions, or which, are shown.
     """
 
     _KEEPS = ""
+    _REMOVED = 'In version 0.15.0, "keep_masked_labels" parameter will be removed.'
     _WHAT = ""
+    _SHOWN = ""
 
     def fit(self, imgs: Any = None, y: None = None) -> Any:  # noqa: ARG002
         """Check the parameters and make ready for the space of images.
@@ -136,7 +142,7 @@ class OneRun:
         self,
         engine: str = "matplotlib",
         title: str | None = None,
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,
     ) -> Any:
         """Make a page with the regions over the mean image, their table, and the parameters.
 
@@ -147,11 +153,33 @@ class OneRun:
         title
             Heading of the page; the name of the class unless given.
         **kwargs
-            Not used.
+            Which regions nilearn shows; all are shown here.
         """
+        self._check_shown(kwargs.get(self._SHOWN))
         if engine not in _ENGINES:
             raise ValueError(f"'engine' must be one of {_ENGINES}. Got: {engine!r}")
         return super().generate_report(engine=engine, title=title)  # type: ignore[misc]
+
+    def _check_shown(self, shown: Any) -> None:
+        """Refuse what is no choice of regions, and warn of those that are not there."""
+        if not self._SHOWN or shown is None or (isinstance(shown, str) and shown == "all"):
+            return
+        numbers = shown.tolist() if isinstance(shown, np.ndarray) else shown
+        several = isinstance(numbers, list) and all(isinstance(one, int) for one in numbers)
+        if not (several or isinstance(numbers, int)):
+            raise TypeError(
+                f"Parameter '{self._SHOWN}' of generate_report() should be either 'all' or a "
+                f"positive 'int', or a list/array of ints. Got: {shown!r}"
+            )
+        count = getattr(self, "n_elements_", 0)
+        told = ""
+        if isinstance(numbers, int):
+            if numbers > count:
+                told = f"'{self._SHOWN}={numbers}' was set to {count}, as there are no more."
+        elif missing := [one for one in numbers if not 0 <= one < count]:
+            told = f"Report cannot display the following: {missing}, as there are {count}."
+        if told and count:
+            warnings.warn(told, stacklevel=3)
 
     def _warn_at_transform(self) -> None:
         if self.standardize in (True, False):  # type: ignore[attr-defined]
@@ -162,11 +190,7 @@ class OneRun:
                 stacklevel=5,
             )
         if self._KEEPS and getattr(self, self._KEEPS):
-            warnings.warn(
-                f'In version 0.15.0, "{self._KEEPS}" parameter will be removed.',
-                FutureWarning,
-                stacklevel=5,
-            )
+            warnings.warn(self._REMOVED, FutureWarning, stacklevel=5)
 
     def _warn_of_level(self) -> None:
         given = self._checked_memory().location is not None  # type: ignore[attr-defined]

@@ -73,7 +73,9 @@ class NiftiMapsMasker(conduct.OneRun, MapsMasker):  # type: ignore[misc]
     """
 
     _KEEPS = "keep_masked_maps"
+    _REMOVED = '"keep_masked_maps" parameter will be removed in version 0.15.'
     _WHAT = "maps"
+    _SHOWN = "displayed_maps"
 
     def __init__(
         self,

@@ -67,6 +67,8 @@ class NiftiSpheresMasker(conduct.OneRun, SpheresMasker):  # type: ignore[misc]
         The seeds.
     """
 
+    _SHOWN = "displayed_spheres"
+
     def __init__(
         self,
         seeds: Any = None,
