@@ -209,7 +209,7 @@ class OneRun:
 
     def _resampled(self, imgs: Any) -> str:
         target = getattr(self, "resampling_target", None)
-        if target is None or open_run_data(imgs).space.same(self._space):  # type: ignore[attr-defined]
+        if target in (None, "mask") or open_run_data(imgs).space.same(self._space):  # type: ignore[attr-defined]
             return ""
         if target == "data":
             return (
@@ -225,6 +225,20 @@ class OneRun:
         """Signals of a 3D image as a vector, unless they become a data frame."""
         plain = _get_output_config("transform", self)["dense"] == "default"
         return signals.squeeze() if plain else signals
+
+
+class RegionSignals:
+    """The name of an argument that nilearn's maskers of maps and spheres have; before `OneRun`."""
+
+    def inverse_transform(self, region_signals: Any) -> Any:
+        """Give every voxel the signals of its columns, and 0 to those without one.
+
+        Parameters
+        ----------
+        region_signals : array or data frame of shape (n_elements_,) or (n_volumes, n_elements_)
+            A data frame of one row gives a 3D image, as an array of one dimension does.
+        """
+        return super().inverse_transform(region_signals)  # type: ignore[misc]
 
 
 class ManyRuns:

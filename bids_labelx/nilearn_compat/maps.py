@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.space import Space
+from bids_labelx.masker.images import mask_image
 from bids_labelx.masker.many_runs import ManyRuns
 from bids_labelx.masker.map_fit import MapsMasker
 from bids_labelx.nilearn_compat import conduct
 
 
-class NiftiMapsMasker(conduct.OneRun, MapsMasker):  # type: ignore[misc]
+class NiftiMapsMasker(conduct.RegionSignals, conduct.OneRun, MapsMasker):  # type: ignore[misc]
     """Signals of maps that may overlap, as nilearn 0.14.1 has them.
 
     Parameters
@@ -101,6 +106,14 @@ class NiftiMapsMasker(conduct.OneRun, MapsMasker):  # type: ignore[misc]
         clean_args: Any = None,
     ) -> None:
         self._keep(locals())
+
+    def _fit_to(self, data: RunData | None) -> tuple[Space, np.ndarray, list[str]]:
+        fitted = super()._fit_to(data)
+        mask = self._recipe.mask
+        if data is None and mask is not None and self.resampling_target == "data":
+            # It is resampled to the images, which are not known yet.
+            self.mask_img_ = mask_image(*mask)
+        return fitted
 
 
 class MultiNiftiMapsMasker(  # type: ignore[misc]

@@ -8,7 +8,7 @@ from bids_labelx.masker.sphere_fit import SpheresMasker
 from bids_labelx.nilearn_compat import conduct
 
 
-class NiftiSpheresMasker(conduct.OneRun, SpheresMasker):  # type: ignore[misc]
+class NiftiSpheresMasker(conduct.RegionSignals, conduct.OneRun, SpheresMasker):  # type: ignore[misc]
     """Means over spheres around seeds, as nilearn 0.14.1 has them.
 
     Parameters
