@@ -16,6 +16,7 @@ from fuzz_targets import plain_text, require
 from bids_labelx.denoise import read_strategies
 from bids_labelx.denoise.columns import wanted_columns
 from bids_labelx.denoise.motion_files import read_motion_file
+from bids_labelx.denoise.tables import table_query
 from bids_labelx.denoise.tedana import read_tedana
 
 _ORDER = {"fsl": [3, 4, 5, 0, 1, 2], "spm": [0, 1, 2, 3, 4, 5], "afni": [4, 5, 3, 1, 2, 0]}
@@ -125,10 +126,16 @@ def xcp_d(folder: Path) -> tuple[Mapping[str, bytes], Attempt]:
         require(strategy.name == asked.get("name", path.stem), "another name", strategy.name)
         expected, lacking = [], False
         for one in asked["confounds"].values():
-            require(one["dataset"] == "preprocessed", "another dataset", one)
             query = {key: value for key, value in one["query"].items() if value is not None}
-            wanted = {"desc": "confounds", "extension": ".tsv", "suffix": "timeseries"}
-            require(query == wanted, "another table", query)
+            table = tuple(str(query.get(key, "")).strip() for key in ("suffix", "desc"))
+            dataset = one["dataset"].strip()
+            require(str(query["extension"]).strip() == ".tsv", "another extension", query)
+            if (dataset, *table) != ("preprocessed", "timeseries", "confounds"):
+                # Another table, which the run or --datasets may have.
+                found_tables = map(table_query, strategy.confounds.get("tables", ()))
+                there = [(each.dataset, each.suffix, each.desc) for each in found_tables]
+                require((dataset, *table) in there, "another table", f"{query} {there}")
+                continue
             for column in one["columns"]:
                 matched = [
                     other

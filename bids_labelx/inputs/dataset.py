@@ -40,7 +40,7 @@ from bids_labelx.inputs.datasets import (
 )
 from bids_labelx.inputs.hemispheres import pair_hemispheres
 from bids_labelx.inputs.hints import other_images
-from bids_labelx.inputs.index import SEGMENTATIONS
+from bids_labelx.inputs.listing import SEGMENTATIONS
 from bids_labelx.inputs.matching import (
     File,
     FileGroups,

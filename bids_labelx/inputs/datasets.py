@@ -19,7 +19,8 @@ from bids_labelx.errors import (
     UsageError,
 )
 from bids_labelx.files import read_json
-from bids_labelx.inputs.index import find_files, list_participants
+from bids_labelx.inputs.index import find_files
+from bids_labelx.inputs.listing import list_participants
 from bids_labelx.inputs.matching import File, folder_entities, parse_path
 from bids_labelx.inputs.metadata import Listing
 from bids_labelx.inputs.queries import Queries
@@ -146,8 +147,8 @@ def _check(name: str, root: Path, queries: Queries, tables: Collection[TableQuer
     ]
     if wanted:
         raise UsageError(
-            f"--datasets {name}={root}: it is a raw dataset ({DESCRIPTION} has DatasetType raw, or "
-            f"nothing of how it was made), of which only {', '.join(_OF_RAW)} and sidecars are "
+            f"--datasets {name}={root}: it is a raw dataset ({DESCRIPTION} has DatasetType raw, "
+            f"or nothing of how it was made), of which only {', '.join(_OF_RAW)} and sidecars are "
             f"read, and not {', '.join(wanted)}; give the folder of the derivatives, or set "
             "DatasetType to derivative"
         )

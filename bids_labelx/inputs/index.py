@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import sqlite3
 import tempfile
-import time
 import warnings
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +25,15 @@ from typing import Any, NamedTuple
 from bids_labelx.content import read_content
 from bids_labelx.errors import CannotWriteError, LabelxError
 from bids_labelx.files import read_json, write_bytes, write_json
-from bids_labelx.inputs.queries import read_defaults
-from bids_labelx.names import is_backup, is_utf8
+from bids_labelx.inputs.listing import (
+    Folders,
+    folder_time,
+    index_filters,
+    name_pattern,
+    participants_at_root,
+    scan_folders,
+)
+from bids_labelx.names import is_utf8
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -37,24 +41,6 @@ LOGGER = logging.getLogger("bids_labelx")
 INDEX_VERSION = 6
 DATABASE = "layout_index.sqlite"  # the name that pybids looks for
 RECORD = "index.json"
-
-# Folders below a participant without any file that the app reads. Masks of the anatomy and of
-# other modalities have names that would match a BOLD image.
-_IGNORED = {"dwi", "figures", "fmap", "log", "logs", "perf", "pet", "surf", "xfm"}
-_ANATOMY = "anat"
-
-# The ending of segmentations, which are not indexed by default and may be in anat/, too.
-SEGMENTATIONS = "dseg.nii"
-
-# Where the clock of a file system ticks in seconds, the times of its folders are whole ones.
-_SECOND = 1_000_000_000
-_COARSE_TICK, _FINE_TICK = 2 * _SECOND, _SECOND // 50
-
-# By participant: the listed folders, relative to the dataset, with the time of their last change
-# in nanoseconds; None where a change may not show in it.
-_Times = dict[str, dict[str, int | None]]
-# By participant: the names of its folders, one unless each session has its own.
-_Folders = Mapping[str, Sequence[str]]
 
 
 class Found(NamedTuple):
@@ -74,29 +60,6 @@ class Found(NamedTuple):
 
 class _NotUsableError(Exception):
     """Why a kept index cannot be used."""
-
-
-def list_participants(root: Path) -> list[str]:
-    """Labels of the participants that have a folder, or files, in the dataset, sorted."""
-    folders, files = _at_root(root)
-    return sorted({*folders, *files})
-
-
-def _at_root(root: Path) -> tuple[_Folders, dict[str, list[str]]]:
-    """By participant the names of the folders in the dataset, and the files beside them.
-
-    tedana writes all files into one folder, C-PAC before 1.8.5 has folders ``sub-01_ses-1``.
-    """
-    folders, files = defaultdict(list), defaultdict(list)
-    with os.scandir(root) as entries:
-        for entry in entries:
-            if not entry.name.startswith("sub-") or is_backup(entry.name):
-                continue
-            if _is_folder(entry):
-                folders[entry.name[4:].partition("_ses-")[0]].append(entry.name)
-            elif found := re.match(r"sub-([^_/.]+)_", entry.name):
-                files[found[1]].append(entry.path)
-    return folders, files
 
 
 def find_files(
@@ -123,12 +86,12 @@ def find_files(
     CannotWriteError
         Where `database_dir` does not exist and cannot be created.
     """
-    folders, at_root = _at_root(root)
+    folders, at_root = participants_at_root(root)
     # Of datasets beside the first, all participants are asked for by name.
     chosen = frozenset(wanted or folders.keys() | at_root)
     participants = {one: folders[one] for one in sorted(chosen & folders.keys())}
     # Listed anew each time: the time of this folder changes with every participant that is added.
-    pattern = _name_pattern(_filters(also))
+    pattern = name_pattern(index_filters(also))
     at_hand = (Path(path) for label in chosen & at_root.keys() for path in at_root[label])
     beside = [path for path in at_hand if pattern.search(path.name)]
     found = _find_below(root, participants, sorted(wanted), database_dir, also)
@@ -137,14 +100,14 @@ def find_files(
 
 def _find_below(
     root: Path,
-    participants: _Folders,
+    participants: Folders,
     wanted: Sequence[str],
     database_dir: Path | None,
     also: Sequence[str],
 ) -> Found:
     """The files in the folders of participants; `wanted` are none where all are."""
     if database_dir is None:
-        files, _, unreadable = _scan(root, participants, also)
+        files, _, unreadable = scan_folders(root, participants, also)
         return Found(_query_new(_make_layout(root, files), also, files), unreadable)
     place = database_dir / _set_name(wanted)
     problems = {}
@@ -165,95 +128,6 @@ def _set_name(wanted: Sequence[str]) -> str:
     if len(name) <= 40:
         return name
     return f"{len(wanted)}-participants-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _filters(also: Sequence[str]) -> list[dict[str, list[str]]]:
-    """The pybids filters of the files to index: the default ones, then one for each ending."""
-    defaults = [{key: one[key] for key in one["index_by"]} for one in read_defaults().values()]
-    extensions = {".nii": [".nii", ".nii.gz"]}
-    pairs = [(ending.partition(".")[0], f".{ending.partition('.')[2]}") for ending in also]
-    return [*defaults, *({"suffix": [s], "extension": extensions.get(e, [e])} for s, e in pairs)]
-
-
-def _name_pattern(filters: Sequence[Mapping[str, Sequence[str]]]) -> re.Pattern[str]:
-    """The pattern of the names of files that pass one of the filters."""
-    ends = []
-    for one in filters:
-        words = {key: f"({'|'.join(map(re.escape, values))})" for key, values in one.items()}
-        desc = f"desc-{words['desc']}_(.*_)?" if "desc" in words else ""
-        ends.append(f"_{desc}{words['suffix']}{words['extension']}$")
-    return re.compile("|".join(ends))
-
-
-def _scan(
-    root: Path, participants: _Folders, also: Sequence[str]
-) -> tuple[list[str], _Times, dict[Path, str]]:
-    """The participants' files to index, when their folders changed, and which are unreadable."""
-    ignored = _IGNORED if SEGMENTATIONS in also else {*_IGNORED, _ANATOMY}
-    names, in_anatomy = map(_name_pattern, (_filters(also), _filters((SEGMENTATIONS,))[-1:]))
-    files: list[str] = []
-    times: _Times = {}
-    unreadable: dict[Path, str] = {}
-    # Links may lead back up, or to a folder that was listed before.
-    above = {_identity(folder) for folder in (root, *root.parents)}
-    for label, names_at_root in participants.items():
-        waiting, listed, times[label] = [root / name for name in names_at_root], set(above), {}
-        linked: list[Path] = []
-        while waiting or linked:
-            # Links last, so that files are found where they really are.
-            folder = waiting.pop() if waiting else linked.pop(0)
-            if (identity := _identity(folder)) in listed:
-                continue
-            listed.add(identity)
-            where = folder.relative_to(root).as_posix()
-            pattern = in_anatomy if _ANATOMY in folder.parts[len(root.parts) :] else names
-            # The time before the listing, so that the next invocation sees a change in between.
-            times[label][where] = _settled_time(folder)
-            try:
-                with os.scandir(folder) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
-            except OSError as error:
-                unreadable[folder] = error.strerror or str(error)
-                times[label][where] = None
-                continue
-            for entry in found:
-                if is_backup(entry.name):
-                    continue
-                if not _is_folder(entry):
-                    files += [entry.path] if pattern.search(entry.name) else []
-                elif entry.name not in ignored:
-                    (linked if entry.is_symlink() else waiting).append(folder / entry.name)
-    return files, times, unreadable
-
-
-def _identity(folder: Path) -> tuple[int, int] | Path:
-    """What is the same for all names of a folder."""
-    try:
-        found = folder.stat()
-    except OSError:
-        return folder
-    return found.st_dev, found.st_ino
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one."""
-    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
-
-
-def _time(folder: Path) -> int | None:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return None
-
-
-def _settled_time(folder: Path) -> int | None:
-    """When a folder changed; None if so recently that another change could have that time."""
-    now, changed = time.time_ns(), _time(folder)
-    if changed is None:
-        return None
-    tick = _FINE_TICK if changed % _SECOND else _COARSE_TICK
-    return changed if changed < now - tick else None
 
 
 def _make_layout(root: Path, files: Sequence[str]) -> Any:
@@ -294,7 +168,7 @@ def _make_layout(root: Path, files: Sequence[str]) -> Any:
 
 
 def _query_layout(layout: Any, also: Sequence[str], **entities: list[str]) -> list[Path]:
-    queries = ({**one, **entities} for one in _filters(also))
+    queries = ({**one, **entities} for one in index_filters(also))
     found = {path for one in queries for path in layout.get(return_type="filename", **one)}
     return [Path(path) for path in sorted(found)]
 
@@ -311,7 +185,7 @@ def _made_of(root: Path) -> dict[str, Any]:
 
 
 def _difference(
-    record: dict[str, Any], root: Path, participants: _Folders, also: Sequence[str]
+    record: dict[str, Any], root: Path, participants: Folders, also: Sequence[str]
 ) -> str | None:
     """What changed since the index was made; None if nothing, so that it can be used."""
     for key, value in _made_of(root).items():
@@ -324,13 +198,13 @@ def _difference(
         if lacking := set(names).difference(dict(record["folders"]).get(label, ())):
             return f"{min(lacking)} is not in it"
         for folder, changed in record["folders"][label].items():
-            if changed is None or _time(root / folder) != changed:
+            if changed is None or folder_time(root / folder) != changed:
                 return f"{folder} has changed"
     return None
 
 
 def _find_in_kept(
-    place: Path, root: Path, participants: _Folders, also: Sequence[str]
+    place: Path, root: Path, participants: Folders, also: Sequence[str]
 ) -> list[Path]:
     """Query a kept index.
 
@@ -365,7 +239,7 @@ def _find_in_kept(
         raise _NotUsableError(f"cannot be read ({type(error).__name__}: {error})") from None
 
 
-def _index_and_keep(place: Path, root: Path, participants: _Folders, also: Sequence[str]) -> Found:
+def _index_and_keep(place: Path, root: Path, participants: Folders, also: Sequence[str]) -> Found:
     """Make an index, keep it at `place` and query it."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -373,7 +247,7 @@ def _index_and_keep(place: Path, root: Path, participants: _Folders, also: Seque
         raise CannotWriteError(
             f"--bids-database-dir {place.parent}: cannot be created ({error.strerror})"
         ) from None
-    files, folders, unreadable = _scan(root, participants, also)
+    files, folders, unreadable = scan_folders(root, participants, also)
     layout = _make_layout(root, files)
     # What a database cannot hold would be missing from a kept index.
     odd = {Path(file).relative_to(root).parts[0] for file in files if not is_utf8(file)}

@@ -158,6 +158,8 @@ class OneRun:
         self._check_shown(kwargs.get(self._SHOWN))
         if engine not in _ENGINES:
             raise ValueError(f"'engine' must be one of {_ENGINES}. Got: {engine!r}")
+        for text in self._lacking():
+            warnings.warn(text, stacklevel=2)
         return super().generate_report(engine=engine, title=title)  # type: ignore[misc]
 
     def _check_shown(self, shown: Any) -> None:
@@ -180,6 +182,17 @@ class OneRun:
             told = f"Report cannot display the following: {missing}, as there are {count}."
         if told and count:
             warnings.warn(told, stacklevel=3)
+
+    def _lacking(self) -> list[str]:
+        """What a report does not show, and why."""
+        fitted = self.__sklearn_is_fitted__()  # type: ignore[attr-defined]
+        told = [] if fitted else ["This estimator has not been fit yet."]
+        if not self.reports:  # type: ignore[attr-defined]
+            return [*told, "\nReport generation not enabled!\nNo visual outputs created."]
+        if fitted and self._report_images is None:  # type: ignore[attr-defined]
+            kind = type(self).__name__
+            told.append(f"No image provided to fit in {kind}: the regions have no background.")
+        return told
 
     def _warn_at_transform(self) -> None:
         if self.standardize in (True, False):  # type: ignore[attr-defined]
@@ -244,6 +257,29 @@ class RegionSignals:
 class ManyRuns:
     """Calls of nilearn's maskers of several runs; the class of one run comes behind it."""
 
+    def fit(self, imgs: Any = None, y: None = None) -> Any:
+        """Check the parameters and make ready for the space of the first run.
+
+        Parameters
+        ----------
+        imgs : list of paths and nibabel images, or one of them, optional
+        y : None
+            Not used.
+        """
+        if imgs is not None and not is_one_run(imgs):
+            imgs = [_check_images(one) for one in imgs]
+        self._runs_of_fit = len(imgs) if isinstance(imgs, list) else 1
+        return super().fit(imgs, y)  # type: ignore[misc]
+
+    def _lacking(self) -> list[str]:
+        told: list[str] = super()._lacking()  # type: ignore[misc]
+        if self.reports and getattr(self, "_runs_of_fit", 1) > 1:  # type: ignore[attr-defined]
+            told.append(
+                "A list of 4D subject images were provided to fit. Only first subject is shown in "
+                "the report."
+            )
+        return told
+
     def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
         """Extract and clean the signals of a list of runs, or of one.
 
@@ -274,7 +310,8 @@ class ManyRuns:
         **fit_params: Any,
     ) -> Any:
         """Fit to a list of runs, then extract and clean their signals; `y` is not used."""
-        fitted = self.fit(imgs, y=y, **fit_params)  # type: ignore[attr-defined]
+        imgs = imgs if is_one_run(imgs) else list(imgs)
+        fitted = self.fit(imgs, y=y, **fit_params)
         return fitted.transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
 

@@ -17,7 +17,7 @@ from bids_labelx.errors import (
     NotBidsError,
     UsageError,
 )
-from bids_labelx.inputs import index
+from bids_labelx.inputs import index, listing
 from bids_labelx.inputs.dataset import find_runs
 from bids_labelx.inputs.run import Run
 from bids_labelx.names import TableQuery
@@ -197,27 +197,25 @@ def test_each_dataset_has_an_index_of_its_own(
     runs_of(tmp_path, "sub-01_task-a")
     tree(tmp_path / "aroma", "sub-01_task-a_desc-aroma_timeseries.tsv")
     kept = tmp_path / "kept"
-    settled = index._settled_time
-    monkeypatch.setattr(index, "_settled_time", index._time)
+    monkeypatch.setattr(listing, "settled_time", listing.folder_time)
     find((AROMA,), datasets=["aroma"], bids_database_dir=kept)
     assert sorted(str(p.relative_to(kept)) for p in kept.rglob("index.json")) == [
         "all/index.json",
         "aroma/sub-01/index.json",
     ]
     scanned: list[Path] = []
-    scan = index._scan
+    scan = index.scan_folders
 
     def counted(root: Path, *rest: Any) -> Any:
         scanned.append(root)
         return scan(root, *rest)
 
-    monkeypatch.setattr(index, "_scan", counted)
+    monkeypatch.setattr(index, "scan_folders", counted)
     (run,) = find((AROMA,), datasets=["aroma"], bids_database_dir=kept)
     assert (scanned, list(run.tables)) == ([], [AROMA])
     (tmp_path / "aroma" / "sub-01" / "func" / "sub-01_task-b_desc-aroma_timeseries.tsv").touch()
     find((AROMA,), datasets=["aroma"], bids_database_dir=kept)
     assert scanned == [tmp_path / "aroma"]
-    assert settled is not index._time
 
 
 @pytest.mark.parametrize(

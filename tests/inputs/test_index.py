@@ -20,7 +20,8 @@ from bids_labelx.app.cli import main
 from bids_labelx.errors import CannotWriteError, UsageError
 from bids_labelx.inputs import dataset, index
 from bids_labelx.inputs.dataset import find_runs
-from bids_labelx.inputs.index import DATABASE, RECORD, SEGMENTATIONS, find_files, list_participants
+from bids_labelx.inputs.index import DATABASE, RECORD, find_files
+from bids_labelx.inputs.listing import SEGMENTATIONS, list_participants, settled_time
 from bids_labelx.settings import Settings, make_settings
 
 WANTED = (
@@ -84,13 +85,13 @@ def kept(tmp_path: Path) -> Path:
 def count_scans(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The participants of every time that a dataset is indexed."""
     scans: list[list[str]] = []
-    scan = index._scan
+    scan = index.scan_folders
 
     def counted(root: Path, participants: list[str], also: Sequence[str]) -> Any:
         scans.append(list(participants))
         return scan(root, participants, also)
 
-    monkeypatch.setattr(index, "_scan", counted)
+    monkeypatch.setattr(index, "scan_folders", counted)
     return scans
 
 
@@ -408,7 +409,7 @@ def test_the_time_of_a_folder_is_trusted_when_no_change_can_come_in_the_same_tic
 ) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 1_001_000_000_000)
     os.utime(tmp_path, ns=(0, changed))
-    assert index._settled_time(tmp_path) == (changed if trusted else None)
+    assert settled_time(tmp_path) == (changed if trusted else None)
 
 
 def test_a_folder_whose_time_is_not_trusted_is_indexed_again(
