@@ -235,7 +235,7 @@ TABLE = np.random.default_rng(4).normal(size=(40, 2))
         {"confounds": "nowhere.tsv"},
         {"sample_mask": [[1, 2], [3, 4]]},
     ],
-    ids=str,
+    ids=lambda options: "-".join(options),
 )
 def test_exceptions_are_of_the_type_that_nilearn_raises(
     labels: Any, options: dict[str, Any]
@@ -332,6 +332,17 @@ def test_several_runs_are_those_of_nilearn(labels: Any, without_5: Any) -> None:
     for wrong in ({"confounds": TABLE}, {"sample_mask": np.arange(20)}):
         with pytest.raises(TypeError, match="must be a None or a list"):
             compat.MultiNiftiLabelsMasker(labels).fit_transform(runs, **wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_confounds_in_the_place_of_the_target_are_told_of(labels: Any, kind: str) -> None:
+    masker = getattr(compat, kind)(labels, standardize=None)
+    with pytest.warns(UserWarning, match="give confounds by name"):
+        found = masker.fit_transform(_run(), TABLE)
+    np.testing.assert_array_equal(found, masker.fit_transform(_run()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        masker.fit_transform(_run(), np.arange(40))
 
 
 def test_a_path_with_wildcards_is_a_list_of_volumes(tmp_path: Path, labels: Any) -> None:
