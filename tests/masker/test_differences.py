@@ -134,6 +134,15 @@ def test_5_float32_images_are_averaged_in_float64(labels: Any) -> None:
     assert 0.1 < distance(theirs, expected) < 6e-8 * expected.max()
 
 
+def test_5_float32_images_are_summed_in_float64_where_dtype_is_float64(labels: Any) -> None:
+    data = 800 + 20 * np.random.default_rng(0).standard_normal((3, 3, 3, 20)).astype("f4")
+    ours, theirs = both(labels, nib.Nifti1Image(data, np.eye(4)), dtype="float64")
+    expected = data.astype("f8").reshape(3, 9, 20).mean(axis=1).T
+    np.testing.assert_allclose(ours, expected, rtol=1e-13)
+    assert theirs.dtype == np.float64
+    assert 1e-6 < distance(theirs, expected) < 1e-3
+
+
 @pytest.mark.parametrize("options", [{"smoothing_fwhm": 3}, {"resampling_target": "labels"}])
 def test_5_whole_numbers_are_smoothed_and_resampled_in_float64(
     labels: Any, options: dict[str, Any]
