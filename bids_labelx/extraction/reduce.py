@@ -111,7 +111,7 @@ def reduce_volumes(
         MapAccumulator(one, n_volumes, np.ones(one.elements.size, bool) if every else None)
         for one in maps
     ]
-    read = [*atlases, *sums]
+    read: list[_Accumulator | MapAccumulator] = [*atlases, *sums]
     mean = _read_once(run, read, mean_image=mean_image, block=block)
     nonfinite = [one.elements[~one.finite] for one in read]
     covered = [np.ones_like(one.finite) if every else one.covered for one in read]
@@ -163,7 +163,11 @@ def _fit_each(
 
 
 def _read_once(
-    run: RunData, atlases: Sequence[_Accumulator | MapAccumulator], *, mean_image: bool, block: int | None
+    run: RunData,
+    atlases: Sequence[_Accumulator | MapAccumulator],
+    *,
+    mean_image: bool,
+    block: int | None,
 ) -> np.ndarray | None:
     """Add all volumes of a run to every atlas; return the mean image if asked for."""
     total = np.zeros(run.n_elements) if mean_image else None
