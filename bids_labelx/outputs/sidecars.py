@@ -138,6 +138,7 @@ def timeseries_sidecar(
         "MeanKept": not applied.mean_removed,
         "Statistic": statistic,
         "Atlas": atlas,
+        **({} if kind == "labels" else {"AtlasType": kind}),
         "Sources": list(sources),
         **(preprocessed or {}),
         "DenoisingStrategy": strategy.name,

@@ -152,10 +152,18 @@ def test_the_group_level_takes_maps_and_spheres(study: Settings) -> None:
     done(study)
     with redirect_stderr(StringIO()):
         assert run_group(replace(study, analysis_level="group")) == 0
-    coverage = read(study.output_dir / "group_coverage.tsv")
-    assert {"Soft", "Balls"} == set(coverage["atlas"])
-    means = sorted(path.name for path in study.output_dir.glob("group_*atlas-Soft*_relmat.tsv"))
-    assert means
+    for atlas, missing in (("Soft", "lost"), ("Balls", "far")):
+        matrix = "sub-0{}_task-rest_space-{}_atlas-{}_stat-mean_meas-correlation_desc-raw_relmat.tsv"
+        z = []
+        for number in (1, 2):
+            name = matrix.format(number, SPACE, atlas)
+            table = read(study.output_dir / f"sub-0{number}" / "func" / name)
+            z.append(np.arctanh(table.drop(columns="name").to_numpy(float)[np.triu_indices(3, 1)]))
+        (mean,) = study.output_dir.glob(f"group_*atlas-{atlas}*desc-raw*mean*relmat.tsv")
+        table = read(mean)
+        assert table[missing].isna().all()
+        found = table.drop(columns="name").to_numpy(float)[np.triu_indices(3, 1)]
+        np.testing.assert_allclose(found, np.mean(z, axis=0), rtol=1e-4)
 
 
 @pytest.mark.parametrize("statistic", ["median", "sum"])
