@@ -153,7 +153,9 @@ def test_the_group_level_takes_maps_and_spheres(study: Settings) -> None:
     with redirect_stderr(StringIO()):
         assert run_group(replace(study, analysis_level="group")) == 0
     for atlas, missing in (("Soft", "lost"), ("Balls", "far")):
-        matrix = "sub-0{}_task-rest_space-{}_atlas-{}_stat-mean_meas-correlation_desc-raw_relmat.tsv"
+        matrix = (
+            "sub-0{}_task-rest_space-{}_atlas-{}_stat-mean_meas-correlation_desc-raw_relmat.tsv"
+        )
         z = []
         for number in (1, 2):
             name = matrix.format(number, SPACE, atlas)
