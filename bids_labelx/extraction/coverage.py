@@ -168,7 +168,7 @@ def reduce_covered(
     regions, statistics, maps
         As for `reduce_volumes`; their elements are among those of `seen`.
     **how
-        `block` and `mean_image` of `reduce_volumes`.
+        `block`, `least_share` and `mean_image` of `reduce_volumes`.
 
     Returns
     -------

@@ -33,6 +33,9 @@ _WELL_CONDITIONED = 1e3
 # What a map takes part in a combination of maps of norm 1 with.
 _PART = 1e-4
 
+# Of shares of a map's weight.
+_DIGITS = 12
+
 
 class CollinearMapsError(ValueError):
     """Some maps are combinations of others, so that no fit is the best one.
@@ -193,6 +196,7 @@ def fit_sums(
     found: WeightedSums,
     *,
     uncovered: Uncovered,
+    least_share: float = 0.0,
     block: int | None = None,
 ) -> MapSignals:
     """Fit maps by the weighted sums of every volume; see `fit_maps`.
@@ -203,20 +207,22 @@ def fit_sums(
     ----------
     found
         From a reading of `run` with these maps.
+    least_share
+        A map with a smaller share of its weight takes no part, and its signal is NaN.
     run, maps, uncovered, block
         As for `fit_maps`, which raises the same.
     """
     sums, covered, nonfinite = found
     fitted = maps.take(covered)
-    gram = _Gram(fitted.weights)
+    # All of a map is all, whatever the rounding of its sums.
+    shares = np.round(fitted.shares(), _DIGITS)
+    wanted = shares >= least_share
+    gram = _Gram(fitted.weights, wanted)
     signals = gram.solve(sums)
     if gram.condition > _WELL_CONDITIONED:
         signals += gram.solve(weighted_residuals(run, maps, covered, signals, block=block))
-    if uncovered == "exclude":
-        signals[:, ~gram.present] = np.nan
-    return MapSignals(
-        *(signals, fitted.shares(), fitted.counts(), nonfinite, gram.rank, gram.condition)
-    )
+    signals[:, ~gram.present if uncovered == "exclude" else ~wanted] = np.nan
+    return MapSignals(*(signals, shares, fitted.counts(), nonfinite, gram.rank, gram.condition))
 
 
 class _Gram:
@@ -225,14 +231,14 @@ class _Gram:
     Attributes
     ----------
     present : bool array of shape (n_maps,)
-        Maps that have elements.
+        Maps that have elements, of those that are wanted.
     rank, condition
         As in `MapSignals`.
     """
 
-    def __init__(self, weights: sparse.csc_array) -> None:
+    def __init__(self, weights: sparse.csc_array, wanted: np.ndarray) -> None:
         norms = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=0)).ravel())
-        self.present = norms > 0
+        self.present = (norms > 0) & wanted
         self.rank, self.condition = int(self.present.sum()), 1.0
         self._norms = norms[self.present]
         if not self.rank:

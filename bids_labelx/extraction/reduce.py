@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ def reduce_volumes(
     *,
     uncovered: Uncovered,
     maps: Sequence[Maps] = (),
+    least_share: float = 0.0,
     mean_image: bool = False,
     block: int | None = None,
 ) -> Reduction:
@@ -62,6 +64,8 @@ def reduce_volumes(
         0.
     maps
         One per atlas of maps, in the space of `run`; see `fit_maps`.
+    least_share
+        A map with a smaller share of its weight takes no part in the fit, and is NaN.
     mean_image
         Take the mean over time of all elements, too.
     block
@@ -139,7 +143,7 @@ def reduce_volumes(
         WeightedSums(one.sums, mine, lost.size)
         for one, mine, lost in zip(sums, of_maps, nonfinite[len(atlases) :], strict=True)
     ]
-    fitted = _fit_each(run, maps, found, uncovered, block)
+    fitted = _fit_each(run, maps, found, uncovered=uncovered, least_share=least_share, block=block)
     lost = np.unique(np.concatenate([np.empty(0, np.intp), *nonfinite]))
     return Reduction(signals, counts, lost.size, mean, fitted)
 
@@ -148,14 +152,13 @@ def _fit_each(
     run: RunData,
     maps: Sequence[Maps],
     found: Sequence[WeightedSums],
-    uncovered: Uncovered,
-    block: int | None,
+    **how: Any,
 ) -> list[MapSignals]:
     """Fit the maps of each atlas; an error says which atlas it is of."""
     fitted = []
     for position, (one, sums) in enumerate(zip(maps, found, strict=True)):
         try:
-            fitted.append(fit_sums(run, one, sums, uncovered=uncovered, block=block))
+            fitted.append(fit_sums(run, one, sums, **how))
         except CollinearMapsError as error:
             error.atlas = position
             raise

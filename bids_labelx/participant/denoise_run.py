@@ -106,10 +106,9 @@ def denoise_voxels(
             within = opened.inside if extraction.smooth_inside_mask else None
             watched = smooth_volumes(watched, extraction.smoothing_fwhm, within)
         series = gather_elements(watched, seen, scratch / "voxels", mean_image=True)
+    how: dict[str, Any] = {"maps": maps, "least_share": extraction.min_coverage}
     with errors_naming(source.bold, opened):
-        raw = reduce_covered(
-            stored_elements(series), seen, regions, extraction.statistic, maps=maps
-        )
+        raw = reduce_covered(stored_elements(series), seen, regions, extraction.statistic, **how)
     tables = tables_with_coverage(source, opened, raw, extraction)
     assert series.mean_image is not None
     signals_before = opened.signals(raw)
@@ -121,7 +120,7 @@ def denoise_voxels(
             unit = options.standardize_voxels and name != "none"
             of_voxel = replace(cleaner, standardize="zscore_sample" if unit else None)
             kept = clean_elements(series, of_voxel, scratch / "cleaned")
-            reduced = reduce_covered(kept, seen, regions, extraction.statistic, maps=maps)
+            reduced = reduce_covered(kept, seen, regions, extraction.statistic, **how)
             for key, signals in present_signals(opened.signals(reduced), tables).items():
                 if cleaner.standardize and not unit:
                     before_any = signals_before[key.atlas][key.statistic]

@@ -136,6 +136,7 @@ def reduce_run(
                 options.statistic,
                 inside=opened.inside if options.smooth_inside_mask else None,
                 maps=maps,
+                least_share=options.min_coverage,
                 mean_image=True,
             )
         else:
@@ -145,6 +146,7 @@ def reduce_run(
                 options.statistic,
                 uncovered="exclude",
                 maps=maps,
+                least_share=options.min_coverage,
                 mean_image=True,
             )
     assert reduced.mean_image is not None
@@ -223,7 +225,7 @@ class OpenRun:
         return self._in_order(of_regions, of_maps)
 
     def shares(self, reduced: Reduction) -> list[np.ndarray | None]:
-        """Of each atlas of maps, the share of each map's weight on the grid that is fitted."""
+        """Of each atlas of maps, the share of each map's weight that has data."""
         of_maps = [
             found.coverage[one.columns]
             for one, found in zip(self.fitted, reduced.maps, strict=True)
@@ -268,14 +270,12 @@ def tables_with_coverage(
     after = []
     of_atlases = zip(opened.tables, opened.counts(reduced), opened.shares(reduced), strict=True)
     for table, (in_mask, covered), share in of_atlases:
-        in_view = None if share is None else table["weight_in_view"].to_numpy()
         judged = coverage_table(
             table,
             voxels_in_mask=in_mask,
             voxels_covered=covered,
             min_coverage=options.min_coverage,
-            # All of a map is all, whatever the rounding of its sums.
-            shares=None if in_view is None else np.round(in_view * share, 12),
+            shares=share,
         )
         if (judged["status"] != OK).all():
             counts_by_status = judged["status"].value_counts().items()

@@ -144,15 +144,18 @@ def resample_maps(atlas: Atlas, grid: VolumeGrid, wanted: Sequence[str], to: Pat
     if (table["index"].to_numpy() == volumes).all():
         table = table.assign(index=volumes + 1, index_in_file=table["index"].astype(str))
     laid = lay_maps(maps, own, grid)
-    # What the grid leaves out of a map is told by weight_in_view.
-    laid = Maps(laid.elements, laid.weights, laid.n_elements, _absolute(laid))
+    centres = nib.affines.apply_affine(own.affine, _voxels(maps.elements, own))
+    in_view = maps.take(grid.contains(centres))
+    # So that a map's share is what is in view of it, times what is covered of that.
+    whole = np.divide(
+        _absolute(laid), in_view.shares(), out=np.zeros(maps.n_maps), where=in_view.shares() > 0
+    )
+    laid = Maps(laid.elements, laid.weights, laid.n_elements, whole)
     _write(
         to,
         Weights(laid, volumes, tuple(names.tolist()), fitted=True),
         _largest(laid, table, volumes),
     )
-    centres = nib.affines.apply_affine(own.affine, _voxels(maps.elements, own))
-    in_view = maps.take(grid.contains(centres))
     absolute = abs(maps.weights)
     with np.errstate(invalid="ignore"):
         places = np.asarray(absolute.T @ centres) / maps.totals[:, np.newaxis]

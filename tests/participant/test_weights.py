@@ -13,6 +13,7 @@ import pytest
 from tiny import AFFINE, N_VOLUMES, SHAPE
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.outputs.probseg import write_maps
@@ -212,3 +213,31 @@ def test_a_written_table_of_spheres_has_the_seeds(tmp_path: Path) -> None:
     row = table.iloc[0]
     assert (row["index"], row["name"], row["radius"]) == (2, "a", "5.0")
     assert row[["centroid_x", "centroid_y", "centroid_z"]].tolist() == [0, 0, 3]
+
+
+@pytest.mark.parametrize("fwhm", [None, 5.0])
+def test_a_map_below_the_least_coverage_takes_no_part_in_the_fit(
+    tmp_path: Path, write_image: WriteImage, data: np.ndarray, mask: np.ndarray, fwhm: float | None
+) -> None:
+    maps = np.zeros((*SHAPE, 3), np.float32)
+    maps[..., 0] = soft()[..., 0]
+    # Both lie outside of the mask but for one voxel, in which they are collinear.
+    maps[5, ..., 1] = soft()[5, ..., 1]
+    maps[5, ..., 2] = 1
+    maps[3, 2, 2, 1:] = 0.1
+    image = write_image(tmp_path / "a_probseg.nii.gz", maps)
+    atlas = Atlas({"atlas": "a"}, None, image, None, tmp_path, kind="maps")
+    bold = write_image(tmp_path / "bold.nii.gz", data)
+    source = RunSource(bold, write_image(tmp_path / "mask.nii.gz", mask))
+    to = on(GRID, atlas, tmp_path)
+    found = reduce_run(source, [to], ExtractionOptions(smoothing_fwhm=fwhm))
+    assert found.tables[0]["status"].tolist() == ["ok", "low-coverage", "low-coverage"]
+    signals = found.signals[SignalKey(0, "mean")]
+    assert np.isnan(signals[:, 1:]).all()
+    if fwhm is None:
+        used = mask.astype(bool)
+        column = maps[used][:, :1].astype(float)
+        expected = np.linalg.lstsq(column, data[used].astype(float), rcond=None)[0][0]
+        np.testing.assert_allclose(signals[:, 0], expected, rtol=1e-8)
+    with pytest.raises(BadDataError, match=r"collinear inside the mask of this run.*map2, map3"):
+        reduce_run(source, [to], ExtractionOptions(smoothing_fwhm=fwhm, min_coverage=0))
