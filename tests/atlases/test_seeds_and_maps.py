@@ -24,7 +24,7 @@ def write(path: Path, text: str) -> Path:
 
 
 @pytest.fixture
-def dataset(tmp_path: Path, atlas_dataset: Path, write_image: WriteImage) -> Path:
+def dataset(atlas_dataset: Path, write_image: WriteImage) -> Path:
     """The atlas `Slabs` as labels and maps, and `Soft` as maps of two segmentations."""
     folder = atlas_dataset / f"tpl-{SPACE}" / "anat"
     maps = np.random.default_rng(0).random((*SHAPE, 2)).astype(np.float32)
