@@ -93,7 +93,7 @@ def test_signatures_are_those_of_nilearn(kind: str) -> None:
             assert parameters(getattr(ours, call)) == parameters(getattr(theirs, call)), call
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     standardize=st.sampled_from([None, "zscore_sample", "psc", True, False]),
     strategy=st.sampled_from(["mean", "median", "sum", "standard_deviation", "maximum"]),
@@ -235,7 +235,7 @@ TABLE = np.random.default_rng(4).normal(size=(40, 2))
         {"confounds": "nowhere.tsv"},
         {"sample_mask": [[1, 2], [3, 4]]},
     ],
-    ids=str,
+    ids=lambda options: "-".join(options),
 )
 def test_exceptions_are_of_the_type_that_nilearn_raises(
     labels: Any, options: dict[str, Any]
@@ -334,6 +334,17 @@ def test_several_runs_are_those_of_nilearn(labels: Any, without_5: Any) -> None:
             compat.MultiNiftiLabelsMasker(labels).fit_transform(runs, **wrong)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_confounds_in_the_place_of_the_target_are_told_of(labels: Any, kind: str) -> None:
+    masker = getattr(compat, kind)(labels, standardize=None)
+    with pytest.warns(UserWarning, match="give confounds by name"):
+        found = masker.fit_transform(_run(), TABLE)
+    np.testing.assert_array_equal(found, masker.fit_transform(_run()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        masker.fit_transform(_run(), np.arange(40))
+
+
 def test_a_path_with_wildcards_is_a_list_of_volumes(tmp_path: Path, labels: Any) -> None:
     run = _run(5)
     for k in range(5):
@@ -357,6 +368,27 @@ def test_an_engine_that_is_not_there_is_ignored_with_a_warning(labels: Any) -> N
     assert "Labels of sub-01" in str(page)
     with pytest.raises(ValueError, match="'engine' must be one of"):
         masker.generate_report(engine="crayons")
+
+
+@pytest.mark.parametrize(
+    ("reports", "fitted", "text"),
+    [
+        (True, None, "This estimator has not been fit yet"),
+        (False, "image", "Report generation not enabled"),
+        (True, "nothing", "No image provided to fit in MultiNiftiLabelsMasker"),
+        (True, "list", "A list of 4D subject images were provided to fit"),
+    ],
+)
+def test_reports_warn_of_what_they_lack_as_nilearns(
+    labels: Any, reports: bool, fitted: str | None, text: str
+) -> None:
+    images = {"image": _run(3), "list": [_run(3), _run(3)], "nothing": None}
+    for module in (compat, oracle):
+        masker = module.MultiNiftiLabelsMasker(labels, reports=reports, standardize=None)
+        if fitted is not None:
+            masker.fit(images[fitted])
+        with pytest.warns(UserWarning, match=text):
+            masker.generate_report()
 
 
 def test_a_memory_of_level_0_is_told_of(tmp_path: Path, labels: Any) -> None:

@@ -300,7 +300,8 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
 
     def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> RunSignals:
         """Extract and clean one run, or take the result from the cache."""
-        self._say(f"Loading data from {open_run_data(imgs).name}")
+        if self.verbose > 0:
+            self._say(f"Loading data from {open_run_data(imgs).name}")
         table = load_confounds(confounds)
         self._say("Extracting region signals")
         extracted: RunSignals = self._cached()(

@@ -25,13 +25,14 @@ def checked_clean_args(clean_args: Any, extra: Mapping[str, Any]) -> dict[str, A
     """
     if clean_args is not None and not isinstance(clean_args, dict):
         raise TypeError(f"clean_args is a dict or None, got {clean_args!r}")
-    if clean_args is not None and extra:
-        raise ValueError(
-            "clean_args and parameters that begin with clean__ are mutually exclusive; give "
-            f"{', '.join(extra)} in clean_args"
-        )
     options = {name.removeprefix(CLEAN): value for name, value in extra.items()}
-    options = options if clean_args is None else dict(clean_args)
+    if clean_args is not None:
+        if options:
+            raise ValueError(
+                "clean_args and parameters that begin with clean__ are mutually exclusive; give "
+                f"{', '.join(options)} in clean_args"
+            )
+        options = dict(clean_args)
     known = set(inspect.signature(prepare_cleaner).parameters) - _OF_A_CALL
     unknown = [one for one in options if one not in known and not one.startswith(_BUTTERWORTH)]
     if unknown:

@@ -59,12 +59,12 @@ class Confounds:
             return self.values
         columns = [name for name, bad in zip(self.names, lacking.any(axis=0), strict=True) if bad]
         rows = np.flatnonzero(lacking.any(axis=1))
-        first = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+        first = _listed([str(row) for row in rows], 5)
         raise ValueError(
             f"{self.where}: confounds are finite numbers in every kept volume; there is n/a, NaN "
-            f"or infinity in {', '.join(columns)} (of {'volumes' if len(rows) > 1 else 'volume'} "
-            f"{first}, counted from 0). Give only the columns that are wanted, fill their first "
-            "row, as with 0 for derivatives and framewise displacement, or leave these volumes "
+            f"or infinity in {_listed(columns, 20)} (in {len(rows)} of {n_volumes} volumes: "
+            f"number {first}, from 0). Give only the columns that are wanted, fill them, as the "
+            "first row of derivatives and framewise displacement with 0, or leave these volumes "
             "out by sample_mask"
         )
 
@@ -95,6 +95,11 @@ def load_confounds(confounds: Any) -> Confounds | None:
         names = tuple(name for part in parts for name in part.names)
         return Confounds(values, names, ", ".join(dict.fromkeys(part.where for part in parts)))
     return _read_table(confounds)
+
+
+def _listed(words: list[str], most: int) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 def _read_table(confounds: Any) -> Confounds:

@@ -193,11 +193,11 @@ def positional(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]
     if len(given) > 3:
         raise TypeError(f"fit_transform takes images and at most 3 more, got {len(given)}")
     found: dict[str, Any] = {}
-    if len(given) == 3 or (len(given) == 2 and given[0] is None and _is_confounds(given[1])):
+    if len(given) == 3 or (len(given) == 2 and given[0] is None and is_confounds(given[1])):
         found = dict(zip(("confounds", "sample_mask"), given[1:], strict=False))
     elif len(given) == 2:
         found = {"confounds": given[0], "sample_mask": given[1]}
-    elif given and _is_confounds(given[0]):
+    elif given and is_confounds(given[0]):
         found = {"confounds": given[0]}
     twice = [
         name for name, value in found.items() if value is not None and named[name] is not None
@@ -208,7 +208,7 @@ def positional(given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]
     return chosen["confounds"], chosen["sample_mask"]
 
 
-def _is_confounds(value: Any) -> bool:
+def is_confounds(value: Any) -> bool:
     """Whether it is a path, a table, something of two dimensions, or a list of these."""
     if isinstance(value, (os.PathLike, pd.DataFrame)):
         return True
@@ -217,7 +217,7 @@ def _is_confounds(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim == 2
     if isinstance(value, (list, tuple)):
-        return any(isinstance(one, (list, tuple)) or _is_confounds(one) for one in value) or any(
+        return any(isinstance(one, (list, tuple)) or is_confounds(one) for one in value) or any(
             isinstance(one, np.ndarray) and one.ndim == 1 for one in value
         )
     return False

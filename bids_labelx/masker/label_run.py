@@ -11,10 +11,10 @@ from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.reduce import Uncovered, reduce_volumes
 from bids_labelx.extraction.regions import find_regions
 from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
+from bids_labelx.extraction.space import Space, lay_mask, voxel_grid
 from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
 from bids_labelx.masker.grayordinates import check_kind
-from bids_labelx.masker.run import Extracted, Recipe
+from bids_labelx.masker.run import Extracted, Recipe, check_space
 
 ResamplingTarget = Literal["data", "labels"] | None
 
@@ -175,9 +175,9 @@ def lay_labels(
 
 def _laid(recipe: LabelRecipe, space: Space, where: str, fitting: bool) -> LabelledSpace:
     if recipe.resampling_target is None:
-        _check_space("label image", recipe.labels_space, space)
+        check_space("label image", recipe.labels_space, space)
         if recipe.mask is not None:
-            _check_space("mask", recipe.mask[1], space)
+            check_space("mask", recipe.mask[1], space)
     background = recipe.background
     labels = space.lay_labels(recipe.labels, recipe.labels_space, background=background)
     # Sorting a million labels takes time, and in their own space they are known.
@@ -192,17 +192,6 @@ def _laid(recipe: LabelRecipe, space: Space, where: str, fitting: bool) -> Label
             raise ValueError("No label left after applying mask to the labels image.")
     missing = np.setdiff1d(recipe.known, present)
     return LabelledSpace(space, labels, mask, present, missing, background)
-
-
-def _check_space(name: str, own: Space, target: Space) -> None:
-    if not target.same(own):
-        shapes = isinstance(own, VolumeGrid) and own.shape != getattr(target, "shape", None)
-        what = "incompatible shapes" if shapes else "different affine matrices"
-        raise ValueError(
-            f"Following field of view errors were detected: Images have {what}. The {name} is on "
-            f"another grid than the target, and resampling is not allowed:\n{name}: {own}\n"
-            f"target: {target}"
-        )
 
 
 def missing_message(recipe: LabelRecipe, labelled: LabelledSpace) -> str:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-import nibabel as nib
 import numpy as np
 
 from bids_labelx.extraction.formats import Image, open_run_data
 from bids_labelx.extraction.maps import find_maps
 from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
-from bids_labelx.extraction.weighted import Maps
+from bids_labelx.extraction.space import Space, voxel_grid
 from bids_labelx.masker.base import BaseMasker
-from bids_labelx.masker.images import mask_image, signals_image
-from bids_labelx.masker.inputs import load_mask_img
+from bids_labelx.masker.images import mask_image
+from bids_labelx.masker.inputs import file_name, load_mask_img
+from bids_labelx.masker.map_image import maps_image
 from bids_labelx.masker.map_run import LaidMaps, MapRecipe, ResamplingTarget, lay
 from bids_labelx.masker.page import map_regions
 
@@ -46,17 +44,22 @@ class MapsMasker(BaseMasker):
                 "input should be a NiftiLike object: maps_img is None, and `fit` needs a 4D image "
                 "of maps"
             )
+        self._say(f"Loading regions from {file_name(self.maps_img)}")
         volumes = open_run_data(self.maps_img)
         maps_space = voxel_grid(volumes.space)
         maps = find_maps(volumes)
         if not maps.elements.size:
             raise ValueError(f"maps_img contains no map: {volumes.name} is 0 everywhere")
+        mask = None
+        if self.mask_img is not None:
+            self._say(f"Loading mask from {file_name(self.mask_img)}")
+            mask = load_mask_img(self.mask_img)
         narrow = volumes.dtype == np.float32 and not volumes.scaled
         return MapRecipe(
             maps=maps,
             maps_space=maps_space,
             least=float(np.finfo(np.float32 if narrow else np.float64).eps),
-            mask=None if self.mask_img is None else load_mask_img(self.mask_img),
+            mask=mask,
             allow_overlap=self.allow_overlap,
             keep_masked_maps=self.keep_masked_maps,
             resampling_target=self.resampling_target,
@@ -64,24 +67,17 @@ class MapsMasker(BaseMasker):
         )
 
     def _fit_to(self, data: RunData | None) -> tuple[Space, np.ndarray, list[str]]:
-        grid = self._recipe.grid(data)
-        self._laid = laid = lay(self._recipe, grid)
-        self._recipe = replace(self._recipe, laid=laid)
+        recipe, grid = self._recipe, self._recipe.grid(data)
+        fitting = data is None and self.resampling_target == "data"
+        self._laid = laid = lay(recipe, grid, fitting=fitting)
+        if not grid.same(recipe.maps_space):
+            self._say("Resampling regions")
+        if recipe.mask is not None and not grid.same(recipe.mask[1]):
+            self._say("Resampling mask")
+        self._recipe = replace(recipe, laid=None if fitting else laid)
         self.mask_img_ = None if laid.mask is None else mask_image(laid.mask, grid)
+        self.maps_img_ = maps_image(laid.every, grid)
         return grid, laid.columns, list(laid.messages)
-
-    @property
-    def maps_img_(self) -> nib.Nifti1Image:
-        """Maps on the grid of `fit`, not masked; made when it is asked for, where resampled."""
-        if not hasattr(self, "_laid"):
-            raise AttributeError(f"{type(self).__name__} has no maps_img_ before fit")
-        own = self.maps_img
-        if self._laid.space.same(self._recipe.maps_space):
-            if isinstance(own, nib.Nifti1Image):
-                return own
-            if isinstance(own, (str, os.PathLike)) and os.path.isfile(own):  # noqa: PTH113
-                return cast(nib.Nifti1Image, nib.load(own))
-        return _dense_image(self._laid.every, self._laid.space)
 
     def _describe_columns(self, columns: np.ndarray) -> None:
         self.n_elements_ = int(columns.size)
@@ -101,10 +97,3 @@ class MapsMasker(BaseMasker):
         )
         names = [f"map {number}" for number in range(inside.n_maps)]
         return {"drawn": map_regions(inside, names, laid.space)}
-
-
-def _dense_image(maps: Maps, grid: VolumeGrid) -> nib.Nifti1Image:
-    """All maps as an image of float64."""
-    values = np.zeros((grid.n_elements, maps.n_maps))
-    values[maps.elements] = maps.weights.toarray()
-    return cast(nib.Nifti1Image, signals_image(values, grid, None))

@@ -13,7 +13,7 @@ from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
 from bids_labelx.extraction.spatial import resample_volumes, smooth_volumes
 from bids_labelx.extraction.weighted import Maps
-from bids_labelx.masker.run import Extracted, Recipe
+from bids_labelx.masker.run import Extracted, Recipe, check_space
 
 ResamplingTarget = Literal["data", "mask", "maps"] | None
 
@@ -89,9 +89,9 @@ class MapRecipe(Recipe):
         if self.resampling_target != "maps" and data is not None:
             target = voxel_grid(data.space)
         if self.resampling_target is None:
-            _check_grid("maps image", self.maps_space, target)
+            check_space("maps image", self.maps_space, target)
             if self.mask is not None:
-                _check_grid("mask", self.mask[1], target)
+                check_space("mask", self.mask[1], target)
         return target
 
     def extract(self, data: RunData) -> Extracted:
@@ -125,8 +125,14 @@ class MapRecipe(Recipe):
         return Extracted(fitted.signals, laid.columns, known, messages)
 
 
-def lay(recipe: MapRecipe, grid: VolumeGrid) -> LaidMaps:
+def lay(recipe: MapRecipe, grid: VolumeGrid, *, fitting: bool = False) -> LaidMaps:
     """Maps and mask on a grid, resampled where their own is another.
+
+    Parameters
+    ----------
+    fitting
+        Whether the maps' own grid stands for that of images to come, so that a mask without any
+        map is no error yet.
 
     Raises
     ------
@@ -143,6 +149,8 @@ def lay(recipe: MapRecipe, grid: VolumeGrid) -> LaidMaps:
     inside = every.take(mask[every.elements])
     kept = inside.counts() > 0
     if not kept.any():
+        if fitting:
+            return LaidMaps(grid, every, inside, numbers, mask, ())
         raise ValueError("No map left after applying mask to the maps image.")
     message = "" if kept.all() else _masked_message(numbers[~kept], numbers.size)
     if recipe.keep_masked_maps:
@@ -168,14 +176,6 @@ def _masked_message(removed: np.ndarray, n_maps: int) -> str:
         f"{set(removed.tolist())}. The masked maps image only contains {n_maps - removed.size} of "
         f"{n_maps} maps."
     )
-
-
-def _check_grid(name: str, own: Space, target: VolumeGrid) -> None:
-    if not target.same(own):
-        raise ValueError(
-            f"the {name} is on another grid than the target, and resampling is not allowed:\n"
-            f"{name}: {own}\ntarget: {target}"
-        )
 
 
 def _refuse_overlap(maps: Maps, least: float) -> None:

@@ -63,7 +63,8 @@ class NiftiMapsMasker(MapsMasker):
     ----------
     maps_img_ : nibabel.Nifti1Image
         Maps on the grid of the images given to `fit`, on the mask's with
-        ``resampling_target="mask"``, otherwise on their own. It is made when it is asked for.
+        ``resampling_target="mask"``, otherwise on their own. Its data are made when they are asked
+        for.
     mask_img_ : nibabel.Nifti1Image or None
         The mask on this grid.
     n_elements_ : int

@@ -20,6 +20,7 @@ from bids_labelx.extraction.clean import clean
 from bids_labelx.extraction.formats import open_run_data
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.sample_mask import boolean_mask
+from bids_labelx.extraction.space import Space, VolumeGrid
 from bids_labelx.extraction.variance import high_variance_confounds
 from bids_labelx.masker.confounds import Confounds
 
@@ -143,6 +144,18 @@ def extract_run(
     if data.dtype == np.float32 and recipe.dtype is not None:
         signals = signals.astype(np.float32)
     return RunSignals(signals, extracted.columns, tuple(filter(None, extracted.messages)))
+
+
+def check_space(name: str, own: Space, target: Space) -> None:
+    """Refuse a space that is not the target's, where nothing may be resampled."""
+    if not target.same(own):
+        shapes = isinstance(own, VolumeGrid) and own.shape != getattr(target, "shape", None)
+        what = "incompatible shapes" if shapes else "different affine matrices"
+        raise ValueError(
+            f"Following field of view errors were detected: Images have {what}. The {name} is on "
+            f"another grid than the target, and resampling is not allowed:\n{name}: {own}\n"
+            f"target: {target}"
+        )
 
 
 def file_token(image: Any) -> object:

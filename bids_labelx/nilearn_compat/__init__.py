@@ -5,5 +5,13 @@ A script written for nilearn changes one line, ``from bids_labelx.nilearn_compat
 """
 
 from bids_labelx.nilearn_compat.labels import MultiNiftiLabelsMasker, NiftiLabelsMasker
+from bids_labelx.nilearn_compat.maps import MultiNiftiMapsMasker, NiftiMapsMasker
+from bids_labelx.nilearn_compat.spheres import NiftiSpheresMasker
 
-__all__ = ["MultiNiftiLabelsMasker", "NiftiLabelsMasker"]
+__all__ = [
+    "MultiNiftiLabelsMasker",
+    "MultiNiftiMapsMasker",
+    "NiftiLabelsMasker",
+    "NiftiMapsMasker",
+    "NiftiSpheresMasker",
+]

@@ -22,7 +22,7 @@ from nibabel.spatialimages import SpatialImage
 from sklearn.utils._set_output import _get_output_config
 
 from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.masker.inputs import is_one_run
+from bids_labelx.masker.inputs import is_confounds, is_one_run
 from bids_labelx.masker.run import RunSignals
 
 # Types of parameters, which are looked at in `fit`.
@@ -52,12 +52,18 @@ class OneRun:
     ----------
     _KEEPS
         The parameter about masked regions, of which nilearn warns where it is true.
+    _REMOVED
+        That warning.
     _WHAT
         What is resampled at transform time, for a warning.
+    _SHOWN
+        The argument of `generate_report` that says how many regions, or which, are shown.
     """
 
     _KEEPS = ""
+    _REMOVED = 'In version 0.15.0, "keep_masked_labels" parameter will be removed.'
     _WHAT = ""
+    _SHOWN = ""
 
     def fit(self, imgs: Any = None, y: None = None) -> Any:  # noqa: ARG002
         """Check the parameters and make ready for the space of images.
@@ -107,11 +113,12 @@ class OneRun:
     def fit_transform(
         self,
         imgs: Any,
-        y: Any = None,  # noqa: ARG002
+        y: Any = None,
         confounds: Any = None,
         sample_mask: Any = None,
     ) -> Any:
         """Fit to images, then extract and clean their signals; `y` is not used."""
+        _warn_of_target(y)
         return self.fit(imgs).transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
     def inverse_transform(self, signals: Any) -> Any:
@@ -136,7 +143,7 @@ class OneRun:
         self,
         engine: str = "matplotlib",
         title: str | None = None,
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,
     ) -> Any:
         """Make a page with the regions over the mean image, their table, and the parameters.
 
@@ -147,11 +154,46 @@ class OneRun:
         title
             Heading of the page; the name of the class unless given.
         **kwargs
-            Not used.
+            Which regions nilearn shows; all are shown here.
         """
+        self._check_shown(kwargs.get(self._SHOWN))
         if engine not in _ENGINES:
             raise ValueError(f"'engine' must be one of {_ENGINES}. Got: {engine!r}")
+        for text in self._lacking():
+            warnings.warn(text, stacklevel=2)
         return super().generate_report(engine=engine, title=title)  # type: ignore[misc]
+
+    def _check_shown(self, shown: Any) -> None:
+        """Refuse what is no choice of regions, and warn of those that are not there."""
+        if not self._SHOWN or shown is None or (isinstance(shown, str) and shown == "all"):
+            return
+        numbers = shown.tolist() if isinstance(shown, np.ndarray) else shown
+        several = isinstance(numbers, list) and all(isinstance(one, int) for one in numbers)
+        if not (several or isinstance(numbers, int)):
+            raise TypeError(
+                f"Parameter '{self._SHOWN}' of generate_report() should be either 'all' or a "
+                f"positive 'int', or a list/array of ints. Got: {shown!r}"
+            )
+        count = getattr(self, "n_elements_", 0)
+        told = ""
+        if isinstance(numbers, int):
+            if numbers > count:
+                told = f"'{self._SHOWN}={numbers}' was set to {count}, as there are no more."
+        elif missing := [one for one in numbers if not 0 <= one < count]:
+            told = f"Report cannot display the following: {missing}, as there are {count}."
+        if told and count:
+            warnings.warn(told, stacklevel=3)
+
+    def _lacking(self) -> list[str]:
+        """What a report does not show, and why."""
+        fitted = self.__sklearn_is_fitted__()  # type: ignore[attr-defined]
+        told = [] if fitted else ["This estimator has not been fit yet."]
+        if not self.reports:  # type: ignore[attr-defined]
+            return [*told, "\nReport generation not enabled!\nNo visual outputs created."]
+        if fitted and self._report_images is None:  # type: ignore[attr-defined]
+            kind = type(self).__name__
+            told.append(f"No image provided to fit in {kind}: the regions have no background.")
+        return told
 
     def _warn_at_transform(self) -> None:
         if self.standardize in (True, False):  # type: ignore[attr-defined]
@@ -162,11 +204,7 @@ class OneRun:
                 stacklevel=5,
             )
         if self._KEEPS and getattr(self, self._KEEPS):
-            warnings.warn(
-                f'In version 0.15.0, "{self._KEEPS}" parameter will be removed.',
-                FutureWarning,
-                stacklevel=5,
-            )
+            warnings.warn(self._REMOVED, FutureWarning, stacklevel=5)
 
     def _warn_of_level(self) -> None:
         given = self._checked_memory().location is not None  # type: ignore[attr-defined]
@@ -185,7 +223,7 @@ class OneRun:
 
     def _resampled(self, imgs: Any) -> str:
         target = getattr(self, "resampling_target", None)
-        if target is None or open_run_data(imgs).space.same(self._space):  # type: ignore[attr-defined]
+        if target in (None, "mask") or open_run_data(imgs).space.same(self._space):  # type: ignore[attr-defined]
             return ""
         if target == "data":
             return (
@@ -203,8 +241,45 @@ class OneRun:
         return signals.squeeze() if plain else signals
 
 
+class RegionSignals:
+    """The name of an argument that nilearn's maskers of maps and spheres have; before `OneRun`."""
+
+    def inverse_transform(self, region_signals: Any) -> Any:
+        """Give every voxel the signals of its columns, and 0 to those without one.
+
+        Parameters
+        ----------
+        region_signals : array or data frame of shape (n_elements_,) or (n_volumes, n_elements_)
+            A data frame of one row gives a 3D image, as an array of one dimension does.
+        """
+        return super().inverse_transform(region_signals)  # type: ignore[misc]
+
+
 class ManyRuns:
     """Calls of nilearn's maskers of several runs; the class of one run comes behind it."""
+
+    def fit(self, imgs: Any = None, y: None = None) -> Any:
+        """Check the parameters and make ready for the space of the first run.
+
+        Parameters
+        ----------
+        imgs : list of paths and nibabel images, or one of them, optional
+        y : None
+            Not used.
+        """
+        if imgs is not None and not is_one_run(imgs):
+            imgs = [_check_images(one) for one in imgs]
+        self._runs_of_fit = len(imgs) if isinstance(imgs, list) else 1
+        return super().fit(imgs, y)  # type: ignore[misc]
+
+    def _lacking(self) -> list[str]:
+        told: list[str] = super()._lacking()  # type: ignore[misc]
+        if self.reports and getattr(self, "_runs_of_fit", 1) > 1:  # type: ignore[attr-defined]
+            told.append(
+                "A list of 4D subject images were provided to fit. Only first subject is shown in "
+                "the report."
+            )
+        return told
 
     def transform(self, imgs: Any, confounds: Any = None, sample_mask: Any = None) -> Any:
         """Extract and clean the signals of a list of runs, or of one.
@@ -236,7 +311,9 @@ class ManyRuns:
         **fit_params: Any,
     ) -> Any:
         """Fit to a list of runs, then extract and clean their signals; `y` is not used."""
-        fitted = self.fit(imgs, y=y, **fit_params)  # type: ignore[attr-defined]
+        _warn_of_target(y)
+        imgs = imgs if is_one_run(imgs) else list(imgs)
+        fitted = self.fit(imgs, y=y, **fit_params)
         return fitted.transform(imgs, confounds=confounds, sample_mask=sample_mask)
 
 
@@ -269,6 +346,16 @@ def _check_images(images: Any) -> Any:
             f"{type(images).__name__}"
         )
     return [_check_images(one) for one in images]
+
+
+def _warn_of_target(y: Any) -> None:
+    """Say that what looks like confounds, as in scripts for older releases, is not used."""
+    if is_confounds(y):
+        warnings.warn(
+            "the second argument of fit_transform is a target, which is not used, and nothing is "
+            "regressed out; give confounds by name: confounds=…",
+            stacklevel=3,
+        )
 
 
 def _target(given: np.dtype, wanted: Any) -> np.dtype:

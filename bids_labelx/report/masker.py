@@ -67,14 +67,23 @@ class MaskerReport:
         self.save_as_html(path)
         webbrowser.open(Path(path).resolve().as_uri())
 
-    def _repr_html_(self) -> str:
-        """Put the page into a frame, which keeps its style out of the notebook."""
-        # Without a base of its own, a link to a section would load the notebook into the frame.
+    def get_iframe(self, width: int | str = "100%", height: int = FRAME_HEIGHT) -> str:
+        """The page in a frame, for another page; width and height are in pixels."""
+        # Without a base of its own, a link to a section would load that page into the frame.
         page = self.html.replace("<head>", '<head>\n<base href="about:srcdoc">', 1)
+        across = f"{width}px" if isinstance(width, int) else width
         return (
             f'<iframe srcdoc="{html.escape(page)}" title="Report of the masker" '
-            f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
+            f'style="width: {across}; height: {height}px; border: 0"></iframe>'
         )
+
+    def get_standalone(self) -> str:
+        """The whole page."""
+        return self.html
+
+    def _repr_html_(self) -> str:
+        """Put the page into a frame, which keeps its style out of the notebook."""
+        return self.get_iframe()
 
     def __str__(self) -> str:
         return self.html

@@ -15,6 +15,7 @@ from nilearn import maskers as oracle
 from scipy import interpolate, signal
 
 from bids_labelx import NiftiLabelsMasker
+from bids_labelx import nilearn_compat as compat
 
 N_VOLUMES, T_R = 100, 2.0
 BAND = {"low_pass": 0.1, "high_pass": 0.01, "t_r": T_R}
@@ -39,14 +40,24 @@ def run_of(series: np.ndarray, dtype: str = "f8") -> Any:
 
 
 def both(
-    labels: Any, run: Any, given: dict[str, Any] | None = None, **options: Any
+    labels: Any,
+    run: Any,
+    given: dict[str, Any] | None = None,
+    *,
+    drop_in: str = "ours",
+    **options: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Our signals and nilearn's; those of the drop-in class are the same as the ones named."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ours = NiftiLabelsMasker(labels, **options).fit_transform(run, **(given or {}))
         cleaning = {k.removeprefix("clean__"): options.pop(k) for k in list(options) if "__" in k}
-        masker = oracle.NiftiLabelsMasker(labels, clean_args=cleaning or None, **options)
-        return ours, masker.fit_transform(run, **(given or {}))
+        options["clean_args"] = cleaning or None
+        masker = oracle.NiftiLabelsMasker(labels, **options)
+        theirs = masker.fit_transform(run, **(given or {}))
+        found = compat.NiftiLabelsMasker(labels, **options).fit_transform(run, **(given or {}))
+        np.testing.assert_allclose(found, ours if drop_in == "ours" else theirs, rtol=1e-12)
+        return ours, theirs
 
 
 def band_passed(columns: np.ndarray) -> np.ndarray:
@@ -176,7 +187,7 @@ def test_8_a_label_outside_of_the_mask_keeps_a_column_of_zeros(
     inside = np.ones((3, 3, 3), np.uint8)
     inside[2] = 0
     mask = nib.Nifti1Image(inside, np.eye(4))
-    ours, theirs = both(labels, run_of(series), mask_img=mask)
+    ours, theirs = both(labels, run_of(series), mask_img=mask, drop_in="theirs")
     np.testing.assert_allclose(ours[:, :2], series[:, :2], rtol=1e-12)
     assert (ours[:, 2] == 0).all()
     assert theirs.shape == (N_VOLUMES, 2)
@@ -184,7 +195,7 @@ def test_8_a_label_outside_of_the_mask_keeps_a_column_of_zeros(
 
 def test_9_a_3d_image_gives_one_row(labels: Any, series: np.ndarray) -> None:
     volume = nib.Nifti1Image(np.asarray(run_of(series).dataobj)[..., 0], np.eye(4))
-    ours, theirs = both(labels, volume)
+    ours, theirs = both(labels, volume, drop_in="theirs")
     assert ours.shape == (1, 3)
     assert theirs.shape == (3,)
 

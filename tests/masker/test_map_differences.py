@@ -180,3 +180,15 @@ def test_5_float32_images_are_fitted_and_averaged_in_float64(maps: np.ndarray) -
     expected = values[ball].astype(float).mean(axis=0)[:, np.newaxis]
     np.testing.assert_allclose(ours, expected, rtol=1e-12)
     assert distance(theirs, expected) > 0.01
+
+
+def test_10_uint8_images_are_not_rounded_when_they_are_resampled() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.integers(0, 255, (*SHAPE, 3)).astype("u1")
+    finer = np.diag([0.7, 0.7, 0.7, 1])
+    maps = image_of(rng.random((*SHAPE, 2)), finer)
+    ours, theirs = both("maps", maps, run=image_of(values), resampling_target="maps")
+    exact, same = both("maps", maps, run=image_of(values.astype(float)), resampling_target="maps")
+    np.testing.assert_allclose(exact, same, rtol=1e-9)
+    np.testing.assert_allclose(ours, same, rtol=1e-9)
+    assert distance(theirs, same) > 0.005

@@ -278,9 +278,9 @@ def test_wrong_parameters_are_refused(options: Any, error: Any, message: str) ->
 
 def test_grids_that_differ_are_refused_where_nothing_may_be_resampled() -> None:
     maps, run = maps_image(AFFINES["diagonal"]), run_image(AFFINES["flipped"])
-    with pytest.raises(ValueError, match="the maps image is on another grid"):
+    with pytest.raises(ValueError, match="The maps image is on another grid"):
         NiftiMapsMasker(maps, resampling_target=None).fit(run)
-    with pytest.raises(ValueError, match="the mask is on another grid"):
+    with pytest.raises(ValueError, match="The mask is on another grid"):
         NiftiMapsMasker(maps, mask_image(AFFINES["flipped"]), resampling_target=None).fit()
     apart = np.diag([3.0, 3, 4, 1])
     apart[:3, 3] = 500

@@ -351,3 +351,5 @@ def test_notebook_gets_the_page_in_a_frame_that_holds_all_of_it() -> None:
     # Links to sections are the frame's own, not the notebook's.
     assert Page(inside).all("base") == [{"href": "about:srcdoc"}]
     assert inside.replace('<base href="about:srcdoc">\n', "") == made.html
+    assert made.get_standalone() == made.html
+    assert 'style="width: 600px; height: 400px;' in made.get_iframe(600, 400)

@@ -15,7 +15,8 @@ from bids_labelx.atlases.tables import read_table
 from bids_labelx.denoise import read_confounds_table
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import read_tsv
-from bids_labelx.masker.inputs import label_table, load_confounds
+from bids_labelx.masker.confounds import load_confounds
+from bids_labelx.masker.label_tables import label_table
 from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.outputs.results import read_series
 from bids_labelx.participant.extract import read_grid_table
@@ -45,12 +46,19 @@ def series_of(path: Path) -> Any:
     return read_series(path.parent, Path("sub-01_atlas-A_stat-mean_desc-raw_timeseries.tsv"))
 
 
+def values_of(path: Path) -> np.ndarray:
+    """What a masker takes of a file of confounds."""
+    found = load_confounds(path)
+    assert found is not None
+    return found.values
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "a run's confounds": read_confounds_table,
     "an atlas' labels": read_table,
     "labels that were written": series_of,
     "labels on a grid": read_grid_table,
-    "a masker's confounds": load_confounds,
+    "a masker's confounds": values_of,
     "a masker's labels": lambda path: label_table(np.arange(1, 10), 0, None, path),
     "any table": read_tsv,
     "any table of numbers": lambda path: read_tsv(path, numbers=True),
@@ -133,7 +141,7 @@ def test_text_files_of_confounds_hold_what_numpy_wrote(
     if n_columns == 1 and how.get("comments") == "":
         how = {**how, "header": "fd"}
     np.savetxt(tmp_path / name, values, **how)
-    read = load_confounds(tmp_path / name)
+    read = values_of(tmp_path / name)
     assert read is not None
     np.testing.assert_allclose(read, values, atol=1e-7)
     assert read.shape == values.shape
@@ -142,4 +150,4 @@ def test_text_files_of_confounds_hold_what_numpy_wrote(
 def test_row_numbers_without_a_heading_are_no_confound(tmp_path: Path) -> None:
     table = pd.DataFrame(NUMBERS, columns=list("abc"))
     table.to_csv(tmp_path / "c.csv")
-    np.testing.assert_allclose(load_confounds(tmp_path / "c.csv"), NUMBERS)  # type: ignore[arg-type]
+    np.testing.assert_allclose(values_of(tmp_path / "c.csv"), NUMBERS)
