@@ -75,7 +75,10 @@ def weights_on(atlas: Atlas, grid_voxels: int) -> int:
 def read_labels(path: Path) -> np.ndarray:
     """The labels of an atlas on a grid, shape (n_elements,), not masked."""
     stored = np.load(path)
-    labels: np.ndarray = stored if isinstance(stored, np.ndarray) else stored["labels"]
+    if isinstance(stored, np.ndarray):
+        return stored
+    with stored:
+        labels: np.ndarray = stored["labels"]
     return labels
 
 
