@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bids_labelx.atlases.sources import segmentation_of
+from bids_labelx.atlases.sources import MAPS, segmentation_of
 from bids_labelx.errors import MissingInputError, UsageError
 from bids_labelx.names import parse_name
 
@@ -33,16 +33,29 @@ def fetch_atlas(spec: str, space: str) -> list[Path]:
     name, _, seg = spec.partition(":")
     template, _, cohort = space.partition("+")
     extensions = [".nii.gz", ".tsv"]
-    listed = api.ls(template, suffix="dseg", extension=extensions)
+    suffixes = (MAPS,) if seg == MAPS else ("dseg", MAPS)
+    listed = [p for one in suffixes for p in api.ls(template, suffix=one, extension=extensions)]
     atlases = {path: parse_name(path).entities for path in listed}
     atlases = {path: e for path, e in atlases.items() if "atlas" in e}
     if cohort:
         atlases = {path: e for path, e in atlases.items() if e.get("cohort") == cohort}
-    wanted = {path: e for path, e in atlases.items() if e["atlas"] == name}
-    if seg:
-        # A table without a segmentation is of all of them.
-        wanted = {path: e for path, e in wanted.items() if seg in (segmentation_of(e) or [seg])}
-    if not any(path.name.endswith(".nii.gz") for path in wanted):
+    wanted: dict[Path, Mapping[str, str]] = {}
+    for suffix in suffixes:
+        # Maps where there are no labels.
+        if not any(map(_is_image, wanted)):
+            wanted = {
+                path: e
+                for path, e in atlases.items()
+                if e["atlas"] == name and parse_name(path).suffix == suffix
+            }
+        if seg and seg != MAPS:
+            # A table without a segmentation is of all of them.
+            wanted = {
+                path: e
+                for path, e in wanted.items()
+                if seg in (segmentation_of(e) or ([] if _is_image(path) else [seg]))
+            }
+    if not any(map(_is_image, wanted)):
         specs = {":".join([e["atlas"], *segmentation_of(e)[:1]]) for e in atlases.values()}
         known = ", ".join(sorted(specs)) or "none"
         raise UsageError(f"--fetch-atlas {spec}: TemplateFlow has none in {space}; it has {known}")
@@ -55,6 +68,10 @@ def fetch_atlas(spec: str, space: str) -> list[Path]:
     return sorted(wanted)
 
 
+def _is_image(path: Path) -> bool:
+    return path.name.endswith(".nii.gz")
+
+
 def _client_filters(path: Path, entities: Mapping[str, str]) -> dict[str, Any]:
     """The filters of TemplateFlow's client for one file; None is a file without the entity."""
     words = {"atlas": "atlas", "desc": "desc", "seg": "segmentation", "scale": "scale"}
@@ -62,6 +79,6 @@ def _client_filters(path: Path, entities: Mapping[str, str]) -> dict[str, Any]:
     return {
         **{word: entities.get(key) for key, word in words.items()},
         **{word: int(entities[key]) if key in entities else None for key, word in numbers.items()},
-        "suffix": "dseg",
+        "suffix": parse_name(path).suffix,
         "extension": parse_name(path).extension,
     }

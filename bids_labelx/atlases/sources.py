@@ -23,7 +23,7 @@ from bids_labelx.templateflow import templateflow_home
 _SEARCHED = ("", "sourcedata/atlases", "sourcedata")
 
 # The suffix of images of maps, and SEG of NAME:SEG where an atlas is there as labels, too.
-_MAPS = "probseg"
+MAPS = "probseg"
 
 # Endings of tables beside an image that has no BIDS table.
 _TABLES = (".csv", ".txt", ".nii.txt", ".lut", ".xml", ".label")
@@ -114,12 +114,12 @@ def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
     elsewhere: list[Atlas] = []
     for _, atlases in places:
         named = [one for one in atlases if one.entities["atlas"] == name]
-        if seg == _MAPS:
+        if seg == MAPS:
             named = [one for one in named if one.kind == "maps"]
         else:
             named = [one for one in named if not seg or seg in segmentation_of(one.entities)]
         matching = [atlas for atlas in named if atlas.space == space]
-        if seg != _MAPS:
+        if seg != MAPS:
             matching = _labels_first(matching)
         missing = [reason for atlas in matching if (reason := _missing(atlas))]
         downloaded = [atlas for atlas in matching if not _missing(atlas)]
@@ -310,7 +310,7 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             find_table(path, dataset),
             dataset,
             other_file(path),
-            kind="maps" if parse_name(path).suffix == _MAPS else "labels",
+            kind="maps" if parse_name(path).suffix == MAPS else "labels",
         )
         for path in found.values()
     ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
+import pandas as pd
 import pytest
 from tiny import SHAPE, SPACE
 
@@ -118,3 +120,19 @@ def test_a_broken_table_of_seeds_is_refused_by_its_line(
 ) -> None:
     with pytest.raises(BadDataError, match=message):
         read_seeds(write(tmp_path / "s.tsv", text))
+
+
+@pytest.mark.parametrize("count", [64, 128, 256, 512, 1024])
+def test_the_tables_of_difumo_in_templateflow_are_read(
+    tmp_path: Path, write_image: WriteImage, count: int
+) -> None:
+    conf = pytest.importorskip("templateflow.conf")
+    name = f"tpl-{SPACE}_atlas-DiFuMo_desc-{count}dimensions_probseg.tsv"
+    with ZipFile(Path(conf.__file__).with_name("templateflow-skel.zip")) as archive:
+        table_path = Path(archive.extract(f"tpl-{SPACE}/{name}", tmp_path))
+    image = write_image(tmp_path / "a.nii.gz", np.ones((2, 2, 2, count), np.float32))
+    table, volumes = read_map_table(image, table_path)
+    assert volumes.tolist() == list(range(count))
+    own = pd.read_csv(table_path, sep="\t")["Difumo_names"].str.strip()
+    assert all(map(str.startswith, table["name"], own))
+    assert table["name"].is_unique
