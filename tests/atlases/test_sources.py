@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from bids_labelx.atlases.atlas import Atlas, read_atlas
-from bids_labelx.atlases.sources import fetch_atlas, find_atlases
+from bids_labelx.atlases.fetch import fetch_atlas
+from bids_labelx.atlases.sources import find_atlases
 from bids_labelx.errors import BadDataError, MissingInputError, SpaceError, UsageError
 from bids_labelx.inputs.matching import parse_path
 
