@@ -107,7 +107,7 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
 
         return run_import(commands.import_, options)
     if commands.fetch_atlas is not None:
-        from bids_labelx.atlases.sources import fetch_atlas
+        from bids_labelx.atlases.fetch import fetch_atlas
 
         for space in options["space"] or ["MNI152NLin2009cAsym"]:
             print("\n".join(map(str, fetch_atlas(commands.fetch_atlas, space))))

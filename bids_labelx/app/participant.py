@@ -218,14 +218,16 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
             f"{counted(len(plan.skipped), 'run')} excluded, as no atlas is in their space "
             f"({spaces}); --space chooses spaces",
         )
-    for key in sorted(
+    for key, kind in sorted(
         {
-            atlas.key
+            (atlas.key, atlas.kind.removesuffix("s"))
             for atlas in plan.atlases
-            if atlas.table_path is None and not is_surface_atlas(atlas.image)
+            if atlas.table_path is None
+            and atlas.kind != "spheres"
+            and not is_surface_atlas(atlas.image)
         }
     ):
-        say(console, f"no table beside the image of {key}: its labels are named label1, …")
+        say(console, f"no table beside the image of {key}: its {kind}s are named {kind}1, …")
     LOGGER.info("settings\n%s", to_toml(settings))
 
 

@@ -1,4 +1,4 @@
-"""Atlases: a label image and its table, checked against each other.
+"""Atlases: a label image, maps or seeds with their table, checked against each other.
 
 The table's rows, in its order, are the columns of every time series. Labels are matched by index,
 never by position, and a mismatch is an error.
@@ -10,10 +10,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from bids_labelx.atlases.maps import read_map_table
+from bids_labelx.atlases.seeds import read_seeds
 from bids_labelx.atlases.surface_labels import is_surface_atlas, read_surface_labels
 from bids_labelx.atlases.tables import BACKGROUND, read_table, select_labels
 from bids_labelx.errors import BadDataError
@@ -23,6 +26,9 @@ from bids_labelx.images import open_image, read_data
 from bids_labelx.names import sort_entities
 
 LOGGER = logging.getLogger("bids_labelx")
+
+# What an atlas is made of.
+Kind = Literal["labels", "maps", "spheres"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Atlas:
         The file of the right hemisphere, where there is one for each.
     which
         Of several maps in the image the name of the one, or its number from 1 on.
+    kind
+        A label image; maps, one in each volume; or a table of the seeds of spheres.
     root
         The folder to which BIDS URIs of both are relative.
     """
@@ -52,6 +60,7 @@ class Atlas:
     root: Path
     other: Path | None = None
     which: str = ""
+    kind: Kind = "labels"
 
     @property
     def files(self) -> list[Path]:
@@ -63,6 +72,23 @@ class Atlas:
         """The atlas' unique name: ``Schaefer2018_seg-100Parcels7Networks``."""
         first, *rest = sort_entities(self.entities).items()
         return "_".join([first[1], *(f"{k}-{v}" for k, v in rest)])
+
+
+def read_atlas_table(atlas: Atlas, background: int = BACKGROUND) -> pd.DataFrame:
+    """The table of an atlas of any kind, checked: a row per label, map or sphere.
+
+    `background` is of label images alone.
+
+    Raises
+    ------
+    BadDataError
+        As from `read_atlas`, `read_map_table` and `read_seeds`.
+    """
+    if atlas.kind == "maps":
+        return read_map_table(atlas.image, atlas.table_path)[0]
+    if atlas.kind == "spheres":
+        return read_seeds(atlas.image)
+    return read_atlas(atlas, background=background)[2]
 
 
 def read_atlas(
@@ -168,7 +194,7 @@ def read_label_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if set(shape[3:]) - {1}:
         raise BadDataError(
             f"{path}: a label image has 3 dimensions, this one has shape {shape}; probabilistic "
-            "atlases (a map per volume) are not labels"
+            "atlases (a map per volume) are called …_probseg.nii.gz"
         )
     data, affine = read_data(path)
     finite = np.isfinite(data)
@@ -180,7 +206,10 @@ def read_label_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         labels = exact_labels(data, str(path))
     except ValueError as error:
-        raise BadDataError(str(error)) from None
+        raise BadDataError(
+            f"{error}; probabilistic maps are given as a 4D image, one in each volume, that is "
+            "called …_probseg.nii.gz"
+        ) from None
     if labels.min() < 0:
         raise BadDataError(f"{path}: labels are whole numbers from 0, found {labels.min()}")
     return labels, affine

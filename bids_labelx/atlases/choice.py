@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bids_labelx.atlases.atlas import Atlas, read_atlas
+from bids_labelx.atlases.atlas import Atlas, read_atlas_table
 from bids_labelx.atlases.sources import check_names, find_atlases
 from bids_labelx.atlases.surface_labels import is_half
 from bids_labelx.atlases.tables import read_table, select_labels
@@ -87,7 +87,8 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
     for atlas in {
         (one.image, one.which): one for group in shared.values() for one in group
     }.values():
-        _, _, table = read_atlas(atlas, background=settings.background_label)
+        _refuse_statistics(atlas, settings.statistic)
+        table = read_atlas_table(atlas, settings.background_label)
         if is_half(atlas.image, atlas.other):
             LOGGER.warning(
                 "%s: the file of the other hemisphere is not beside it, so its labels are of one",
@@ -112,6 +113,17 @@ def choose_atlases(settings: Settings, runs: Sequence[Run]) -> AtlasChoice:
         for space, group in shared.items()
     }
     return AtlasChoice(names, of_run, problems, labels)
+
+
+def _refuse_statistics(atlas: Atlas, statistics: Sequence[str]) -> None:
+    """Refuse statistics that maps do not have: their signals are fits to whole volumes."""
+    others = [one for one in statistics if one != "mean"]
+    if atlas.kind == "maps" and others:
+        raise UsageError(
+            f"--statistic {' '.join(others)}: {atlas.key} has maps, whose signals are the least "
+            "squares fit of all maps to every volume, called mean; other statistics are of labels "
+            "and spheres, so give these atlases in an invocation of their own"
+        )
 
 
 def _require_segmentation(derivative: Derivative, runs: Sequence[Run]) -> None:

@@ -7,11 +7,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.atlases.atlas import Atlas, Kind
 from bids_labelx.atlases.surface_labels import is_surface_atlas, other_file
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import MissingInputError, SpaceError, UsageError
@@ -22,6 +21,9 @@ from bids_labelx.settings.convert import atlas_parts, split_map
 from bids_labelx.templateflow import templateflow_home
 
 _SEARCHED = ("", "sourcedata/atlases", "sourcedata")
+
+# The suffix of images of maps, and SEG of NAME:SEG where an atlas is there as labels, too.
+MAPS = "probseg"
 
 # Endings of tables beside an image that has no BIDS table.
 _TABLES = (".csv", ".txt", ".nii.txt", ".lut", ".xml", ".label")
@@ -57,7 +59,7 @@ def find_atlases(
     if specs:
         atlases = [_find_atlas(spec, dataset, atlas_space or space) for spec in specs]
     else:
-        atlases = _in_dataset(dataset, atlas_space or space) if dataset else []
+        atlases = _labels_first(_in_dataset(dataset, atlas_space or space)) if dataset else []
         if not atlases:
             raise SpaceError(f"--atlas-dataset {dataset}: no atlas in space {space}")
     for atlas in atlases:
@@ -112,8 +114,13 @@ def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
     elsewhere: list[Atlas] = []
     for _, atlases in places:
         named = [one for one in atlases if one.entities["atlas"] == name]
-        named = [one for one in named if not seg or seg in _segmentation(one.entities)]
+        if seg == MAPS:
+            named = [one for one in named if one.kind == "maps"]
+        else:
+            named = [one for one in named if not seg or seg in segmentation_of(one.entities)]
         matching = [atlas for atlas in named if atlas.space == space]
+        if seg != MAPS:
+            matching = _labels_first(matching)
         missing = [reason for atlas in matching if (reason := _missing(atlas))]
         downloaded = [atlas for atlas in matching if not _missing(atlas)]
         if len(downloaded) == 1:
@@ -131,6 +138,12 @@ def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
             "--space, or say --atlas-space if the labels do fit"
         )
     raise UsageError(_not_found(spec, places, dataset))
+
+
+def _labels_first(atlases: Sequence[Atlas]) -> list[Atlas]:
+    """Of an atlas that is there as labels and as maps the labels: ``NAME:probseg`` is the maps."""
+    labels = {one.entities["atlas"] for one in atlases if one.kind == "labels"}
+    return [one for one in atlases if one.kind == "labels" or one.entities["atlas"] not in labels]
 
 
 def _missing(atlas: Atlas) -> str | None:
@@ -165,11 +178,11 @@ def _not_found(
 
 
 def _spec_of(atlas: Atlas) -> str:
-    words = _segmentation(atlas.entities)
+    words = segmentation_of(atlas.entities)
     return atlas.entities["atlas"] + (f":{words[0]}" if words else "")
 
 
-def _segmentation(entities: Mapping[str, str]) -> list[str]:
+def segmentation_of(entities: Mapping[str, str]) -> list[str]:
     """The values that SEG in NAME:SEG may have for an atlas."""
     own = _atlas_entities(entities)
     return [own[key] for key in ("seg", "scale") if key in own]
@@ -190,10 +203,29 @@ def _from_file(image: Path, table: Path | None, name: str | None, which: str = "
         named = own.get("atlas") or camel(image.name.partition(".")[0])
         entities = {**own, "atlas": named}
     image = _absolute(image)
-    table = _absolute(table) if table else find_table(image)
+    if image.name.endswith(".tsv"):
+        if table:
+            raise UsageError(f"--atlas: {image} is a table of spheres, which has none beside it")
+    else:
+        table = _absolute(table) if table else find_table(image)
     folders = [image.parent] if table is None else [image.parent, table.parent]
     root = Path(os.path.commonpath(folders))
-    return Atlas(entities, space_of(image), image, table, root, other_file(image), which)
+    kind = _kind_of(image)
+    if kind == "spheres":
+        return Atlas(entities, space_of(image), image, None, image.parent, kind=kind)
+    return Atlas(entities, space_of(image), image, table, root, other_file(image), which, kind)
+
+
+def _kind_of(image: Path) -> Kind:
+    """What a file is an atlas of; a 4D image that is not called a label image is one of maps."""
+    if image.name.endswith(".tsv"):
+        return "spheres"
+    suffix = parse_name(image).suffix
+    if is_surface_atlas(image) or suffix == "dseg":
+        return "labels"
+    if suffix == "probseg" or set(open_image(image).shape[3:]) - {1}:
+        return "maps"
+    return "labels"
 
 
 def _atlas_entities(entities: Mapping[str, str]) -> dict[str, str]:
@@ -237,18 +269,24 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
     """The atlases of a BIDS atlas dataset in their finest resolution, sorted by name."""
     if not dataset.is_dir():
         raise MissingInputError(f"--atlas-dataset {dataset}: there is no such folder")
-    patterns = (
-        f"tpl-*/**/*_atlas-{name}_*dseg.*",
-        f"atlas-*/tpl-*/**/*_atlas-{name}_*dseg.*",
-        f"atlas-{name}/**/atlas-{name}_*dseg.*",  # as XCP-D has it
-    )
+    patterns = [
+        pattern
+        for suffix in ("dseg", "probseg")
+        for pattern in (
+            f"tpl-*/**/*_atlas-{name}_*{suffix}.*",
+            f"atlas-*/tpl-*/**/*_atlas-{name}_*{suffix}.*",
+            f"atlas-{name}/**/atlas-{name}_*{suffix}.*",  # as XCP-D has it
+        )
+    ]
     images = sorted(
         {
             path
             for folder in _SEARCHED
             for pattern in patterns
             for path in (dataset / folder).glob(pattern)
-            if re.search(r"_dseg\.((dlabel\.)?nii|nii\.gz|label\.gii)$", path.name)
+            if re.search(
+                r"_(dseg\.(dlabel\.nii|label\.gii)|(dseg|probseg)\.nii(\.gz)?)$", path.name
+            )
             and not is_backup(path.name)
         }
     )
@@ -259,6 +297,7 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             continue
         same = (
             space_of(image),
+            parse_name(image).suffix,
             *sorted((k, v) for k, v in entities.items() if k not in ("res", "den", "hemi")),
         )
         if same not in found or _fineness(image) < _fineness(found[same]):
@@ -271,6 +310,7 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             find_table(path, dataset),
             dataset,
             other_file(path),
+            kind="maps" if parse_name(path).suffix == MAPS else "labels",
         )
         for path in found.values()
     ]
@@ -310,59 +350,3 @@ def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
 def _with_mesh(space: str) -> str:
     """A space with the number of vertices of its mesh, where it is one of surfaces."""
     return f"{space} ({MESHES[space]} vertices a hemisphere)" if space in MESHES else space
-
-
-def fetch_atlas(spec: str, space: str) -> list[Path]:
-    """Download an atlas and its tables with TemplateFlow's client, into its local folder.
-
-    `spec` is ``NAME`` or ``NAME:SEG``, `space` the template, such as ``MNI152NLin2009cAsym``.
-    Gives the paths of the images of every resolution, and of the tables.
-
-    Raises
-    ------
-    UsageError
-        Where TemplateFlow has no such atlas, with those that it has.
-    MissingInputError
-        Where it cannot be downloaded.
-    """
-    try:
-        from templateflow import api
-    except ImportError:
-        raise MissingInputError(
-            "--fetch-atlas needs TemplateFlow's client: pip install 'bids_labelx[templateflow]'"
-        ) from None
-    name, _, seg = spec.partition(":")
-    template, _, cohort = space.partition("+")
-    extensions = [".nii.gz", ".tsv"]
-    listed = api.ls(template, suffix="dseg", extension=extensions)
-    atlases = {path: parse_name(path).entities for path in listed}
-    atlases = {path: e for path, e in atlases.items() if "atlas" in e}
-    if cohort:
-        atlases = {path: e for path, e in atlases.items() if e.get("cohort") == cohort}
-    wanted = {path: e for path, e in atlases.items() if e["atlas"] == name}
-    if seg:
-        # A table without a segmentation is of all of them.
-        wanted = {path: e for path, e in wanted.items() if seg in (_segmentation(e) or [seg])}
-    if not any(path.name.endswith(".nii.gz") for path in wanted):
-        specs = {":".join([e["atlas"], *_segmentation(e)[:1]]) for e in atlases.values()}
-        known = ", ".join(sorted(specs)) or "none"
-        raise UsageError(f"--fetch-atlas {spec}: TemplateFlow has none in {space}; it has {known}")
-    try:
-        for path, entities in wanted.items():
-            api.get(template, raise_empty=True, **_client_filters(path, entities))
-    # The client raises the errors of its network library, and plain exceptions.
-    except Exception as error:
-        raise MissingInputError(f"--fetch-atlas {spec}: cannot be downloaded ({error})") from error
-    return sorted(wanted)
-
-
-def _client_filters(path: Path, entities: Mapping[str, str]) -> dict[str, Any]:
-    """The filters of TemplateFlow's client for one file; None is a file without the entity."""
-    words = {"atlas": "atlas", "desc": "desc", "seg": "segmentation", "scale": "scale"}
-    numbers = {"res": "resolution", "cohort": "cohort"}
-    return {
-        **{word: entities.get(key) for key, word in words.items()},
-        **{word: int(entities[key]) if key in entities else None for key, word in numbers.items()},
-        "suffix": "dseg",
-        "extension": parse_name(path).extension,
-    }

@@ -40,7 +40,7 @@ _NO_REGION = (
 
 # Columns that the app computes; of its own tables, they are not read.
 COMPUTED = (
-    *("voxels_atlas", "voxels_in_view", "voxels_grid", "voxels_covered"),
+    *("voxels_atlas", "weight_in_view", "voxels_in_view", "voxels_grid", "voxels_covered"),
     *("centroid_x", "centroid_y", "centroid_z", "coverage", "status"),
 )
 
@@ -52,8 +52,18 @@ Row = tuple[str, dict[str, str]]
 _INDEX_WORDS = (
     *("index", "id", "idx", "roi", "value", "label", "labelid", "labelindex", "labelnumber"),
     *("labelvalue", "roiid", "roiindex", "roinumber", "regionid", "regionindex", "parcelid"),
+    *("component", "map", "volume"),
 )
-_NAME_WORDS = ("name", "label", "labelname", "regionname", "roiname", "region", "roi")
+_NAME_WORDS = (
+    "name",
+    "label",
+    "labelname",
+    "regionname",
+    "roiname",
+    "region",
+    "roi",
+    "difumonames",
+)
 _HEMISPHERE_WORDS = ("hemisphere", "hemi")
 
 _WHOLE = re.compile(r"0*([0-9]{1,18})(\.0*)?")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from bids_labelx.extraction.reduce import reduce_volumes
 from bids_labelx.extraction.regions import Reduction, Regions
 from bids_labelx.extraction.run_data import Blocks, RunData, still_blank
 from bids_labelx.extraction.spatial import smooth_volumes
+from bids_labelx.extraction.weighted import Maps
+
+_Atlas = TypeVar("_Atlas", Regions, Maps)
 
 
 @dataclass(frozen=True)
@@ -124,13 +127,13 @@ def _empty(run: RunData, number: int) -> ValueError:
     )
 
 
-def union(regions: Sequence[Regions]) -> np.ndarray:
+def union(regions: Sequence[Regions | Maps]) -> np.ndarray:
     """Elements of all atlases together, ascending."""
     return np.unique(np.concatenate([np.empty(0, np.intp), *(one.elements for one in regions)]))
 
 
-def covered_regions(regions: Regions, seen: Coverage) -> Regions:
-    """Drop the elements of an atlas that are not covered.
+def covered_regions(regions: _Atlas, seen: Coverage) -> _Atlas:
+    """Drop the elements of an atlas, of labels or of maps, that are not covered.
 
     Raises
     ------
@@ -146,7 +149,13 @@ def covered_regions(regions: Regions, seen: Coverage) -> Regions:
 
 
 def reduce_covered(
-    run: RunData, seen: Coverage, regions: Sequence[Regions], statistics: Sequence[str], **how: Any
+    run: RunData,
+    seen: Coverage,
+    regions: Sequence[Regions],
+    statistics: Sequence[str],
+    *,
+    maps: Sequence[Maps] = (),
+    **how: Any,
 ) -> Reduction:
     """Reduce a smoothed or cleaned run over the elements that were covered in the original.
 
@@ -156,10 +165,10 @@ def reduce_covered(
         Smoothed, or cleaned.
     seen
         From `watch`, after the original was read.
-    regions, statistics
-        As for `reduce_volumes`; the elements of the regions are among those of `seen`.
+    regions, statistics, maps
+        As for `reduce_volumes`; their elements are among those of `seen`.
     **how
-        `block` and `mean_image` of `reduce_volumes`.
+        `block`, `least_share` and `mean_image` of `reduce_volumes`.
 
     Returns
     -------
@@ -168,7 +177,10 @@ def reduce_covered(
         is NaN. `Reduction.nonfinite_elements` are those of the original.
     """
     kept = [covered_regions(one, seen) for one in regions]
-    reduced = reduce_volumes(run, kept, statistics, uncovered="zero", **how)
+    of_maps = [covered_regions(one, seen) for one in maps]
+    reduced = reduce_volumes(run, kept, statistics, uncovered="zero", maps=of_maps, **how)
+    for fitted in reduced.maps:
+        fitted.signals[:, fitted.elements_covered == 0] = np.nan
     for counts, by_statistic in zip(reduced.elements_covered, reduced.signals, strict=True):
         for signals in by_statistic.values():
             signals[:, counts == 0] = np.nan
@@ -182,6 +194,7 @@ def reduce_smoothed(
     statistics: Sequence[str],
     *,
     inside: np.ndarray | None = None,
+    maps: Sequence[Maps] = (),
     **how: Any,
 ) -> Reduction:
     """Smooth every volume and reduce it over the voxels that are covered in the run itself.
@@ -196,14 +209,15 @@ def reduce_smoothed(
         Full width at half maximum in mm; see `smooth_volumes`.
     inside
         A mask to stay inside of; see `smooth_volumes`.
-    regions, statistics, **how
+    regions, statistics, maps, **how
         As for `reduce_covered`.
     """
-    watched, seen = watch(run, union(regions))
+    watched, seen = watch(run, union([*regions, *maps]))
     # Most runs turn out to have data everywhere.
     everywhere = np.ones_like(seen.finite)
     assumed_covered = Coverage(seen.elements, everywhere, everywhere)
     smoothed = smooth_volumes(watched, fwhm, inside)
+    how["maps"] = maps
     reduced = reduce_covered(smoothed, assumed_covered, regions, statistics, **how)
     if seen.covered.all():
         return reduced

@@ -6,16 +6,20 @@ With the weights of the covered elements as the columns of W and a volume y, the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import linalg, ndimage, sparse
 
-from bids_labelx.extraction.reduce import Uncovered
+from bids_labelx.extraction.regions import MapSignals, Uncovered
 from bids_labelx.extraction.resample import source_points, target_to_source
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
-from bids_labelx.extraction.weighted import Maps, maps_of, weighted_residuals, weighted_sums
+from bids_labelx.extraction.weighted import (
+    Maps,
+    WeightedSums,
+    maps_of,
+    weighted_residuals,
+    weighted_sums,
+)
 
 # Maps of norm 1 are collinear where a combination of norm 1 has less than this squared norm. Sums
 # over a million elements are exact to about 1e-13, and copies that were stored as float32 differ
@@ -29,6 +33,9 @@ _WELL_CONDITIONED = 1e3
 # What a map takes part in a combination of maps of norm 1 with.
 _PART = 1e-4
 
+# Of shares of a map's weight.
+_DIGITS = 12
+
 
 class CollinearMapsError(ValueError):
     """Some maps are combinations of others, so that no fit is the best one.
@@ -39,7 +46,11 @@ class CollinearMapsError(ValueError):
         The maps concerned, counted from 0.
     rank : int
         Number of maps that are independent.
+    atlas : int
+        Of several atlases that are fitted at once, the position of this one.
     """
+
+    atlas = 0
 
     def __init__(self, columns: list[int], rank: int, n_maps: int) -> None:
         self.columns, self.rank = columns, rank
@@ -49,30 +60,6 @@ class CollinearMapsError(ValueError):
             f"combination of others, counted from 0: {shown}. Remove repeated ones, or those "
             "that are sums of others."
         )
-
-
-@dataclass(frozen=True)
-class MapSignals:
-    """The least squares fit of some maps to every volume.
-
-    Attributes
-    ----------
-    signals : float64 array of shape (n_volumes, n_maps)
-    coverage : float64 array of shape (n_maps,)
-        Share of each map's absolute weight that was fitted, from 0 to 1.
-    nonfinite_elements
-        Number of elements with a weight that are NaN or infinite in some volume.
-    rank
-        Of the maps that were fitted, which is how many these are.
-    condition
-        Condition number of these maps, each scaled to norm 1; 1 where there are none.
-    """
-
-    signals: np.ndarray
-    coverage: np.ndarray
-    nonfinite_elements: int
-    rank: int
-    condition: float
 
 
 def find_maps(volumes: RunData, inside: np.ndarray | None = None) -> Maps:
@@ -199,15 +186,43 @@ def fit_maps(
     ValueError
         If `uncovered` is unknown or maps are not of this space.
     """
-    sums, covered, nonfinite = weighted_sums(run, maps, uncovered=uncovered, block=block)
+    found = weighted_sums(run, maps, uncovered=uncovered, block=block)
+    return fit_sums(run, maps, found, uncovered=uncovered, block=block)
+
+
+def fit_sums(
+    run: RunData,
+    maps: Maps,
+    found: WeightedSums,
+    *,
+    uncovered: Uncovered,
+    least_share: float = 0.0,
+    block: int | None = None,
+) -> MapSignals:
+    """Fit maps by the weighted sums of every volume; see `fit_maps`.
+
+    The run is read again if the maps are nearly collinear.
+
+    Parameters
+    ----------
+    found
+        From a reading of `run` with these maps.
+    least_share
+        A map with a smaller share of its weight takes no part, and its signal is NaN.
+    run, maps, uncovered, block
+        As for `fit_maps`, which raises the same.
+    """
+    sums, covered, nonfinite = found
     fitted = maps.take(covered)
-    gram = _Gram(fitted.weights)
+    # All of a map is all, whatever the rounding of its sums.
+    shares = np.round(fitted.shares(), _DIGITS)
+    wanted = shares >= least_share
+    gram = _Gram(fitted.weights, wanted)
     signals = gram.solve(sums)
     if gram.condition > _WELL_CONDITIONED:
         signals += gram.solve(weighted_residuals(run, maps, covered, signals, block=block))
-    if uncovered == "exclude":
-        signals[:, ~gram.present] = np.nan
-    return MapSignals(signals, fitted.shares(), nonfinite, gram.rank, gram.condition)
+    signals[:, ~gram.present if uncovered == "exclude" else ~wanted] = np.nan
+    return MapSignals(*(signals, shares, fitted.counts(), nonfinite, gram.rank, gram.condition))
 
 
 class _Gram:
@@ -216,14 +231,14 @@ class _Gram:
     Attributes
     ----------
     present : bool array of shape (n_maps,)
-        Maps that have elements.
+        Maps that have elements, of those that are wanted.
     rank, condition
         As in `MapSignals`.
     """
 
-    def __init__(self, weights: sparse.csc_array) -> None:
+    def __init__(self, weights: sparse.csc_array, wanted: np.ndarray) -> None:
         norms = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=0)).ravel())
-        self.present = norms > 0
+        self.present = (norms > 0) & wanted
         self.rank, self.condition = int(self.present.sum()), 1.0
         self._norms = norms[self.present]
         if not self.rank:

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
-from bids_labelx.extraction.regions import STATISTICS, Reduction, Regions
+from bids_labelx.extraction.maps import CollinearMapsError, fit_sums
+from bids_labelx.extraction.regions import (
+    STATISTICS,
+    MapSignals,
+    Reduction,
+    Regions,
+    Uncovered,
+)
 from bids_labelx.extraction.run_data import Blank, RunData, still_blank
 from bids_labelx.extraction.series import reduce_series
+from bids_labelx.extraction.weighted import MapAccumulator, Maps, WeightedSums
 
 # An element that is exactly zero in every volume adds nothing to a sum, and a mean divides by the
 # count of covered ones, known in the end: these two need not know the coverage beforehand.
 _ADDITIVE = frozenset({"mean", "sum"})
-
-Uncovered = Literal["exclude", "zero"]
 
 
 def reduce_volumes(
@@ -30,10 +36,14 @@ def reduce_volumes(
     statistics: Sequence[str],
     *,
     uncovered: Uncovered,
+    maps: Sequence[Maps] = (),
+    least_share: float = 0.0,
     mean_image: bool = False,
     block: int | None = None,
 ) -> Reduction:
     """Reduce every volume to one number per label, statistic and atlas.
+
+    Maps are fitted to every volume by least squares in the same reading.
 
     The run is read once. It is read a second time only if a labelled element turns out to be
     without data after its values went into a statistic that they spoil.
@@ -52,6 +62,10 @@ def reduce_volumes(
         stored values are all the same and read as zero, see `RunData.reads_as_zero`. ``zero``:
         every element of a label counts, non-finite values as 0, and a column without elements is
         0.
+    maps
+        One per atlas of maps, in the space of `run`; see `fit_maps`.
+    least_share
+        A map with a smaller share of its weight takes no part in the fit, and is NaN.
     mean_image
         Take the mean over time of all elements, too.
     block
@@ -62,8 +76,11 @@ def reduce_volumes(
     ------
     OSError
         As from `RunData.blocks`.
+    CollinearMapsError
+        If a map is a combination of others over the elements that take part.
     ValueError
-        If a statistic or `uncovered` is unknown, or regions are not of this space.
+        If a statistic or `uncovered` is unknown, regions or maps are not of this space, or maps
+        are to be fitted to a file of whole series.
     """
     unknown = [name for name in statistics if name not in STATISTICS]
     if unknown:
@@ -76,27 +93,45 @@ def reduce_volumes(
                 f"{run.name}: element {one.elements.max()} of a region lies outside of its "
                 f"{run.n_elements} elements"
             )
+    for other in maps:
+        if other.n_elements != run.n_elements:
+            raise ValueError(
+                f"{run.name}: the maps have {other.n_elements} elements, the run has "
+                f"{run.n_elements}"
+            )
     every = uncovered == "zero"
     if run.read_series is not None:
+        if maps:
+            raise ValueError(f"{run.name}: maps are fitted to volumes, this is a file of series")
         return reduce_series(run, regions, statistics, every=every, mean_image=mean_image)
+    n_volumes = run.n_volumes
     atlases = [
-        _Accumulator(one, run.n_volumes, statistics, np.ones(one.elements.size, bool))
+        _Accumulator(one, n_volumes, statistics, np.ones(one.elements.size, bool))
         if every
-        else _Accumulator(one, run.n_volumes, statistics)
+        else _Accumulator(one, n_volumes, statistics)
         for one in regions
     ]
-    mean = _read_once(run, atlases, mean_image=mean_image, block=block)
-    nonfinite = [np.empty(0, np.intp), *(atlas.elements[~atlas.finite] for atlas in atlases)]
-    covered = [np.ones_like(atlas.finite) if every else atlas.covered for atlas in atlases]
-    if any(atlas.spoiled(mine) for atlas, mine in zip(atlases, covered, strict=True)):
+    sums = [
+        MapAccumulator(one, n_volumes, np.ones(one.elements.size, bool) if every else None)
+        for one in maps
+    ]
+    read: list[_Accumulator | MapAccumulator] = [*atlases, *sums]
+    mean = _read_once(run, read, mean_image=mean_image, block=block)
+    nonfinite = [one.elements[~one.finite] for one in read]
+    covered = [np.ones_like(one.finite) if every else one.covered for one in read]
+    of_maps = covered[len(atlases) :]
+    if any(one.spoiled(mine) for one, mine in zip(read, covered, strict=True)):
         atlases = [
-            _Accumulator(one, run.n_volumes, statistics, mine)
-            for one, mine in zip(regions, covered, strict=True)
+            _Accumulator(one, n_volumes, statistics, mine)
+            for one, mine in zip(regions, covered, strict=False)
         ]
-        _read_once(run, atlases, mean_image=False, block=block)
+        sums = [
+            MapAccumulator(one, n_volumes, mine) for one, mine in zip(maps, of_maps, strict=True)
+        ]
+        _read_once(run, [*atlases, *sums], mean_image=False, block=block)
 
     counts = []
-    for atlas, mine in zip(atlases, covered, strict=True):
+    for atlas, mine in zip(atlases, covered, strict=False):
         count = np.bincount(atlas.columns[mine], minlength=atlas.n_columns)
         if "mean" in atlas.signals:
             atlas.signals["mean"] /= atlas.regions.divisors(mine)
@@ -104,11 +139,38 @@ def reduce_volumes(
             values[:, count == 0] = 0.0 if every else np.nan
         counts.append(count)
     signals = [atlas.signals for atlas in atlases]
-    return Reduction(signals, counts, np.unique(np.concatenate(nonfinite)).size, mean)
+    found = [
+        WeightedSums(one.sums, mine, lost.size)
+        for one, mine, lost in zip(sums, of_maps, nonfinite[len(atlases) :], strict=True)
+    ]
+    fitted = _fit_each(run, maps, found, uncovered=uncovered, least_share=least_share, block=block)
+    lost = np.unique(np.concatenate([np.empty(0, np.intp), *nonfinite]))
+    return Reduction(signals, counts, lost.size, mean, fitted)
+
+
+def _fit_each(
+    run: RunData,
+    maps: Sequence[Maps],
+    found: Sequence[WeightedSums],
+    **how: Any,
+) -> list[MapSignals]:
+    """Fit the maps of each atlas; an error says which atlas it is of."""
+    fitted = []
+    for position, (one, sums) in enumerate(zip(maps, found, strict=True)):
+        try:
+            fitted.append(fit_sums(run, one, sums, **how))
+        except CollinearMapsError as error:
+            error.atlas = position
+            raise
+    return fitted
 
 
 def _read_once(
-    run: RunData, atlases: Sequence[_Accumulator], *, mean_image: bool, block: int | None
+    run: RunData,
+    atlases: Sequence[_Accumulator | MapAccumulator],
+    *,
+    mean_image: bool,
+    block: int | None,
 ) -> np.ndarray | None:
     """Add all volumes of a run to every atlas; return the mean image if asked for."""
     total = np.zeros(run.n_elements) if mean_image else None

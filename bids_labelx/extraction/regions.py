@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 STATISTICS = ("mean", "median", "sum", "minimum", "maximum", "variance", "standard_deviation")
+
+Uncovered = Literal["exclude", "zero"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Regions:
     Attributes
     ----------
     elements : intp array of shape (m,)
-        Indices of the labelled elements, ascending.
+        Indices of the labelled elements, ascending; those of spheres that overlap more than once.
     columns : intp array of shape (m,)
         Column of each element's label.
     n_columns
@@ -43,6 +46,33 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class MapSignals:
+    """The least squares fit of some maps to every volume.
+
+    Attributes
+    ----------
+    signals : float64 array of shape (n_volumes, n_maps)
+    coverage : float64 array of shape (n_maps,)
+        Share of each map's absolute weight that was fitted, from 0 to 1.
+    elements_covered : integer array of shape (n_maps,)
+        How many elements each map was fitted over.
+    nonfinite_elements
+        Number of elements with a weight that are NaN or infinite in some volume.
+    rank
+        Of the maps that were fitted, which is how many these are.
+    condition
+        Condition number of these maps, each scaled to norm 1; 1 where there are none.
+    """
+
+    signals: np.ndarray
+    coverage: np.ndarray
+    elements_covered: np.ndarray
+    nonfinite_elements: int
+    rank: int
+    condition: float
+
+
+@dataclass(frozen=True)
 class Reduction:
     """Signals of every atlas and statistic, with the elements that they are taken over.
 
@@ -56,12 +86,15 @@ class Reduction:
         Number of labelled elements that are NaN or infinite in some volume.
     mean_image : float64 array of shape (n_elements,), or None
         Mean over the volumes, non-finite values counted as 0.
+    maps : list of MapSignals
+        For each atlas of maps.
     """
 
     signals: list[dict[str, np.ndarray]]
     elements_covered: list[np.ndarray]
     nonfinite_elements: int
     mean_image: np.ndarray | None
+    maps: list[MapSignals] = field(default_factory=list)
 
 
 def find_regions(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bids_labelx.extraction.reduce import Uncovered
+from bids_labelx.extraction.regions import Uncovered
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.extraction.weighted import Maps, maps_of, weighted_sums
@@ -78,7 +78,7 @@ def find_spheres(
     places = _places(seeds)
     widths = _widths(radius, len(places))
     inverse = np.linalg.inv(grid.affine)
-    columns = [_sphere(grid, inverse, *one) for one in zip(places, widths, strict=True)]
+    columns = [sphere_voxels(grid, inverse, *one) for one in zip(places, widths, strict=True)]
     _refuse_empty(columns, places, inside)
     maps = maps_of([(one, np.ones(one.size)) for one in columns], grid.n_elements, inside)
     if not allow_overlap:
@@ -135,8 +135,13 @@ def _widths(radius: float | Sequence[float] | np.ndarray | None, count: int) -> 
     return np.broadcast_to(widths, (count,))
 
 
-def _sphere(grid: VolumeGrid, inverse: np.ndarray, seed: np.ndarray, radius: float) -> np.ndarray:
-    """Flat indices of a sphere's voxels, ascending."""
+def sphere_voxels(
+    grid: VolumeGrid, inverse: np.ndarray, seed: np.ndarray, radius: float
+) -> np.ndarray:
+    """Flat indices of a sphere's voxels, ascending; see `find_spheres`.
+
+    `inverse` is that of the grid's affine.
+    """
     affine, shape = grid.affine, np.array(grid.shape)
     centre = inverse[:3, :3] @ seed + inverse[:3, 3]
     reach = (radius + _ROUNDING) * np.linalg.norm(inverse[:3, :3], axis=1)

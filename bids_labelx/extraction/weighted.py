@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from bids_labelx.extraction.reduce import Uncovered
+from bids_labelx.extraction.regions import Uncovered
 from bids_labelx.extraction.run_data import Blank, RunData, still_blank
 
 # Volumes that are multiplied together. A sparse product takes a fifth of the time for each of 16
@@ -159,13 +159,13 @@ def weighted_sums(
         )
     every = np.ones(maps.elements.size, dtype=bool)
     if uncovered == "zero":
-        found = _read(run, _Sums(maps, run.n_volumes, every), block)
+        found = _read(run, MapAccumulator(maps, run.n_volumes, every), block)
         covered = every
     else:
-        found = _read(run, _Sums(maps, run.n_volumes), block)
+        found = _read(run, MapAccumulator(maps, run.n_volumes), block)
         covered = found.covered
         if found.spoiled(covered):
-            again = _read(run, _Sums(maps, run.n_volumes, covered), block)
+            again = _read(run, MapAccumulator(maps, run.n_volumes, covered), block)
             return WeightedSums(again.sums, covered, int((~found.finite).sum()))
     return WeightedSums(found.sums, covered, int((~found.finite).sum()))
 
@@ -193,21 +193,23 @@ def weighted_residuals(
     -------
     float64 array of shape (n_volumes, n_maps)
     """
-    return _read(run, _Sums(maps, run.n_volumes, covered, signals), block).sums
+    return _read(run, MapAccumulator(maps, run.n_volumes, covered, signals), block).sums
 
 
-def _read(run: RunData, sums: _Sums, block: int | None) -> _Sums:
+def _read(run: RunData, sums: MapAccumulator, block: int | None) -> MapAccumulator:
     """Add all volumes of a run."""
     for start, raw in run.blocks(block):
         sums.add(run, raw, start)
     return sums
 
 
-class _Sums:
+class MapAccumulator:
     """Weighted sums over the volumes read so far, and the coverage of the elements.
 
     Attributes
     ----------
+    elements : intp array of shape (m,)
+        Those that have a weight.
     sums : float64 array of shape (n_volumes, n_maps)
     finite : bool array of shape (m,)
         Elements that were finite in every volume so far.
@@ -220,7 +222,7 @@ class _Sums:
         used: np.ndarray | None = None,
         signals: np.ndarray | None = None,
     ) -> None:
-        self._elements = maps.elements
+        self.elements = maps.elements
         self._signals = signals
         size = maps.elements.size
         dense = maps.weights.nnz > _DENSE * size * maps.n_maps
@@ -252,7 +254,7 @@ class _Sums:
 
     def add(self, run: RunData, raw: np.ndarray, start: int) -> None:
         """Add a block of volumes, the first of which is the one at `start`."""
-        stored = raw.take(self._elements, axis=1)
+        stored = raw.take(self.elements, axis=1)
         values = run.scale(stored)
         finite = np.isfinite(values) if raw.dtype.kind == "f" else None
         if finite is not None and not finite.all():

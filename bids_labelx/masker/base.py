@@ -23,7 +23,7 @@ from bids_labelx.masker.clean_args import CLEAN, checked_clean_args, cleaning_of
 from bids_labelx.masker.confounds import load_confounds
 from bids_labelx.masker.grayordinates import cifti_image, seconds_per_volume
 from bids_labelx.masker.images import SpaceImage, signals_image
-from bids_labelx.masker.inputs import is_3d, one_mask, positional
+from bids_labelx.masker.inputs import file_name, is_3d, load_mask_img, one_mask, positional
 from bids_labelx.masker.run import Recipe, RunSignals, extract_run, file_token
 from bids_labelx.masker.tags import MaskerInputTags
 
@@ -369,6 +369,13 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
             "high_variance_confounds": self.high_variance_confounds,
             "cleaning": cleaning_of(self),
         }
+
+    def _loaded_mask(self) -> tuple[np.ndarray, Space] | None:
+        """Whether each element is inside the mask, and their space; None without a mask."""
+        if self.mask_img is None:
+            return None
+        self._say(f"Loading mask from {file_name(self.mask_img)}")
+        return load_mask_img(self.mask_img)
 
     def _tell(self, messages: Iterable[str], *, stacklevel: int) -> None:
         """Warn, and remember for the report."""

@@ -15,7 +15,7 @@ from bids_labelx.extraction.space import Space
 from bids_labelx.masker.base import BaseMasker
 from bids_labelx.masker.grayordinates import check_kind, check_options
 from bids_labelx.masker.images import labels_image, mask_image
-from bids_labelx.masker.inputs import Labels, file_name, load_labels_img, load_mask_img
+from bids_labelx.masker.inputs import Labels, file_name, load_labels_img
 from bids_labelx.masker.label_run import LabelRecipe, lay_labels, missing_message
 from bids_labelx.masker.label_tables import label_table, table_beside, with_background
 
@@ -56,10 +56,7 @@ class LabelsMasker(BaseMasker):
         self._say(f"Loading regions from {file_name(self.labels_img)}")
         image = load_labels_img(self.labels_img, background)
         labels, space = image.values, image.space
-        mask = None
-        if self.mask_img is not None:
-            self._say(f"Loading mask from {file_name(self.mask_img)}")
-            mask = load_mask_img(self.mask_img)
+        mask = self._loaded_mask()
         check_options(
             space, None if mask is None else mask[1], self.smoothing_fwhm, self.resampling_target
         )

@@ -13,10 +13,10 @@ from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, voxel_grid
 from bids_labelx.masker.base import BaseMasker
 from bids_labelx.masker.images import mask_image
-from bids_labelx.masker.inputs import file_name, load_mask_img
+from bids_labelx.masker.inputs import file_name
 from bids_labelx.masker.map_image import maps_image
 from bids_labelx.masker.map_run import LaidMaps, MapRecipe, ResamplingTarget, lay
-from bids_labelx.masker.page import map_regions
+from bids_labelx.masker.page import DrawnRegions, map_regions
 
 
 class MapsMasker(BaseMasker):
@@ -50,16 +50,12 @@ class MapsMasker(BaseMasker):
         maps = find_maps(volumes)
         if not maps.elements.size:
             raise ValueError(f"maps_img contains no map: {volumes.name} is 0 everywhere")
-        mask = None
-        if self.mask_img is not None:
-            self._say(f"Loading mask from {file_name(self.mask_img)}")
-            mask = load_mask_img(self.mask_img)
         narrow = volumes.dtype == np.float32 and not volumes.scaled
         return MapRecipe(
             maps=maps,
             maps_space=maps_space,
             least=float(np.finfo(np.float32 if narrow else np.float64).eps),
-            mask=mask,
+            mask=self._loaded_mask(),
             allow_overlap=self.allow_overlap,
             keep_masked_maps=self.keep_masked_maps,
             resampling_target=self.resampling_target,
@@ -91,9 +87,13 @@ class MapsMasker(BaseMasker):
         return values
 
     def _page_parts(self) -> dict[str, Any]:
+        return {"drawn": self._drawn()}
+
+    def _drawn(self, numbers: list[int] | None = None) -> DrawnRegions:
+        """Maps inside the mask for the report: those of some numbers, or all."""
         laid = self._laid
         inside = (
             laid.every if laid.mask is None else laid.every.take(laid.mask[laid.every.elements])
         )
         names = [f"map {number}" for number in range(inside.n_maps)]
-        return {"drawn": map_regions(inside, names, laid.space)}
+        return map_regions(inside, names, laid.space, numbers)

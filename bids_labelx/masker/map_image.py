@@ -32,14 +32,18 @@ class MapsArray:
         return values.reshape(self.shape, order="F")
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """Part of the array; of one map, ``[..., number]``, that map alone is made."""
-        if isinstance(key, tuple) and len(key) == 2 and key[0] is Ellipsis:
-            number = key[1]
-            if isinstance(number, (int, np.integer)):
-                chosen = np.array([range(self._maps.n_maps)[number]])
-                one = MapsArray(self._maps.columns(chosen), self._grid)
-                return np.asarray(one)[..., 0]
-        return np.asarray(self)[key]
+        """Part of the array; only the maps that it is of are made."""
+        parts = list(key) if isinstance(key, tuple) else [key]
+        for at in [at for at, one in enumerate(parts) if one is Ellipsis][:1]:
+            parts[at : at + 1] = [slice(None)] * (self.ndim + 1 - len(parts))
+        parts += [slice(None)] * (self.ndim - len(parts))
+        whole = len(parts) > self.ndim
+        if whole or not all(isinstance(one, (int, np.integer, slice)) for one in parts):
+            return np.asarray(self)[key]
+        numbers = np.arange(self._maps.n_maps)[parts[3]]
+        chosen = MapsArray(self._maps.columns(np.atleast_1d(numbers)), self._grid)
+        parts[3] = slice(None) if np.ndim(numbers) else 0
+        return np.asarray(chosen)[tuple(parts)]
 
 
 def maps_image(maps: Maps, grid: VolumeGrid) -> nib.Nifti1Image:

@@ -45,11 +45,16 @@ class DrawnRegions:
     coded: np.ndarray
 
 
-def map_regions(maps: Maps, names: Sequence[str], grid: VolumeGrid) -> DrawnRegions:
+def map_regions(
+    maps: Maps, names: Sequence[str], grid: VolumeGrid, numbers: list[int] | None = None
+) -> DrawnRegions:
     """Maps, or spheres: of each the voxels, share of weight, and centre of weight in mm.
 
     The picture shows each voxel in the colour of the map with the greatest absolute weight.
+    `numbers` are those of the maps that are shown; all of them unless given.
     """
+    numbers = list(range(maps.n_maps)) if numbers is None else numbers
+    maps = maps.columns(np.array(numbers, dtype=np.intp))
     weights = abs(maps.weights)
     held = np.asarray(weights.sum(axis=0)).ravel()
     places = np.array(np.unravel_index(maps.elements, grid.shape, order="F"))
@@ -58,8 +63,8 @@ def map_regions(maps: Maps, names: Sequence[str], grid: VolumeGrid) -> DrawnRegi
         centres = (weights.T @ millimetres.T) / held[:, np.newaxis]
     table = pd.DataFrame(
         {
-            "index": np.arange(maps.n_maps),
-            "name": list(names),
+            "index": numbers,
+            "name": [names[number] for number in numbers],
             "voxels": maps.counts(),
             "share of weight inside (%)": 100 * maps.shares(),
             **{f"{axis} (mm)": centres[:, k] for k, axis in enumerate("xyz")},
@@ -67,16 +72,24 @@ def map_regions(maps: Maps, names: Sequence[str], grid: VolumeGrid) -> DrawnRegi
         }
     )
     coded = np.zeros(grid.n_elements, dtype=np.int64)
-    coded[maps.elements] = np.asarray(weights.tocsr().argmax(axis=1)).ravel() + 1
+    if numbers:
+        greatest = np.asarray(weights.tocsr().argmax(axis=1)).ravel() + 1
+        shown = np.diff(weights.tocsr().indptr) > 0
+        coded[maps.elements] = np.where(shown, greatest, 0)
     return DrawnRegions(table, grid, coded)
 
 
-def seed_regions(seeds: Sequence[Sequence[float]]) -> DrawnRegions:
-    """Seeds whose spheres are on no grid yet."""
+def seed_regions(
+    seeds: Sequence[Sequence[float]], numbers: list[int] | None = None
+) -> DrawnRegions:
+    """Seeds whose spheres are on no grid yet: those of some numbers, or all."""
     places = pd.DataFrame(np.array(seeds), columns=[f"{axis} (mm)" for axis in "xyz"])
     names = [f"seed {number}" for number in range(len(seeds))]
     table = places.assign(index=np.arange(len(seeds)), name=names, missing="")
-    return DrawnRegions(table[["index", "name", *places.columns, "missing"]], None, np.empty(0))
+    table = table[["index", "name", *places.columns, "missing"]]
+    if numbers is not None:
+        table = table.iloc[numbers]
+    return DrawnRegions(table, None, np.empty(0))
 
 
 def _label_regions(labelled: LabelledSpace, table: pd.DataFrame) -> DrawnRegions:

@@ -11,8 +11,7 @@ from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
 from bids_labelx.masker.base import BaseMasker
 from bids_labelx.masker.images import mask_image
-from bids_labelx.masker.inputs import file_name, load_mask_img
-from bids_labelx.masker.page import map_regions, seed_regions
+from bids_labelx.masker.page import DrawnRegions, map_regions, seed_regions
 from bids_labelx.masker.sphere_run import SphereRecipe
 
 
@@ -29,15 +28,11 @@ class SpheresMasker(BaseMasker):
     def _make_recipe(self) -> SphereRecipe:
         shared = self._shared()
         self.seeds_ = _checked(self.seeds)
-        mask = None
-        if self.mask_img is not None:
-            self._say(f"Loading mask from {file_name(self.mask_img)}")
-            mask = load_mask_img(self.mask_img)
         return SphereRecipe(
             seeds=np.array(self.seeds_, dtype=np.float64),
             radius=self.radius,
             allow_overlap=self.allow_overlap,
-            mask=mask,
+            mask=self._loaded_mask(),
             **shared,
         )
 
@@ -63,10 +58,14 @@ class SpheresMasker(BaseMasker):
         return values
 
     def _page_parts(self) -> dict[str, Any]:
+        return {"drawn": self._drawn()}
+
+    def _drawn(self, numbers: list[int] | None = None) -> DrawnRegions:
+        """Spheres for the report: those of some numbers, or all."""
         if not isinstance(self._space, VolumeGrid):
-            return {"drawn": seed_regions(self.seeds_)}
+            return seed_regions(self.seeds_, numbers)
         names = [f"seed {number} at {tuple(seed)}" for number, seed in enumerate(self.seeds_)]
-        return {"drawn": map_regions(self._recipe.spheres(self._space), names, self._space)}
+        return map_regions(self._recipe.spheres(self._space), names, self._space, numbers)
 
 
 def _checked(seeds: Any) -> list[list[float]]:

@@ -20,6 +20,7 @@ def coverage_table(
     voxels_in_mask: np.ndarray,
     voxels_covered: np.ndarray,
     min_coverage: float,
+    shares: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """The label table of one run: the atlas' rows, with coverage and status of each label.
 
@@ -32,6 +33,8 @@ def coverage_table(
         Voxels inside the brain mask, and those of them with a usable series. Shape (n_labels,).
     min_coverage
         A label with a smaller coverage is missing.
+    shares
+        Of maps the coverage, which is of their weight. Shape (n_labels,).
 
     Returns
     -------
@@ -56,6 +59,8 @@ def coverage_table(
         out=np.full(len(table), np.nan),
         where=in_atlas > 0,
     )
+    if shares is not None:
+        coverage = np.where(in_atlas > 0, shares, np.nan)
     status = np.select(
         [
             in_atlas == 0,

@@ -22,6 +22,9 @@ from nibabel.spatialimages import SpatialImage
 from sklearn.utils._set_output import _get_output_config
 
 from bids_labelx.extraction.formats import open_run_data
+from bids_labelx.extraction.run_data import RunData
+from bids_labelx.extraction.space import Space
+from bids_labelx.masker.images import mask_image
 from bids_labelx.masker.inputs import is_confounds, is_one_run
 from bids_labelx.masker.run import RunSignals
 
@@ -50,20 +53,11 @@ class OneRun:
 
     Attributes
     ----------
-    _KEEPS
-        The parameter about masked regions, of which nilearn warns where it is true.
-    _REMOVED
-        That warning.
     _WHAT
         What is resampled at transform time, for a warning.
-    _SHOWN
-        The argument of `generate_report` that says how many regions, or which, are shown.
     """
 
-    _KEEPS = ""
-    _REMOVED = 'In version 0.15.0, "keep_masked_labels" parameter will be removed.'
     _WHAT = ""
-    _SHOWN = ""
 
     def fit(self, imgs: Any = None, y: None = None) -> Any:  # noqa: ARG002
         """Check the parameters and make ready for the space of images.
@@ -143,7 +137,7 @@ class OneRun:
         self,
         engine: str = "matplotlib",
         title: str | None = None,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ARG002
     ) -> Any:
         """Make a page with the regions over the mean image, their table, and the parameters.
 
@@ -154,35 +148,13 @@ class OneRun:
         title
             Heading of the page; the name of the class unless given.
         **kwargs
-            Which regions nilearn shows; all are shown here.
+            Not used.
         """
-        self._check_shown(kwargs.get(self._SHOWN))
         if engine not in _ENGINES:
             raise ValueError(f"'engine' must be one of {_ENGINES}. Got: {engine!r}")
         for text in self._lacking():
             warnings.warn(text, stacklevel=2)
         return super().generate_report(engine=engine, title=title)  # type: ignore[misc]
-
-    def _check_shown(self, shown: Any) -> None:
-        """Refuse what is no choice of regions, and warn of those that are not there."""
-        if not self._SHOWN or shown is None or (isinstance(shown, str) and shown == "all"):
-            return
-        numbers = shown.tolist() if isinstance(shown, np.ndarray) else shown
-        several = isinstance(numbers, list) and all(isinstance(one, int) for one in numbers)
-        if not (several or isinstance(numbers, int)):
-            raise TypeError(
-                f"Parameter '{self._SHOWN}' of generate_report() should be either 'all' or a "
-                f"positive 'int', or a list/array of ints. Got: {shown!r}"
-            )
-        count = getattr(self, "n_elements_", 0)
-        told = ""
-        if isinstance(numbers, int):
-            if numbers > count:
-                told = f"'{self._SHOWN}={numbers}' was set to {count}, as there are no more."
-        elif missing := [one for one in numbers if not 0 <= one < count]:
-            told = f"Report cannot display the following: {missing}, as there are {count}."
-        if told and count:
-            warnings.warn(told, stacklevel=3)
 
     def _lacking(self) -> list[str]:
         """What a report does not show, and why."""
@@ -203,8 +175,12 @@ class OneRun:
                 FutureWarning,
                 stacklevel=5,
             )
-        if self._KEEPS and getattr(self, self._KEEPS):
-            warnings.warn(self._REMOVED, FutureWarning, stacklevel=5)
+        if text := self._told_of_kept():
+            warnings.warn(text, FutureWarning, stacklevel=5)
+
+    def _told_of_kept(self) -> str:
+        """The warning that masked regions keep a column; empty where they do not."""
+        return ""
 
     def _warn_of_level(self) -> None:
         given = self._checked_memory().location is not None  # type: ignore[attr-defined]
@@ -214,6 +190,14 @@ class OneRun:
                 "nothing is cached.",
                 stacklevel=3,
             )
+
+    def _fit_to(self, data: RunData | None) -> tuple[Space | None, np.ndarray, list[str]]:
+        fitted: tuple[Space | None, np.ndarray, list[str]] = super()._fit_to(data)  # type: ignore[misc]
+        mask = self._recipe.mask  # type: ignore[attr-defined]
+        if data is None and mask is not None and getattr(self, "resampling_target", "") == "data":
+            # It is resampled to the images, which are not known yet.
+            self.mask_img_ = mask_image(*mask)
+        return fitted
 
     def _run(self, imgs: Any, confounds: Any, sample_mask: Any) -> RunSignals:
         """Extract one run, with a warning where something is resampled for the first time."""
@@ -239,20 +223,6 @@ class OneRun:
         """Signals of a 3D image as a vector, unless they become a data frame."""
         plain = _get_output_config("transform", self)["dense"] == "default"
         return signals.squeeze() if plain else signals
-
-
-class RegionSignals:
-    """The name of an argument that nilearn's maskers of maps and spheres have; before `OneRun`."""
-
-    def inverse_transform(self, region_signals: Any) -> Any:
-        """Give every voxel the signals of its columns, and 0 to those without one.
-
-        Parameters
-        ----------
-        region_signals : array or data frame of shape (n_elements_,) or (n_volumes, n_elements_)
-            A data frame of one row gives a 3D image, as an array of one dimension does.
-        """
-        return super().inverse_transform(region_signals)  # type: ignore[misc]
 
 
 class ManyRuns:

@@ -8,9 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space
-from bids_labelx.masker.images import mask_image
 from bids_labelx.masker.inputs import Labels
 from bids_labelx.masker.label_fit import LabelsMasker
 from bids_labelx.masker.label_tables import checked_lut, checked_names
@@ -21,7 +18,6 @@ from bids_labelx.nilearn_compat import conduct
 class _Labels(conduct.OneRun, LabelsMasker):  # type: ignore[misc]
     """Names and columns as nilearn has them."""
 
-    _KEEPS = "keep_masked_labels"
     _WHAT = "labels"
 
     lost_labels: Literal["nan"] | None = None
@@ -50,13 +46,10 @@ class _Labels(conduct.OneRun, LabelsMasker):  # type: ignore[misc]
                 )
         return pd.DataFrame({"index": present, "name": names[: present.size]})
 
-    def _fit_to(self, data: RunData | None) -> tuple[Space, np.ndarray, list[str]]:
-        fitted = super()._fit_to(data)
-        mask = self._recipe.mask
-        if data is None and mask is not None and self.resampling_target != "labels":
-            # It is resampled to the images, which are not known yet.
-            self.mask_img_ = mask_image(*mask)
-        return fitted
+    def _told_of_kept(self) -> str:
+        if not self.keep_masked_labels:
+            return ""
+        return 'In version 0.15.0, "keep_masked_labels" parameter will be removed.'
 
     def _describe_columns(self, columns: np.ndarray) -> None:
         super()._describe_columns(columns)

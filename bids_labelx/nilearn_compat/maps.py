@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space
-from bids_labelx.masker.images import mask_image
 from bids_labelx.masker.many_runs import ManyRuns
 from bids_labelx.masker.map_fit import MapsMasker
 from bids_labelx.nilearn_compat import conduct
+from bids_labelx.nilearn_compat.weighted import Weighted
 
 
-class NiftiMapsMasker(conduct.RegionSignals, conduct.OneRun, MapsMasker):  # type: ignore[misc]
+class NiftiMapsMasker(Weighted, conduct.OneRun, MapsMasker):  # type: ignore[misc]
     """Signals of maps that may overlap, as nilearn 0.14.1 has them.
 
     Parameters
@@ -77,10 +73,8 @@ class NiftiMapsMasker(conduct.RegionSignals, conduct.OneRun, MapsMasker):  # typ
         Name of each column.
     """
 
-    _KEEPS = "keep_masked_maps"
-    _REMOVED = '"keep_masked_maps" parameter will be removed in version 0.15.'
     _WHAT = "maps"
-    _SHOWN = "displayed_maps"
+    _SHOWS = "displayed_maps"
 
     def __init__(
         self,
@@ -107,13 +101,15 @@ class NiftiMapsMasker(conduct.RegionSignals, conduct.OneRun, MapsMasker):  # typ
     ) -> None:
         self._keep(locals())
 
-    def _fit_to(self, data: RunData | None) -> tuple[Space, np.ndarray, list[str]]:
-        fitted = super()._fit_to(data)
-        mask = self._recipe.mask
-        if data is None and mask is not None and self.resampling_target == "data":
-            # It is resampled to the images, which are not known yet.
-            self.mask_img_ = mask_image(*mask)
-        return fitted
+    def _told_of_kept(self) -> str:
+        if not self.keep_masked_maps or self.mask_img is None:
+            return ""
+        return (
+            'Applying "mask_img" before signal extraction may result in empty signals of maps, '
+            "which keep their columns.\n"
+            '"keep_masked_maps" parameter will be removed in version 0.15. '
+            'Set "keep_masked_maps=False" to silence this warning.'
+        )
 
 
 class MultiNiftiMapsMasker(  # type: ignore[misc]

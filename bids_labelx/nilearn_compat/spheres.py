@@ -6,9 +6,10 @@ from typing import Any
 
 from bids_labelx.masker.sphere_fit import SpheresMasker
 from bids_labelx.nilearn_compat import conduct
+from bids_labelx.nilearn_compat.weighted import Weighted
 
 
-class NiftiSpheresMasker(conduct.RegionSignals, conduct.OneRun, SpheresMasker):  # type: ignore[misc]
+class NiftiSpheresMasker(Weighted, conduct.OneRun, SpheresMasker):  # type: ignore[misc]
     """Means over spheres around seeds, as nilearn 0.14.1 has them.
 
     Parameters
@@ -67,7 +68,7 @@ class NiftiSpheresMasker(conduct.RegionSignals, conduct.OneRun, SpheresMasker): 
         The seeds.
     """
 
-    _SHOWN = "displayed_spheres"
+    _SHOWS = "displayed_spheres"
 
     def __init__(
         self,

@@ -54,6 +54,51 @@ LABEL_NAMES: Columns = {
     "name": ("Name of the label", TEXT),
 }
 
+# What the columns say of atlases that are not made of labels.
+KIND_COLUMNS: Mapping[str, Columns] = {
+    "maps": {
+        "index": ("Number of the map, and its value in the label image", PLAIN),
+        "index_in_file": ("Number of the map in the atlas' own table, which counts from 0", PLAIN),
+        "name": ("Name of the map", TEXT),
+        **{
+            f"centroid_{axis}": (
+                "Mean place of the map's voxels in the atlas as it is stored, by their absolute "
+                f"weight, along {axis} of its space",
+                "mm",
+            )
+            for axis in "xyz"
+        },
+        "voxels_atlas": (
+            "Voxels in which the map is not 0 in the atlas as it is stored",
+            "voxels",
+        ),
+        "weight_in_view": (
+            "Share of the map's absolute weight in the atlas that is in voxels_in_view",
+            PLAIN,
+        ),
+        "voxels_grid": ("Voxels in which the map is not 0 on the grid of the run", "voxels"),
+        "coverage": (
+            "Share of the map's absolute weight in the atlas that has data in this run: "
+            "weight_in_view times the share of its weight on the grid that is in voxels_covered; "
+            "n/a for a map that is 0 everywhere",
+            PLAIN,
+        ),
+    },
+    "spheres": {
+        "index": ("Number of the sphere, and its value in the label image", PLAIN),
+        "name": ("Name of the sphere", TEXT),
+        **{axis: (f"{axis} of the seed", "mm") for axis in "xyz"},
+        "radius": ("Radius of the sphere", "mm"),
+        **{f"centroid_{axis}": (f"{axis} of the seed", "mm") for axis in "xyz"},
+        "voxels_atlas": (
+            "Voxels of the run's size in the sphere, if its grid had no end",
+            "voxels",
+        ),
+        "voxels_in_view": ("As voxels_grid", "voxels"),
+        "voxels_grid": ("Voxels of the sphere on the grid of the run", "voxels"),
+    },
+}
+
 _CENSORED = "1 if the volume is censored"
 OUTLIER_COLUMNS: Columns = {
     "volume": (

@@ -23,6 +23,7 @@ _RESULTS = {
     "timeseries": ("atlas", "stat", "desc"),
     "relmat": ("atlas", "stat", "meas", "desc"),
     "dseg": ("atlas",),
+    "probseg": ("atlas",),
     "outliers": ("desc",),
 }
 # What the levels and the reports go by, of a time series' JSON and of its label table.

@@ -12,6 +12,7 @@ import pandas as pd
 from bids_labelx._version import __version__
 from bids_labelx.denoise import AppliedStrategy, Strategy
 from bids_labelx.outputs.columns import (
+    KIND_COLUMNS,
     LABEL_COLUMNS,
     LABEL_NAMES,
     OUTLIER_COLUMNS,
@@ -41,18 +42,54 @@ def dseg_sidecar(
     sampling: Mapping[str, Any],
     min_coverage: float,
     label_resampling: str | None,
+    kind: str = "labels",
 ) -> dict[str, Any]:
-    """For the label image and its table, which share their name and so their sidecar."""
-    columns = describe_columns(table.columns, {**LABEL_NAMES, **LABEL_COLUMNS})
-    return {
+    """For the label image and its table, which share their name and so their sidecar.
+
+    `kind` is what the atlas is made of, as `bids_labelx.atlases.atlas.Kind`.
+    """
+    known = {**LABEL_NAMES, **LABEL_COLUMNS, **KIND_COLUMNS.get(kind, {})}
+    columns = describe_columns(table.columns, known)
+    about: dict[str, Any] = {
         "Description": "Labels on the grid of the run, inside its brain mask"
         if label_resampling
         else "Labels of the vertices and voxels of the run",
-        "Sources": list(sources),
         "LabelResampling": label_resampling or "none: matched by structure and vertex or voxel",
+    }
+    if kind == "maps":
+        about = {
+            "Description": "The map with the largest weight in each voxel of the run's grid, "
+            "inside its brain mask; signals are fits of the maps themselves, …_probseg.nii.gz",
+            "MapResampling": "linear",
+        }
+    elif kind == "spheres":
+        about = {
+            "Description": "Spheres on the grid of the run, inside its brain mask: voxels whose "
+            "centre is not further from the seed than the radius, and the nearest voxel. A voxel "
+            "of several spheres has the label of the nearest seed here, and counts in the signal "
+            "of each",
+            "Radius": sorted({float(one) for one in table["radius"]}),
+        }
+    return {
+        **about,
+        "Sources": list(sources),
         "MinCoverage": min_coverage,
         **sampling,
         **columns,
+    }
+
+
+def probseg_sidecar(
+    *, sources: Sequence[str], sampling: Mapping[str, Any], table: str
+) -> dict[str, Any]:
+    """For maps on the grid of a run; `table` is the BIDS URI of their label table."""
+    return {
+        "Description": "Maps on the grid of the run, inside its brain mask: a volume for each row "
+        "of the label table, in its order",
+        "LabelTable": table,
+        "Sources": list(sources),
+        "MapResampling": "linear",
+        **sampling,
     }
 
 
@@ -67,6 +104,7 @@ def timeseries_sidecar(
     sources: Sequence[str],
     sampling: Mapping[str, Any],
     versions: Mapping[str, str],
+    kind: str = "labels",
     elements: str = "voxels",
     weights: str = "",
     temporal_snr: float | None = None,
@@ -87,7 +125,11 @@ def timeseries_sidecar(
     whole = settings.censor_output != "drop" and applied.positions is None
     regular = whole or applied.regular
     standardize = done.get("standardize") or "none"
-    what = f"{statistic} of the {elements} of each label"
+    what = f"{statistic} of the {elements} of each {'sphere' if kind == 'spheres' else 'label'}"
+    reduced = f"{elements} of each region reduced to their {statistic.replace('_', ' ')}"
+    if kind == "maps":
+        what = "Least squares fit of all maps of the atlas to each volume"
+        reduced = "all maps fitted to the voxels of each volume by least squares"
     return {
         "Description": f"{what}, {rows[settings.censor_output]}",
         "SamplingFrequency": (1 / t_r if t_r else None) if regular else "n/a",
@@ -96,12 +138,13 @@ def timeseries_sidecar(
         "MeanKept": not applied.mean_removed,
         "Statistic": statistic,
         "Atlas": atlas,
+        **({} if kind == "labels" else {"AtlasType": kind}),
         "Sources": list(sources),
         **(preprocessed or {}),
         "DenoisingStrategy": strategy.name,
         "DenoisingDescription": strategy.description,
         "DenoisingSource": strategy.source or None,
-        "Steps": _steps(settings, strategy, applied, f"{elements} of each region", statistic),
+        "Steps": _steps(settings, strategy, applied, reduced),
         "Warnings": list(warnings),
         "ConfoundRegressors": list(applied.columns),
         **({"ConfoundEntries": dict(applied.by_entry)} if applied.by_entry else {}),
@@ -172,12 +215,12 @@ def _units(settings: Settings, strategy: Strategy) -> str:
 
 
 def _steps(
-    settings: Settings, strategy: Strategy, applied: AppliedStrategy, what: str, statistic: str
+    settings: Settings, strategy: Strategy, applied: AppliedStrategy, reduction: str
 ) -> list[str]:
-    """All that was done to the run, in order; `what` is reduced to the statistic."""
+    """All that was done to the run, in order; `reduction` says how it became signals."""
     smoothed = settings.smoothing_fwhm
     start = [f"volumes smoothed to {smoothed:g} mm FWHM"] if smoothed else []
-    reduced = [f"{what} reduced to their {statistic.replace('_', ' ')}"]
+    reduced = [reduction]
     cleaned = list(applied.steps)
     if settings.clean_level == "voxel" and strategy.name != "none":
         if settings.standardize_voxels:

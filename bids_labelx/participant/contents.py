@@ -306,7 +306,8 @@ def _source(atlas: Atlas) -> dict[str, str]:
     images = [atlas.image] if atlas.other is None else [atlas.image, atlas.other]
     if own is None:
         own = ", ".join([*map(_digest, images), *([f"map {atlas.which}"] if atlas.which else [])])
-    return {"image": own, "table": table}
+    kind = {} if atlas.kind == "labels" else {"kind": str(atlas.kind)}
+    return {"image": own, "table": table, **kind}
 
 
 def _digest(path: Path) -> str:

@@ -20,7 +20,6 @@ from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.names import ATLAS_LINK, MASK_LINK, camel
-from bids_labelx.outputs.failures import by_kind
 from bids_labelx.outputs.label_images import run_label_files, write_label_files
 from bids_labelx.outputs.parcels import (
     MATRIX,
@@ -29,16 +28,13 @@ from bids_labelx.outputs.parcels import (
     write_parcel_matrix,
     write_parcel_series,
 )
-from bids_labelx.outputs.paths import (
-    bids_uri,
-    outliers_path,
-    output_path,
-)
+from bids_labelx.outputs.paths import bids_uri, outliers_path, output_path
+from bids_labelx.outputs.probseg import write_maps
 from bids_labelx.outputs.sidecars import (
     dseg_sidecar,
-    interpolation_done,
     outliers_sidecar,
     preprocessing_facts,
+    probseg_sidecar,
     software_versions,
     timeseries_sidecar,
 )
@@ -46,13 +42,13 @@ from bids_labelx.participant.extract import read_mask
 from bids_labelx.participant.matrices import (
     exact_rows,
     exact_sidecar,
-    exact_words,
     matrix_path,
     wanted_matrices,
     write_matrix,
 )
 from bids_labelx.participant.plan import PlannedRun
 from bids_labelx.participant.records import Denoised, MatrixKey, RunResults, SeriesKey
+from bids_labelx.participant.weights import read_labels, read_weights
 from bids_labelx.settings import Settings
 
 # The atlas and the strategy that a file is of; empty where it is of all of them.
@@ -94,6 +90,8 @@ def planned_paths(delivery: Delivery, kept: Mapping[str, int]) -> list[Path]:
     for atlas in delivery.planned.atlases:
         dseg = dseg_path(delivery, atlas)
         paths += [*run_label_files(dseg, delivery.planned.grid), dseg]
+        if atlas.kind == "maps":
+            paths.append(probseg_path(delivery, atlas))
         for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
             n_kept = kept.get(strategy.name, delivery.planned.n_volumes)
             series = series_path(delivery, atlas, statistic, strategy)
@@ -184,6 +182,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                 sources=delivery.sources(i, applied.files),
                 sampling=_sampling(delivery.planned),
                 versions=versions,
+                kind=atlas.kind,
                 elements="vertices and voxels" if delivery.planned.run.on_surfaces else "voxels",
                 weights=_weights(delivery.planned),
                 temporal_snr=results.denoised.temporal_snr.get(key),
@@ -278,37 +277,6 @@ def producers(planned: PlannedRun, tables: Sequence[Path]) -> dict[str, list[str
     return dict(found)
 
 
-def done_facts(delivery: Delivery, denoised: Denoised) -> dict[str, dict[str, Any]]:
-    """What each strategy did where it might have done otherwise, by its name; for the record."""
-    facts = {}
-    for name, applied in denoised.applied.items():
-        strategy = next(one for one in delivery.strategies if one.name == name)
-        facts[name] = {
-            "NumberOfVolumes": len(applied.kept),
-            "NumberOfVolumesKept": applied.n_kept,
-            "Interpolation": interpolation_done(delivery.settings, strategy, applied),
-            "LowPass": applied.low_pass,
-            "HighPass": applied.high_pass,
-            "PreprocessedBy": list(producers(delivery.planned, applied.files)),
-            "SliceTimingCorrected": delivery.planned.run.metadata.get("SliceTimingCorrected"),
-            "StartTime": delivery.planned.run.metadata.get("StartTime"),
-            "Warnings": list(applied.warnings),
-        }
-    return facts
-
-
-def notes(delivery: Delivery, denoised: Denoised) -> list[str]:
-    """What a user should know of a run that is done: warnings, and matrices that it lacks."""
-    said = [(name, text) for name, one in denoised.applied.items() for text in one.warnings]
-    warned = [f"{', '.join(names)}: {text}" for names, text in by_kind(said)]
-    return [*delivery.planned.warnings, *warned] + [
-        f"{name} keeps {one.n_kept} volumes: no matrix of {exact_words(delivery.settings, n)}"
-        for name, one in denoised.applied.items()
-        for n in delivery.settings.exact_volumes
-        if n > one.n_kept
-    ]
-
-
 def done_strategies(delivery: Delivery, results: RunResults) -> Iterator[tuple[str, Strategy]]:
     """Statistics × strategies, without the strategies that could not be done."""
     for statistic, strategy in product(delivery.settings.statistic, delivery.strategies):
@@ -325,6 +293,7 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
         sources=delivery.sources(i),
         sampling=_sampling(planned),
         min_coverage=delivery.settings.min_coverage,
+        kind=planned.atlases[i].kind,
         label_resampling=(
             delivery.settings.label_resampling if isinstance(planned.grid, VolumeGrid) else None
         ),
@@ -333,14 +302,38 @@ def _write_dseg(delivery: Delivery, i: int, labels: Path, table: pd.DataFrame) -
     images = write_label_files(path, masked_labels(planned, labels), planned.grid, table)
     write_tsv(path, table)
     names = [path.with_suffix(".json").name, *(image.name for image in images), path.name]
-    return [within.with_name(name) for name in names]
+    return [
+        *(within.with_name(name) for name in names),
+        *_write_probseg(delivery, i, labels),
+    ]
 
 
 def masked_labels(planned: PlannedRun, labels: Path) -> np.ndarray:
     """Labels inside the run's mask, shape (n_elements,)."""
     source = planned.source
     inside = read_mask(source.mask, planned.grid, resample=source.resample_mask)
-    return np.where(inside, np.load(labels), 0)
+    return np.where(inside, read_labels(labels), 0)
+
+
+def _write_probseg(delivery: Delivery, i: int, labels: Path) -> list[Path]:
+    """Write the maps of an atlas on the run's grid, inside its mask; nothing of other atlases."""
+    planned, atlas = delivery.planned, delivery.planned.atlases[i]
+    weights = read_weights(labels)
+    if weights is None or not weights.fitted:
+        return []
+    assert isinstance(planned.grid, VolumeGrid)  # as planned
+    path = probseg_path(delivery, atlas)
+    inside = read_mask(planned.source.mask, planned.grid, resample=planned.source.resample_mask)
+    maps = weights.maps.take(inside[weights.maps.elements])
+    sidecar = probseg_sidecar(
+        sources=delivery.sources(i),
+        sampling=_sampling(planned),
+        table=bids_uri("", Path(), dseg_path(delivery, atlas)),
+    )
+    beside = output_path(delivery.entities(atlas), "probseg", ".json")
+    write_json(delivery.settings.output_dir / beside, sidecar)
+    write_maps(delivery.settings.output_dir / path, maps, weights.columns, planned.grid)
+    return [beside, path]
 
 
 def _sampling(planned: PlannedRun) -> dict[str, Any]:
@@ -367,6 +360,11 @@ def _sampling(planned: PlannedRun) -> dict[str, Any]:
 def dseg_path(delivery: Delivery, atlas: Atlas) -> Path:
     """The label table of a run; the image and the sidecar are beside it."""
     return output_path(delivery.entities(atlas), "dseg", ".tsv")
+
+
+def probseg_path(delivery: Delivery, atlas: Atlas) -> Path:
+    """The maps of an atlas on the grid of a run."""
+    return output_path(delivery.entities(atlas), "probseg", ".nii.gz")
 
 
 def series_path(delivery: Delivery, atlas: Atlas, statistic: str, strategy: Strategy) -> Path:

@@ -21,10 +21,9 @@ from bids_labelx.denoise import (
 )
 from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.extraction.clean import Cleaner, prepare_cleaner
-from bids_labelx.extraction.coverage import covered_regions, reduce_covered, union, watch
+from bids_labelx.extraction.coverage import reduce_covered, union, watch
 from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
 from bids_labelx.extraction.freedom import effective_degrees_of_freedom
-from bids_labelx.extraction.regions import Reduction
 from bids_labelx.extraction.spatial import smooth_volumes
 from bids_labelx.measures.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary
 from bids_labelx.participant.confounds import choose_confounds, read_confounds
@@ -98,21 +97,22 @@ def denoise_voxels(
         disk is full.
     """
     with errors_naming(source.bold):
-        volumes, inside, regions, before = open_run(source, atlases)
+        opened = open_run(source, atlases)
+    volumes, regions, maps = opened.volumes, opened.regions, opened.maps
     cleaners, applied, failures = _prepare_some(source, strategies, volumes.n_volumes, options)
     with errors_naming(source.bold):
-        watched, seen = watch(volumes, union(regions))
+        watched, seen = watch(volumes, union([*regions, *maps]))
         if extraction.smoothing_fwhm:
-            within = inside if extraction.smooth_inside_mask else None
+            within = opened.inside if extraction.smooth_inside_mask else None
             watched = smooth_volumes(watched, extraction.smoothing_fwhm, within)
         series = gather_elements(watched, seen, scratch / "voxels", mean_image=True)
-    covered = [covered_regions(one, seen) for one in regions]
-    counts = [np.bincount(one.columns, minlength=one.n_columns) for one in covered]
-    tables = tables_with_coverage(source, before, regions, counts, extraction)
-    raw = reduce_covered(stored_elements(series), seen, regions, extraction.statistic)
+    how: dict[str, Any] = {"maps": maps, "least_share": extraction.min_coverage}
+    with errors_naming(source.bold, opened):
+        raw = reduce_covered(stored_elements(series), seen, regions, extraction.statistic, **how)
+    tables = tables_with_coverage(source, opened, raw, extraction)
     assert series.mean_image is not None
-    extracted = Extracted(present_signals(raw.signals, tables), tables, series.mean_image)
-    original: Reduction | None = None
+    signals_before = opened.signals(raw)
+    extracted = Extracted(present_signals(signals_before, tables), tables, series.mean_image)
     cleaned: dict[SeriesKey, np.ndarray] = {}
     for name, cleaner in cleaners.items():
         with errors_naming(source.bold), _warnings_of(applied, name):
@@ -120,12 +120,10 @@ def denoise_voxels(
             unit = options.standardize_voxels and name != "none"
             of_voxel = replace(cleaner, standardize="zscore_sample" if unit else None)
             kept = clean_elements(series, of_voxel, scratch / "cleaned")
-            reduced = reduce_covered(kept, seen, regions, extraction.statistic)
-            if cleaner.standardize and not unit and original is None:
-                original = raw
-            for key, signals in present_signals(reduced.signals, tables).items():
-                if original is not None:
-                    before_any = original.signals[key.atlas][key.statistic]
+            reduced = reduce_covered(kept, seen, regions, extraction.statistic, **how)
+            for key, signals in present_signals(opened.signals(reduced), tables).items():
+                if cleaner.standardize and not unit:
+                    before_any = signals_before[key.atlas][key.statistic]
                     signals = cleaner.standardized(signals, before_any)
                 elif cleaner.standardize:
                     # Z-scored voxels are themselves what standardising starts from.

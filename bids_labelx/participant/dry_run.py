@@ -77,6 +77,8 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
             yield _line("table", f"{query}: none: {reason}")
         for atlas in planned.atlases:
             table = ", its own label table" if is_surface_atlas(atlas.image) else ", no table"
+            if atlas.kind == "spheres":
+                table = ", seeds of spheres"
             if atlas.table_path:
                 table = f" with {name(atlas.table_path)}"
             images = [atlas.image] if atlas.other is None else [atlas.image, atlas.other]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -15,11 +17,13 @@ from bids_labelx.atlases.atlas import Atlas, read_atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.coverage import reduce_smoothed, refuse_empty_volumes
 from bids_labelx.extraction.grayordinates import Grayordinates, label_centroids
+from bids_labelx.extraction.maps import CollinearMapsError
 from bids_labelx.extraction.reduce import reduce_volumes
-from bids_labelx.extraction.regions import Regions, find_regions
+from bids_labelx.extraction.regions import Reduction, Regions, find_regions
 from bids_labelx.extraction.resample import majority_labels
 from bids_labelx.extraction.run_data import RunData
-from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask
+from bids_labelx.extraction.space import Space, VolumeGrid, lay_mask, voxel_grid
+from bids_labelx.extraction.weighted import Maps
 from bids_labelx.files import disk_full, read_tsv
 from bids_labelx.images import read_data
 from bids_labelx.measures.centroids import CENTROIDS, centroids
@@ -27,7 +31,16 @@ from bids_labelx.measures.quality import OK, coverage_table
 from bids_labelx.meshes import read_mesh
 from bids_labelx.participant.opening import open_source
 from bids_labelx.participant.records import AtlasOnGrid, Extracted, RunSource, SignalKey
+from bids_labelx.participant.weights import (
+    Weights,
+    read_weights,
+    resample_maps,
+    resample_spheres,
+)
 from bids_labelx.settings import ExtractionOptions, LabelOptions
+
+# Of maps that an error concerns.
+_MOST_NAMED = 20
 
 
 def resample_atlas(
@@ -44,8 +57,13 @@ def resample_atlas(
     ``voxels_in_view`` (those whose centre is inside the run's grid, or that are elements of the
     run) and ``voxels_grid``, and the centroids of the labels in the atlas as it is stored, which
     no run's grid or mask changes; of those on surfaces where `meshes` has the mesh of each
-    structure.
+    structure. Of maps and spheres see `resample_maps` and `resample_spheres`.
     """
+    if atlas.kind != "labels":
+        resample = resample_maps if atlas.kind == "maps" else resample_spheres
+        made = resample(atlas, voxel_grid(grid), options.labels, to.labels)
+        made.to_csv(to.table, sep="\t", index=False, na_rep="n/a")
+        return
     labels, own, table = read_atlas(
         atlas, background=options.background_label, wanted=options.labels
     )
@@ -89,7 +107,7 @@ def read_grid_table(path: Path) -> pd.DataFrame:
     table = read_tsv(path)
     for column in ("index", "voxels_atlas", "voxels_in_view", "voxels_grid"):
         table[column] = table[column].astype(np.int64)
-    for column in CENTROIDS:
+    for column in {*CENTROIDS, "weight_in_view"} & {*table}:
         table[column] = pd.to_numeric(table[column].where(table[column] != "n/a"))
     return table
 
@@ -106,7 +124,9 @@ def reduce_run(
         label of an atlas survives.
     """
     with errors_naming(source.bold):
-        volumes, inside, regions, before = open_run(source, atlases)
+        opened = open_run(source, atlases)
+        volumes, regions, maps = opened.volumes, opened.regions, opened.maps
+    with errors_naming(source.bold, opened):
         if options.smoothing_fwhm:
             # Coverage is judged on the volumes before they are smoothed.
             reduced = reduce_smoothed(
@@ -114,23 +134,43 @@ def reduce_run(
                 options.smoothing_fwhm,
                 regions,
                 options.statistic,
-                inside=inside if options.smooth_inside_mask else None,
+                inside=opened.inside if options.smooth_inside_mask else None,
+                maps=maps,
+                least_share=options.min_coverage,
                 mean_image=True,
             )
         else:
             reduced = reduce_volumes(
-                volumes, regions, options.statistic, uncovered="exclude", mean_image=True
+                volumes,
+                regions,
+                options.statistic,
+                uncovered="exclude",
+                maps=maps,
+                least_share=options.min_coverage,
+                mean_image=True,
             )
     assert reduced.mean_image is not None
-    tables = tables_with_coverage(source, before, regions, reduced.elements_covered, options)
-    return Extracted(present_signals(reduced.signals, tables), tables, reduced.mean_image)
+    tables = tables_with_coverage(source, opened, reduced, options)
+    signals = present_signals(opened.signals(reduced), tables)
+    return Extracted(signals, tables, reduced.mean_image)
 
 
 @contextmanager
-def errors_naming(bold: Path) -> Iterator[None]:
-    """Turn what the core raises into an error that names the run."""
+def errors_naming(bold: Path, opened: OpenRun | None = None) -> Iterator[None]:
+    """Turn what the core raises into an error that names the run, and maps by their names."""
     try:
         yield
+    except CollinearMapsError as error:
+        assert opened is not None  # nothing is fitted before
+        names = opened.fitted[error.atlas].names
+        listed = ", ".join(names[column] for column in error.columns[:_MOST_NAMED])
+        more = f" and {len(error.columns) - _MOST_NAMED} more"
+        raise BadDataError(
+            f"{bold}: maps are collinear inside the mask of this run, so their signals cannot be "
+            f"told apart (the rank of {len(names)} maps is {error.rank}): {listed}"
+            f"{more if len(error.columns) > _MOST_NAMED else ''}. Remove repeated maps, and those "
+            "that are sums of others or lie outside of the run but for a few voxels"
+        ) from error
     except (OSError, EOFError, ValueError) as error:
         if isinstance(error, OSError) and disk_full(error):
             # Of the work folder: nothing is written to the run.
@@ -140,40 +180,102 @@ def errors_naming(bold: Path) -> Iterator[None]:
         raise BadDataError(text) from error
 
 
-def open_run(
-    source: RunSource, atlases: Sequence[AtlasOnGrid]
-) -> tuple[RunData, np.ndarray, list[Regions], list[pd.DataFrame]]:
-    """The run's volumes, its mask, and the regions inside it and the table of each atlas."""
+@dataclass(frozen=True)
+class OpenRun:
+    """A run with what it is reduced to.
+
+    Attributes
+    ----------
+    volumes, inside
+        The run, and its mask, shape (n_elements,).
+    tables
+        Of each atlas.
+    regions
+        Of each atlas of labels or spheres, inside the mask.
+    fitted, maps
+        Of each atlas of maps, on the grid and inside the mask.
+    is_fitted
+        Of each atlas, whether it is one of maps.
+    """
+
+    volumes: RunData
+    inside: np.ndarray
+    tables: list[pd.DataFrame]
+    regions: list[Regions]
+    fitted: list[Weights]
+    maps: list[Maps]
+    is_fitted: list[bool]
+
+    def signals(self, reduced: Reduction) -> list[Mapping[str, np.ndarray]]:
+        """Signals of each atlas by statistic; the fit of maps is called a mean."""
+        of_maps = [
+            {"mean": found.signals[:, one.columns]}
+            for one, found in zip(self.fitted, reduced.maps, strict=True)
+        ]
+        return self._in_order(reduced.signals, of_maps)
+
+    def counts(self, reduced: Reduction) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Voxels of each atlas' rows inside the mask, and how many of them are covered."""
+        in_mask = [np.bincount(one.columns, minlength=one.n_columns) for one in self.regions]
+        of_regions = list(zip(in_mask, reduced.elements_covered, strict=True))
+        of_maps = [
+            (maps.counts()[one.columns], found.elements_covered[one.columns])
+            for one, maps, found in zip(self.fitted, self.maps, reduced.maps, strict=True)
+        ]
+        return self._in_order(of_regions, of_maps)
+
+    def shares(self, reduced: Reduction) -> list[np.ndarray | None]:
+        """Of each atlas of maps, the share of each map's weight that has data."""
+        of_maps = [
+            found.coverage[one.columns]
+            for one, found in zip(self.fitted, reduced.maps, strict=True)
+        ]
+        return self._in_order([None] * len(self.regions), of_maps)
+
+    def _in_order(self, of_regions: Sequence[Any], of_maps: Sequence[Any]) -> list[Any]:
+        regions, maps = iter(of_regions), iter(of_maps)
+        return [next(maps if fitted else regions) for fitted in self.is_fitted]
+
+
+def open_run(source: RunSource, atlases: Sequence[AtlasOnGrid]) -> OpenRun:
+    """The run's volumes, its mask, and the regions and maps inside it, with their tables."""
     volumes = refuse_empty_volumes(open_source(source))
     inside = read_mask(source.mask, volumes.space, resample=source.resample_mask)
-    before = [read_grid_table(atlas.table) for atlas in atlases]
-    weights = None
+    element_counts = None
     if source.areas:
         assert isinstance(volumes.space, Grayordinates)  # as planned
-        weights = element_weights(volumes.space, source.areas)
-    regions = [
-        find_regions(np.load(atlas.labels), table["index"].to_numpy(), inside, weights)
-        for atlas, table in zip(atlases, before, strict=True)
-    ]
-    return volumes, inside, regions, before
+        element_counts = element_weights(volumes.space, source.areas)
+    tables = [read_grid_table(atlas.table) for atlas in atlases]
+    regions: list[Regions] = []
+    fitted: list[Weights] = []
+    is_fitted: list[bool] = []
+    for atlas, table in zip(atlases, tables, strict=True):
+        weights = read_weights(atlas.labels)
+        is_fitted.append(weights is not None and weights.fitted)
+        if weights is None:
+            ids = table["index"].to_numpy()
+            regions.append(find_regions(np.load(atlas.labels), ids, inside, element_counts))
+        elif weights.fitted:
+            fitted.append(weights)
+        else:
+            regions.append(weights.regions(inside))
+    maps = [one.maps.take(inside[one.maps.elements]) for one in fitted]
+    return OpenRun(volumes, inside, tables, regions, fitted, maps, is_fitted)
 
 
 def tables_with_coverage(
-    source: RunSource,
-    tables: Sequence[pd.DataFrame],
-    regions: Sequence[Regions],
-    counts: Sequence[np.ndarray],
-    options: ExtractionOptions,
+    source: RunSource, opened: OpenRun, reduced: Reduction, options: ExtractionOptions
 ) -> tuple[pd.DataFrame, ...]:
     """The tables with coverage and status; an error where no label of an atlas is left."""
     after = []
-    for table, region, covered in zip(tables, regions, counts, strict=True):
-        in_mask = np.bincount(region.columns, minlength=region.n_columns)
+    of_atlases = zip(opened.tables, opened.counts(reduced), opened.shares(reduced), strict=True)
+    for table, (in_mask, covered), share in of_atlases:
         judged = coverage_table(
             table,
             voxels_in_mask=in_mask,
             voxels_covered=covered,
             min_coverage=options.min_coverage,
+            shares=share,
         )
         if (judged["status"] != OK).all():
             counts_by_status = judged["status"].value_counts().items()

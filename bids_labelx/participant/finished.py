@@ -22,7 +22,8 @@ from bids_labelx.outputs.run_records import (
 )
 from bids_labelx.outputs.sidecars import software_versions
 from bids_labelx.participant.contents import content_signature
-from bids_labelx.participant.deliver import About, Delivery, done_facts, planned_paths
+from bids_labelx.participant.deliver import About, Delivery, planned_paths
+from bids_labelx.participant.facts import done_facts
 from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files
 from bids_labelx.participant.records import RunResults
 from bids_labelx.participant.unchanged import file_state

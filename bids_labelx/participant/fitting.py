@@ -23,6 +23,8 @@ def check_volumes(
     """Refuse atlases and masks that cannot be laid on the run's grid."""
     image = open_image(run.bold)
     for atlas in atlases:
+        if atlas.kind == "spheres":
+            continue  # A seed outside of the image is a label that is lost there.
         labels = open_image(atlas.image)
         _check_orientation(run, image, atlas.image, labels)
         _check_overlap(run, grid, atlas.image, labels)
@@ -51,6 +53,8 @@ def check_surfaces(run: Run, settings: Settings) -> None:
 
 def why_unfit(atlas: Atlas, space: Space, background: int) -> str:
     """Why labels on surfaces do not fit the elements of a run; empty where they do."""
+    if atlas.kind != "labels":
+        return f"{atlas.image}: {atlas.kind} are of voxels, and this run is on surfaces"
     labels, own, _ = read_atlas(atlas, background=background)
     try:
         space.lay_labels(labels, own)

@@ -77,6 +77,11 @@ class MaskerReport:
             f'style="width: {across}; height: {height}px; border: 0"></iframe>'
         )
 
+    @property
+    def body(self) -> str:
+        """The page without its head."""
+        return self.html.partition("<body>")[2].rpartition("</body>")[0]
+
     def get_standalone(self) -> str:
         """The whole page."""
         return self.html

@@ -38,6 +38,8 @@ class Account:
     done
         By strategy, what it did where it might have done otherwise: of each figure of a run's
         record all values that were met.
+    made_of
+        Of atlases by name, ``maps`` or ``spheres``; others are of labels.
     kinds
         ``volumes``, ``surfaces`` or both: what the runs are on.
     """
@@ -48,6 +50,7 @@ class Account:
     strategies: dict[str, dict[str, Any]] = field(default_factory=dict)
     done: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     kinds: list[str] = field(default_factory=list)
+    made_of: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -58,6 +61,7 @@ class Account:
         """Add what another account of the same key has."""
         self.atlases = sorted({*self.atlases, *other.atlases})
         self.strategies |= other.strategies
+        self.made_of |= other.made_of
         self.kinds = sorted({*self.kinds, *other.kinds}, reverse=True)
         for name, facts in other.done.items():
             own = self.done.setdefault(name, {})
@@ -97,9 +101,17 @@ def accounts_of(records: Iterable[RunRecord]) -> list[Account]:
                         if name in record.done
                     },
                     [kind],
+                    _kinds_of_atlases(made.made_with, atlases),
                 )
                 add_account(found, account)
     return list(found.values())
+
+
+def _kinds_of_atlases(made_with: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """Of the atlases that are not made of labels, by name, what they are made of."""
+    known = made_with.get("atlases", {}).items()
+    kinds = {key.rpartition(", ")[2]: one["kind"] for key, one in known if "kind" in one}
+    return {name: kinds[name] for name in names if name in kinds}
 
 
 def _is_surface(path: str) -> bool:
@@ -166,6 +178,14 @@ def _heading(account: Account) -> str:
     return f"Results of {what} with {enumerated(account.options.get('statistic', ['mean']))}:"
 
 
+def _by_kind(account: Account) -> dict[str, list[str]]:
+    """The names of atlases by what they are made of."""
+    found: dict[str, list[str]] = {"labels": [], "maps": [], "spheres": []}
+    for name in account.atlases:
+        found[account.made_of.get(name, "labels")].append(name)
+    return found
+
+
 def _account_text(
     account: Account, bibliography: Mapping[str, Any], cite: Any, templates: Environment | None
 ) -> str:
@@ -178,7 +198,7 @@ def _account_text(
         version=account.version,
         templates=templates,
         settings=settings,
-        atlases=account.atlases,
+        **_by_kind(account),
         strategies=strategies,
         done=account.done,
         on_volumes="volumes" in account.kinds or not account.kinds,

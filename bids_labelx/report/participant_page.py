@@ -217,7 +217,8 @@ def _label_figures(one: Series) -> list[FigureFile]:
     if image.name.endswith(VOLUME):
         below, where, more = "Slices of the mean BOLD image", "on the mean BOLD image", ""
         undrawn = ""
-        share = "a label's volume in the atlas that is in view, inside the mask, and has data"
+        kind = "map's weight" if one.sidecar.get("AtlasType") == "maps" else "label's volume"
+        share = f"a {kind} in the atlas that is in view, inside the mask, and has data"
     else:
         below, where = "The surfaces of the hemispheres", "on the surfaces of the hemispheres"
         more = "; subcortical labels are not in the picture" if image.name.endswith(CIFTI) else ""

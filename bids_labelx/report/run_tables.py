@@ -24,6 +24,12 @@ from bids_labelx.report.text import counted
 _MOST_REGIONS = 2000
 _MOST_MISSING = 50
 
+# What counts as a region's voxel where regions overlap.
+_VOXELS = {
+    "maps": "; voxels are those in which a map has the largest weight",
+    "spheres": "; a voxel of several spheres counts for the nearest seed",
+}
+
 _STRATEGY_HEADER = (
     "Strategy",
     "Atlas",
@@ -149,7 +155,8 @@ def region_tables(series: Sequence[Series]) -> list[Table]:
             tables.append(Table(("index", "name"), (), f"{atlas}: {error}"))
             continue
         shown = regions
-        caption = f"{atlas}: {counted(len(regions), 'region')}"
+        of_labels = _VOXELS.get(runs[0].sidecar.get("AtlasType", ""), "")
+        caption = f"{atlas}: {counted(len(regions), 'region')}{of_labels}"
         if len(regions) > room:
             shown = regions[regions["missing"] == "yes"].head(_MOST_MISSING)
             caption += f", shown: {len(shown)} missing in a run; all: {runs[0].labels_path.name}"

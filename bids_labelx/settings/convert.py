@@ -58,7 +58,7 @@ def atlas_parts(spec: str) -> tuple[str, str, str]:
         image, _, table = source.partition(",")
         return name, image, table
     if not name:
-        known = _is_there(spec) or re.search(rf"(\.nii(\.gz)?|{_SURFACE})(#.+)?$", spec)
+        known = _is_there(spec) or re.search(rf"(\.nii(\.gz)?|\.tsv|{_SURFACE})(#.+)?$", spec)
         return ("", spec, "") if known else (spec, "", "")
     commas = [] if _is_there(source) else [at.start() for at in re.finditer(",", source)]
     ending = rf"(\.(nii|nii\.gz|mgz|img)|{_SURFACE})(#.+)?$"

@@ -117,8 +117,10 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         (),
         convert.atlases,
         metavar="SPEC",
-        help="IMAGE, NAME=IMAGE, NAME=IMAGE,TABLE; or NAME[:SEG] looked up in --atlas-dataset and "
-        "in TemplateFlow's local folder; or derivative:desc-LABEL, each run's own segmentation",
+        help="IMAGE, NAME=IMAGE, NAME=IMAGE,TABLE, of labels or maps (4D); [NAME=]FILE.tsv, the "
+        "seeds of spheres (x, y, z and perhaps radius, index, name); or NAME[:SEG] looked up in "
+        "--atlas-dataset and in TemplateFlow's local folder; or derivative:desc-LABEL, each run's "
+        "own segmentation",
         unset="all atlases of --atlas-dataset in the run's space",
     )
     atlas_dataset: Path | None = atlas_option(

@@ -30,6 +30,7 @@ from bids_labelx.participant.finished import inputs_digest
 from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files, record_paths
 from bids_labelx.participant.records import Outcome, save_record
 from bids_labelx.participant.unchanged import file_state
+from bids_labelx.participant.weights import weights_on
 from bids_labelx.settings import (
     ConnectivityOptions,
     DenoisingOptions,
@@ -52,6 +53,7 @@ from bids_labelx.workflow.memory import (
     deliver_gb,
     reduce_gb,
     resample_gb,
+    weights_gb,
 )
 
 
@@ -119,7 +121,7 @@ def _init_atlas_wf(
     settings: Settings, atlas: Atlas, grid: Space, name: str, records: Path, used: str
 ) -> pe.Workflow:
     """One atlas resampled to one grid, in its own workflow: its node has one name everywhere."""
-    memory = resample_gb(grid.n_elements, _elements_of(atlas))
+    memory = resample_gb(grid.n_elements, _elements_of(atlas), weights_on(atlas, grid.n_elements))
     meshes = find_places(grid, settings.surface_mesh) if isinstance(grid, Grayordinates) else {}
     node = pe.Node(
         ResampleAtlas(
@@ -144,9 +146,9 @@ def _init_atlas_wf(
 
 def _elements_of(atlas: Atlas) -> int:
     """Voxels of a label image; those of surfaces are few beside them."""
-    if is_surface_atlas(atlas.image):
+    if is_surface_atlas(atlas.image) or atlas.kind == "spheres":
         return 0
-    return math.prod(open_image(atlas.image).shape)
+    return math.prod(open_image(atlas.image).shape[:3])
 
 
 def _init_gather_wf(names: tuple[str, ...]) -> pe.Workflow:
@@ -240,6 +242,8 @@ def _memory(settings: Settings, plan: Plan, planned: PlannedRun) -> dict[str, fl
         smoothed=settings.smoothing_fwhm is not None,
         voxels_cleaned=voxel,
     )
+    weights = sum(weights_on(atlas, voxels) for atlas in planned.atlases)
+    reduce += weights_gb(weights)
     return {
         "label_reduce": reduce,
         "clean_signal": reduce if voxel else clean_gb(raw + series),
@@ -249,5 +253,5 @@ def _memory(settings: Settings, plan: Plan, planned: PlannedRun) -> dict[str, fl
             matrices,
             shrunk=bool({"partial-correlation", "precision"} & set(settings.measures)),
         ),
-        "deliver": deliver_gb(voxels, series, labels, matrices),
+        "deliver": deliver_gb(voxels, series, labels, matrices) + weights_gb(weights),
     }

@@ -29,7 +29,8 @@ from threadpoolctl import threadpool_limits
 from bids_labelx._version import __version__
 from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
-from bids_labelx.participant.deliver import notes, write_run
+from bids_labelx.participant.deliver import write_run
+from bids_labelx.participant.facts import notes
 from bids_labelx.participant.figures import draw_run
 from bids_labelx.participant.finished import record_run, remove_contradicting
 from bids_labelx.participant.matrices import connect_run
@@ -128,7 +129,9 @@ class ResampleAtlas(_Recorded):
     output_spec = _ResampleOutput
 
     def _work(self, folder: Path) -> dict[str, Any]:
-        inputs, to = self.inputs, AtlasOnGrid(folder / "labels.npy", folder / "labels.tsv")
+        inputs = self.inputs
+        ending = ".npy" if inputs.atlas.kind == "labels" else ".npz"
+        to = AtlasOnGrid(folder / f"labels{ending}", folder / "labels.tsv")
         meshes = inputs.meshes if isdefined(inputs.meshes) else None
         extract.resample_atlas(inputs.atlas, inputs.grid, inputs.options, to, meshes)
         return {"labels": str(to.labels), "table": str(to.table)}

@@ -29,9 +29,14 @@ _CGROUP = Path("/sys/fs/cgroup")
 _PER_PROCESS = "ulimit -v, a process"
 
 
-def resample_gb(grid_voxels: int, atlas_voxels: int) -> float:
-    """For one atlas onto one grid."""
-    return _PROCESS + _GB * (60 * grid_voxels + 40 * atlas_voxels)
+def resample_gb(grid_voxels: int, atlas_voxels: int, weights: int = 0) -> float:
+    """For one atlas onto one grid; of maps with so many `weights` there."""
+    return _PROCESS + _GB * (60 * grid_voxels + 40 * atlas_voxels) + 2 * weights_gb(weights)
+
+
+def weights_gb(weights: int) -> float:
+    """For the `weights` of maps, with copies of them."""
+    return _GB * 36 * weights
 
 
 def reduce_gb(

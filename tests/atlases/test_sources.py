@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from bids_labelx.atlases.atlas import Atlas, read_atlas
-from bids_labelx.atlases.sources import fetch_atlas, find_atlases
+from bids_labelx.atlases.fetch import fetch_atlas
+from bids_labelx.atlases.sources import find_atlases
 from bids_labelx.errors import BadDataError, MissingInputError, SpaceError, UsageError
 from bids_labelx.inputs.matching import parse_path
 
@@ -310,6 +311,19 @@ def test_a_table_of_all_segmentations_is_fetched_with_one(downloaded: list[str])
     assert set(downloaded) == {name for name in names if name.endswith(".nii.gz")}
     assert "tpl-MNI152NLin6Asym_atlas-HOCPA_dseg.tsv" in names
     assert not [name for name in names if "th50" in name]
+
+
+def test_maps_are_fetched_where_there_are_no_labels_or_by_their_suffix(
+    downloaded: list[str],
+) -> None:
+    names = {path.name for path in fetch_atlas("DiFuMo:64dimensions", "MNI152NLin6Asym")}
+    stem = "tpl-MNI152NLin6Asym_{}atlas-DiFuMo_desc-64dimensions_probseg"
+    assert names >= {f"{stem.format('res-02_')}.nii.gz", f"{stem.format('')}.tsv"}
+    fetch_atlas("HOCPA:probseg", "MNI152NLin6Asym")
+    assert all("_probseg" in name for name in downloaded)
+    downloaded.clear()
+    fetch_atlas("HOCPA:th25", "MNI152NLin6Asym")
+    assert all("_desc-th25_dseg" in name for name in downloaded)
 
 
 def test_an_atlas_that_templateflow_lacks_is_refused_with_those_it_has(

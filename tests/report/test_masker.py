@@ -352,4 +352,8 @@ def test_notebook_gets_the_page_in_a_frame_that_holds_all_of_it() -> None:
     assert Page(inside).all("base") == [{"href": "about:srcdoc"}]
     assert inside.replace('<base href="about:srcdoc">\n', "") == made.html
     assert made.get_standalone() == made.html
+    head, inner, tail = made.html.partition(made.body)
+    assert head.endswith("</head>\n<body>")
+    assert inner
+    assert tail.startswith("</body>")
     assert 'style="width: 600px; height: 400px;' in made.get_iframe(600, 400)
