@@ -14,7 +14,7 @@ import pytest
 from bids_labelx import nilearn_compat
 
 GALLERY = Path(__file__).parent / "gallery"
-SCRIPTS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem != "small_study")
+SCRIPTS = sorted(path.stem for path in GALLERY.glob("*.py") if path.stem != "gallery_data")
 IMPORT = re.compile(r"^from nilearn\.maskers import (.+)$", re.MULTILINE)
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e-?\d+)?")
 

@@ -1,9 +1,9 @@
 """Correlations between the regions of an atlas, with and without confounds."""
 
 import numpy as np
+from gallery_data import NAMES, T_R, confounds_table, label_atlas, run_of
 from nilearn.connectome import ConnectivityMeasure
 from nilearn.maskers import NiftiLabelsMasker
-from small_study import NAMES, T_R, confounds_table, label_atlas, run_of
 
 run, atlas = run_of(subject=3), label_atlas()
 masker = NiftiLabelsMasker(

@@ -1,13 +1,13 @@
 """Two groups told apart by their connectomes, the masker being a step of the pipeline."""
 
 import numpy as np
+from gallery_data import label_atlas, run_of
 from nilearn.connectome import ConnectivityMeasure
 from nilearn.maskers import MultiNiftiLabelsMasker
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline
-from small_study import label_atlas, run_of
 
 groups = np.array([0, 1] * 6)
 runs = [run_of(subject, group, n_volumes=50) for subject, group in enumerate(groups)]

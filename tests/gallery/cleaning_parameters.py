@@ -1,9 +1,9 @@
 """What each parameter of the cleaning does to the signals and their spectrum."""
 
 import numpy as np
+from gallery_data import T_R, confounds_table, label_atlas, run_of
 from nilearn.maskers import NiftiLabelsMasker
 from scipy.signal import welch
-from small_study import T_R, confounds_table, label_atlas, run_of
 
 run, confounds = run_of(subject=5), confounds_table(5)
 settings = {

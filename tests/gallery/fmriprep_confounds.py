@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+from gallery_data import label_atlas, write_fmriprep
 from nilearn.connectome import ConnectivityMeasure
 from nilearn.interfaces.fmriprep import load_confounds, load_confounds_strategy
 from nilearn.maskers import NiftiLabelsMasker
-from small_study import label_atlas, write_fmriprep
 
 run = write_fmriprep(Path("func"))
 mask = run.replace("preproc_bold", "brain_mask")

@@ -1,9 +1,9 @@
 """Connectivity of a group: three kinds of it, the mean, and vectors for statistics."""
 
 import numpy as np
+from gallery_data import T_R, confounds_table, probabilistic_atlas, run_of
 from nilearn.connectome import ConnectivityMeasure, vec_to_sym_matrix
 from nilearn.maskers import MultiNiftiMapsMasker
-from small_study import T_R, confounds_table, probabilistic_atlas, run_of
 
 subjects = range(6)
 runs = [run_of(subject, group=subject % 2) for subject in subjects]

@@ -2,9 +2,9 @@
 
 import nibabel as nib
 import numpy as np
+from gallery_data import brain_mask, label_atlas, probabilistic_atlas, run_of, seeds
 from nilearn.image import math_img, mean_img
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiSpheresMasker
-from small_study import brain_mask, label_atlas, probabilistic_atlas, run_of, seeds
 
 run, mask = run_of(subject=7), brain_mask()
 maskers = {

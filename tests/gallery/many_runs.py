@@ -4,8 +4,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from gallery_data import T_R, brain_mask, confounds_table, label_atlas, label_table, run_of
 from nilearn.maskers import MultiNiftiLabelsMasker
-from small_study import T_R, brain_mask, confounds_table, label_atlas, label_table, run_of
 
 paths, tables, kept = [], [], []
 for number in range(4):

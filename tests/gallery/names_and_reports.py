@@ -3,9 +3,9 @@
 import warnings
 
 import numpy as np
+from gallery_data import brain_mask, label_atlas, label_table, probabilistic_atlas, run_of, seeds
 from nilearn.image import math_img
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiSpheresMasker
-from small_study import brain_mask, label_atlas, label_table, probabilistic_atlas, run_of, seeds
 
 run, atlas = run_of(subject=6), label_atlas()
 masker = NiftiLabelsMasker(atlas, lut=label_table(), standardize="zscore_sample")

@@ -1,11 +1,11 @@
 """Parcels and dictionary maps learnt from the runs themselves, and what they explain of them."""
 
 import numpy as np
+from gallery_data import brain_mask, run_of
 from nilearn.decomposition import DictLearning
 from nilearn.image import get_data
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker
 from nilearn.regions import Parcellations, RegionExtractor
-from small_study import brain_mask, run_of
 
 runs, mask = [run_of(subject) for subject in range(2)], brain_mask()
 inside = get_data(mask) > 0

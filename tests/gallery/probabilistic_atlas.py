@@ -2,11 +2,11 @@
 
 import nibabel as nib
 import numpy as np
+from gallery_data import confounds_table, probabilistic_atlas, run_of
 from nilearn.connectome import ConnectivityMeasure
 from nilearn.image import index_img
 from nilearn.maskers import NiftiMapsMasker
 from nilearn.plotting import find_probabilistic_atlas_cut_coords
-from small_study import confounds_table, probabilistic_atlas, run_of
 
 nib.save(probabilistic_atlas(), "maps.nii.gz")
 nib.save(run_of(subject=1), "run.nii.gz")

@@ -1,10 +1,10 @@
 """Correlation of one seed with every voxel, and Fisher's z of it as an image."""
 
 import numpy as np
+from gallery_data import T_R, brain_mask, confounds_table, run_of, seeds
 from nilearn.image import clean_img, smooth_img, threshold_img
 from nilearn.maskers import NiftiSpheresMasker
 from nilearn.masking import apply_mask, unmask
-from small_study import T_R, brain_mask, confounds_table, run_of, seeds
 
 run, mask, confounds = run_of(subject=2), brain_mask(), confounds_table(2)
 cleaning = {

@@ -1,10 +1,10 @@
 """The signal of a seed as the regressor of a general linear model of every voxel."""
 
 import numpy as np
+from gallery_data import N_VOLUMES, T_R, brain_mask, run_of, seeds
 from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_matrix
 from nilearn.maskers import NiftiSpheresMasker
 from nilearn.reporting import get_clusters_table
-from small_study import N_VOLUMES, T_R, brain_mask, run_of, seeds
 
 run, mask = run_of(subject=8), brain_mask()
 masker = NiftiSpheresMasker(

@@ -1,10 +1,10 @@
 """Sparse inverse covariances of maps: of one subject, and of several at once."""
 
 import numpy as np
+from gallery_data import T_R, brain_mask, confounds_table, probabilistic_atlas, run_of
 from nilearn.connectome import GroupSparseCovariance
 from nilearn.maskers import NiftiMapsMasker
 from sklearn.covariance import GraphicalLassoCV
-from small_study import T_R, brain_mask, confounds_table, probabilistic_atlas, run_of
 
 masker = NiftiMapsMasker(
     probabilistic_atlas(),

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from gallery_data import NAMES, T_R, confounds_table, run_of, seeds
 from nilearn.connectome import ConnectivityMeasure
 from nilearn.maskers import NiftiSpheresMasker
 from sklearn.covariance import GraphicalLassoCV
-from small_study import NAMES, T_R, confounds_table, run_of, seeds
 
 table = pd.DataFrame(seeds(), columns=["x", "y", "z"], index=NAMES)
 coordinates = np.vstack((table["x"], table["y"], table["z"])).T
