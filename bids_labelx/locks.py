@@ -88,10 +88,13 @@ def shown_alive(path: Path) -> Iterator[None]:
     OSError
         Where the file cannot be made.
     """
-    with path.open("ab") as stream:
+    # Locked before it has its name: another process would take it for that of one that has ended.
+    unseen = path.with_name(f"{path.name}.new")
+    with unseen.open("ab") as stream:
         with suppress(OSError):
             # Without locks, nobody can tell: see `has_ended`.
             fcntl.flock(stream, fcntl.LOCK_EX)
+        unseen.replace(path)
         try:
             yield
         finally:
