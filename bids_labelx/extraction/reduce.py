@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bids_labelx.extraction.accumulator import Accumulator
 from bids_labelx.extraction.maps import CollinearMapsError, fit_sums
 from bids_labelx.extraction.regions import (
     STATISTICS,
@@ -21,7 +22,7 @@ from bids_labelx.extraction.regions import (
     Regions,
     Uncovered,
 )
-from bids_labelx.extraction.run_data import Blank, RunData, still_blank
+from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.series import reduce_series
 from bids_labelx.extraction.weighted import MapAccumulator, Maps, WeightedSums
 
@@ -206,7 +207,7 @@ def _slices(columns: np.ndarray, n_columns: int) -> _Slices:
     return _Slices(present, (np.cumsum(counts) - counts)[present], counts[present], n_columns)
 
 
-class _Accumulator:
+class _Accumulator(Accumulator):
     """Signals of one atlas, and the coverage of its elements, over the volumes read so far.
 
     Elements are sorted by column, so that each region is a contiguous slice. Its sum is several
@@ -235,55 +236,22 @@ class _Accumulator:
         # Small numbers are sorted by counting them.
         small = regions.columns.astype(np.min_scalar_type(regions.n_columns))
         self.regions = regions = regions.take(np.argsort(small, kind="stable"))
-        self.elements, self.columns = regions.elements, regions.columns
-        self.n_columns = regions.n_columns
+        super().__init__(regions.elements, used, additive=_ADDITIVE.issuperset(statistics))
+        self.columns, self.n_columns = regions.columns, regions.n_columns
         self.signals = {name: np.empty((n_volumes, self.n_columns)) for name in statistics}
-        self.finite = np.ones(regions.elements.size, dtype=bool)
-        self._blank: Blank | None = None  # None before the first volume
-        self._additive = _ADDITIVE.issuperset(statistics)
-        self._exact_zeros = True  # of elements without data; else they do add to a sum
         self._all = _slices(self.columns, self.n_columns)
-        # Without `used`, the first volume tells which elements are likely to be without data, so
-        # that a run with empty margins is read once and not twice.
-        self._used = used
         self._kept = self._all if used is None else _slices(self.columns[used], self.n_columns)
-
-    @property
-    def covered(self) -> np.ndarray:
-        """Elements that were finite in every volume and have data."""
-        assert self._blank is not None  # an image has at least one volume
-        covered = self.finite.copy()
-        covered[self._blank.positions] = False
-        return covered
-
-    def spoiled(self, covered: np.ndarray) -> bool:
-        """Whether the statistics were taken over other elements than these."""
-        assert self._used is not None  # an image has at least one volume
-        wrong = self._used != covered
-        if self._additive and self._exact_zeros:
-            wrong &= covered | ~self.finite  # one of zeros may stay in a sum
-        return bool(wrong.any())
 
     def add(self, run: RunData, raw: np.ndarray, start: int) -> None:
         """Add a block of volumes, the first of which is the one at `start`."""
-        stored = raw.take(self.elements, axis=1)
-        values = run.scale(stored)
-        finite = np.isfinite(values) if raw.dtype.kind == "f" else None
-        if finite is not None and not finite.all():
-            self.finite &= finite.all(axis=0)
-            values[~finite] = 0.0
-        if self._used is None:
-            self._used = np.ones(self.columns.size, bool) if finite is None else finite[0].copy()
-            zero = run.reads_as_zero(stored[0])
-            self._exact_zeros = not values[0, zero].any()
-            if not (self._additive and self._exact_zeros):
-                self._used &= ~zero
-            self._kept = _slices(self.columns[self._used], self.n_columns)
-        self._blank = still_blank(run, stored, self._blank)
+        first = self._used is None
+        values, used = self._take(run, raw)
+        if first:
+            self._kept = _slices(self.columns[used], self.n_columns)
         kept = values
-        if not self._used.all():
-            values[:, np.flatnonzero(~self._used)] = 0.0
-            kept = values if self._additive else values.take(np.flatnonzero(self._used), axis=1)
+        if not used.all():
+            values[:, np.flatnonzero(~used)] = 0.0
+            kept = values if self._additive else values.take(np.flatnonzero(used), axis=1)
         for name, signal in self.signals.items():
             # Over all elements, so that rounding is the same with any other statistic.
             of = (values, self._all) if name in _ADDITIVE else (kept, self._kept)
