@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import AppliedStrategy, Strategy, read_confounds_table
 from bids_labelx.extraction.grayordinates import CIFTI, Grayordinates
 from bids_labelx.measures.quality import power_spectrum
+from bids_labelx.meshes import Mesh
 from bids_labelx.names import camel
 from bids_labelx.outputs.paths import report_figure, run_figure
 from bids_labelx.participant.deliver import About, Delivery, done_strategies
@@ -20,13 +20,14 @@ from bids_labelx.participant.matrices import matrix_path, matrix_picture
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.participant.weights import read_labels
 from bids_labelx.report.packing import write_script
-from bids_labelx.report.panels import mesh_of_space, panels_of, region_geometry
+from bids_labelx.report.panels import panels_of, region_geometry
 from bids_labelx.report.run_data import (
     atlas_data,
     results_data,
     signals_data,
     strategy_data,
 )
+from bids_labelx.report.surface_views import FLAT_NOTE, View, meshes_of, views_of
 
 # Columns of the outliers table, as a page names them.
 _FD, _FILTERED_FD, _DVARS = "FD (mm)", "filtered FD (mm)", "std. DVARS"
@@ -63,10 +64,12 @@ def _contents(
         if applied is not None:
             path = run_figure(run.entities, "report", ".js", desc=strategy.label)
             yield path, ("", strategy.name), _strategy(delivery, strategy, applied)
+    meshes = meshes_of(delivery.planned.grid, run.space, delivery.settings.surface_mesh)
+    views = views_of(meshes)
     for i, atlas in enumerate(delivery.planned.atlases):
         entities = delivery.entities(atlas)
         path = report_figure(entities, "report", ".js")
-        yield path, (atlas.key, ""), _atlas(delivery, results, i, atlas)
+        yield path, (atlas.key, ""), _atlas(delivery, results, i, meshes, views)
         for statistic in delivery.settings.statistic:
             path = report_figure(entities, "report", ".js", stat=camel(statistic))
             signals = results.extracted.signals[SignalKey(i, statistic)]
@@ -82,9 +85,7 @@ def _contents(
             yield path, (atlas.key, strategy.name), content
 
 
-def _strategy(
-    delivery: Delivery, strategy: Strategy, applied: AppliedStrategy
-) -> dict[str, Any]:
+def _strategy(delivery: Delivery, strategy: Strategy, applied: AppliedStrategy) -> dict[str, Any]:
     outliers = applied.outliers
     motion = {
         name: outliers[column].to_numpy(float)
@@ -121,29 +122,32 @@ def _confounds(
     return found if len(found) > 1 else {}
 
 
-def _atlas(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> dict[str, Any]:
+def _atlas(
+    delivery: Delivery,
+    results: RunResults,
+    i: int,
+    meshes: Mapping[str, Mesh],
+    views: Sequence[View],
+) -> dict[str, Any]:
     planned, table = delivery.planned, results.extracted.tables[i]
     space, labels = planned.grid, read_labels(results.labels[i])
     ids = table["index"].to_numpy()
     on_surfaces = isinstance(space, Grayordinates)
-    meshes = (
-        mesh_of_space(space, planned.run.space, delivery.settings.surface_mesh)
-        if on_surfaces
-        else {}
-    )
-    note = ""
+    notes = []
     if on_surfaces and not meshes:
-        note = "Not drawn: no mesh of the surfaces is known (--surface-mesh)."
-    elif on_surfaces and delivery.planned.run.extension == CIFTI:
-        note = "Subcortical regions are not in the picture."
+        notes.append("Not drawn: no mesh of the surfaces is known (--surface-mesh).")
+    elif on_surfaces and planned.run.extension == CIFTI:
+        notes.append("Subcortical regions are not in the picture.")
+    if any(mesh.kind == "sphere" for mesh in meshes.values()):
+        notes.append(FLAT_NOTE)
     return atlas_data(
-        atlas.key,
+        planned.atlases[i].key,
         table,
-        panels_of(labels, space, meshes, results.extracted.mean_image, ids),
+        panels_of(labels, space, views, results.extracted.mean_image, ids),
         region_geometry(labels, space, ids, meshes),
         threshold=delivery.settings.min_coverage,
         element="vertex" if on_surfaces else "voxel",
-        note=note,
+        note=" ".join(notes),
     )
 
 

@@ -7,7 +7,7 @@ hemispheres. Pages and static figures draw the same panels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
 from bids_labelx.meshes import Mesh
+from bids_labelx.report.packing import pack_integers, unpack
 from bids_labelx.report.surface_views import View
 
 SLICES_PER_ROW = 5
@@ -79,17 +80,17 @@ class RegionGeometry:
 
     Attributes
     ----------
-    sizes : integer array of shape (n,)
+    size : integer array of shape (n,)
         Voxels or vertices.
-    volumes : array of shape (n,), or None
+    volume : array of shape (n,), or None
         In mm³; None on surfaces and grayordinates.
-    centres : array of shape (n, 3)
+    centre : array of shape (n, 3)
         Mean place of the elements in mm; NaN where there are none, or their place is not known.
     """
 
-    sizes: NDArray[np.intp]
-    volumes: NDArray[np.floating] | None
-    centres: NDArray[np.floating]
+    size: NDArray[np.intp]
+    volume: NDArray[np.floating] | None
+    centre: NDArray[np.floating]
 
 
 def panels_of(
@@ -176,6 +177,36 @@ def region_geometry(
     )
 
 
+def pack_panels(panels: Sequence[Panel]) -> list[dict[str, Any]]:
+    """Panels as a page's data."""
+    return [
+        {
+            "title": one.title,
+            "row": one.row,
+            "marks": list(one.marks),
+            "regions": pack_integers(one.regions.astype("u2")),
+            "background": None if one.background is None else pack_integers(one.background),
+            "plane": None if one.plane is None else asdict(one.plane),
+        }
+        for one in panels
+    ]
+
+
+def unpack_panels(packed: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    """The panels that `pack_panels` has packed."""
+    return [
+        Panel(
+            one["title"],
+            one["row"],
+            tuple(one["marks"]),
+            unpack(one["regions"]).astype(np.intp),
+            None if one["background"] is None else unpack(one["background"]),
+            None if one["plane"] is None else Plane(**one["plane"]),
+        )
+        for one in packed
+    ]
+
+
 def _places(space: Grayordinates, meshes: Mapping[str, Mesh]) -> NDArray[np.floating]:
     """The place of each element in mm, shape (n_elements, 3); NaN where it is not known."""
     of_structure = {CORTEX[hemi]: mesh for hemi, mesh in meshes.items()}
@@ -203,13 +234,7 @@ def _surface_panels(
         whole[models[structure].indices] = positions[parts[structure]]
         light = _grey(0.05 + 0.95 * view.light, 0, 1) * (view.vertices >= 0)
         panels.append(
-            Panel(
-                view.title,
-                view.row,
-                view.marks,
-                whole[view.vertices][::-1],
-                light.astype(np.uint8)[::-1],
-            )
+            Panel(view.title, view.row, view.marks, whole[view.vertices], light.astype(np.uint8))
         )
     return panels
 

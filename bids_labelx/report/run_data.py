@@ -14,8 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_labelx.measures.quality import NETWORKLESS
+from bids_labelx.report.label_colours import label_colours
 from bids_labelx.report.packing import MOST_ROWS, pack, pack_integers, pack_matrix
-from bids_labelx.report.panels import Panel, RegionGeometry, label_colours
+from bids_labelx.report.panels import Panel, RegionGeometry, pack_panels
 
 # Of z-scored series and regressors, in standard deviations; of correlations; of motion, in mm
 # or as a ratio; of the logarithm of power.
@@ -51,7 +52,9 @@ def strategy_data(
     count = len(kept)
     values = np.array(list(regressors.values()), dtype=float).reshape(len(regressors), count)
     names = list(confounds)
-    matrix = correlate_confounds(np.array([confounds[name] for name in names]).T) if names else None
+    matrix = (
+        correlate_confounds(np.array([confounds[name] for name in names]).T) if names else None
+    )
     return {
         "kind": "strategy",
         "strategy": strategy,
@@ -128,17 +131,7 @@ def atlas_data(
         "colours": list(colours),
         "meaning": meaning,
         "note": note,
-        "panels": [
-            {
-                "title": one.title,
-                "row": one.row,
-                "marks": list(one.marks),
-                "regions": pack_integers(one.regions.astype("u2")),
-                "background": None if one.background is None else pack_integers(one.background),
-                "plane": one.plane,
-            }
-            for one in panels
-        ],
+        "panels": pack_panels(panels),
     }
 
 

@@ -173,17 +173,18 @@ def _of_strategy(src: str, name: str, data: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _of_atlas(src: str, data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    from bids_labelx.report.panel_figures import plot_labels, plot_values, read_panels
+    from bids_labelx.report.panel_figures import plot_labels, plot_values
+    from bids_labelx.report.panels import unpack_panels
     from bids_labelx.report.run_figures import plot_coverage
 
     regions = data["regions"]
     missing = np.array([status != OK for status in regions["status"]])
     coverage = np.array([np.nan if x is None else x for x in regions["coverage"]], dtype=float)
-    panels = read_panels(data["panels"])
+    panels = unpack_panels(data["panels"])
     if panels:
         yield (
             _beside(src, "dseg.png"),
-            partial(plot_labels, panels, data["colours"], note=data["note"]),
+            partial(plot_labels, panels, data["colours"], data["networks"], note=data["note"]),
         )
         yield (
             _beside(src, "coveragemap.png"),
