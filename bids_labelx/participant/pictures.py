@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.denoise import AppliedStrategy, Strategy, read_confounds_table
-from bids_labelx.extraction.grayordinates import CIFTI, Grayordinates
+from bids_labelx.extraction.grayordinates import Grayordinates
+from bids_labelx.extraction.space import Space
 from bids_labelx.measures.quality import power_spectrum
 from bids_labelx.meshes import Mesh
 from bids_labelx.names import camel
@@ -27,6 +28,7 @@ from bids_labelx.report.run_data import (
     signals_data,
     strategy_data,
 )
+from bids_labelx.report.static_figures import remove_figures
 from bids_labelx.report.surface_views import FLAT_NOTE, View, meshes_of, views_of
 
 # Columns of the outliers table, as a page names them.
@@ -41,7 +43,7 @@ _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
 
 def write_pictures(delivery: Delivery, results: RunResults) -> dict[Path, About]:
-    """Write what the page of a run is drawn from.
+    """Write what the page of a run is drawn from; static figures of what was before are removed.
 
     Returns
     -------
@@ -49,6 +51,7 @@ def write_pictures(delivery: Delivery, results: RunResults) -> dict[Path, About]
         What each file is of, by its path within the output dataset.
     """
     written = {}
+    remove_figures(delivery.settings.output_dir, delivery.planned.run.entities)
     for path, about, content in _contents(delivery, results):
         write_script(delivery.settings.output_dir / path, content)
         written[path] = about
@@ -59,13 +62,13 @@ def _contents(
     delivery: Delivery, results: RunResults
 ) -> Iterator[tuple[Path, About, dict[str, Any]]]:
     run = delivery.planned.run
+    meshes = meshes_of(delivery.planned.grid, run.space, delivery.settings.surface_mesh)
+    views = views_of(meshes)
     for strategy in delivery.strategies:
         applied = results.denoised.applied.get(strategy.name)
         if applied is not None:
             path = run_figure(run.entities, "report", ".js", desc=strategy.label)
             yield path, ("", strategy.name), _strategy(delivery, strategy, applied)
-    meshes = meshes_of(delivery.planned.grid, run.space, delivery.settings.surface_mesh)
-    views = views_of(meshes)
     for i, atlas in enumerate(delivery.planned.atlases):
         entities = delivery.entities(atlas)
         path = report_figure(entities, "report", ".js")
@@ -132,23 +135,27 @@ def _atlas(
     planned, table = delivery.planned, results.extracted.tables[i]
     space, labels = planned.grid, read_labels(results.labels[i])
     ids = table["index"].to_numpy()
-    on_surfaces = isinstance(space, Grayordinates)
-    notes = []
-    if on_surfaces and not meshes:
-        notes.append("Not drawn: no mesh of the surfaces is known (--surface-mesh).")
-    elif on_surfaces and planned.run.extension == CIFTI:
-        notes.append("Subcortical regions are not in the picture.")
-    if any(mesh.kind == "sphere" for mesh in meshes.values()):
-        notes.append(FLAT_NOTE)
     return atlas_data(
         planned.atlases[i].key,
         table,
         panels_of(labels, space, views, results.extracted.mean_image, ids),
         region_geometry(labels, space, ids, meshes),
         threshold=delivery.settings.min_coverage,
-        element="vertex" if on_surfaces else "voxel",
-        note=" ".join(notes),
+        element="vertex" if isinstance(space, Grayordinates) else "voxel",
+        note=_note(space, meshes),
     )
+
+
+def _note(space: Space, meshes: Mapping[str, Mesh]) -> str:
+    """What is to be known of pictures on surfaces."""
+    if not isinstance(space, Grayordinates):
+        return ""
+    if not meshes:
+        return "Not drawn: no mesh of the surfaces is known (--surface-mesh)."
+    found = [FLAT_NOTE] if {mesh.kind for mesh in meshes.values()} == {"sphere"} else []
+    if not all(model.is_surface for model in space.models):
+        found.append("Subcortical regions are not in the picture.")
+    return " ".join(found)
 
 
 def _results(

@@ -35,13 +35,13 @@ class LabelColours(NamedTuple):
         In hexadecimal digits, such as ``#e69f00``, in the order of the label table.
     networks
         Name and colour of each network; None where there are none.
-    meaning
-        ``network``, or ``none`` where colours only tell neighbours apart.
+    note
+        What the colours mean, in words.
     """
 
     colours: tuple[str, ...]
     networks: tuple[tuple[str, str], ...] | None
-    meaning: str
+    note: str
 
 
 def label_colours(
@@ -66,13 +66,16 @@ def label_colours(
     named = [one for one in dict.fromkeys(networks or ()) if one not in NETWORKLESS]
     if networks is None or not named:
         colours = tell_apart([panel.regions for panel in panels], count, len(palette))
-        return LabelColours(tuple(palette[colour] for colour in colours), None, "none")
+        return LabelColours(tuple(palette[colour] for colour in colours), None, NEIGHBOURS)
     colour_of = {name: LONG_PALETTE[i % len(LONG_PALETTE)] for i, name in enumerate(named)}
+    note = "Colours are networks."
+    if len(named) > len(LONG_PALETTE):
+        note += f" {len(named)} networks share {len(LONG_PALETTE)} colours."
     grey = any(one in NETWORKLESS for one in networks)
     return LabelColours(
         tuple(colour_of.get(one, NO_VALUE) for one in networks),
         (*colour_of.items(), *([("no network", NO_VALUE)] if grey else ())),
-        "network",
+        note,
     )
 
 

@@ -16,15 +16,13 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from bids_labelx.report.figures import DPI, default_style, mark_regions
-from bids_labelx.report.label_colours import NEIGHBOURS, NO_VALUE
+from bids_labelx.report.label_colours import NO_VALUE
 from bids_labelx.report.panels import Panel
 
-# Of a label on a slice; colours of a scale are opaque.
+# Of a label over a background, or over itself in the light; colours of a scale are opaque.
 OPACITY = 0.6
-# The share of its brightness that a label on a surface loses where it faces away from the light.
-SHADE = 0.35
-# Surface without a region. Beside values it is darker than any grey in the middle of a colormap.
-BARE, BARE_BESIDE_VALUES = 135, 70
+# How bright a surface without a region is in the light: less than what has no value.
+BARE = 0.4
 # Stripes over missing regions.
 MISSING = "#d55e00"
 
@@ -43,7 +41,7 @@ def plot_labels(
     *,
     note: str = "",
 ) -> Figure:
-    """Draw regions in their colours, with a legend of networks, or what the colours mean.
+    """Draw regions in their colours, with a legend of networks where there are any.
 
     Parameters
     ----------
@@ -52,14 +50,12 @@ def plot_labels(
     colours, networks
         See `bids_labelx.report.label_colours.LabelColours`.
     note
-        A sentence to stand below.
+        To stand below, such as what the colours mean.
     """
     table = np.array([to_rgb(colour) for colour in colours]).reshape(-1, 3) * 255
     legend = [Patch(facecolor=colour, label=name) for name, colour in networks or ()]
-    sharing = len(legend) > len({colour for _, colour in networks or ()})
-    meaning = "Some networks share a colour." if sharing else "" if legend else NEIGHBOURS
     pictures = [_picture(panel, table, opaque=False) for panel in panels]
-    return _draw(panels, pictures, legend, f"{meaning} {note}".strip())
+    return _draw(panels, pictures, legend, note)
 
 
 @default_style()
@@ -120,13 +116,10 @@ def _picture(panel: Panel, table: NDArray[Any], *, opaque: bool) -> NDArray[np.u
     empty = np.zeros(panel.regions.shape, np.uint8)
     grey = (empty if panel.background is None else panel.background)[..., np.newaxis] / 255
     own = np.vstack([table, (0, 0, 0)])[panel.regions - 1]
-    if panel.plane is None:
-        own = own if opaque else own * (1 - SHADE * (1 - grey))
-        bare = (BARE_BESIDE_VALUES if opaque else BARE) * (1 + grey) / 2 * (grey > 0)
-    else:
-        bare = 255 * grey
-        opacity = 1.0 if opaque or panel.background is None else OPACITY
-        own = opacity * own + (1 - opacity) * bare
+    behind = own * grey if panel.plane is None else 255 * grey
+    if not opaque and panel.background is not None:
+        own = OPACITY * own + (1 - OPACITY) * behind
+    bare = (255 * BARE if panel.plane is None else 255) * grey
     return np.rint(np.where(panel.regions[..., np.newaxis] > 0, own, bare)).astype(np.uint8)
 
 
@@ -161,8 +154,9 @@ def _draw(
     below = _DIRECTIONS if any(len(panel.marks) > 2 for panel in panels) else 0.04
     heights = [_TITLE + max(sizes[i][1] for i in row) + below for row in rows]
     width = columns * (cell + _GAP) + bar
-    per_line = max(1, int(width / 1.6))
-    lines = fill(note, int(12 * width))
+    longest = max((len(str(one.get_label())) for one in legend), default=0)
+    per_line = max(1, int(width / (0.6 + 0.08 * longest)))
+    lines = fill(note, int(14 * width))
     foot = _LINE * (-(-len(legend) // per_line) + (len(lines.splitlines()) if note else 0) + 0.5)
     total = sum(heights) + foot
     figure = Figure(figsize=(width, total), dpi=DPI, facecolor="black")

@@ -7,7 +7,7 @@ hemispheres. Pages and static figures draw the same panels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
 from bids_labelx.meshes import Mesh
-from bids_labelx.report.packing import pack_integers, unpack
 from bids_labelx.report.surface_views import View
 
 SLICES_PER_ROW = 5
@@ -51,10 +50,8 @@ class Panel:
 
     Attributes
     ----------
-    title
-        What is seen.
-    row
-        Of the panels, in which this one stands.
+    title, row
+        What is seen, and in which row of panels it stands.
     marks
         Words for directions, evenly spaced from the left to the right.
     regions : integer array of shape (h, w)
@@ -80,17 +77,17 @@ class RegionGeometry:
 
     Attributes
     ----------
-    size : integer array of shape (n,)
+    sizes : integer array of shape (n,)
         Voxels or vertices.
-    volume : array of shape (n,), or None
+    volumes : array of shape (n,), or None
         In mm³; None on surfaces and grayordinates.
-    centre : array of shape (n, 3)
+    centres : array of shape (n, 3)
         Mean place of the elements in mm; NaN where there are none, or their place is not known.
     """
 
-    size: NDArray[np.intp]
-    volume: NDArray[np.floating] | None
-    centre: NDArray[np.floating]
+    sizes: NDArray[np.intp]
+    volumes: NDArray[np.floating] | None
+    centres: NDArray[np.floating]
 
 
 def panels_of(
@@ -172,39 +169,8 @@ def region_geometry(
         centres = np.stack(sums, axis=1) / sizes[:, np.newaxis]
     centres = centres @ affine[:3, :3].T + affine[:3, 3]
     voxel = abs(float(np.linalg.det(affine[:3, :3])))
-    return RegionGeometry(
-        sizes, None if isinstance(space, Grayordinates) else sizes * voxel, centres
-    )
-
-
-def pack_panels(panels: Sequence[Panel]) -> list[dict[str, Any]]:
-    """Panels as a page's data."""
-    return [
-        {
-            "title": one.title,
-            "row": one.row,
-            "marks": list(one.marks),
-            "regions": pack_integers(one.regions.astype("u2")),
-            "background": None if one.background is None else pack_integers(one.background),
-            "plane": None if one.plane is None else asdict(one.plane),
-        }
-        for one in panels
-    ]
-
-
-def unpack_panels(packed: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    """The panels that `pack_panels` has packed."""
-    return [
-        Panel(
-            one["title"],
-            one["row"],
-            tuple(one["marks"]),
-            unpack(one["regions"]).astype(np.intp),
-            None if one["background"] is None else unpack(one["background"]),
-            None if one["plane"] is None else Plane(**one["plane"]),
-        )
-        for one in packed
-    ]
+    volumes = None if isinstance(space, Grayordinates) else sizes * voxel
+    return RegionGeometry(sizes, volumes, centres)
 
 
 def _places(space: Grayordinates, meshes: Mapping[str, Mesh]) -> NDArray[np.floating]:

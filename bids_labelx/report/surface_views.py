@@ -33,10 +33,8 @@ class View:
 
     Attributes
     ----------
-    hemisphere, title
-        ``L`` or ``R``, and what is seen.
-    row
-        Of the pictures, in which this one stands.
+    hemisphere, title, row
+        ``L`` or ``R``, what is seen, and in which row of pictures it stands.
     vertices
         Position of the vertex in each pixel, -1 where there is none, the first row at the top.
     light
@@ -54,16 +52,9 @@ class View:
 
 
 def meshes_of(space: Space, name: str, given: Sequence[Path]) -> dict[str, Mesh]:
-    """The meshes of hemispheres on which labels are drawn; none for a voxel grid.
+    """The meshes on which to draw labels of a space such as ``fsLR``; none for a voxel grid.
 
-    Parameters
-    ----------
-    space
-        The elements of the labels.
-    name
-        Of the space, such as ``fsLR``.
-    given
-        Meshes of the user's; before those in TemplateFlow's local folder, and spheres.
+    Those that are given come before TemplateFlow's local folder, and that before spheres.
 
     Raises
     ------
@@ -138,9 +129,8 @@ def _normals(mesh: Mesh) -> NDArray[np.floating]:
         across = -across
     corners = mesh.triangles.ravel()
     sums = [np.bincount(corners, np.repeat(one, 3), len(points)) for one in across.T]
-    normals = np.stack(sums, axis=1)
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return normals / np.where(lengths == 0, 1, lengths)
+    lengths = np.linalg.norm(sums, axis=0)
+    return (sums / np.where(lengths == 0, 1, lengths)).T
 
 
 def _rasterise(
@@ -149,24 +139,10 @@ def _rasterise(
     triangles: NDArray[np.integer],
     shape: tuple[int, int],
 ) -> list[NDArray[np.integer]]:
-    """Find the vertex seen in each cell of a grid by somebody below and above it.
+    """Find the vertex seen in each cell of a grid by somebody below and above it, -1 for none.
 
-    Parameters
-    ----------
-    places
-        Column and row of each vertex, shape (n, 2); cells' centres are whole numbers.
-    depth
-        Of each vertex; below is least. Shape (n,).
-    triangles
-        Shape (m, 3).
-    shape
-        Of the grid, rows and columns; all places are within.
-
-    Returns
-    -------
-    list
-        For either of the two the nearest corner of the nearest triangle in each cell, -1 where
-        there is none, of that shape.
+    It is the nearest corner of the nearest triangle. `places` are column and row of each vertex,
+    shape (n, 2), where centres of cells are whole numbers; the least `depth` is below.
     """
     corners = places[triangles]
     low = np.ceil(corners.min(axis=1)).astype(np.int32)
@@ -223,18 +199,9 @@ def unroll(meshes: Mapping[str, Mesh], sides: Sequence[str]) -> list[View]:
         towards = np.column_stack([outwards * seen, np.sin(north)])
         points = meshes[side].coordinates
         vertices = np.full(inside.shape, -1)
-        vertices[inside] = cKDTree(points / np.linalg.norm(points, axis=1)[:, None]).query(
-            towards
-        )[1]
-        marks = ("medial", "anterior", "lateral", "posterior", "medial")
-        views.append(
-            View(
-                side,
-                f"{_NAMES[side]} hemisphere",
-                0,
-                vertices,
-                np.ones(inside.shape),
-                marks if side == "L" else marks[::-1],
-            )
-        )
+        tree = cKDTree(points / np.linalg.norm(points, axis=1)[:, None])
+        vertices[inside] = tree.query(towards)[1]
+        marks = ("medial", "anterior", "lateral", "posterior", "medial")[::-outwards]
+        title, light = f"{_NAMES[side]} hemisphere", np.ones(inside.shape)
+        views.append(View(side, title, 0, vertices, light, marks))
     return views
