@@ -36,7 +36,7 @@ class LabelColours(NamedTuple):
     networks
         Name and colour of each network; None where there are none.
     note
-        What the colours mean, in words.
+        What is to be said of the colours.
     """
 
     colours: tuple[str, ...]
@@ -68,9 +68,8 @@ def label_colours(
         colours = tell_apart([panel.regions for panel in panels], count, len(palette))
         return LabelColours(tuple(palette[colour] for colour in colours), None, NEIGHBOURS)
     colour_of = {name: LONG_PALETTE[i % len(LONG_PALETTE)] for i, name in enumerate(named)}
-    note = "Colours are networks."
-    if len(named) > len(LONG_PALETTE):
-        note += f" {len(named)} networks share {len(LONG_PALETTE)} colours."
+    shared = len(named) > len(LONG_PALETTE)
+    note = f"{len(named)} networks share {len(LONG_PALETTE)} colours." if shared else ""
     grey = any(one in NETWORKLESS for one in networks)
     return LabelColours(
         tuple(colour_of.get(one, NO_VALUE) for one in networks),

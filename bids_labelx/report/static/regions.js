@@ -63,10 +63,8 @@
         labels: () => {
           drawn.paint((region) => rgb[region], 0.75);
           legend.replaceChildren();
-          if (meaning === "network" && networks) {
-            legend.append(...networks.map(([name, colour]) => element("span", {},
-              element("i", { style: `background:${colour}` }), name)));
-          } else legend.textContent = "Colours only tell neighbours apart.";
+          legend.append(...(networks ?? []).map(([name, colour]) => element("span", {},
+            element("i", { style: `background:${colour}` }), name)), meaning);
         },
         coverage: () => {
           drawn.paint((region) =>
