@@ -84,10 +84,12 @@
           labelx.complain(text);
           reject(new Error(text));
         };
-        waiting.set(script, resolve);
+        waiting.set(script, (content) => {
+          waiting.delete(script);
+          content.then(resolve, fail);
+        });
         script.onerror = fail;
-        // A promise that is resolved already stays so.
-        script.onload = () => waiting.delete(script) && setTimeout(fail);
+        script.onload = () => waiting.has(script) && fail();
         document.head.append(script);
       }));
     }
