@@ -60,8 +60,9 @@ from bids_labelx.report.group_figure_files import (
     draw_missing,
 )
 from bids_labelx.report.group_page import GroupContent, write_group_report
-from bids_labelx.report.label_pictures import Canvas, canvas_of
 from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.panels import Panel, panels_of
+from bids_labelx.report.surface_views import meshes_of, views_of
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
 
@@ -276,19 +277,23 @@ def _draw_missing(
         shares = table["lost_in_runs"] / table["runs"]
         if not shares.any():
             continue
-        canvas = _canvas(output, sums.paths, collected, meshes)
-        if canvas is not None and canvas.drawable and canvas.shown:
+        panels = _panels(output, sums.paths, sums.ids, collected, meshes)
+        if any(panel.regions.any() for panel in panels):
             by_name = dict(zip(sums.names, shares, strict=True))
-            drawn[name] = draw_missing(output, name, canvas, sums.ids, by_name)
+            drawn[name] = draw_missing(output, name, panels, by_name)
     return drawn
 
 
-def _canvas(
-    output: Path, tables: Iterable[Path], collected: Collected, meshes: Sequence[Path]
-) -> Canvas | None:
+def _panels(
+    output: Path,
+    tables: Iterable[Path],
+    ids: Sequence[int],
+    collected: Collected,
+    meshes: Sequence[Path],
+) -> list[Panel]:
     """The labels of the first run whose files can be read, to draw on.
 
-    Broken ones are problems; None where there is no other.
+    Broken ones are problems; none where there is no other.
     """
     known = {one.message.partition(": ")[0] for one in collected.problems}
     for table in tables:
@@ -296,13 +301,14 @@ def _canvas(
         try:
             labels, space = read_label_files(files)
             name = comparable(parse_name(table).entities).get("space", "")
-            return canvas_of(labels, space, name, meshes)
+            views = views_of(meshes_of(space, name, meshes))
+            return panels_of(labels, space, views, None, ids)
         except LabelxError as error:
             # What is not there has been told.
             if str(files[0]) not in known:
                 sub = table.parts[0].removeprefix("sub-")
                 collected.problems.append(Failure.of(error, entities={"sub": sub}))
-    return None
+    return []
 
 
 def _averaged(settings: Settings, collected: Collected) -> str:

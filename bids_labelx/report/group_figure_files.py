@@ -23,8 +23,9 @@ from bids_labelx.report.group_figures import (
     plot_qcfc,
 )
 from bids_labelx.report.group_tables import numbers
-from bids_labelx.report.label_pictures import Canvas, draw_values
 from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.panel_figures import plot_values
+from bids_labelx.report.panels import Panel
 from bids_labelx.report.text import as_text, counted, region_signals
 from bids_labelx.report.tooltips import save_with_tooltips
 
@@ -78,8 +79,7 @@ def draw_mean_matrix(
 def draw_missing(
     output: Path,
     name: str,
-    canvas: Canvas,
-    ids: Sequence[int],
+    panels: Sequence[Panel],
     shares: Mapping[str, float],
 ) -> FigureFile:
     """Draw how often each label of an atlas is missing, on the labels of one run.
@@ -90,26 +90,23 @@ def draw_missing(
         The output dataset.
     name
         Of the coverage table.
-    canvas
+    panels
         The labels of a run.
-    ids, shares
-        The atlas' labels, and by their names the share of runs in which each is missing.
+    shares
+        By their names, the share of runs in which each is missing.
     """
-    figure = draw_values(
-        canvas,
-        dict(zip(ids, shares.values(), strict=True)),
+    figure = plot_values(
+        panels,
+        np.array(list(shares.values()), dtype=float),
         measure="share of runs without the label",
         limits=(0, 1),
         cmap="YlOrRd",
     )
-    texts = {
-        label: f"{text} · missing in {100 * share:.0f} % of the runs"
-        for label, (text, share) in zip(ids, shares.items(), strict=True)
-    }
+    texts = [
+        f"{text} · missing in {100 * share:.0f} % of the runs" for text, share in shares.items()
+    ]
     path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
-    save_with_tooltips(
-        figure, output / path, texts=[texts.get(label, str(label)) for label in canvas.shown]
-    )
+    save_with_tooltips(figure, output / path, texts=texts)
     missing = {label: share for label, share in shares.items() if share > 0}
     worst = max(missing, key=lambda label: missing[label])
     atlas = atlas_of(parse_name(Path(name)).entities)

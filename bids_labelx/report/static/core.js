@@ -3,6 +3,7 @@
 //   element(tag, properties, ...children)   a new element; unknown properties become attributes
 //   load(src)          Promise of the object that a data script hands to `labelx.take("…", n)`,
 //                      see report/packing.py; asked for once per src; a missing file is told
+//   url(path)          a relative path, as it is on disk, as a link
 //   unpack(packed)     Promise of {shape, values: Float32Array, step}; NaN where nothing is
 //   whole(object)      Promise of a copy of an object with all its packed arrays unpacked
 //   square(values, n)  an n × n Float32Array from an upper triangle with its diagonal
@@ -36,6 +37,9 @@
 
   const loaded = new Map();
   const waiting = new Map();
+
+  // Begun with a dot, no path is taken for that of another place.
+  labelx.url = (path) => `./${path.split("/").map(encodeURIComponent).join("/")}`;
 
   labelx.take = (units, count) =>
     waiting.get(document.currentScript)?.(open(bytesOf(units, count)));
@@ -74,16 +78,18 @@
   labelx.load = (src) => {
     if (!loaded.has(src)) {
       loaded.set(src, new Promise((resolve, reject) => {
-        const script = element("script", { src });
+        const script = element("script", { src: labelx.url(src) });
         const fail = () => {
-          const text = `The data of this picture cannot be read: ${decodeURI(src)}`;
+          const text = `Data of this page cannot be read: ${src}`;
           labelx.complain(text);
           reject(new Error(text));
         };
-        waiting.set(script, resolve);
+        waiting.set(script, (content) => {
+          waiting.delete(script);
+          content.then(resolve, fail);
+        });
         script.onerror = fail;
-        // A promise that is resolved already stays so.
-        script.onload = () => waiting.delete(script) && setTimeout(fail);
+        script.onload = () => waiting.has(script) && fail();
         document.head.append(script);
       }));
     }
