@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.report.panels import Panel
 
-PALETTE: tuple[str, ...] = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+PALETTE: tuple[str, ...] = (
+    "#e69f00",
+    "#56b4e9",
+    "#009e73",
+    "#f0e442",
+    "#0072b2",
+    "#d55e00",
+    "#cc79a7",
+)
 # For atlases of more than seven networks.
 LONG_PALETTE: tuple[str, ...] = (
     *PALETTE,
