@@ -184,7 +184,7 @@ def participant_page(
     version: str,
     *,
     contents: Mapping[str, Any],
-    concatenated: Table | None = None,
+    concatenated: Sequence[Part] = (),
     provenance: tuple[tuple[str, str], ...] = (),
     durations: Table | None = None,
     templates: Environment | None = None,
