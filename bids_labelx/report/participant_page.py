@@ -202,7 +202,9 @@ def _missing(series: Sequence[Series]) -> Iterator[Part]:
             yield Part(f"{one.sidecar['Atlas']}: missing labels", tables=tables)
 
 
-def _concatenated(output: Path, matrices: Sequence[tuple[Path, Mapping[str, Any]]]) -> tuple[Part, ...]:
+def _concatenated(
+    output: Path, matrices: Sequence[tuple[Path, Mapping[str, Any]]]
+) -> tuple[Part, ...]:
     """The matrices over several runs: of what they are, and what was warned of."""
     rows = [
         (
