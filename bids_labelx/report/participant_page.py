@@ -172,7 +172,7 @@ def _section(
     parts = [
         Part("Strategies", tables=(table,), remarked=remarked),
         *_missing(series),
-        Part("Figures", figures=existing_figures(series[0].output, series[0].run)),
+        Part("Figures", figures=existing_figures(series[0].output, series[0].run), static=True),
     ]
     kept = tuple(part for part in parts if part.tables or part.figures)
     # A matrix that could not be made leaves the rest of its strategy.
@@ -199,7 +199,7 @@ def _missing(series: Sequence[Series]) -> Iterator[Part]:
         one = next(of_atlas)
         tables = missing_labels_table(one)
         if tables:
-            yield Part(f"{one.sidecar['Atlas']}: missing labels", tables=tables)
+            yield Part(f"{one.sidecar['Atlas']}: missing labels", tables=tables, static=True)
 
 
 def _concatenated(
@@ -223,7 +223,7 @@ def _concatenated(
     links = tuple(path.as_posix() for path, _ in matrices)
     figures = figures_of_matrices(output, [path for path, _ in matrices])
     table = Table(_CONCATENATED, tuple(rows), "Matrices over several runs", links)
-    return (Part(tables=(table,)), *((Part(figures=figures),) if figures else ()))
+    return (Part(tables=(table,)), *((Part(figures=figures, static=True),) if figures else ()))
 
 
 def _provenance(
