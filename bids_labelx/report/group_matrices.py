@@ -1,0 +1,154 @@
+"""The group's mean matrices as the page and static figures show them, on one scale per atlas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_labelx.group.mean_matrices import AVERAGED, matrix_name
+from bids_labelx.outputs.results import ATLAS_ENTITIES
+from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure, symmetric_limits
+from bids_labelx.report.group_figure_files import (
+    Picture,
+    all_but_strategy,
+    atlas_of,
+    place_of,
+    where,
+)
+from bids_labelx.report.packing import MOST_ROWS, pack_matrix, write_script
+from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.text import counted, region_signals
+
+# Mean Fisher z is stored and shown to this.
+_STEP = 0.01
+
+
+@dataclass(frozen=True)
+class GroupMatrix:
+    """A mean matrix of a combination.
+
+    Attributes
+    ----------
+    entities, strategy
+        Of the combination; see `averaging.combination_of`.
+    names, networks
+        Of the regions.
+    mean
+        Mean Fisher z, shape (n_regions, n_regions).
+    participants, runs
+        How many there are.
+    """
+
+    entities: Mapping[str, str]
+    strategy: str
+    names: Sequence[str]
+    networks: Sequence[str] | None
+    mean: NDArray[np.floating]
+    participants: int
+    runs: int
+
+
+def matrix_pictures(
+    output: Path, matrices: Sequence[GroupMatrix], *, static: bool
+) -> tuple[list[tuple[str, Picture]], list[Path]]:
+    """Write mean matrices for the page's script, and draw them.
+
+    Matrices of one atlas, statistic and measure have one scale.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    matrices
+        Those that differ in the strategy only next to each other.
+    static
+        Whether to draw them into files as well.
+
+    Returns
+    -------
+    pictures
+        Atlas, and the picture of the matrices that differ in the strategy only.
+    scripts
+        The files for the page's script, within the output dataset.
+    """
+    limits: dict[tuple[str | None, ...], float] = {}
+    for one in matrices:
+        limits[_scale(one)] = max(limits.get(_scale(one), 0.0), symmetric_limits(one.mean)[1])
+    pictures, scripts = [], []
+    for entities, group in groupby(matrices, key=lambda one: all_but_strategy(one.entities)):
+        own, shown = list(group), []
+        for one in own:
+            path = Path("figures", f"{matrix_name(one.entities, 'mean')}.tsv")
+            scripts.append(path.with_name(path.stem.replace("_relmat", "_report.js")))
+            write_script(output / scripts[-1], _data(one, limits[_scale(one)], path.name))
+            shown.append({"strategy": one.strategy, "src": quote(scripts[-1].as_posix())})
+        most = counted(max(one.participants for one in own), "participant")
+        caption = f"{_measure(entities)}: {where(entities)}; mean of {most}"
+        if len(own[0].names) > MOST_ROWS:
+            block = -(-len(own[0].names) // MOST_ROWS)
+            caption += (
+                f"; of {len(own[0].names):,} regions, cells are means of {block} × {block} pairs"
+            )
+        alt = f"Matrices between regions of {atlas_of(entities)} by strategy"
+        files = [_static(output, one, limits[_scale(one)]) for one in own] if static else []
+        data = {"kind": "matrices", "matrices": shown}
+        pictures.append((atlas_of(entities), Picture(data, alt, caption, tuple(files))))
+    return pictures, scripts
+
+
+def _scale(one: GroupMatrix) -> tuple[str | None, ...]:
+    return tuple(one.entities.get(key) for key in (*ATLAS_ENTITIES, "stat", "meas"))
+
+
+def _measure(entities: Mapping[str, str]) -> str:
+    return f"Mean Fisher z of the {AVERAGED[entities['meas']].partition(',')[0]}"
+
+
+def _data(one: GroupMatrix, limit: float, file: str) -> dict[str, Any]:
+    order = matrix_order(one.networks, len(one.names))
+    order = np.arange(len(one.names)) if order is None else order
+    networks = None if one.networks is None else list(one.networks)
+    return {
+        "kind": "mean",
+        "names": list(one.names),
+        "networks": networks,
+        **pack_matrix(one.mean, order, step=_STEP),
+        "limits": [-limit, limit],
+        "file": quote(file),
+        "n": f"{counted(one.runs, 'run')} of {counted(one.participants, 'participant')}",
+    }
+
+
+def _static(output: Path, one: GroupMatrix, limit: float) -> FigureFile:
+    what = region_signals(one.entities["stat"], one.strategy)
+    what = f"{AVERAGED[one.entities['meas']].partition(',')[0]} of {what}"
+    people = counted(one.participants, "participant")
+    figure = plot_matrix(
+        one.mean,
+        one.names,
+        networks=one.networks,
+        title=f"{what[0].upper()}{what[1:]}; mean of {people}",
+        measure=_measure(one.entities)[0].lower() + _measure(one.entities)[1:],
+        limits=(-limit, limit),
+    )
+    path = Path("figures", f"{matrix_name(one.entities, 'mean')}.svg")
+    save_figure(figure, output / path)
+    values = one.mean[np.triu_indices(len(one.names), k=1)]
+    values = values[np.isfinite(values)]
+    spread = (
+        f"{counted(len(values), 'pair')}, median {np.median(values):.2f}, from "
+        f"{values.min():.2f} to {values.max():.2f}"
+        if values.size
+        else "no pair has a value"
+    )
+    alt = f"Matrix of the mean Fisher z between regions of {atlas_of(one.entities)}: {what}; "
+    place = " ".join(place_of(one.entities))
+    caption = f"{what[0].upper()}{what[1:]}; {place}; {counted(one.runs, 'run')} of {people}"
+    return FigureFile(path.as_posix(), alt + spread, caption)
