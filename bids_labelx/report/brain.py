@@ -14,7 +14,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from bids_labelx.report.figures import DPI, default_style, mark_regions
-from bids_labelx.report.label_colours import (
+from bids_labelx.report.panel_figures import (
     add_scale,
     mark_sides,
     palette_of,

@@ -1,117 +1,127 @@
-"""Colours of labels in pictures, and the parts that pictures on black share.
+"""Colours of regions in pictures of the brain.
 
-Labels have Okabe and Ito's colours, which can be told apart with the common kinds of colour
+The first seven are Okabe and Ito's, which can be told apart with the common kinds of colour
 blindness (https://jfly.uni-koeln.de/color/).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize, to_rgb
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bids_labelx.report.figures import NO_VALUE
+from bids_labelx.measures.quality import NETWORKLESS
+from bids_labelx.report.panels import Panel
 
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+# For atlases of more than seven networks.
+LONG_PALETTE = (
+    *PALETTE,
+    *("#3344ee", "#00e65c", "#ff22ee", "#556b00", "#ee0055", "#bbeeaa", "#aa1199"),
+    *("#00e0e0", "#008800", "#ee9977", "#883333", "#b399ff", "#0088ff"),
+)
+NO_VALUE = "#bdbdbd"
 
 
-def palette_of(cmap: str | Colormap | None) -> NDArray[np.uint8]:
-    """Colours to choose from, shape (n, 3); ten of a continuous colormap."""
-    if cmap is None:
-        colours = np.array([to_rgb(name) for name in PALETTE])
-    else:
-        chosen = colormaps[cmap] if isinstance(cmap, str) else cmap
-        listed = chosen.N if chosen.N <= 64 else 10
-        colours = chosen(np.linspace(0, 1, listed))[:, :3]
-    return np.rint(255 * colours).astype(np.uint8)
+@dataclass(frozen=True)
+class LabelColours:
+    """The colour of each region of an atlas.
 
-
-def ranks_of(labels: NDArray[Any]) -> NDArray[np.intp]:
-    """The position of each element's label among the sorted labels, -1 where there is none."""
-    values, ranks = np.unique(labels, return_inverse=True)
-    order = np.cumsum(values != 0) - 1
-    return np.where(values == 0, -1, order)[ranks.reshape(labels.shape)]
-
-
-def value_colours(
-    labels: NDArray[Any], values: Mapping[int, float], limits: tuple[float, float], cmap: str
-) -> tuple[NDArray[np.uint8], ScalarMappable]:
-    """Colours of the sorted labels by their values, shape (n_labels, 3), and their scale.
-
-    A label without a value, or with NaN, is grey.
+    Attributes
+    ----------
+    colours
+        In hexadecimal digits, such as ``#e69f00``, in the order of the label table.
+    networks
+        Name and colour of each network; None where colours only tell neighbours apart.
+    note
+        What the colours mean, in words.
     """
-    scale = ScalarMappable(
-        Normalize(*limits, clip=True), colormaps[cmap].with_extremes(bad=NO_VALUE)
+
+    colours: tuple[str, ...]
+    networks: tuple[tuple[str, str], ...] | None
+    note: str
+
+
+def label_colours(
+    panels: Sequence[Panel],
+    count: int,
+    networks: Sequence[str] | None = None,
+    palette: Sequence[str] = PALETTE,
+) -> LabelColours:
+    """Colour regions by network or, where there are none, so that neighbours differ.
+
+    Parameters
+    ----------
+    panels
+        Where neighbours are looked for.
+    count
+        Number of regions.
+    networks
+        Of each region; those of `NETWORKLESS` are none, and grey.
+    palette
+        Colours where there are no networks.
+    """
+    named = [one for one in dict.fromkeys(networks or ()) if one not in NETWORKLESS]
+    if networks is None or not named:
+        colours = tell_apart([panel.regions for panel in panels], count, len(palette))
+        note = "Colours only tell neighbouring regions apart."
+        return LabelColours(tuple(palette[colour] for colour in colours), None, note)
+    colour_of = {name: LONG_PALETTE[i % len(LONG_PALETTE)] for i, name in enumerate(named)}
+    note = "Colours are networks."
+    if len(named) > len(LONG_PALETTE):
+        note += f" {len(named)} networks share {len(LONG_PALETTE)} colours."
+    grey = any(one in NETWORKLESS for one in networks)
+    return LabelColours(
+        tuple(colour_of.get(one, NO_VALUE) for one in networks),
+        (*colour_of.items(), *([("no network", NO_VALUE)] if grey else ())),
+        note,
     )
-    present = [int(label) for label in np.unique(labels) if label != 0]
-    of_labels = np.array([values.get(label, np.nan) for label in present], dtype=float)
-    return scale.to_rgba(np.ma.masked_invalid(of_labels), bytes=True)[:, :3], scale
 
 
-def tell_apart(ranks: NDArray[np.intp], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give each label a colour, shape (n_labels, 3).
+def tell_apart(
+    pictures: Sequence[NDArray[np.integer]], count: int, colours: int
+) -> NDArray[np.intp]:
+    """Number a colour for each of `count` regions, shape (count,).
 
-    Labels are coloured in order, each with the colour of the palette that has the least contact
-    with it so far, so that neighbours differ. Of equal ones, the next in turn is used.
+    Regions are coloured in order, each with the colour that has the least contact with it so far,
+    so that neighbours differ. Of equal ones, the next in turn is used.
+
+    Parameters
+    ----------
+    pictures
+        Positions of the regions from 1, 0 where there is none.
+    count, colours
+        Numbers of regions and of colours.
     """
-    count = int(ranks.max(initial=-1)) + 1
-    colour = np.full(count, -1)
-    if not count:
-        return palette[colour]
-    for rank, (others, weights) in enumerate(_contacts(ranks, count)):
-        contact = np.bincount(colour[others] + 1, weights, minlength=len(palette) + 1)[1:]
-        in_turn = (rank + np.arange(len(palette))) % len(palette)
-        colour[rank] = in_turn[np.argmin(contact[in_turn])]
-    return palette[colour]
+    chosen = np.full(count, -1)
+    for region, (others, times) in enumerate(_contacts(pictures, count)):
+        contact = np.bincount(chosen[others] + 1, times, minlength=colours + 1)[1:]
+        in_turn = (region + np.arange(colours)) % colours
+        chosen[region] = in_turn[np.argmin(contact[in_turn])]
+    return chosen
 
 
 def _contacts(
-    ranks: NDArray[np.intp], count: int
+    pictures: Sequence[NDArray[np.integer]], count: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """For each rank, the other ranks one or two cells away and how often.
+    """For each region, the other regions one or two pixels away and how often.
 
-    Two cells, because parcels on either side of a thin gap look like neighbours too.
+    Two pixels, because parcels on either side of a thin gap look like neighbours too.
     """
-    codes = []
-    for axis in range(ranks.ndim):
-        moved = np.moveaxis(ranks, axis, 0)
-        for distance in (1, 2):
-            one, other = moved[:-distance], moved[distance:]
-            differ = (one != other) & (one >= 0) & (other >= 0)
-            codes += [one[differ] * count + other[differ], other[differ] * count + one[differ]]
+    codes = [np.empty(0, dtype=np.int64)]
+    for picture in pictures:
+        for moved in (picture.astype(np.int64), picture.T.astype(np.int64)):
+            for distance in (1, 2):
+                one, other = moved[:-distance] - 1, moved[distance:] - 1
+                differ = (one != other) & (one >= 0) & (other >= 0)
+                codes.append(one[differ] * count + other[differ])
     pairs, times = np.unique(np.concatenate(codes), return_counts=True)
-    first, second = np.divmod(pairs, count)
-    ends = np.searchsorted(first, np.arange(1, count))
-    return list(zip(np.split(second, ends), np.split(times, ends), strict=True))
-
-
-def mark_sides(axes: Axes, left: str, right: str) -> None:
-    """Write letters in the upper corners of a panel."""
-    for x, text, align in ((0.02, left, "left"), (0.98, right, "right")):
-        axes.text(
-            x,
-            0.98,
-            text,
-            transform=axes.transAxes,
-            color="white",
-            fontsize=9,
-            fontweight="bold",
-            ha=align,
-            va="top",
-        )
-
-
-def add_scale(figure: Figure, scale: ScalarMappable, measure: str) -> None:
-    """Draw a colour bar at the right, where 0.8 inches are left for it."""
-    width = figure.get_figwidth()
-    bar = figure.colorbar(scale, cax=figure.add_axes((1 - 0.75 / width, 0.2, 0.15 / width, 0.6)))
-    bar.set_label(measure, color="white", fontsize=9, parse_math=False)
-    bar.ax.tick_params(colors="white", labelsize=8)
-    bar.outline.set_visible(False)
+    first, second = np.divmod(pairs, max(count, 1))
+    # Either way round.
+    first, second = np.concatenate([first, second]), np.concatenate([second, first])
+    order = np.argsort(first, kind="stable")
+    ends = np.searchsorted(first[order], np.arange(1, count))
+    split = (np.split(one[order], ends) for one in (second, np.tile(times, 2)))
+    return list(zip(*split, strict=True))[:count]

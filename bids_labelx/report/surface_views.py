@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from bids_labelx.meshes import Mesh
+from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
+from bids_labelx.extraction.space import Space
+from bids_labelx.meshes import HEMISPHERES, Mesh, find_meshes, read_mesh, sphere
 
 # Cells across a view. A tooltip's cell is as many of them in either direction.
-COLUMNS, COARSER = 720, 5
+COLUMNS, COARSER = 360, 5
 
+FLAT_NOTE = (
+    "Flat map: the sphere of each hemisphere, unrolled with areas kept (Mollweide projection), as "
+    "no surface was found to draw on."
+)
 _NAMES = {"L": "left", "R": "right"}
 # Cells looked at together, which bounds the memory.
 _BLOCK = 100_000
@@ -28,6 +35,8 @@ class View:
     ----------
     hemisphere, title
         ``L`` or ``R``, and what is seen.
+    row
+        Of the pictures, in which this one stands.
     vertices
         Position of the vertex in each cell, -1 where there is none, the first row at the bottom.
     light
@@ -40,20 +49,70 @@ class View:
 
     hemisphere: str
     title: str
+    row: int
     vertices: NDArray[np.integer]
     light: NDArray[np.floating]
     extent: tuple[float, float, float, float]
     marks: tuple[str, ...]
 
 
-def look_at(meshes: Mapping[str, Mesh], sides: Sequence[str]) -> list[View]:
+def meshes_of(space: Space, name: str, given: Sequence[Path]) -> dict[str, Mesh]:
+    """The meshes of hemispheres on which labels are drawn; none for a voxel grid.
+
+    Parameters
+    ----------
+    space
+        The elements of the labels.
+    name
+        Of the space, such as ``fsLR``.
+    given
+        Meshes of the user's; before those in TemplateFlow's local folder, and spheres.
+
+    Raises
+    ------
+    LabelxError
+        Where a given mesh is missing or broken.
+    """
+    if not isinstance(space, Grayordinates):
+        return {}
+    counts = {hemi: space.meshes[s] for hemi, s in CORTEX.items() if s in space.meshes}
+    meshes = {hemi: read_mesh(path) for hemi, path in find_meshes(name, counts, given).items()}
+    if not meshes:
+        spheres = {hemi: sphere(count, hemi, name) for hemi, count in counts.items()}
+        meshes = {hemi: one for hemi, one in spheres.items() if one is not None}
+    return meshes
+
+
+def views_of(meshes: Mapping[str, Mesh]) -> list[View]:
+    """View both sides of hemispheres, ``L`` or ``R`` or both, or their spheres unrolled.
+
+    The left hemisphere comes first, the lateral sides above the medial ones; the sides of one
+    hemisphere alone are next to each other.
+
+    Raises
+    ------
+    ValueError
+        If a mesh is flat, or one is a sphere and the other is not.
+    """
+    sides = [side for side in HEMISPHERES if side in meshes]
+    kinds = {meshes[side].kind for side in sides}
+    if "flat" in kinds or ("sphere" in kinds and len(kinds) > 1):
+        raise ValueError(f"labels cannot be drawn on meshes of the kinds {sorted(kinds)}")
+    if not sides:
+        return []
+    return unroll(meshes, sides) if kinds == {"sphere"} else look_at(meshes, sides)
+
+
+def look_at(
+    meshes: Mapping[str, Mesh], sides: Sequence[str], columns: int = COLUMNS
+) -> list[View]:
     """View hemispheres along the x axis from the left and from the right, all to one scale.
 
     Data coordinates are y and z in mm; from the left, y is mirrored.
     """
     every = np.concatenate([meshes[side].coordinates[:, 1:] for side in sides])
     middle, size = (every.max(axis=0) + every.min(axis=0)) / 2, 1.04 * np.ptp(every, axis=0)
-    cell = float(size.max()) / COLUMNS
+    cell = float(size.max()) / columns
     columns, rows = (COARSER * int(np.ceil(one / cell / COARSER)) for one in size)
     corner = middle - cell * np.array([columns, rows]) / 2
     (y0, z0), (y1, z1) = corner, corner + cell * np.array([columns, rows])
@@ -73,6 +132,7 @@ def look_at(meshes: Mapping[str, Mesh], sides: Sequence[str]) -> list[View]:
             views[lateral, side] = View(
                 side,
                 f"{_NAMES[side]} hemisphere, {'lateral' if lateral else 'medial'}",
+                int(not lateral and len(sides) > 1),
                 vertices[:, turn, 0],
                 brightness[:, turn],
                 (y1, y0, z0, z1) if from_left else (y0, y1, z0, z1),
@@ -159,14 +219,14 @@ def _rasterise(
     return [(seen[i].reshape(grid), share[i].reshape(grid)) for i in (0, 1)]
 
 
-def unroll(meshes: Mapping[str, Mesh], sides: Sequence[str]) -> list[View]:
+def unroll(meshes: Mapping[str, Mesh], sides: Sequence[str], columns: int = COLUMNS) -> list[View]:
     """Unroll spheres in Mollweide's projection, as seen from outside, cut at the medial side.
 
     Data coordinates are -2 to 2 across, and -1 to 1 up.
     """
-    rows = COLUMNS // 2
+    rows = columns // 2
     up = (2 * np.arange(rows) + 1) / rows - 1
-    across = (4 * np.arange(COLUMNS) + 2) / COLUMNS - 2
+    across = (4 * np.arange(columns) + 2) / columns - 2
     angle = np.arcsin(up)[:, None]
     latitude = np.arcsin((2 * angle + np.sin(2 * angle)) / np.pi)
     longitude = np.pi * across / (2 * np.cos(angle))
@@ -188,6 +248,7 @@ def unroll(meshes: Mapping[str, Mesh], sides: Sequence[str]) -> list[View]:
             View(
                 side,
                 f"{_NAMES[side]} hemisphere",
+                0,
                 vertices,
                 np.ones(inside.shape),
                 (-2, 2, -1, 1),

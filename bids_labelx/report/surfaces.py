@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bids_labelx.meshes import HEMISPHERES, Mesh
 from bids_labelx.report.figures import DPI, default_style, mark_regions
-from bids_labelx.report.label_colours import (
+from bids_labelx.report.panel_figures import (
     add_scale,
     mark_sides,
     palette_of,
@@ -139,7 +139,7 @@ def _draw(
     flat = kinds == {"sphere"}
     if not kinds or "flat" in kinds or ("sphere" in kinds and not flat):
         raise ValueError(f"labels cannot be drawn on meshes of the kinds {sorted(kinds)}")
-    views = unroll(meshes, sides) if flat else look_at(meshes, sides)
+    views = unroll(meshes, sides, 720) if flat else look_at(meshes, sides, 720)
     every = ranks_of(np.concatenate([np.asarray(labels[side]) for side in sides]))
     ends = np.cumsum([len(labels[side]) for side in sides])[:-1]
     ranks = dict(zip(sides, np.split(every, ends), strict=True))
