@@ -61,6 +61,7 @@ def middle(measured: Sequence[Measured]) -> Measured | None:
         median(one.seconds for one in measured),
         max(one.memory for one in measured),
         median(one.cpu for one in measured),
+        max(one.size for one in measured),
     )
 
 

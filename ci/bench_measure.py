@@ -11,26 +11,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Runs a snippet and prints its seconds and the peak memory of its process in MB. What is loaded
+# Runs a snippet and prints its seconds, the peak memory of its process in MB, and its seconds of
+# processor. What is loaded
 # by the first use of a filter is loaded before, for ours and the peer alike.
 WRAPPER = """
 import resource, sys, time, warnings
 warnings.simplefilter("ignore")
 {setup}
-start = time.perf_counter()
+start, begun = time.perf_counter(), time.process_time()
 {body}
-seconds = time.perf_counter() - start
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+seconds, cpu = time.perf_counter() - start, time.process_time() - begun
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, cpu)
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Of a process: seconds, peak memory in MB, seconds of processor with its children."""
+    """Of a process: seconds, peak memory in MB, seconds of processor, KB that it wrote."""
 
     seconds: float
     memory: float
     cpu: float = 0.0
+    size: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ def seconds(limit: float) -> Bar:
     return Bar("{} s", lambda a, *_: a.seconds, limit)
 
 
+def processor_seconds(limit: float) -> Bar:
+    """Seconds of processor, of all processes."""
+    return Bar("{} s of processor", lambda a, *_: a.cpu, limit)
+
+
 def snippet(setup: str, body: str) -> Callable[[], Measured]:
     """Time some code in a fresh process."""
     return code(WRAPPER.format(setup=setup, body=body))
@@ -98,7 +105,8 @@ def snippet(setup: str, body: str) -> Callable[[], Measured]:
 def code(text: str) -> Callable[[], Measured]:
     """Run code in a fresh process.
 
-    It prints on its last line seconds, peak memory in MB and seconds of processor.
+    It prints on its last line seconds, peak memory in MB, and perhaps seconds of processor and
+    the size of what it wrote in KB.
     """
 
     def measure() -> Measured:

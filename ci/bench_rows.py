@@ -7,17 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench_app import app_rows
 from bench_maps import map_rows
 from bench_measure import (
     Bar,
     Row,
-    code,
-    command,
     faster,
     lighter,
     memory,
     of_gunzip,
-    seconds,
     snippet,
 )
 from bench_surfaces import surface_rows
@@ -126,147 +124,9 @@ def gunzip_row(folder: Path) -> Row:
     return Row("bare gunzip of the int16 file", bare, snippet("import gzip", theirs), "zlib")
 
 
-def index_rows(folder: Path) -> list[Row]:
-    """What the app asks a dataset of many participants."""
-    setup = "from bids_labelx.inputs.dataset import find_runs\n"
-    setup += "from bids_labelx.settings import Settings"
-    tree = str(folder / "tree")
-    ask = "from pathlib import Path\nfind_runs(Settings(Path({!r}), Path('out'), 'participant'{}))"
-    pybids = snippet("from bids import BIDSLayout", f"BIDSLayout({tree!r}, is_derivative=True)")
-    one = ask.format(tree, ", participant_label=('0001',)")
-    return [
-        Row(
-            "index of all participants",
-            snippet(setup, ask.format(tree, "")),
-            pybids,
-            "pybids' defaults",
-            (seconds(12), memory(300)),
-        ),
-        Row("index of one of them", snippet(setup, one), bars=(seconds(1),)),
-    ]
-
-
-def app_row(folder: Path) -> Row:
-    """The whole command line on one run."""
-    app = command(
-        "-m", "bids_labelx", folder / "dataset", folder / "out", "participant",
-        "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
-    )  # fmt: skip
-    what = "command line: 1 run, 1 atlas, matrix, report"
-    return Row(what, app, bars=(seconds(8), memory(700)))
-
-
-# The app, with some of its functions timed in whichever of its processes they run.
-TIMED = """
-import os, resource, sys, time
-from bids_labelx.app.cli import main
-from bids_labelx.report import participant_page
-from bids_labelx.participant import extract
-from bids_labelx.workflow import interfaces
-log = os.open({log!r}, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-def timed(module, name):
-    function = getattr(module, name)
-    def call(*given, **named):
-        start = time.{clock}()
-        try:
-            return function(*given, **named)
-        finally:
-            os.write(log, f"{{time.{clock}() - start}}\\n".encode())
-    setattr(module, name, call)
-{functions}
-begun = time.perf_counter()
-main({arguments}) and sys.exit("a run failed")
-wall = time.perf_counter() - begun
-spent = sum(map(float, os.pread(log, 1 << 20, 0).split()))
-usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-cpu = sum(one.ru_utime + one.ru_stime for one in usage)
-memory = max(one.ru_maxrss for one in usage) / 1024
-print({said})
-"""
-
-
-def report_row(folder: Path) -> Row:
-    """Figures and page of one run with one atlas and one strategy, as the app makes them."""
-    arguments = [
-        str(folder / "dataset"), str(folder / "out-report"), "participant",
-        "--atlas", f"b={folder / 'b.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
-        "--overwrite",
-    ]  # fmt: skip
-    functions = (
-        "timed(interfaces, 'draw_run')\ntimed(participant_page, 'write_participant_report')"
-    )
-    text = TIMED.format(
-        log=str(folder / "spent"),
-        clock="perf_counter",
-        functions=functions,
-        arguments=arguments,
-        said="spent, memory, cpu",
-    )
-    return Row("its reports alone", code(text), bars=(seconds(2.5),))
-
-
-def study_row(folder: Path, n_runs: int) -> Row:
-    """Processor time of many small runs, without what extraction and figures take of it."""
-    arguments = [
-        str(folder / "study"), str(folder / "out-study"), "participant", "--atlas",
-        f"b={folder / 'small' / 'labels.nii.gz'}", "--atlas-space", "MNI152NLin2009cAsym",
-        "--nprocs", "2",
-    ]  # fmt: skip
-    text = TIMED.format(
-        log=str(folder / "spent"),
-        clock="process_time",
-        functions="timed(extract, 'reduce_run')\ntimed(interfaces, 'draw_run')",
-        arguments=arguments,
-        said=f"wall, memory, (cpu - spent) / {n_runs}",
-    )
-    bar = Bar("{} s CPU a run beyond extraction and figures", lambda a, *_: a.cpu, 0.7)
-    return Row(
-        f"command line: {n_runs} participants, 1 small run, --nprocs 2", code(text), bars=(bar,)
-    )
-
-
-def graph_row(folder: Path, n_runs: int) -> Row:
-    """The graph of many runs, as far as handing it to a plugin."""
-    setup = """
-import os
-os.environ["NO_ET"] = "1"
-from dataclasses import replace
-from pathlib import Path
-from nipype.pipeline.plugins.base import PluginBase
-from bids_labelx.settings import Settings
-from bids_labelx.workflow.graph import init_bids_labelx_wf
-from bids_labelx.participant.finished import this_invocation
-from bids_labelx.participant.plan import make_plan
-class Nothing(PluginBase):
-    def run(self, graph, config, updatehash=False): pass
-"""
-    study, labels = str(folder / "study"), str(folder / "small" / "labels.nii.gz")
-    body = f"""
-atlas = {{"atlas": ("b={labels}",), "atlas_space": "MNI152NLin2009cAsym"}}
-settings = Settings(Path({study!r}), Path("out"), "participant", **atlas)
-plan = make_plan(settings)
-one = plan.runs[0]
-runs = [replace(one.run, entities={{**one.run.entities, "sub": str(i)}}) for i in range({n_runs})]
-plan = replace(plan, runs=tuple(replace(one, run=run) for run in runs))
-work = Path({str(folder / "work")!r})
-made = this_invocation(settings, plan)
-workflow = init_bids_labelx_wf(settings, plan, made, work_dir=work, records=work)
-workflow.run(plugin=Nothing())
-"""
-    bars = (seconds(60), memory(1000))
-    return Row(f"graph of {n_runs:,} runs", snippet(setup, body), bars=bars)
-
-
-def group_row(folder: Path, n_participants: int, n_labels: int) -> Row:
-    """The group level: tables, matrices, QC-FC, edges and page."""
-    group = command("-m", "bids_labelx", folder / "study", folder / "results", "group")
-    what = f"group level: {n_participants:,} participants, {n_labels} regions"
-    return Row(what, group, bars=(seconds(300), memory(1000)))
-
-
 def all_rows(folder: Path, size: Mapping[str, Any]) -> list[Row]:
     """The rows of the table."""
-    run, n_subjects = "int16.nii.gz", size["n_subjects"]
+    run = "int16.nii.gz"
     gunzip = gunzip_row(folder)
     one = masker_row(folder, "one atlas, mean", run, [of_gunzip(1.35), faster(5)])
     three = several_row(folder, "three atlases", (36,), [of_gunzip(1.6), faster(12)])
@@ -288,11 +148,5 @@ def all_rows(folder: Path, size: Mapping[str, Any]) -> list[Row]:
         *map_rows(folder, size),
         *surface_rows(folder, size),
         replace(long, peer=one.ours, peer_name="the volumes once", bars=(memory(300), like)),
-        Row("`--help`", command("-m", "bids_labelx", "--help"), bars=(seconds(0.3),)),
-        *index_rows(folder),
-        graph_row(folder, 4 * n_subjects),
-        app_row(folder),
-        report_row(folder),
-        study_row(folder, min(20, n_subjects)),
-        group_row(folder, size["n_results"], size["n_labels"][1]),
+        *app_rows(folder, size, gunzip),
     ]

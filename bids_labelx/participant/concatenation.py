@@ -20,7 +20,7 @@ from bids_labelx.outputs.failures import has_failed, read_failures
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
 from bids_labelx.participant.matrices import (
-    draw_matrix,
+    matrix_picture,
     exact_rows,
     exact_sidecar,
     matrix_path,
@@ -29,7 +29,10 @@ from bids_labelx.participant.matrices import (
 )
 from bids_labelx.participant.plan import Plan
 from bids_labelx.participant.run_order import in_order
-from bids_labelx.report.text import counted, region_signals
+from bids_labelx.report.packing import write_script
+from bids_labelx.report.page_contents import concatenated_script
+from bids_labelx.report.run_data import results_data
+from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -115,6 +118,7 @@ def _write_concatenated(
         raise BadDataError(f"{name}: {error}") from error
     own = {key: value for key, value in entities.items() if key not in ("stat", "desc")}
     statistic, label = first.sidecar["Statistic"], entities["desc"]
+    pictures: list[dict[str, Any]] = []
     for measure, number in wanted_matrices(settings, len(whole)):
         rows = exact_rows(settings, len(whole), number, entities)
         chosen = settings.exact_volumes_from
@@ -135,15 +139,12 @@ def _write_concatenated(
             more={**more, **_share(more, rows, len(whole)), **exact_sidecar(settings, rows)},
         )
         if number is None:
-            draw_matrix(
-                settings.output_dir,
-                path,
-                matrix,
-                first.labels,
-                measure=measure,
-                what=f"{region_signals(statistic, first.sidecar['DenoisingStrategy'])}, "
-                f"{counted(len(series), 'run')}",
-            )
+            pictures.append(matrix_picture(matrix, first.labels, measure, path))
+            script = concatenated_script(path)
+    if pictures:
+        strategy = first.sidecar["DenoisingStrategy"]
+        content = results_data(first.sidecar["Atlas"], statistic, strategy, None, pictures)
+        write_script(settings.output_dir / script, content)
 
 
 def _share(more: Mapping[str, Any], rows: np.ndarray | None, n_volumes: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Connectivity matrices: computed, written and drawn, of a run or of several concatenated."""
+"""Connectivity matrices: computed and written, of a run or of several concatenated."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from bids_labelx.errors import BadDataError, Failure
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.measures.connectivity import MEASURES, choose_volumes
 from bids_labelx.names import SPATIAL, build_name, camel
-from bids_labelx.outputs.paths import figure_path, output_path
+from bids_labelx.outputs.paths import output_path
 from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
 from bids_labelx.outputs.sidecars import relmat_sidecar
 from bids_labelx.participant.records import Connected, Denoised, MatrixKey
+from bids_labelx.report.run_data import matrix_data, networks_of
 from bids_labelx.settings import ConnectivityOptions
 
 # In what the results of a run differ that are of the same volumes.
@@ -144,34 +145,9 @@ def write_matrix(
     write_tsv(output / path, table, index=True)
 
 
-def draw_matrix(
-    output: Path,
-    path: Path,
-    matrix: np.ndarray,
-    labels: pd.DataFrame,
-    *,
-    measure: str,
-    what: str,
-) -> None:
-    """Draw a matrix between the rows of a label table, made of the series `what`."""
-    from bids_labelx.report.figures import matrix_order, plot_matrix
-    from bids_labelx.report.tooltips import save_with_tooltips
-
-    names, networks = labels["name"].tolist(), networks_of(labels)
-    shown = MEASURES[measure][1].partition(",")[0]
-    figure = plot_matrix(
-        matrix,
-        names,
-        networks=networks,
-        title=f"{shown[0].upper()}{shown[1:]} of {what}",
-        limits=(-1, 1) if "correlation" in measure else None,
-        measure=shown,
-    )
-    order = matrix_order(networks, len(names))
-    ordered = names if order is None else [names[i] for i in order]
-    save_with_tooltips(figure, output / figure_path(path, ".svg"), names=ordered)
-
-
-def networks_of(labels: pd.DataFrame) -> list[str] | None:
-    """The network of each row of a label table, where it has that column."""
-    return labels["network"].tolist() if "network" in labels else None
+def matrix_picture(
+    matrix: np.ndarray, labels: pd.DataFrame, measure: str, path: Path
+) -> dict[str, Any]:
+    """A matrix between the rows of a label table, as a page draws it."""
+    words = MEASURES[measure][1].partition(",")[0]
+    return matrix_data(matrix, networks_of(labels), measure=measure, words=words, file=path)

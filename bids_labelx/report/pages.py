@@ -1,20 +1,21 @@
 """The HTML pages: one per participant and one for the group, and the parts they are made of.
 
-A page is a single file beside its figures. It is self-contained and works offline. Its script
-sorts and filters tables and shows the figures' tooltips; without it the page reads the same. All
-text is escaped.
+A page draws itself, from data scripts beside it and with the scripts that all pages share, and
+works offline. Without scripts its tables and static figures are there. All text is escaped.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from bids_labelx.outputs.states import DONE, states_in_words
 from bids_labelx.report.text import enumerated
@@ -35,14 +36,11 @@ class FigureFile:
         What a reader who does not see the image needs to know.
     caption
         Stands below the image.
-    tooltips
-        Path of the file with data for the tooltips, as `src`; empty where there is none.
     """
 
     src: str
     alt: str
     caption: str
-    tooltips: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,9 @@ class Part:
         Items of a list, below the text.
     tables
         Below the list.
-    marked
-        Rows of the first table that are highlighted, such as failed runs.
+    marked, remarked
+        Rows of the first table that are highlighted: such as failed runs, and those to be looked
+        at with care.
     figures
         Below the tables.
     files
@@ -116,6 +115,7 @@ class Part:
     points: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     marked: frozenset[int] = frozenset()
+    remarked: frozenset[int] = frozenset()
     figures: tuple[FigureFile, ...] = ()
     files: tuple[str, ...] = ()
 
@@ -134,6 +134,8 @@ class RunSection:
         What could not be done, and where in the code.
     facts, parts
         Facts by name, and the content below them.
+    contents
+        The data scripts of the run, see `bids_labelx.report.page_contents`.
 
     Raises
     ------
@@ -148,6 +150,7 @@ class RunSection:
     facts: tuple[tuple[str, str], ...]
     parts: tuple[Part, ...]
     words: str = ""
+    contents: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.status == DONE and self.error is not None:
@@ -180,8 +183,8 @@ def participant_page(
     methods: str,
     version: str,
     *,
-    concatenated: Sequence[FigureFile] = (),
-    regions: Sequence[Table] = (),
+    contents: Mapping[str, Any],
+    concatenated: Table | None = None,
     provenance: tuple[tuple[str, str], ...] = (),
     durations: Table | None = None,
     templates: Environment | None = None,
@@ -200,10 +203,10 @@ def participant_page(
         Plain text; its paragraphs are separated by blank lines.
     version
         Of bids_labelx.
+    contents
+        The data scripts of all runs, for the page's own script.
     concatenated
-        Figures of matrices over several runs.
-    regions
-        A table of regions per atlas.
+        The matrices over several runs.
     provenance
         Facts about how the outputs were made: name and value.
     durations
@@ -219,10 +222,11 @@ def participant_page(
     Raises
     ------
     ValueError
-        If the path of a figure is empty or absolute.
+        If the path of a figure is empty or absolute, or contents have a number that JSON has not.
     """
     return render_template(
         "participant.html",
+        contents=embedded(contents),
         concatenated=concatenated,
         participant=f"sub-{participant.removeprefix('sub-')}",
         summary=summary,
@@ -230,7 +234,6 @@ def participant_page(
         states=states_in_words(Counter(run.status for run in runs)),
         methods=[part for part in re.split(r"\n\s*\n", methods.strip()) if part],
         version=version,
-        regions=regions,
         provenance=provenance,
         durations=durations,
         templates=templates,
@@ -300,6 +303,12 @@ def render_template(
     """
     known = templates or read_templates()
     return known.get_template(template).render(version=version, **content)
+
+
+def embedded(content: Mapping[str, Any]) -> Markup:
+    """Content as JSON inside a page's ``script`` element, which no "<" in it ends."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def read_templates() -> Environment:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
-import numpy as np
-import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from bids_labelx.errors import LabelxError
@@ -17,18 +14,8 @@ from bids_labelx.names import FIRST_DATASET
 from bids_labelx.outputs.label_images import existing_label_files, read_label_files
 from bids_labelx.outputs.results import Series
 from bids_labelx.report.pages import Table
-from bids_labelx.report.regions import region_table, table_of
-from bids_labelx.report.text import counted
 
-# Rows of all tables of regions, so that a page stays below 1 MB.
-_MOST_REGIONS = 2000
 _MOST_MISSING = 50
-
-# What counts as a region's voxel where regions overlap.
-_VOXELS = {
-    "maps": "; voxels are those in which a map has the largest weight",
-    "spheres": "; a voxel of several spheres counts for the nearest seed",
-}
 
 _STRATEGY_HEADER = (
     "Strategy",
@@ -42,7 +29,11 @@ _STRATEGY_HEADER = (
     "Temporal SNR",
     "Missing labels",
     "Lowest coverage",
+    "Remark",
 )
+# Below these a series says little: degrees of freedom, their share of the volumes, and minutes, as
+# Parkes et al. (2018, doi:10.1016/j.neuroimage.2017.12.073) exclude runs with less than 4 minutes.
+FEW_DEGREES, FEW_SHARE, FEW_MINUTES = 20, 0.25, 4.0
 
 
 def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
@@ -94,9 +85,14 @@ def _unit(value: float | None, unit: str) -> str:
     return "unknown" if value is None else f"{value:.3g} {unit}".strip()
 
 
-def strategy_table(series: Sequence[Series]) -> Table:
-    """Make a table of a run's time series: a row per atlas, statistic and strategy."""
-    return Table(_STRATEGY_HEADER, tuple(map(_strategy_row, series)), "Time series")
+def strategy_table(series: Sequence[Series]) -> tuple[Table, frozenset[int]]:
+    """Make a table of a run's time series, and give the rows to be looked at with care.
+
+    There is a row per atlas, statistic and strategy.
+    """
+    rows = [_strategy_row(one) for one in series]
+    remarked = frozenset(i for i, row in enumerate(rows) if row[-1])
+    return Table(_STRATEGY_HEADER, tuple(rows), "Time series"), remarked
 
 
 def _strategy_row(one: Series) -> tuple[str, ...]:
@@ -115,7 +111,28 @@ def _strategy_row(one: Series) -> tuple[str, ...]:
         "–" if snr is None else f"{snr:.1f}",
         f"{row['labels_lost']} of {row['labels']}",
         f"{row['min_coverage']:.2f}",
+        remark(left, minutes, row["volumes"]),
     )
+
+
+def remark(left: float | None, minutes: float | None, volumes: int) -> str:
+    """What is to be said of a series of which little is left; empty where enough is.
+
+    Parameters
+    ----------
+    left
+        Its effective degrees of freedom.
+    minutes
+        That are kept.
+    volumes
+        Of the run.
+    """
+    said = []
+    if left is not None and left < max(FEW_DEGREES, FEW_SHARE * volumes):
+        said.append(f"few degrees of freedom: {left:.1f} of {volumes} volumes")
+    if minutes is not None and minutes < FEW_MINUTES:
+        said.append(f"few minutes: {minutes:.1f}")
+    return "; ".join(said)
 
 
 def missing_labels_table(one: Series) -> tuple[Table, ...]:
@@ -134,52 +151,3 @@ def missing_labels_table(one: Series) -> tuple[Table, ...]:
 
 def _two_digits(text: str) -> str:
     return text if text == "n/a" else f"{float(text):.2f}"
-
-
-def region_tables(series: Sequence[Series]) -> list[Table]:
-    """Make a table of regions per atlas and grid, as in a masker's report.
-
-    It has the lowest coverage over runs and the number of runs in which a region is missing. If a
-    page would get too many rows, only regions missing in a run are shown.
-    """
-    of_atlas: dict[str, list[Series]] = {}
-    for _, group in groupby(series, lambda one: one.labels_path):
-        one = next(group)
-        of_atlas.setdefault(one.sidecar["Atlas"], []).append(one)
-    tables, room = [], _MOST_REGIONS
-    for atlas, runs in sorted(of_atlas.items()):
-        try:
-            regions = _regions(runs)
-        except LabelxError as error:
-            # A broken label image costs its own table.
-            tables.append(Table(("index", "name"), (), f"{atlas}: {error}"))
-            continue
-        shown = regions
-        of_labels = _VOXELS.get(runs[0].sidecar.get("AtlasType", ""), "")
-        caption = f"{atlas}: {counted(len(regions), 'region')}{of_labels}"
-        if len(regions) > room:
-            shown = regions[regions["missing"] == "yes"].head(_MOST_MISSING)
-            caption += f", shown: {len(shown)} missing in a run; all: {runs[0].labels_path.name}"
-        room -= len(shown)
-        tables.append(table_of(shown, caption))
-    return tables
-
-
-def _regions(runs: Sequence[Series]) -> pd.DataFrame:
-    """Regions of an atlas, with their sizes in the first run."""
-    first = runs[0]
-    labels, space = read_label_files(existing_label_files(first.output / first.labels_path))
-    missing = np.array([(one.labels["status"] != OK).to_numpy() for one in runs])
-    coverage = np.array(
-        [pd.to_numeric(one.labels["coverage"], errors="coerce").fillna(0) for one in runs]
-    )
-    ids = [int(text) for text in first.labels["index"]]
-    names = first.labels["name"].tolist()
-    affine = space.affine if isinstance(space, VolumeGrid) else None
-    table = region_table(ids, names, labels, None, affine, missing[0])
-    table["missing"] = ["yes" if count else "" for count in missing.sum(axis=0)]
-    if "network" in first.labels:
-        table.insert(2, "network", first.labels["network"])
-    table["lowest coverage"] = coverage.min(axis=0)
-    table["missing in runs"] = [f"{count} of {len(runs)}" for count in missing.sum(axis=0)]
-    return table

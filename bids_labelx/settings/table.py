@@ -287,6 +287,13 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
     reports_only: bool = running_option(
         False, help="write the participants' reports again from what is in OUTPUT_DIR, and stop"
     )
+    report_figures: str = running_option(
+        "group",
+        choices=("none", "group", "all"),
+        help="figures as SVG and PNG files, which the pages do without: none, those of the group "
+        "level, or those of participants as well; with --reports-only of finished results",
+        level="both",
+    )
     overwrite: bool = running_option(
         False, help="replace results in OUTPUT_DIR that were made with other settings"
     )

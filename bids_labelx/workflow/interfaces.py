@@ -31,7 +31,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import write_run
 from bids_labelx.participant.facts import notes
-from bids_labelx.participant.figures import draw_run
+from bids_labelx.participant.pictures import write_pictures
 from bids_labelx.participant.finished import record_run, remove_contradicting
 from bids_labelx.participant.matrices import connect_run
 from bids_labelx.participant.records import (
@@ -268,7 +268,7 @@ class _DeliverInput(_RecordedInput):
 
 
 class Deliver(_Recorded):
-    """Files and figures of a run, into the output dataset.
+    """Files of a run, and the data of its page, into the output dataset.
 
     It always runs: that it ran before says nothing of the output folder of today.
     """
@@ -288,7 +288,7 @@ class Deliver(_Recorded):
         written = write_run(self.inputs.delivery, results)
         remove_contradicting(self.inputs.delivery, self.inputs.invocation, written)
         between, reduced = time.monotonic(), self.inputs.reduce_seconds
-        drawn = draw_run(self.inputs.delivery, results)
+        drawn = write_pictures(self.inputs.delivery, results)
         seconds = {
             "resample_atlas": sum(self.inputs.atlas_seconds),
             "label_reduce": reduced if isdefined(reduced) else None,

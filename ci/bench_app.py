@@ -1,0 +1,179 @@
+"""The rows of `ci/bench` about the app as a whole: index, graph, command line, reports, group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench_measure import Bar, Row, code, command, memory, processor_seconds, seconds, snippet
+
+SPACE = ("--atlas-space", "MNI152NLin2009cAsym")
+
+# The app, with some of its functions timed in whichever of its processes they run.
+TIMED = """
+import os, resource, sys, time
+from pathlib import Path
+from bids_labelx.app.cli import main
+from bids_labelx.report import participant_page
+from bids_labelx.workflow import interfaces
+log = os.open({log!r}, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+def timed(module, name):
+    function = getattr(module, name)
+    def call(*given, **named):
+        start = time.process_time()
+        try:
+            return function(*given, **named)
+        finally:
+            os.write(log, f"{{time.process_time() - start}}\\n".encode())
+    setattr(module, name, call)
+timed(interfaces, "write_pictures")
+timed(participant_page, "write_participant_report")
+begun = time.perf_counter()
+main({arguments}) and sys.exit("a run failed")
+wall = time.perf_counter() - begun
+spent = sum(map(float, os.pread(log, 1 << 20, 0).split()))
+usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+cpu = sum(one.ru_utime + one.ru_stime for one in usage)
+memory = max(one.ru_maxrss for one in usage) / 1024
+def kilobytes(*patterns):
+    out = Path({output!r})
+    return sum(path.stat().st_size for one in patterns for path in out.glob(one)) / 1000
+print({said})
+"""
+
+
+def index_rows(folder: Path) -> list[Row]:
+    """What the app asks a dataset of many participants."""
+    setup = "from bids_labelx.inputs.dataset import find_runs\n"
+    setup += "from bids_labelx.settings import Settings"
+    tree = str(folder / "tree")
+    ask = "from pathlib import Path\nfind_runs(Settings(Path({!r}), Path('out'), 'participant'{}))"
+    pybids = snippet("from bids import BIDSLayout", f"BIDSLayout({tree!r}, is_derivative=True)")
+    one = ask.format(tree, ", participant_label=('0001',)")
+    return [
+        Row(
+            "index of all participants",
+            snippet(setup, ask.format(tree, "")),
+            pybids,
+            "pybids' defaults",
+            (seconds(12), memory(300)),
+        ),
+        Row("index of one of them", snippet(setup, one), bars=(seconds(1),)),
+    ]
+
+
+def app_row(folder: Path, gunzip: Row) -> Row:
+    """The whole command line on one run."""
+    app = command(
+        "-m", "bids_labelx", folder / "dataset", folder / "out", "participant",
+        "--atlas", f"b={folder / 'b.nii.gz'}", *SPACE,
+    )  # fmt: skip
+    what = "command line: 1 run, 1 atlas, matrix, report"
+    like = Bar("{} × gunzip in processor seconds", lambda a, _, c: a.cpu / c.cpu, 3)
+    return Row(what, app, bars=(seconds(2.5), like, memory(700)), gunzip=gunzip.ours)
+
+
+def _timed(folder: Path, dataset: str, atlas: Path, name: str, said: str, *more: str) -> Any:
+    """Run the app on a dataset, and print what is asked for."""
+    output = str(folder / f"out-{name}")
+    arguments = [
+        str(folder / dataset), output, "participant", "--atlas", f"b={atlas}", *SPACE,
+        "--overwrite", *more,
+    ]  # fmt: skip
+    log = str(folder / "spent")
+    return code(TIMED.format(log=log, arguments=arguments, said=said, output=output))
+
+
+def report_rows(folder: Path) -> list[Row]:
+    """Page, and data that it is drawn from, in processor seconds; and how large they are."""
+    large, small = folder / "b.nii.gz", folder / "small" / "labels.nii.gz"
+    three = ("--denoise", "simple", "24P", "36P")
+    one = ("--participant-label", "01")
+    page = "kilobytes('sub-*.html', 'sub-*/figures/*')"
+    sized = f"spent, memory, spent, {page}"
+    shared = "spent, memory, spent, kilobytes('report/*')"
+    return [
+        Row(
+            "page of a small run × 3 strategies",
+            _timed(folder, "study", small, "small", sized, *one, *three),
+            bars=(processor_seconds(0.3),),
+        ),
+        Row(
+            "page of the large run × 400 regions",
+            _timed(folder, "dataset", large, "large", sized),
+            bars=(processor_seconds(0.4),),
+        ),
+        Row(
+            "page of the large run × 400 regions × 3 strategies",
+            _timed(folder, "dataset", large, "three", sized, *three),
+            bars=(Bar("{} KB", lambda a, *_: a.size, 600),),
+        ),
+        Row(
+            "what all pages share",
+            _timed(folder, "study", small, "shared", shared, *one),
+            bars=(Bar("{} KB", lambda a, *_: a.size, 1500),),
+        ),
+    ]
+
+
+def study_row(folder: Path, n_runs: int) -> Row:
+    """Many small runs, from start to end."""
+    labels = folder / "small" / "labels.nii.gz"
+    said = f"wall, memory, cpu / {n_runs}"
+    ours = _timed(folder, "study", labels, "study", said, "--nprocs", "2")
+    bar = Bar("{} s of processor a run", lambda a, *_: a.cpu, 0.6)
+    return Row(f"command line: {n_runs} participants, 1 small run, --nprocs 2", ours, bars=(bar,))
+
+
+def graph_row(folder: Path, n_runs: int) -> Row:
+    """The graph of many runs, as far as handing it to a plugin."""
+    setup = """
+import os
+os.environ["NO_ET"] = "1"
+from dataclasses import replace
+from pathlib import Path
+from nipype.pipeline.plugins.base import PluginBase
+from bids_labelx.settings import Settings
+from bids_labelx.workflow.graph import init_bids_labelx_wf
+from bids_labelx.participant.finished import this_invocation
+from bids_labelx.participant.plan import make_plan
+class Nothing(PluginBase):
+    def run(self, graph, config, updatehash=False): pass
+"""
+    study, labels = str(folder / "study"), str(folder / "small" / "labels.nii.gz")
+    body = f"""
+atlas = {{"atlas": ("b={labels}",), "atlas_space": "MNI152NLin2009cAsym"}}
+settings = Settings(Path({study!r}), Path("out"), "participant", **atlas)
+plan = make_plan(settings)
+one = plan.runs[0]
+runs = [replace(one.run, entities={{**one.run.entities, "sub": str(i)}}) for i in range({n_runs})]
+plan = replace(plan, runs=tuple(replace(one, run=run) for run in runs))
+work = Path({str(folder / "work")!r})
+made = this_invocation(settings, plan)
+workflow = init_bids_labelx_wf(settings, plan, made, work_dir=work, records=work)
+workflow.run(plugin=Nothing())
+"""
+    bars = (seconds(60), memory(1000))
+    return Row(f"graph of {n_runs:,} runs", snippet(setup, body), bars=bars)
+
+
+def group_row(folder: Path, n_participants: int, n_labels: int) -> Row:
+    """The group level: tables, matrices, QC-FC, edges and page."""
+    group = command("-m", "bids_labelx", folder / "study", folder / "results", "group")
+    what = f"group level: {n_participants:,} participants, {n_labels} regions"
+    return Row(what, group, bars=(seconds(300), memory(1000)))
+
+
+def app_rows(folder: Path, size: Mapping[str, Any], gunzip: Row) -> list[Row]:
+    """All of them."""
+    n_subjects = size["n_subjects"]
+    return [
+        Row("`--help`", command("-m", "bids_labelx", "--help"), bars=(seconds(0.3),)),
+        *index_rows(folder),
+        graph_row(folder, 4 * n_subjects),
+        app_row(folder, gunzip),
+        *report_rows(folder),
+        study_row(folder, min(20, n_subjects)),
+        group_row(folder, size["n_results"], size["n_labels"][1]),
+    ]
