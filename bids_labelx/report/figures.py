@@ -183,7 +183,7 @@ def plot_matrix(
     names = [names[i] for i in order]
     if networks is not None:
         networks = [NO_NETWORK if networks[i] in NETWORKLESS else networks[i] for i in order]
-    low, high = limits or symmetric_limits(matrix)
+    low, high = limits or _symmetric_limits(matrix)
     if not (high > 0 and low == -high):
         raise ValueError(f"limits must be symmetric about zero, not ({low}, {high})")
 
@@ -252,8 +252,7 @@ def _count_values(
     axes.spines[["top", "left"]].set_visible(False)
 
 
-def symmetric_limits(matrix: NDArray[np.floating]) -> tuple[float, float]:
-    """The 99th percentile of the absolute values off the diagonal, below and above zero."""
+def _symmetric_limits(matrix: NDArray[np.floating]) -> tuple[float, float]:
     values = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
     values = values[np.isfinite(values)]
     high = float(np.percentile(values, 99)) if values.size else 0.0

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bids_labelx.errors import BadDataError
 from bids_labelx.group.evidence import Evidence, chance_median
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.mean_matrices import AVERAGED
 from bids_labelx.group.rows import motion_words
-from bids_labelx.names import build_name
+from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.paths import report_figure
 from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
 from bids_labelx.report.figures import save_figure
 from bids_labelx.report.group_figures import (
@@ -28,6 +31,7 @@ from bids_labelx.report.group_figures import (
     plot_qcfc,
 )
 from bids_labelx.report.group_tables import numbers, rounded
+from bids_labelx.report.packing import read_script, write_script
 from bids_labelx.report.pages import FigureFile
 from bids_labelx.report.text import as_text, counted
 
@@ -52,12 +56,15 @@ class Picture:
         Stands below it.
     files
         Static figures of the same.
+    scripts
+        Files with more data, within the output dataset.
     """
 
     data: Mapping[str, Any]
     alt: str
     caption: str
     files: tuple[FigureFile, ...] = ()
+    scripts: tuple[Path, ...] = ()
 
 
 def quality_pictures(
@@ -196,6 +203,76 @@ def _strategy_data(one: Evidence) -> dict[str, Any]:
     }
 
 
+def missing_picture(
+    output: Path, name: str, coverage: pd.DataFrame, tables: Sequence[Path], *, static: bool
+) -> Picture:
+    """Show how often each label of an atlas is missing, on the whole atlas.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    name, coverage
+        Of ``group_atlas-…_coverage.tsv``.
+    tables
+        The label tables behind it. The atlas is drawn as the first run has it whose page has a
+        picture of it.
+    static
+        Whether to draw it into a file as well.
+    """
+    shares = coverage["lost_in_runs"] / coverage["runs"]
+    data: dict[str, Any] = {
+        "kind": "missing",
+        "names": coverage["name"].tolist(),
+        "lost": coverage["lost_in_runs"].tolist(),
+        "runs": int(coverage["runs"].iloc[0]),
+    }
+    worst = int(shares.to_numpy().argmax())
+    atlas = atlas_of(parse_name(Path(name)).entities)
+    alt = (
+        f"Share of runs in which each label of {atlas} is missing: {(shares > 0).sum():,} of "
+        f"{counted(len(shares), 'label')}, most often {coverage['name'][worst]} with "
+        f"{100 * shares[worst]:.0f} % of the runs"
+    )
+    caption = f"Share of runs in which each label of {atlas} is missing"
+    drawn = _whole_atlas(output, tables, coverage["index"].tolist())
+    if drawn is None:
+        return Picture(data, alt, caption)
+    path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
+    script = path.with_name(f"{path.stem}_report.js")
+    write_script(output / script, drawn)
+    data["src"] = quote(script.as_posix())
+    caption += "; the whole atlas on the grid of one run"
+    from bids_labelx.report.panel_figures import plot_values, read_panels
+
+    plot = partial(
+        plot_values,
+        read_panels(drawn["panels"]),
+        shares.to_numpy(),
+        measure="share of runs without the label",
+        limits=(0, 1),
+        cmap="YlOrRd",
+    )
+    picture = _picture(data, alt, caption, output / path, plot if static else None)
+    return replace(picture, scripts=(script,))
+
+
+def _whole_atlas(
+    output: Path, tables: Sequence[Path], ids: Sequence[int]
+) -> dict[str, Any] | None:
+    """The first run's data of an atlas that can be read and has panels; None where none has."""
+    for table in tables:
+        path = output / report_figure(parse_name(table).entities, "report", ".js")
+        try:
+            data = read_script(path) if path.is_file() else {}
+            if data.get("panels") and data["regions"]["index"] == ids:
+                return data
+        except (BadDataError, KeyError):
+            # It is no result, and another one does as well.
+            continue
+    return None
+
+
 def atlas_of(entities: Mapping[str, str]) -> str:
     """An atlas in words: its name, segmentation and scale."""
     return " ".join(entities[key] for key in ATLAS_ENTITIES if key in entities)
@@ -233,8 +310,8 @@ def _picture(
 
 def _distributions(quality: pd.DataFrame, column: str, by: str) -> tuple[list[Distribution], int]:
     """A panel for each value of `by`, and the number of runs of the panels without a value."""
-    runs = quality.assign(row=quality.index).groupby([by, *RUN], dropna=False, sort=False)
-    runs = runs.agg({column: "first", "excluded": "max", "row": "first"})
+    groups = quality.assign(row=quality.index).groupby([by, *RUN], dropna=False, observed=True)
+    runs = groups.agg({column: "first", "excluded": "max", "row": "first"})
     known = runs[runs[column].notna()]
     return [
         Distribution(
@@ -243,7 +320,7 @@ def _distributions(quality: pd.DataFrame, column: str, by: str) -> tuple[list[Di
             (own["excluded"] == 1).to_numpy(),
             own["row"].to_numpy(int),
         )
-        for title, own in known.groupby(level=0, sort=False)
+        for title, own in known.groupby(level=0, observed=True)
     ], len(runs) - len(known)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bids_labelx.group.mean_matrices import AVERAGED, matrix_name
 from bids_labelx.outputs.results import ATLAS_ENTITIES
-from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure, symmetric_limits
+from bids_labelx.report.figures import plot_matrix, save_figure
 from bids_labelx.report.group_figure_files import (
     Picture,
     all_but_strategy,
@@ -24,6 +24,7 @@ from bids_labelx.report.group_figure_files import (
 )
 from bids_labelx.report.packing import MOST_ROWS, pack_matrix, write_script
 from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.run_data import network_order, symmetric_limits
 from bids_labelx.report.text import counted, region_signals
 
 # Mean Fisher z is stored and shown to this.
@@ -57,7 +58,7 @@ class GroupMatrix:
 
 def matrix_pictures(
     output: Path, matrices: Sequence[GroupMatrix], *, static: bool
-) -> tuple[list[tuple[str, Picture]], list[Path]]:
+) -> list[tuple[str, Picture]]:
     """Write mean matrices for the page's script, and draw them.
 
     Matrices of one atlas, statistic and measure have one scale.
@@ -73,17 +74,15 @@ def matrix_pictures(
 
     Returns
     -------
-    pictures
+    list
         Atlas, and the picture of the matrices that differ in the strategy only.
-    scripts
-        The files for the page's script, within the output dataset.
     """
     limits: dict[tuple[str | None, ...], float] = {}
     for one in matrices:
         limits[_scale(one)] = max(limits.get(_scale(one), 0.0), symmetric_limits(one.mean)[1])
-    pictures, scripts = [], []
+    pictures = []
     for entities, group in groupby(matrices, key=lambda one: all_but_strategy(one.entities)):
-        own, shown = list(group), []
+        own, shown, scripts = list(group), [], []
         for one in own:
             path = Path("figures", f"{matrix_name(one.entities, 'mean')}.tsv")
             scripts.append(path.with_name(path.stem.replace("_relmat", "_report.js")))
@@ -91,16 +90,16 @@ def matrix_pictures(
             shown.append({"strategy": one.strategy, "src": quote(scripts[-1].as_posix())})
         most = counted(max(one.participants for one in own), "participant")
         caption = f"{_measure(entities)}: {where(entities)}; mean of {most}"
-        if len(own[0].names) > MOST_ROWS:
-            block = -(-len(own[0].names) // MOST_ROWS)
-            caption += (
-                f"; of {len(own[0].names):,} regions, cells are means of {block} × {block} pairs"
-            )
+        count = len(own[0].names)
+        if count > MOST_ROWS:
+            block = -(-count // MOST_ROWS)
+            caption += f"; of {count:,} regions, cells are means of {block} × {block} pairs"
         alt = f"Matrices between regions of {atlas_of(entities)} by strategy"
         files = [_static(output, one, limits[_scale(one)]) for one in own] if static else []
         data = {"kind": "matrices", "matrices": shown}
-        pictures.append((atlas_of(entities), Picture(data, alt, caption, tuple(files))))
-    return pictures, scripts
+        picture = Picture(data, alt, caption, tuple(files), tuple(scripts))
+        pictures.append((atlas_of(entities), picture))
+    return pictures
 
 
 def _scale(one: GroupMatrix) -> tuple[str | None, ...]:
@@ -112,13 +111,11 @@ def _measure(entities: Mapping[str, str]) -> str:
 
 
 def _data(one: GroupMatrix, limit: float, file: str) -> dict[str, Any]:
-    order = matrix_order(one.networks, len(one.names))
-    order = np.arange(len(one.names)) if order is None else order
-    networks = None if one.networks is None else list(one.networks)
+    order = network_order(one.networks, len(one.names))
     return {
         "kind": "mean",
         "names": list(one.names),
-        "networks": networks,
+        "networks": None if one.networks is None else list(one.networks),
         **pack_matrix(one.mean, order, step=_STEP),
         "limits": [-limit, limit],
         "file": quote(file),

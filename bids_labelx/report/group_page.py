@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from bids_labelx.report.group_figure_files import (
     Picture,
     all_but_strategy,
     atlas_of,
+    missing_picture,
     quality_pictures,
     strategy_pictures,
     where,
@@ -37,7 +38,7 @@ from bids_labelx.report.group_tables import (
     strategies_table,
 )
 from bids_labelx.report.packing import pack_integers
-from bids_labelx.report.pages import Table, render_template
+from bids_labelx.report.pages import Table, embedded, render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
 from bids_labelx.report.text import counted
 
@@ -140,11 +141,8 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
     list of pathlib.Path
         All files of the page's figures, within the output dataset.
     """
-    rank = {name: i for i, name in enumerate(content.strategies)}
-    quality = content.quality.sort_values(
-        "strategy", key=lambda one: one.map(rank), kind="stable"
-    )
-    matrices, scripts = matrix_pictures(output, content.matrices, static=static)
+    quality = _in_order(content.quality, content.strategies)
+    matrices = matrix_pictures(output, content.matrices, static=static)
     sections: list[_Section] = [
         ("quality", "Quality", [_quality(output, quality, content.limits, static)]),
         ("matrices", "Mean matrices", _matrices(content, matrices)),
@@ -157,7 +155,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         "participants": content.participants,
         "pictures": [one.data for one in pictures],
     }
-    text = json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+    text = np.frombuffer(json.dumps(data, allow_nan=False).encode(), np.uint8)
     page = render_template(
         "group.html",
         version=__version__,
@@ -168,10 +166,19 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         participants=content.participants,
         files=files_by_kind(content.files),
         # As bytes, which the page unpacks like other integers.
-        contents=json.dumps(pack_integers(np.frombuffer(text, np.uint8))),
+        contents=embedded(pack_integers(text)),
     )
     write_text(output / "group.html", page)
-    return [*scripts, *(Path(file.src) for one in pictures for file in one.files)]
+    static_files = [Path(file.src) for one in pictures for file in one.files]
+    return [*static_files, *(path for one in pictures for path in one.scripts)]
+
+
+def _in_order(quality: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
+    """The rows with the strategies of a run in the order in which they were typed."""
+    order = list(dict.fromkeys([*strategies, *quality["strategy"]]))
+    typed = quality.assign(strategy=pd.Categorical(quality["strategy"], order, ordered=True))
+    keys = ["participant_id", "session_id", "run", "atlas", "strategy"]
+    return typed.sort_values(keys, kind="stable", ignore_index=True)
 
 
 def files_by_kind(files: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -195,7 +202,7 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
         ("Participants", f"{quality['participant_id'].nunique():,}"),
         ("State", content.states),
         ("Atlases", ", ".join(sorted(quality["atlas"].unique()))),
-        ("Denoising strategies", ", ".join(sorted(quality["strategy"].unique()))),
+        ("Denoising strategies", ", ".join(dict.fromkeys(content.strategies))),
         (
             "Excluded",
             f"{excluded:,} of {rows}: {by}" if by else "none: no limits are set",
@@ -243,9 +250,7 @@ def _quality(output: Path, quality: pd.DataFrame, limits: Limits, static: bool) 
     )
 
 
-def _matrices(
-    content: GroupContent, matrices: Sequence[tuple[str, Picture]]
-) -> list[_Part]:
+def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) -> list[_Part]:
     text = (
         "Fisher's z of the correlations, averaged over participants edge by edge, each of whom "
         f"counts equally. The matrices of one are averaged first, over {content.averaged}; their "
