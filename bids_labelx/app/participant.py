@@ -47,6 +47,7 @@ from bids_labelx.participant.contents import (
 from bids_labelx.participant.finished import this_invocation, without_finished
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
+from bids_labelx.report.assets import write_assets
 from bids_labelx.report.pages import read_templates
 from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings, to_toml
@@ -238,13 +239,18 @@ def _write_reports(
     from bids_labelx.report.participant_page import write_participant_report
 
     reports, failures = [], []
+    write_assets(settings.output_dir)
     for participant in participants:
         # A report is of all that is there of a participant, whichever invocation wrote it.
         try:
             with locked(settings.output_dir, f"sub-{participant}"):
-                reports.append(
-                    write_participant_report(settings.output_dir, participant, templates)
+                page = write_participant_report(
+                    settings.output_dir,
+                    participant,
+                    templates,
+                    static=settings.report_figures == "all",
                 )
+            reports.append(page)
         except Exception as error:
             trace = traceback.format_exc()
             LOGGER.info("sub-%s: no report\n%s", participant, trace)

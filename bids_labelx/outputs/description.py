@@ -27,7 +27,8 @@ _DESCRIPTIONS: Columns = {
 }
 # BIDS has no dseg with den- or hemi- in func/ yet. The validator knows two stars in a line.
 BIDSIGNORE = (
-    "*.html\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\n*_den-*\n*_hemi-*\ngroup_*\n"
+    "*.html\nreport\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\n*_den-*\n*_hemi-*\n"
+    "group_*\n"
 )
 
 

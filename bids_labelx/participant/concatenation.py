@@ -20,10 +20,10 @@ from bids_labelx.outputs.failures import has_failed, read_failures
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.results import Series, read_series, series_paths
 from bids_labelx.participant.matrices import (
-    matrix_picture,
     exact_rows,
     exact_sidecar,
     matrix_path,
+    matrix_picture,
     wanted_matrices,
     write_matrix,
 )
@@ -32,7 +32,6 @@ from bids_labelx.participant.run_order import in_order
 from bids_labelx.report.packing import write_script
 from bids_labelx.report.page_contents import concatenated_script
 from bids_labelx.report.run_data import results_data
-from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -143,7 +142,9 @@ def _write_concatenated(
             script = concatenated_script(path)
     if pictures:
         strategy = first.sidecar["DenoisingStrategy"]
-        content = results_data(first.sidecar["Atlas"], statistic, strategy, None, pictures)
+        content = results_data(
+            first.sidecar["Atlas"], statistic, strategy, None, pictures, labels=first.labels
+        )
         write_script(settings.output_dir / script, content)
 
 

@@ -11,8 +11,10 @@ import pandas as pd
 
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import AppliedStrategy, Strategy, read_confounds_table
-from bids_labelx.extraction.grayordinates import CIFTI, Grayordinates
+from bids_labelx.extraction.grayordinates import Grayordinates
+from bids_labelx.extraction.space import Space
 from bids_labelx.measures.quality import power_spectrum
+from bids_labelx.meshes import Mesh
 from bids_labelx.names import camel
 from bids_labelx.outputs.paths import report_figure, run_figure
 from bids_labelx.participant.deliver import About, Delivery, done_strategies
@@ -20,13 +22,15 @@ from bids_labelx.participant.matrices import matrix_path, matrix_picture
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.participant.weights import read_labels
 from bids_labelx.report.packing import write_script
-from bids_labelx.report.panels import mesh_of_space, panels_of, region_geometry
+from bids_labelx.report.panels import panels_of, region_geometry
 from bids_labelx.report.run_data import (
     atlas_data,
     results_data,
     signals_data,
     strategy_data,
 )
+from bids_labelx.report.static_figures import remove_figures
+from bids_labelx.report.surface_views import FLAT_NOTE, meshes_of, views_of
 
 # Columns of the outliers table, as a page names them.
 _FD, _FILTERED_FD, _DVARS = "FD (mm)", "filtered FD (mm)", "std. DVARS"
@@ -40,7 +44,7 @@ _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
 
 def write_pictures(delivery: Delivery, results: RunResults) -> dict[Path, About]:
-    """Write what the page of a run is drawn from.
+    """Write what the page of a run is drawn from; static figures of what was before are removed.
 
     Returns
     -------
@@ -48,6 +52,7 @@ def write_pictures(delivery: Delivery, results: RunResults) -> dict[Path, About]
         What each file is of, by its path within the output dataset.
     """
     written = {}
+    remove_figures(delivery.settings.output_dir, delivery.planned.run.entities)
     for path, about, content in _contents(delivery, results):
         write_script(delivery.settings.output_dir / path, content)
         written[path] = about
@@ -82,9 +87,7 @@ def _contents(
             yield path, (atlas.key, strategy.name), content
 
 
-def _strategy(
-    delivery: Delivery, strategy: Strategy, applied: AppliedStrategy
-) -> dict[str, Any]:
+def _strategy(delivery: Delivery, strategy: Strategy, applied: AppliedStrategy) -> dict[str, Any]:
     outliers = applied.outliers
     motion = {
         name: outliers[column].to_numpy(float)
@@ -125,26 +128,28 @@ def _atlas(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> dic
     planned, table = delivery.planned, results.extracted.tables[i]
     space, labels = planned.grid, read_labels(results.labels[i])
     ids = table["index"].to_numpy()
-    on_surfaces = isinstance(space, Grayordinates)
-    meshes = (
-        mesh_of_space(space, planned.run.space, delivery.settings.surface_mesh)
-        if on_surfaces
-        else {}
-    )
-    note = ""
-    if on_surfaces and not meshes:
-        note = "Not drawn: no mesh of the surfaces is known (--surface-mesh)."
-    elif on_surfaces and delivery.planned.run.extension == CIFTI:
-        note = "Subcortical regions are not in the picture."
+    meshes = meshes_of(space, planned.run.space, delivery.settings.surface_mesh)
     return atlas_data(
         atlas.key,
         table,
-        panels_of(labels, space, meshes, results.extracted.mean_image, ids),
+        panels_of(labels, space, views_of(meshes), results.extracted.mean_image, ids),
         region_geometry(labels, space, ids, meshes),
         threshold=delivery.settings.min_coverage,
-        element="vertex" if on_surfaces else "voxel",
-        note=note,
+        element="vertex" if isinstance(space, Grayordinates) else "voxel",
+        note=_note(space, meshes),
     )
+
+
+def _note(space: Space, meshes: Mapping[str, Mesh]) -> str:
+    """What is to be known of pictures on surfaces."""
+    if not isinstance(space, Grayordinates):
+        return ""
+    if not meshes:
+        return "Not drawn: no mesh of the surfaces is known (--surface-mesh)."
+    found = [FLAT_NOTE] if {mesh.kind for mesh in meshes.values()} == {"sphere"} else []
+    if not all(model.is_surface for model in space.models):
+        found.append("Subcortical regions are not in the picture.")
+    return " ".join(found)
 
 
 def _results(

@@ -6,7 +6,6 @@ works offline. Without scripts its tables and static figures are there. All text
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,6 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from bids_labelx.outputs.states import DONE, states_in_words
 from bids_labelx.report.text import enumerated
@@ -41,6 +39,7 @@ class FigureFile:
     src: str
     alt: str
     caption: str
+    tooltips: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,7 +225,7 @@ def participant_page(
     """
     return render_template(
         "participant.html",
-        contents=embedded(contents),
+        contents=contents,
         concatenated=concatenated,
         participant=f"sub-{participant.removeprefix('sub-')}",
         summary=summary,
@@ -305,12 +304,6 @@ def render_template(
     return known.get_template(template).render(version=version, **content)
 
 
-def embedded(content: Mapping[str, Any]) -> Markup:
-    """Content as JSON inside a page's ``script`` element, which no "<" in it ends."""
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))
-
-
 def read_templates() -> Environment:
     """The templates of all pages, to be compiled once where many pages are written."""
     environment = Environment(
@@ -321,6 +314,10 @@ def read_templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.policies["json.dumps_kwargs"] = {
+        "allow_nan": False,
+        "separators": (",", ":"),
+    }
     environment.filters |= {"relative_url": _relative_url, "enumerated": enumerated}
     return environment
 

@@ -26,7 +26,12 @@ from bids_labelx.report.page_contents import (
 )
 from bids_labelx.report.pages import Part, RunSection, Table, participant_page
 from bids_labelx.report.run_tables import facts_of, missing_labels_table, strategy_table
-from bids_labelx.report.static_figures import existing_figures, measure_of
+from bids_labelx.report.static_figures import (
+    draw_concatenated,
+    draw_figures,
+    existing_figures,
+    measure_of,
+)
 from bids_labelx.settings import changed_options
 
 _MOST_NAMED = 10
@@ -36,7 +41,7 @@ _CONCATENATED = ("Atlas", "Strategy", "Statistic", "Measure", "Runs", "Volumes",
 
 
 def write_participant_report(
-    output: Path, participant: str, templates: Environment | None = None
+    output: Path, participant: str, templates: Environment | None = None, *, static: bool = False
 ) -> Path:
     """Write ``sub-XX.html`` for all runs of a participant in the output dataset.
 
@@ -48,6 +53,8 @@ def write_participant_report(
         Label without ``sub-``.
     templates
         See `bids_labelx.report.pages.render_template`.
+    static
+        Draw the static figures first, of all that is there.
     """
     series: list[Series] = []
     failures: dict[str, list[Failure]] = {}
@@ -70,18 +77,23 @@ def write_participant_report(
             continue
         if record is not None:
             known[title] = record
+    matrices = concatenated_matrices(output, participant)
+    concatenated = concatenated_contents(output, matrices)
+    if static:
+        for title, of in found.items():
+            draw_figures(output, run_contents(title, "", of))
+        draw_concatenated(output, concatenated)
     sections = []
     for title in sorted({*found, *failures}):
         own = [known[title]] if title in known else []
         order = strategies_in_order(found.get(title, []), own)
         sections.append(_section(title, found.get(title, []), failures.get(title, []), order))
-    matrices = concatenated_matrices(output, participant)
     order = strategies_in_order(series, list(known.values()))
     contents = {
         "participant": f"sub-{participant}",
         "strategies": order,
         "runs": [one.contents for one in sections if one.contents],
-        "concatenated": concatenated_contents(output, matrices),
+        "concatenated": concatenated,
     }
     page = participant_page(
         participant,
@@ -159,7 +171,7 @@ def _section(
     parts = [
         Part("Strategies", tables=(table,), remarked=remarked),
         *_missing(series),
-        Part("Figures", figures=existing_figures(series[0].output, contents)),
+        Part("Figures", figures=existing_figures(series[0].output, series[0].run)),
     ]
     kept = tuple(part for part in parts if part.tables or part.figures)
     # A matrix that could not be made leaves the rest of its strategy.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_labelx.measures.quality import NETWORKLESS
-from bids_labelx.report.packing import MOST_ROWS, pack, pack_integers, pack_matrix
-from bids_labelx.report.panels import Panel, RegionGeometry, label_colours
+from bids_labelx.report.label_colours import label_colours
+from bids_labelx.report.packing import MOST_ROWS, pack, pack_integers, pack_matrix, unpack
+from bids_labelx.report.panels import Panel, Plane, RegionGeometry
 
 # Of z-scored series and regressors, in standard deviations; of correlations; of motion, in mm
 # or as a ratio; of the logarithm of power.
@@ -50,8 +52,11 @@ def strategy_data(
     """
     count = len(kept)
     values = np.array(list(regressors.values()), dtype=float).reshape(len(regressors), count)
-    names = list(confounds)
-    matrix = correlate_confounds(np.array([confounds[name] for name in names]).T) if names else None
+    correlated = {}
+    if confounds:
+        matrix = correlate_confounds(np.column_stack(list(confounds.values())))
+        upper = matrix[np.triu_indices(len(matrix))]
+        correlated = {"names": list(confounds), "values": pack(upper, _R)}
     return {
         "kind": "strategy",
         "strategy": strategy,
@@ -68,9 +73,7 @@ def strategy_data(
         ],
         "names": list(regressors),
         "regressors": pack(z_scores(values, kept), _Z, delta=True),
-        "confounds": None
-        if matrix is None
-        else {"names": names, "values": pack(matrix[np.triu_indices(len(names))], _R)},
+        "confounds": correlated or None,
     }
 
 
@@ -102,7 +105,7 @@ def atlas_data(
         What is to be known of the pictures.
     """
     networks = networks_of(table)
-    colours, legend, meaning = label_colours(panels, len(table), networks)
+    coloured = label_colours(panels, len(table), networks)
     return {
         "kind": "atlas",
         "atlas": atlas,
@@ -114,32 +117,44 @@ def atlas_data(
             "network": networks,
             "coverage": _rounded(table["coverage"].to_numpy(float), 2),
             "status": table["status"].tolist(),
-            "size": np.asarray(geometry.size).tolist(),
-            "volume": None if geometry.volume is None else _rounded(geometry.volume, 0),
-            "centre": None
-            if geometry.centre is None
-            else [
+            "size": geometry.sizes.tolist(),
+            "volume": None if geometry.volumes is None else _rounded(geometry.volumes, 0),
+            "centre": [
                 None if np.isnan(one).any() else [round(float(x), 1) for x in one]
-                for one in geometry.centre
+                for one in geometry.centres
             ],
         },
         "order": network_order(networks, len(table)).tolist(),
-        "networks": legend,
-        "colours": list(colours),
-        "meaning": meaning,
+        "networks": coloured.networks,
+        "colours": coloured.colours,
+        "meaning": coloured.note,
         "note": note,
-        "panels": [
-            {
-                "title": one.title,
-                "row": one.row,
-                "marks": list(one.marks),
-                "regions": pack_integers(one.regions.astype("u2")),
-                "background": None if one.background is None else pack_integers(one.background),
-                "plane": one.plane,
-            }
-            for one in panels
-        ],
+        "panels": [panel_data(one) for one in panels],
     }
+
+
+def panel_data(panel: Panel) -> dict[str, Any]:
+    """A picture of regions, packed."""
+    return {
+        "title": panel.title,
+        "row": panel.row,
+        "marks": panel.marks,
+        "regions": pack_integers(panel.regions.astype("u2")),
+        "background": None if panel.background is None else pack_integers(panel.background),
+        "plane": None if panel.plane is None else asdict(panel.plane),
+    }
+
+
+def panel_from(data: Mapping[str, Any]) -> Panel:
+    """The picture that `panel_data` has packed."""
+    return Panel(
+        data["title"],
+        data["row"],
+        tuple(data["marks"]),
+        unpack(data["regions"]),
+        None if data["background"] is None else unpack(data["background"]),
+        None if data["plane"] is None else Plane(**data["plane"]),
+    )
 
 
 def signals_data(
@@ -170,13 +185,19 @@ def results_data(
     *,
     spectrum: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
     band: tuple[float | None, float | None] = (None, None),
+    labels: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Region signals after denoising, of the volumes kept, shape (n_kept, n_regions).
 
-    Of concatenated runs there are `matrices` alone, see `matrix_data`. `band` has the cut-offs
-    of the strategy's high-pass and low-pass filter in Hz.
+    Of concatenated runs there are `matrices` alone, see `matrix_data`, and their `labels`. `band`
+    has the cut-offs of the strategy's high-pass and low-pass filter in Hz.
     """
+    regions = {}
+    if labels is not None:
+        names = {"name": labels["name"].tolist(), "network": networks_of(labels)}
+        regions = {"regions": names}
     return {
+        **regions,
         "kind": "results",
         "atlas": atlas,
         "statistic": statistic,

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from bids_labelx.report.figures import (
@@ -19,7 +19,6 @@ from bids_labelx.report.figures import (
     MAX_NAMES,
     NO_VALUE,
     default_style,
-    mark_regions,
     name_rows,
     network_order,
     shorten,
@@ -115,7 +114,6 @@ def plot_coverage(
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(f"Coverage of the labels; threshold {threshold:g}", fontsize=10)
     axes.legend(loc="lower right", fontsize=8, framealpha=0.9)
-    mark_regions(axes, order[None], (-0.5, count - 0.5, 0, 1.02))
     return figure
 
 
@@ -127,6 +125,7 @@ def plot_carpet(
     networks: Sequence[str] | None,
     motion: Mapping[str, NDArray[np.floating]],
     thresholds: Mapping[str, float],
+    t_r: float | None = None,
 ) -> Figure:
     """Draw the regions' series before and after each strategy, below the run's motion.
 
@@ -142,6 +141,8 @@ def plot_carpet(
         Curves, by name with unit, each of shape (n_volumes,).
     thresholds
         Lines in these panels, by the same names.
+    t_r
+        Repetition time in seconds, for an axis in seconds at the top.
 
     Returns
     -------
@@ -156,13 +157,13 @@ def plot_carpet(
     carpets += [(one.strategy, one.kept, one.series) for one in after]
     strip = [0.16 + 0.16 * len(after)] if after else []
     heights = [0.7] * len(motion) + strip + [1.5] * len(carpets)
-    gap, top, bottom = 0.1, 0.1, 0.5
+    gap, top, bottom = 0.1, 0.1 if t_r is None else 0.5, 0.5
     height = sum(heights) + gap * (len(heights) - 1) + top + bottom
     figure = Figure(figsize=(_WIDTH, height), dpi=DPI, facecolor="white")
     rows, y = [], height - top
     for one in heights:
         y -= one
-        rows.append(figure.add_axes((0.19, y / height, 0.79, one / height)))
+        rows.append(figure.add_axes((0.19, y / height, 0.77, one / height)))
         y -= gap
     for axes in rows:
         axes.set_xlim(-0.5, n_volumes - 0.5)
@@ -172,11 +173,21 @@ def plot_carpet(
     if after:
         _draw_censored(rows[len(motion)], after)
     for axes, (name, kept, series) in zip(rows[-len(carpets) :], carpets, strict=True):
-        _draw_carpet(axes, name, kept, series[:, order], order)
+        _draw_carpet(axes, name, kept, series[:, order])
         if networks is not None:
             name_rows(axes, [networks[i] for i in order])
     rows[-1].set_xlabel("volume")
     rows[-1].xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    if t_r is not None:
+        above = rows[0].secondary_xaxis("top")
+        above.xaxis.set_major_formatter(FuncFormatter(lambda volume, _: f"{volume * t_r:.0f}"))
+        above.set_xlabel("time (s)", fontsize=8)
+        above.tick_params(length=2, width=0.6, labelsize=8)
+    bar = figure.add_axes((0.985, bottom / height, 0.012, 1.5 / height))
+    figure.colorbar(rows[-1].images[0], cax=bar)
+    bar.yaxis.set_ticks_position("right")
+    bar.tick_params(length=2, width=0.6, labelsize=7)
+    bar.set_title("z", fontsize=8)
     return figure
 
 
@@ -208,7 +219,6 @@ def _draw_carpet(
     name: str,
     kept: NDArray[np.bool_],
     series: NDArray[np.floating],
-    order: NDArray[np.intp],
 ) -> None:
     whole = np.full((len(kept), series.shape[1]), np.nan)
     whole[kept] = series - series.mean(axis=0)
@@ -223,8 +233,6 @@ def _draw_carpet(
         vmax=_CARPET_RANGE,
         interpolation="nearest" if len(kept) < 800 else "antialiased",
     )
-    count = len(order)
-    mark_regions(axes, order[:, None], (-0.5, len(kept) - 0.5, count - 0.5, -0.5))
     axes.set_ylabel(shorten(name), fontsize=9, parse_math=False)
     axes.set_yticks([])
 
@@ -240,7 +248,7 @@ def plot_design(
     regressors
         Shape (n_volumes, n_regressors).
     names
-        Of the regressors; of more than 40 every n-th is shown.
+        Of the regressors; all are shown, whole.
     kept
         Volumes that the strategy keeps, shape (n_volumes,); the others are grey.
     title
@@ -253,9 +261,12 @@ def plot_design(
         values - values[kept].mean(axis=0), spread, out=np.zeros_like(values), where=spread > 0
     )
     shown[~kept] = np.nan
-    width = min(max(3.2, 1.4 + 0.16 * count), _WIDTH)
-    figure = Figure(figsize=(width, 4.6), dpi=DPI, facecolor="white")
-    axes = figure.add_axes((0.8 / width, 0.38, 1 - 0.95 / width, 0.54))
+    width = max(3.2, 1.4 + 0.16 * count)
+    longest = max(map(len, names), default=0)
+    below = 0.3 + 0.075 * longest
+    figure = Figure(figsize=(width, 3.0 + below), dpi=DPI, facecolor="white")
+    height = 3.0 + below
+    axes = figure.add_axes((0.8 / width, below / height, 1 - 0.95 / width, 2.6 / height))
     axes.imshow(
         np.ma.masked_invalid(shown),
         aspect="auto",
@@ -264,20 +275,11 @@ def plot_design(
         vmax=3,
         interpolation="none",
     )
-    step = -(-count // MAX_NAMES)
-    axes.set_xticks(
-        range(0, count, step),
-        [shorten(name) for name in names[::step]],
-        rotation=90,
-        fontsize=7,
-        parse_math=False,
-    )
+    axes.set_xticks(range(count), names, rotation=90, fontsize=7, parse_math=False)
     axes.tick_params(length=2, width=0.6)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylabel("volume")
     axes.set_title(title, fontsize=9, parse_math=False)
-    if step > 1:
-        axes.set_xlabel(f"{count} regressors, one name in {step} shown", fontsize=8)
     return figure
 
 
@@ -323,33 +325,3 @@ def plot_spectrum(
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False)
     return figure
-
-
-def correlate_confounds(values: NDArray[Any]) -> NDArray[np.floating]:
-    """Pearson correlations between columns, over the rows in which all have a value.
-
-    Parameters
-    ----------
-    values
-        Shape (n_volumes, n_columns). A column with values in less than half of the rows is
-        ignored, so that it does not reduce the others to few rows.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_columns, n_columns); NaN for a constant or ignored column.
-    """
-    values = np.asarray(values, dtype=float)
-    finite = np.isfinite(values)
-    known = finite.mean(axis=0) >= 0.5
-    rows = values[finite[:, known].all(axis=1)][:, known]
-    r = np.full((values.shape[1],) * 2, np.nan)
-    if len(rows) > 1:
-        centred = rows - rows.mean(axis=0)
-        norm = np.sqrt((centred**2).sum(axis=0))
-        scale = np.outer(norm, norm)
-        of_known = np.divide(
-            centred.T @ centred, scale, out=np.full(scale.shape, np.nan), where=scale > 0
-        )
-        r[np.ix_(known, known)] = np.clip(of_known, -1, 1)
-    return r

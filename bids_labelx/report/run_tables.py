@@ -8,7 +8,7 @@ from nibabel.affines import voxel_sizes
 
 from bids_labelx.errors import LabelxError
 from bids_labelx.extraction.grayordinates import Grayordinates
-from bids_labelx.extraction.space import VolumeGrid, voxel_grid
+from bids_labelx.extraction.space import voxel_grid
 from bids_labelx.measures.quality import OK, qc_row
 from bids_labelx.names import FIRST_DATASET
 from bids_labelx.outputs.label_images import existing_label_files, read_label_files

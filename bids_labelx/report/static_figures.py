@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from bids_labelx.names import SPATIAL, parse_name
 from bids_labelx.outputs.paths import figure_path
 from bids_labelx.report.packing import read_script, unpack, unpack_matrix
 from bids_labelx.report.pages import FigureFile
-from bids_labelx.report.text import region_signals
+from bids_labelx.report.run_data import panel_from
+from bids_labelx.report.text import counted, region_signals
 
 _ENDINGS = (".png", ".svg")
 # By suffix: what a figure shows.
@@ -73,6 +74,19 @@ def draw_figures(output: Path, contents: Mapping[str, Any]) -> list[Path]:
         save_figure(draw(), output / path)
         drawn.append(path)
     return drawn
+
+
+def draw_concatenated(output: Path, contents: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the matrices over several runs; see `draw_figures`."""
+    from bids_labelx.report.figures import save_figure
+
+    for one in contents:
+        result = read_script(output / one["src"])
+        what = region_signals(one["statistic"], one["strategy"])
+        for matrix in result["matrices"]:
+            path = figure_path(Path(matrix["file"]), ".svg")
+            figure = _matrix(result["regions"], matrix, f"{what}, {counted(one['runs'], 'run')}")
+            save_figure(figure, output / path)
 
 
 def measure_of(path: Path) -> str:
@@ -173,13 +187,13 @@ def _of_strategy(src: str, name: str, data: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _of_atlas(src: str, data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    from bids_labelx.report.panel_figures import plot_labels, plot_values, read_panels
+    from bids_labelx.report.panel_figures import plot_labels, plot_values
     from bids_labelx.report.run_figures import plot_coverage
 
     regions = data["regions"]
     missing = np.array([status != OK for status in regions["status"]])
     coverage = np.array([np.nan if x is None else x for x in regions["coverage"]], dtype=float)
-    panels = read_panels(data["panels"])
+    panels = [panel_from(one) for one in data["panels"]]
     if panels:
         yield (
             _beside(src, "dseg.png"),
@@ -211,7 +225,9 @@ def _carpet(
 ) -> Any:
     from bids_labelx.report.run_figures import Cleaned, plot_carpet
 
-    cleaned, motion, thresholds = [], {}, {}
+    cleaned = []
+    motion: dict[str, np.ndarray] = {}
+    thresholds: dict[str, float] = {}
     for name, result in results.items():
         if name not in strategies:
             continue

@@ -31,9 +31,9 @@ from bids_labelx.errors import Failure
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import write_run
 from bids_labelx.participant.facts import notes
-from bids_labelx.participant.pictures import write_pictures
 from bids_labelx.participant.finished import record_run, remove_contradicting
 from bids_labelx.participant.matrices import connect_run
+from bids_labelx.participant.pictures import write_pictures
 from bids_labelx.participant.records import (
     AtlasOnGrid,
     Connected,

@@ -4,6 +4,7 @@
 //   load(src)          Promise of the object that a data script hands to `labelx.take({…})`;
 //                      asked for once per src; a missing file is told in the page
 //   unpack(packed)     Promise of {shape, values: Float32Array, step}; NaN where nothing is
+//   whole(object)      Promise of a copy of an object with all its packed arrays unpacked
 //   square(values, n)  an n × n Float32Array from an upper triangle with its diagonal
 //   number(value, step)  text with just the decimals of step; "n/a" where nothing is
 //   colours            256 colours each, 768 bytes: RdBu_r, cividis, YlOrRd, gray
@@ -80,6 +81,17 @@
     const values = Float32Array.from(integers, (one) => (one === MISSING[type] ? NaN : one * step));
     return { shape, values, step };
   }
+
+  labelx.whole = async (value) => {
+    if (value === null || typeof value !== "object") return value;
+    if (value.shape && value.data !== undefined) return labelx.unpack(value);
+    if (Array.isArray(value)) {
+      return typeof value[0] === "object" ? Promise.all(value.map(labelx.whole)) : value;
+    }
+    const keys = Object.keys(value);
+    const values = await Promise.all(keys.map((key) => labelx.whole(value[key])));
+    return Object.fromEntries(keys.map((key, i) => [key, values[i]]));
+  };
 
   labelx.square = (values, size) => {
     const whole = new Float32Array(size * size);

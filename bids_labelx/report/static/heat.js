@@ -11,7 +11,7 @@
 //     left, below        names at the edges: [[first, count, text], …] of rows, of columns
 //     leftWidth          CSS length of the left edge; as wide as the longest name by default
 //     lines              {rows: […], columns: […]}: a line before each of these positions
-//   It returns {canvas, paint, mark, view}:
+//   It returns {paint, mark, view}; what is not painted is transparent:
 //     paint({values, table, limits, hatch})   Float32Array row by row; or with `pixels`, RGBA, in
 //                        the place of values, table and limits; hatch: Uint8Array, 1 where hatched
 //     mark({rows, columns, cells, point})     outlines rows, columns, cells (Uint8Array, 1 inside)
@@ -95,7 +95,7 @@
       const scale = window.devicePixelRatio || 1;
       const sides = [canvas.clientWidth, canvas.clientHeight];
       const [width, height] = sides.map((n) => Math.round(n * scale));
-      if (!width || !height || !cells) return;
+      if (!width || !height) return;
       if (canvas.width !== width) canvas.width = width;
       if (canvas.height !== height) canvas.height = height;
       const context = canvas.getContext("2d");
@@ -105,7 +105,7 @@
       // Of cells smaller than a pixel the mean is drawn, larger ones have sharp borders.
       context.imageSmoothingEnabled = x < 1 || y < 1;
       context.imageSmoothingQuality = "high";
-      context.drawImage(cells, from, 0, to - from, rows, 0, 0, width, height);
+      if (cells) context.drawImage(cells, from, 0, to - from, rows, 0, 0, width, height);
       const placed = (path) => {
         const moved = new Path2D();
         moved.addPath(path, new DOMMatrix([x, 0, 0, y, -from * x, 0]));
@@ -292,7 +292,6 @@
     }).observe(canvas);
 
     return {
-      canvas,
       paint: (content) => {
         cells = cellsOf(content, rows, columns);
         const inside = content.hatch;
