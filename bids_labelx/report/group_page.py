@@ -21,6 +21,7 @@ from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
+from bids_labelx.report.assets import write_assets
 from bids_labelx.report.group_figure_files import (
     Picture,
     all_but_strategy,
@@ -38,7 +39,7 @@ from bids_labelx.report.group_tables import (
     strategies_table,
 )
 from bids_labelx.report.packing import pack_integers
-from bids_labelx.report.pages import Table, embedded, render_template
+from bids_labelx.report.pages import Table, render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
 from bids_labelx.report.text import counted
 
@@ -166,8 +167,9 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         participants=content.participants,
         files=files_by_kind(content.files),
         # As bytes, which the page unpacks like other integers.
-        contents=embedded(pack_integers(text)),
+        contents=pack_integers(text),
     )
+    write_assets(output)
     write_text(output / "group.html", page)
     static_files = [Path(file.src) for one in pictures for file in one.files]
     return [*static_files, *(path for one in pictures for path in one.scripts)]
