@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -241,7 +240,7 @@ def missing_picture(
     path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
     script = path.with_name(f"{path.stem}_report.js")
     write_script(output / script, drawn)
-    data["src"] = quote(script.as_posix())
+    data["src"] = script.as_posix()
     caption += "; the whole atlas on the grid of one run"
     from bids_labelx.report.panel_figures import plot_values, read_panels
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,8 +85,10 @@ def matrix_pictures(
         for one in own:
             path = Path("figures", f"{matrix_name(one.entities, 'mean')}.tsv")
             scripts.append(path.with_name(path.stem.replace("_relmat", "_report.js")))
-            write_script(output / scripts[-1], _data(one, limits[_scale(one)], path.name))
-            shown.append({"strategy": one.strategy, "src": quote(scripts[-1].as_posix())})
+            write_script(output / scripts[-1], _data(one, limits[_scale(one)]))
+            links = [path.name, *([path.with_suffix(".svg").as_posix()] if static else [])]
+            src = scripts[-1].as_posix()
+            shown.append({"strategy": one.strategy, "src": src, "files": links})
         most = counted(max(one.participants for one in own), "participant")
         caption = f"{_measure(entities)}: {where(entities)}; mean of {most}"
         count = len(own[0].names)
@@ -110,7 +111,7 @@ def _measure(entities: Mapping[str, str]) -> str:
     return f"Mean Fisher z of the {AVERAGED[entities['meas']].partition(',')[0]}"
 
 
-def _data(one: GroupMatrix, limit: float, file: str) -> dict[str, Any]:
+def _data(one: GroupMatrix, limit: float) -> dict[str, Any]:
     order = network_order(one.networks, len(one.names))
     return {
         "kind": "mean",
@@ -118,7 +119,6 @@ def _data(one: GroupMatrix, limit: float, file: str) -> dict[str, Any]:
         "networks": None if one.networks is None else list(one.networks),
         **pack_matrix(one.mean, order, step=_STEP),
         "limits": [-limit, limit],
-        "file": quote(file),
         "n": f"{counted(one.runs, 'run')} of {counted(one.participants, 'participant')}",
     }
 

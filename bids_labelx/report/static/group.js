@@ -24,14 +24,14 @@
   }
 
   const grid = (box, className = "") => {
-    const made = element("div", { className: `panels ${className}` });
+    const made = element("div", { className: `plots ${className}` });
     box.append(made);
     return made;
   };
 
   function panel(place, title, note, draw) {
     const box = element("div", { className: "plot" });
-    const made = element("div", { className: "panel" });
+    const made = element("div", { className: "plotted" });
     if (title) made.append(element("p", { className: "title" }, title));
     if (note) made.append(element("p", { className: "quiet" }, note));
     made.append(box);
@@ -41,7 +41,8 @@
   }
 
   const plot = (width, options, marks) => Plot.plot({
-    width, height: 200, marginLeft: 46, marginBottom: 38, ...options, marks: marks.filter(Boolean),
+    width, height: 210, marginLeft: 46, marginBottom: 40, style: { fontSize: "12px" }, ...options,
+    marks: marks.filter(Boolean),
   });
   const dashed = { strokeDasharray: "5 3", strokeWidth: 1.5 };
   const legend = (box, entries) => box.append(Plot.legend({
@@ -161,10 +162,10 @@
   // ---- Mean matrices ----
 
   async function matrices(box, data) {
-    const found = await Promise.all(data.matrices.map(async ({ strategy, src }) => {
+    const found = await Promise.all(data.matrices.map(async ({ strategy, src, files }) => {
       const one = await labelx.load(src).catch(() => null);
       const values = one && labelx.square((await labelx.unpack(one.values)).values, one.size);
-      return one && { ...one, strategy, cells: values };
+      return one && { ...one, strategy, files, cells: values };
     }));
     const shown = found.filter(Boolean);
     if (!shown.length) return;
@@ -197,7 +198,7 @@
     for (const one of shown) {
       const made = panel(place, one.strategy, `${one.n}`);
       const heat = labelx.heat(made, {
-        rows: size, columns: size, left: left || undefined, leftWidth: "min(7rem, 25%)", select, clear,
+        rows: size, columns: size, left: left || undefined, leftWidth: "min(5rem, 18vw)", select, clear,
         label: `${one.strategy}: mean Fisher z between regions`,
         lines: { rows: starts, columns: starts },
         tip: (row, column) => `${label(row)} – ${label(column)}\n${value(one, row, column)}`,
@@ -208,7 +209,8 @@
       const clipped = pairs.map((z) => Math.max(limits[0], Math.min(limits[1], z)));
       const counts = d3.bin().domain(limits).thresholds(d3.range(1, 40).map((i) => limits[0] + (i * (limits[1] - limits[0])) / 40))(clipped);
       const box_ = element("div", { className: "plot" });
-      made.append(box_, element("a", { href: one.file }, one.file));
+      const links = one.files.map((file) => element("a", { href: labelx.url(file) }, file.split(".").pop().toUpperCase()));
+      made.append(box_, element("p", {}, "Files: ", ...links.flatMap((link, i) => (i ? [", ", link] : [link]))));
       fitted(box_, (width) => plot(width, { height: 90, x: { domain: limits, label: "mean Fisher z" }, y: { label: "pairs", ticks: 2 } }, [
         Plot.rect(counts, { x1: "x0", x2: "x1", y1: 0, y2: "length", fill: PALE }),
         Plot.ruleY([0]),
@@ -223,22 +225,27 @@
     const table = labelx.colours.YlOrRd;
     const text = (i) => `${names[i]}\nmissing in ${lost[i]} of ${runs} runs (${(100 * shares[i]).toFixed(0)} %)`;
     const rows = shares.map((y, i) => ({ x: i, y, title: text(i), fill: `rgb(${labelx.colourOf(table, [0, 1], y)})` }));
-    panel(box, "", "", (width) => plot(width, {
+    panel(grid(box, "whole"), "", "", (width) => plot(width, {
       height: 170,
-      x: { domain: [-0.5, names.length - 0.5], label: "labels, in the order of their table" },
+      x: { domain: [-0.5, names.length - 0.5], label: "labels, in the order of their table", ticks: [] },
       y: { domain: [0, 1], label: "share of runs without the label" },
     }, [
       Plot.rect(rows, { x1: (d) => d.x - 0.5, x2: (d) => d.x + 0.5, y1: 0, y2: "y", fill: "fill", stroke: "currentColor", strokeWidth: 0.3, title: "title", tip: true }),
       Plot.ruleY([0]),
     ]));
-    const atlas = src && labelx.brain && (await labelx.load(src).catch(() => null));
+    const atlas = src && (await labelx.load(src).catch(() => null));
     if (!atlas) return;
+    const { panels } = await labelx.whole({ panels: atlas.panels });
+    const never = new Uint8Array(names.length);
+    const brain = labelx.brain(box, { panels, lost: never, tip: text, select: (i) => brain.mark(i, null), clear: () => brain.mark(null) });
+    brain.paint((i) => labelx.colourOf(table, [0, 1], shares[i]));
+    labelx.colourBar(box, { table, limits: [0, 1], label: "share of runs without the label" });
   }
 
   // ---- The page ----
 
   function tables({ runs, participants }) {
-    const pages = new Map(participants.map(([label, page]) => [label, page && encodeURI(page)]));
+    const pages = new Map(participants.map(([label, page]) => [label, page && labelx.url(page)]));
     const cells = Object.fromEntries(runs.columns.map(({ id, cells: own }) => [id, own]));
     const href = (row) => pages.get(cells.participant_id[row]) || null;
     const amber = { "partly-done": "amber", excluded: "amber", failed: "failed" };
