@@ -1,6 +1,9 @@
 """The data that a page draws its pictures from: numbers packed into scripts beside it.
 
-Scripts, because a page that is opened from a disk may load scripts and cannot read data.
+Scripts, because a page that is opened from a disk may load scripts and cannot read data. A script
+hands over one string, `labelx.take("…", n)`: deflated bytes, 15 bits in each UTF-16 unit, of which
+`n` count. They are JSON, a zero byte, and all arrays one after the other; in the JSON an array's
+``data`` is where it starts. In UTF-16, as base64 would be a quarter longer.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.files import write_text
+from bids_labelx.files import write_bytes
 
-_BEGIN, _END = "labelx.take(", ");\n"
+# Units are above the quotes and below the surrogates.
+_FIRST_UNIT = 0x100
+_SCRIPT = re.compile(r'\ufefflabelx\.take\("([^"]*)", (\d+)\);\n')
 # Of more regions a matrix is drawn as means of neighbouring pairs: a screen has no more rows.
 MOST_ROWS = 500
 # A value is stored with about this share of the largest one, where no step is given.
@@ -44,7 +50,7 @@ def pack(
     Returns
     -------
     dict
-        ``shape``, ``type``, ``step``, ``delta`` where it is one, and ``data``: base64 of deflated
+        ``shape``, ``type``, ``step``, ``delta`` where it is one, and ``data``: the bytes of
         little-endian integers in C order. The lowest integer stands for a missing value.
     """
     values = np.asarray(values, dtype=float)
@@ -66,19 +72,18 @@ def pack(
 def pack_integers(values: NDArray[Any]) -> dict[str, Any]:
     """Pack integers as they are: of one or two bytes, signed or not."""
     kind = values.dtype.newbyteorder("<")
-    data = zlib.compress(np.ascontiguousarray(values, dtype=kind).tobytes(), 6)
     return {
         "shape": list(values.shape),
         "type": values.dtype.name,
         "step": 1,
-        "data": base64.b64encode(data).decode("ascii"),
+        "data": np.ascontiguousarray(values, dtype=kind).tobytes(),
     }
 
 
 def unpack(packed: Mapping[str, Any]) -> NDArray[Any]:
     """The numbers of `pack`, float64 with NaN for missing values; unsigned integers as such."""
     kind = np.dtype(packed["type"]).newbyteorder("<")
-    flat = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), kind)
+    flat = np.frombuffer(packed["data"], kind)
     integers = flat.reshape(packed["shape"])
     if kind.kind == "u":
         return integers.astype(np.dtype(packed["type"]))
@@ -149,11 +154,25 @@ def _block_means(matrix: NDArray[np.floating], block: int) -> NDArray[np.floatin
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
-def script(content: Mapping[str, Any]) -> str:
-    """A script that hands some content to the page that loads it, in ASCII."""
-    # No "<" ends a script early, and no line separator ends a string.
-    text = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    return f"{_BEGIN}{text}{_END}"
+def as_base64(data: bytes) -> str:
+    """Bytes of a packed array inside a page's own JSON: deflated, in base64."""
+    return base64.b64encode(zlib.compress(data)).decode("ascii")
+
+
+def script(content: Mapping[str, Any]) -> bytes:
+    """A script that hands some content to the page that loads it, in UTF-16."""
+    arrays: list[bytes] = []
+    sizes = [0]
+
+    def start(data: bytes) -> int:
+        arrays.append(data)
+        sizes.append(sizes[-1] + len(data))
+        return sizes[-2]
+
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"), default=start)
+    deflated = zlib.compress(b"\0".join((text.encode(), b"".join(arrays))))
+    units = _to_units(deflated).tobytes().decode("utf-16-le")
+    return f'\ufefflabelx.take("{units}", {len(deflated)});\n'.encode("utf-16-le")
 
 
 def write_script(path: Path, content: Mapping[str, Any]) -> None:
@@ -164,7 +183,7 @@ def write_script(path: Path, content: Mapping[str, Any]) -> None:
     CannotWriteError
         Where it cannot be written.
     """
-    write_text(path, script(content))
+    write_bytes(path, script(content))
 
 
 def read_script(path: Path) -> dict[str, Any]:
@@ -176,11 +195,49 @@ def read_script(path: Path) -> dict[str, Any]:
         Where the file is not there, or not as `write_script` writes it.
     """
     try:
-        text = path.read_text(encoding="ascii")
-        content = json.loads(text.removeprefix(_BEGIN).removesuffix(_END))
-    except (OSError, ValueError) as error:
+        found = _SCRIPT.fullmatch(path.read_bytes().decode("utf-16-le"))
+        if found is None:
+            raise ValueError("another beginning or end")
+        units = np.frombuffer(found[1].encode("utf-16-le"), "<u2")
+        deflated = _from_units(units)[: int(found[2])]
+        text, _, data = zlib.decompress(deflated).partition(b"\0")
+        content = json.loads(text)
+    except (OSError, ValueError, zlib.error) as error:
         raise BadDataError(
             f"{path}: cannot be read as data of a report ({error}); run the participant level "
             "again with --overwrite"
         ) from None
-    return dict(content)
+    return dict(_with_arrays(content, data))
+
+
+def _with_arrays(value: Any, data: bytes) -> Any:
+    """A copy of JSON content with the bytes of its packed arrays."""
+    if isinstance(value, list):
+        return [_with_arrays(one, data) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "shape" in value and "data" in value:
+        start, kind = value["data"], np.dtype(value["type"])
+        length = math.prod(value["shape"]) * kind.itemsize
+        return {**value, "data": data[start : start + length]}
+    return {key: _with_arrays(one, data) for key, one in value.items()}
+
+
+def _to_units(data: bytes) -> NDArray[np.uint16]:
+    """Bytes as UTF-16 units of 15 bits each."""
+    groups = -(-len(data) // 15)
+    whole = np.zeros((groups, 17), dtype=np.uint32)
+    flat = np.zeros(groups * 15, dtype=np.uint8)
+    flat[: len(data)] = np.frombuffer(data, np.uint8)
+    whole[:, :15] = flat.reshape(groups, 15)
+    units = np.empty((groups, 8), dtype="<u2")
+    for k in range(8):
+        byte, bit = divmod(15 * k, 8)
+        three = (whole[:, byte] << 16) | (whole[:, byte + 1] << 8) | whole[:, byte + 2]
+        units[:, k] = ((three >> (9 - bit)) & 0x7FFF) + _FIRST_UNIT
+    return units.reshape(-1)
+
+
+def _from_units(units: NDArray[np.uint16]) -> bytes:
+    bits = (units.astype(np.uint16)[:, None] - _FIRST_UNIT) >> np.arange(14, -1, -1) & 1
+    return np.packbits(bits.astype(np.uint8).reshape(-1)).tobytes()

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from bids_labelx.outputs.states import DONE, states_in_words
+from bids_labelx.report.packing import as_base64
 from bids_labelx.report.text import enumerated
 
 _NUMBER = re.compile(r"[-+−]?(\d[\d, ]*)?\.?\d+([eE][-+]?\d+)?\s?%?|[-+−]?inf|nan", re.IGNORECASE)
@@ -244,6 +245,7 @@ def read_templates() -> Environment:
     environment.policies["json.dumps_kwargs"] = {
         "allow_nan": False,
         "separators": (",", ":"),
+        "default": as_base64,
     }
     environment.filters |= {"relative_url": _relative_url, "enumerated": enumerated}
     return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.report.packing import (
     MOST_ROWS,
+    as_base64,
     pack,
     pack_integers,
     pack_matrix,
@@ -36,7 +38,7 @@ _NUMBERS = st.one_of(st.floats(-12.5, 12.5), st.just(np.nan))
     st.booleans(),
 )
 def test_numbers_come_back_rounded_to_the_step(values: np.ndarray, delta: bool) -> None:
-    found = unpack(json.loads(json.dumps(pack(values, 0.1, delta=delta))))
+    found = unpack(pack(values, 0.1, delta=delta))
     assert found.shape == values.shape
     np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
     # As a table of one decimal has them.
@@ -49,15 +51,12 @@ def test_numbers_come_back_rounded_to_the_step(values: np.ndarray, delta: bool) 
 def test_packed_bytes_are_what_a_page_reads() -> None:
     packed = pack(np.array([[0.5, -0.25, np.nan]]), 0.01)
     assert (packed["type"], packed["shape"], packed["step"]) == ("int8", [1, 3], 0.01)
-    raw = zlib.decompress(base64.b64decode(packed["data"]))
-    assert list(np.frombuffer(raw, "i1")) == [50, -25, -128]
+    assert list(np.frombuffer(packed["data"], "i1")) == [50, -25, -128]
     wide = pack([1.5, -300.0, np.nan], 0.01)
     assert wide["type"] == "int16"
-    raw = zlib.decompress(base64.b64decode(wide["data"]))
-    assert list(np.frombuffer(raw, "<i2")) == [150, -30000, -32768]
+    assert list(np.frombuffer(wide["data"], "<i2")) == [150, -30000, -32768]
     steps = pack([[1.0, 3.0, -2.0]], delta=True)
-    raw = zlib.decompress(base64.b64decode(steps["data"]))
-    assert list(np.frombuffer(raw, "i1")) == [1, 2, -5]
+    assert list(np.frombuffer(steps["data"], "i1")) == [1, 2, -5]
     np.testing.assert_array_equal(unpack(pack_integers(np.array([0, 65535], "u2"))), [0, 65535])
 
 
@@ -109,20 +108,46 @@ def test_large_matrix_is_means_of_the_pairs_of_different_regions() -> None:
         np.testing.assert_allclose(found[i, j], expected, atol=5.1e-4)
 
 
-def test_script_is_read_back_and_ends_no_page_early(tmp_path: Path) -> None:
-    content = {"names": ["</script>", "ä\u2028"], "data": pack([1.0, 2.0])}
-    text = script(content)
-    assert text.isascii()
-    assert "<" not in text
+def test_script_is_read_back_and_has_no_other_text(tmp_path: Path) -> None:
+    content = {
+        "names": ["</script>", "ä\u2028"],
+        "data": pack([1.0, 2.0]),
+        "more": [{"of": pack_integers(np.arange(300, dtype="u2"))}, None, 1.5],
+    }
     write_script(tmp_path / "sub-01" / "a.js", content)
     assert read_script(tmp_path / "sub-01" / "a.js") == content
+    text = script(content).decode("utf-16-le")
+    assert "names" not in text
+    assert not re.search(r"[\ud800-\udfff]", text)
 
 
-@pytest.mark.parametrize("text", [None, "", "labelx.take({", "ä"], ids=str)
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=70))
+def test_units_are_the_bits_of_the_bytes(data: bytes) -> None:
+    # A packed array of bytes that are any: what is deflated has every length modulo 15.
+    content = {"of": pack_integers(np.frombuffer(data, "u1"))}
+    text = script(content).decode("utf-16-le")
+    units, count = re.fullmatch(
+        r'\ufefflabelx\.take\("(.*)", (\d+)\);\n', text, re.DOTALL
+    ).groups()
+    bits = "".join(f"{ord(one) - 0x100:015b}" for one in units)
+    raw = bytes(int(bits[8 * i : 8 * i + 8], 2) for i in range(int(count)))
+    head, _, arrays = zlib.decompress(raw).partition(b"\0")
+    assert json.loads(head)["of"]["shape"] == [len(data)]
+    assert arrays == data
+
+
+def test_bytes_in_a_page_are_deflated_in_base64() -> None:
+    assert zlib.decompress(base64.b64decode(as_base64(b"abc" * 9))) == b"abc" * 9
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", 'labelx.take("', '\ufefflabelx.take("ab", 3);\n'], ids=str
+)
 def test_broken_script_is_told_by_name(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "a.js"
     if text is not None:
-        path.write_text(text, encoding="latin1")
+        path.write_text(text, encoding="utf-16-le")
     with pytest.raises(LabelxError, match=r"a\.js") as caught:
         read_script(path)
     assert isinstance(caught.value, BadDataError)

@@ -70,8 +70,10 @@
         select: (row, column) => select?.(regionAt(row, column)),
         clear,
       });
-      panel.marks.forEach((text, i) => frame.append(element("span", { className: `side side-${i}` }, text)));
-      frame.append(element("figcaption", {}, panel.title));
+      const marks = panel.marks.map((text) => element("span", {}, text));
+      frame.append(
+        element("div", { className: "sides", ariaHidden: "true" }, ...marks),
+        element("figcaption", {}, panel.title));
       if (!lines.has(panel.row)) lines.set(panel.row, element("div", { className: "panels" }));
       lines.get(panel.row).append(frame);
       const hatch = Uint8Array.from(panel.regions.values, (one) => (one ? lost[one - 1] : 0));

@@ -1,8 +1,9 @@
 // What all pages share. Adds to the one global object, `labelx`:
 //
 //   element(tag, properties, ...children)   a new element; unknown properties become attributes
-//   load(src)          Promise of the object that a data script hands to `labelx.take({…})`;
-//                      asked for once per src; a missing file is told in the page
+//   load(src)          Promise of the object that a data script hands to `labelx.take("…", n)`,
+//                      see report/packing.py; asked for once per src; a missing file is told
+//   url(path)          a relative path, as it is on disk, as a link
 //   unpack(packed)     Promise of {shape, values: Float32Array, step}; NaN where nothing is
 //   whole(object)      Promise of a copy of an object with all its packed arrays unpacked
 //   square(values, n)  an n × n Float32Array from an upper triangle with its diagonal
@@ -37,14 +38,49 @@
   const loaded = new Map();
   const waiting = new Map();
 
-  labelx.take = (content) => waiting.get(document.currentScript)?.(content);
+  // Begun with a dot, no path is taken for that of another place.
+  labelx.url = (path) => `./${path.split("/").map(encodeURIComponent).join("/")}`;
+
+  labelx.take = (units, count) =>
+    waiting.get(document.currentScript)?.(open(bytesOf(units, count)));
+
+  /** The bytes that a string has in 15 bits of each of its units. */
+  function bytesOf(units, count) {
+    const bytes = new Uint8Array(count);
+    for (let i = 0, at = 0, held = 0, bits = 0; at < count; i += 1) {
+      held = (held << 15) | (units.charCodeAt(i) - 0x100);
+      for (bits += 15; bits >= 8 && at < count; at += 1) {
+        bits -= 8;
+        bytes[at] = held >> bits;
+      }
+      held &= (1 << bits) - 1;
+    }
+    return bytes;
+  }
+
+  async function inflate(bytes) {
+    const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(inflated).arrayBuffer());
+  }
+
+  /** Content with its arrays, which come after it. */
+  async function open(bytes) {
+    const whole = await inflate(bytes);
+    const end = whole.indexOf(0);
+    return JSON.parse(new TextDecoder().decode(whole.subarray(0, end)), (key, value) => {
+      if (value?.shape && typeof value.data === "number") {
+        value.data = whole.subarray(end + 1 + value.data);
+      }
+      return value;
+    });
+  }
 
   labelx.load = (src) => {
     if (!loaded.has(src)) {
       loaded.set(src, new Promise((resolve, reject) => {
-        const script = element("script", { src });
+        const script = element("script", { src: labelx.url(src) });
         const fail = () => {
-          const text = `The data of this picture cannot be read: ${decodeURI(src)}`;
+          const text = `Data of this page cannot be read: ${src}`;
           labelx.complain(text);
           reject(new Error(text));
         };
@@ -68,9 +104,13 @@
   };
 
   async function unpack({ shape, type, step, delta, data }) {
-    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-    const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const integers = new TYPES[type](await new Response(inflated).arrayBuffer());
+    // In a page's own JSON they are deflated one by one.
+    const bytes = typeof data === "string"
+      ? await inflate(Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)))
+      : data;
+    const count = shape.reduce((product, one) => product * one, 1);
+    const size = count * TYPES[type].BYTES_PER_ELEMENT;
+    const integers = new TYPES[type](bytes.slice(0, size).buffer);
     const length = shape[shape.length - 1];
     if (delta) {
       // Stored in the array, sums stay within its range.
