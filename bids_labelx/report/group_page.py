@@ -156,7 +156,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         "participants": content.participants,
         "pictures": [one.data for one in pictures],
     }
-    text = np.frombuffer(json.dumps(data, allow_nan=False).encode(), np.uint8)
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     page = render_template(
         "group.html",
         version=__version__,
@@ -167,7 +167,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         participants=content.participants,
         files=files_by_kind(content.files),
         # As bytes, which the page unpacks like other integers.
-        contents=pack_integers(text),
+        contents=pack_integers(np.frombuffer(text.encode(), np.uint8)),
     )
     write_assets(output)
     write_text(output / "group.html", page)

@@ -41,8 +41,10 @@
   // Begun with a dot, no path is taken for that of another place.
   labelx.url = (path) => `./${path.split("/").map(encodeURIComponent).join("/")}`;
 
-  labelx.take = (units, count) =>
+  labelx.take = (units, count) => {
     waiting.get(document.currentScript)?.(open(bytesOf(units, count)));
+    waiting.delete(document.currentScript);
+  };
 
   /** The bytes that a string has in 15 bits of each of its units. */
   function bytesOf(units, count) {
@@ -86,8 +88,8 @@
         };
         waiting.set(script, resolve);
         script.onerror = fail;
-        // A promise that is resolved already stays so.
-        script.onload = () => waiting.delete(script) && setTimeout(fail);
+        // What has handed over its data waits no more.
+        script.onload = () => waiting.delete(script) && fail();
         document.head.append(script);
       }));
     }
