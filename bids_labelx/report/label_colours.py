@@ -7,7 +7,7 @@ blindness (https://jfly.uni-koeln.de/color/).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,10 @@ LONG_PALETTE = (
     *("#00e0e0", "#008800", "#ee9977", "#883333", "#b399ff", "#0088ff"),
 )
 NO_VALUE = "#bdbdbd"
+NEIGHBOURS = "Colours only tell neighbouring regions apart."
 
 
-@dataclass(frozen=True)
-class LabelColours:
+class LabelColours(NamedTuple):
     """The colour of each region of an atlas.
 
     Attributes
@@ -34,7 +34,7 @@ class LabelColours:
     colours
         In hexadecimal digits, such as ``#e69f00``, in the order of the label table.
     networks
-        Name and colour of each network; None where colours only tell neighbours apart.
+        Name and colour of each network; None where there are none.
     note
         What the colours mean, in words.
     """
@@ -59,15 +59,14 @@ def label_colours(
     count
         Number of regions.
     networks
-        Of each region; those of `NETWORKLESS` are none, and grey.
+        Of each region; those of `NETWORKLESS` are none, and grey. More than 20 share colours.
     palette
         Colours where there are no networks.
     """
     named = [one for one in dict.fromkeys(networks or ()) if one not in NETWORKLESS]
     if networks is None or not named:
         colours = tell_apart([panel.regions for panel in panels], count, len(palette))
-        note = "Colours only tell neighbouring regions apart."
-        return LabelColours(tuple(palette[colour] for colour in colours), None, note)
+        return LabelColours(tuple(palette[colour] for colour in colours), None, NEIGHBOURS)
     colour_of = {name: LONG_PALETTE[i % len(LONG_PALETTE)] for i, name in enumerate(named)}
     note = "Colours are networks."
     if len(named) > len(LONG_PALETTE):

@@ -20,10 +20,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_text
-from bids_labelx.report.brain import plot_labels
 from bids_labelx.report.figures import render_figure
+from bids_labelx.report.label_colours import PALETTE, label_colours
 from bids_labelx.report.pages import render_template
+from bids_labelx.report.panel_figures import colours_of, plot_labels
+from bids_labelx.report.panels import panels_of
 from bids_labelx.report.regions import table_of
 from bids_labelx.report.text import counted
 
@@ -131,7 +134,7 @@ def masker_report(
     version
         Of bids_labelx.
     cmap
-        Colormap of the regions, see `bids_labelx.report.brain.plot_labels`.
+        Colormap of the regions, in place of the palette.
 
     Raises
     ------
@@ -162,7 +165,12 @@ def _draw(
     """Draw the regions in three planes, as a PNG in base64."""
     if affine is None:
         raise ValueError("labels need an affine to be drawn")
-    png = render_figure(plot_labels(background, labels, affine, cmap=cmap), "png")
+    grid, count = VolumeGrid.of(labels.shape, affine), int(labels.max(initial=0))
+    below = None if background is None else background.ravel(order="F")
+    panels = panels_of(labels.ravel(order="F"), grid, (), below, range(1, count + 1))
+    palette = PALETTE if cmap is None else colours_of(cmap)
+    coloured = label_colours(panels, count, palette=palette)
+    png = render_figure(plot_labels(panels, coloured.colours), "png")
     return base64.b64encode(png).decode("ascii")
 
 

@@ -197,7 +197,13 @@ def _of_atlas(src: str, data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     if panels:
         yield (
             _beside(src, "dseg.png"),
-            partial(plot_labels, panels, data["colours"], note=data["note"]),
+            partial(
+                plot_labels,
+                panels,
+                data["colours"],
+                data["networks"],
+                note=f"{data['meaning']} {data['note']}".strip(),
+            ),
         )
         yield (
             _beside(src, "coveragemap.png"),

@@ -13,9 +13,12 @@ import pandas as pd
 import pytest
 
 from bids_labelx.errors import CannotWriteError
-from bids_labelx.report.brain import plot_labels
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.report.figures import render_figure
+from bids_labelx.report.label_colours import label_colours
 from bids_labelx.report.masker import MaskerReport, masker_report
+from bids_labelx.report.panel_figures import plot_labels
+from bids_labelx.report.panels import panels_of
 from bids_labelx.report.regions import region_table
 
 EVIL = "<script>alert(1)</script>"
@@ -24,6 +27,7 @@ VOID = {"meta", "link", "img", "base"}
 AFFINE = np.array([[-2.0, 0, 0, 10], [0.5, 3, 0, -20], [0, 0, 4, 5], [0, 0, 0, 1]])
 # One sagittal plane for each of three labels, and one for the background.
 LABELS = np.broadcast_to(np.array([0, 5, 9170, 2])[:, None, None], (4, 5, 6)).copy()
+CODED = np.select([LABELS == 5, LABELS == 2, LABELS == 9170], [1, 2, 3], 0)
 IDS, NAMES = [5, 2, 9170], ["V1", "A1", "M1"]
 
 
@@ -79,7 +83,7 @@ def report(**changes: object) -> MaskerReport:
 
 def drawn(**changes: object) -> MaskerReport:
     image = np.arange(120.0).reshape(LABELS.shape)
-    return report(**({"background": image, "labels": LABELS, "affine": AFFINE} | changes))
+    return report(**({"background": image, "labels": CODED, "affine": AFFINE} | changes))
 
 
 def unfitted() -> MaskerReport:
@@ -90,6 +94,12 @@ def figure_of(page: str) -> bytes:
     source = Page(page).all("img")[0]["src"]
     assert source is not None
     return base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True)
+
+
+def figure_by_hand(image: np.ndarray | None) -> bytes:
+    grid, below = VolumeGrid.of(CODED.shape, AFFINE), None if image is None else image.ravel("F")
+    panels = panels_of(CODED.ravel("F"), grid, (), below, (1, 2, 3))
+    return render_figure(plot_labels(panels, label_colours(panels, 3).colours), "png")
 
 
 def cells(page: str) -> list[list[str]]:
@@ -194,13 +204,12 @@ def test_markup_in_names_shows_as_text() -> None:
 
 def test_figure_shows_the_regions_on_the_image() -> None:
     image = np.random.default_rng(0).random(LABELS.shape)
-    expected = render_figure(plot_labels(image, LABELS, AFFINE), "png")
-    assert figure_of(drawn(background=image).html) == expected
+    assert figure_of(drawn(background=image).html) == figure_by_hand(image)
 
 
 def test_regions_are_drawn_without_an_image_and_the_page_says_so() -> None:
     page = drawn(background=None).html
-    assert figure_of(page) == render_figure(plot_labels(None, LABELS, AFFINE), "png")
+    assert figure_of(page) == figure_by_hand(None)
     assert "There is no mean image as background." in page
     assert "There is no mean image" not in drawn().html
 
