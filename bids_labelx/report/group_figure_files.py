@@ -32,6 +32,8 @@ from bids_labelx.report.group_figures import (
 from bids_labelx.report.group_tables import numbers, rounded
 from bids_labelx.report.packing import read_script, write_script
 from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.panel_figures import plot_values
+from bids_labelx.report.run_data import panel_from
 from bids_labelx.report.text import as_text, counted
 
 # Columns that identify a run, whatever atlas and strategy.
@@ -234,7 +236,7 @@ def missing_picture(
         f"{100 * shares[worst]:.0f} % of the runs"
     )
     caption = f"Share of runs in which each label of {atlas} is missing"
-    drawn = _whole_atlas(output, tables, coverage["index"].tolist())
+    drawn = _whole_atlas(output, tables, coverage["index"].astype(str).tolist())
     if drawn is None:
         return Picture(data, alt, caption)
     path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
@@ -242,11 +244,9 @@ def missing_picture(
     write_script(output / script, drawn)
     data["src"] = script.as_posix()
     caption += "; the whole atlas on the grid of one run"
-    from bids_labelx.report.panel_figures import plot_values, read_panels
-
     plot = partial(
         plot_values,
-        read_panels(drawn["panels"]),
+        [panel_from(panel) for panel in drawn["panels"]],
         shares.to_numpy(),
         measure="share of runs without the label",
         limits=(0, 1),
@@ -257,14 +257,14 @@ def missing_picture(
 
 
 def _whole_atlas(
-    output: Path, tables: Sequence[Path], ids: Sequence[int]
+    output: Path, tables: Sequence[Path], ids: Sequence[str]
 ) -> dict[str, Any] | None:
     """The first run's data of an atlas that can be read and has panels; None where none has."""
     for table in tables:
         path = output / report_figure(parse_name(table).entities, "report", ".js")
         try:
             data = read_script(path) if path.is_file() else {}
-            if data.get("panels") and data["regions"]["index"] == ids:
+            if data.get("panels") and list(map(str, data["regions"]["index"])) == ids:
                 return data
         except (BadDataError, KeyError):
             # It is no result, and another one does as well.

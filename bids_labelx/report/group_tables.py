@@ -72,22 +72,22 @@ def runs_data(quality: pd.DataFrame) -> dict[str, Any]:
         for each row why it is highlighted, empty where it is not.
     """
     common, runs = _common_entities(quality["run"])
-    shown = quality.assign(run=[run or None for run in runs])
+    shown = quality.assign(run=pd.Series([run or None for run in runs], quality.index, object))
     names = {key: name for key, (name, _) in _RUN_COLUMNS.items()}
     thresholds = _column(quality, "fd_threshold").dropna().unique()
     if len(thresholds) == 1:
-        for column in ("share_fd_above", "share_filtered_fd_above"):
-            names[column] = names[column].replace(" above", f" > {thresholds[0]:g} mm")
+        for key in ("share_fd_above", "share_filtered_fd_above"):
+            names[key] = names[key].replace(" above", f" > {thresholds[0]:g} mm")
         del names["fd_threshold"]
     columns: list[dict[str, Any]] = []
     for key in (key for key in names if key in shown and shown[key].notna().any()):
+        column: dict[str, Any] = {"id": key, "name": names[key]}
         step = _RUN_COLUMNS[key][1]
         if step is None:
-            cells = [None if pd.isna(one) else str(one) for one in shown[key]]
-            columns.append({"id": key, "name": names[key], "cells": cells})
+            column["cells"] = [None if pd.isna(one) else str(one) for one in shown[key]]
         else:
-            cells = rounded(numbers(shown, key), step)
-            columns.append({"id": key, "name": names[key], "step": step, "cells": cells})
+            column |= {"step": step, "cells": rounded(numbers(shown, key), step)}
+        columns.append(column)
     marks = np.select(
         [
             _column(quality, "state") == FAILED,

@@ -151,7 +151,7 @@ def panel_from(data: Mapping[str, Any]) -> Panel:
         data["title"],
         data["row"],
         tuple(data["marks"]),
-        unpack(data["regions"]),
+        unpack(data["regions"]).astype(np.intp),
         None if data["background"] is None else unpack(data["background"]),
         None if data["plane"] is None else Plane(**data["plane"]),
     )

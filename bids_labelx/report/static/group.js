@@ -83,7 +83,7 @@
         Plot.axisY({ ticks: d3.ticks(0, top, 3).filter(Number.isInteger), tickFormat: "d" }),
         Plot.rect(bars, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "kind", insetRight: 0.5, title: "title", tip: true }),
         Plot.ruleY([0]),
-        Plot.dot(dots, { x: "x", y: "y", r: 2.5, fill: "kind", fillOpacity: 0.7, href: "href", title: "title", tip: true }),
+        Plot.dot(dots, { x: "x", y: "y", r: 2.5, fill: "kind", fillOpacity: 0.85, href: "href", title: "title", tip: true }),
         limit !== null && Plot.ruleX([limit], dashed),
       ]));
     }
@@ -237,7 +237,9 @@
     if (!atlas) return;
     const { panels } = await labelx.whole({ panels: atlas.panels });
     const never = new Uint8Array(names.length);
-    const brain = labelx.brain(box, { panels, lost: never, tip: text, select: (i) => brain.mark(i, null), clear: () => brain.mark(null) });
+    const place = element("div", { className: "brain" });
+    box.append(place);
+    const brain = labelx.brain(place, { panels, lost: never, tip: text, select: (i) => brain.mark(i, null), clear: () => brain.mark(null) });
     brain.paint((i) => labelx.colourOf(table, [0, 1], shares[i]));
     labelx.colourBar(box, { table, limits: [0, 1], label: "share of runs without the label" });
   }
