@@ -4,7 +4,7 @@
 //   chart(box, options)   appends a chart whose x axis is cut into cells. Options:
 //     columns             number of cells; cell i reaches from i to i + 1 on the x axis
 //     height, label       in pixels; for screen readers
-//     marks(range)        marks of Plot for the cells in view
+//     marks(range)        marks of Plot for the cells in view, or false
 //     y                   scale of Plot
 //     ticks(range, width) optional: [[x, text], …] below; a text may have two lines
 //     xLabel              optional, below the ticks
@@ -51,7 +51,7 @@
             tickFormat: (x) => texts.get(x), label: xLabel ?? null, labelAnchor: "center", labelArrow: "none",
           }),
           Plot.ruleX([range[0]], { strokeWidth: 1 }),
-        ],
+        ].filter(Boolean),
       }));
     }
 

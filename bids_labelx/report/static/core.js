@@ -41,10 +41,8 @@
   // Begun with a dot, no path is taken for that of another place.
   labelx.url = (path) => `./${path.split("/").map(encodeURIComponent).join("/")}`;
 
-  labelx.take = (units, count) => {
+  labelx.take = (units, count) =>
     waiting.get(document.currentScript)?.(open(bytesOf(units, count)));
-    waiting.delete(document.currentScript);
-  };
 
   /** The bytes that a string has in 15 bits of each of its units. */
   function bytesOf(units, count) {
@@ -86,10 +84,12 @@
           labelx.complain(text);
           reject(new Error(text));
         };
-        waiting.set(script, resolve);
+        waiting.set(script, (content) => {
+          waiting.delete(script);
+          content.then(resolve, fail);
+        });
         script.onerror = fail;
-        // What has handed over its data waits no more.
-        script.onload = () => waiting.delete(script) && fail();
+        script.onload = () => waiting.has(script) && fail();
         document.head.append(script);
       }));
     }

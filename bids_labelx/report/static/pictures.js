@@ -13,6 +13,11 @@
     box.append(element("h3", { id }, text), ...more.map((one) => element("p", { className: "quiet" }, one)));
   const colourOfNumber = ["var(--after)", "var(--beside)"];
 
+  function legendOf(entries, more = "") {
+    return element("div", { className: "legend" }, ...entries.map(([name, colour]) =>
+      element("span", {}, element("i", { style: `background:${colour}` }), name)), more);
+  }
+
   /** Blocks of rows of one network: [first row, count, name]. */
   function blocksOf(names) {
     const blocks = [];
@@ -77,6 +82,7 @@
       link.range.watch(chart.view);
       link.volume.watch((volume) => chart.mark(volume === null ? [] : [volume]));
     });
+    box.append(element("h4", {}, "Volumes censored"));
     const values = strategies.flatMap(({ kept }) => Array.from(kept.values));
     const count = content.volumes;
     const strip = labelx.heat(box, {
@@ -85,7 +91,7 @@
       height: 18 * strategies.length,
       label: "Volumes censored by each strategy",
       left: strategies.map(({ strategy, kept }, row) =>
-        [row, 1, `${strategy}: ${kept.values.filter((one) => !one).length} censored`]),
+        [row, 1, `${strategy}: ${kept.values.filter((one) => !one).length}`]),
       leftWidth: "var(--gutter)",
       tip: (row, volume) => `${strategies[row].strategy}: volume ${volume}${timeOf(content, volume)} `
         + (values[row * count + volume] ? "kept" : "censored"),
@@ -242,12 +248,13 @@
       tip: (k) => [`${number(edges[k].x0, step)} to ${number(edges[k].x1, step)}`,
         ...pairs.map(({ strategy }, i) => `${strategy}: ${counted(bins[i][k], "pair")}`)].join("\n"),
     });
+    box.append(legendOf(pairs.map(({ strategy }, i) => [strategy, colourOfNumber[i]])));
   }
 
   function connectivity(box, content, link) {
     const { atlas, pairs } = content;
     if (!pairs.length || !atlas) return;
-    heading(box, "connectivity", `Connectivity: ${pairs[0].matrix.words}`);
+    heading(box, "connectivity", "Connectivity", `${pairs[0].matrix.words} between regions.`);
     const limits = [0, 1].map((i) =>
       Math[i ? "max" : "min"](...pairs.map(({ matrix }) => matrix.limits[i])));
     const table = limits[0] < 0 ? labelx.colours.RdBu_r : labelx.colours.cividis;
@@ -298,7 +305,7 @@
   }
 
   labelx.pictures = {
-    time, connectivity, heading, counted, toggle, seriesOf, strongest, rowOf, along, timeOf,
-    status: STATUS, colours: colourOfNumber, volumeTicks,
+    time, connectivity, heading, counted, toggle, legendOf, seriesOf, strongest, rowOf, along,
+    timeOf, volumeTicks, status: STATUS, colours: colourOfNumber,
   };
 })();

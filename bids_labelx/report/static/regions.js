@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const { element, number, pictures } = labelx;
-  const { heading, counted, toggle } = pictures;
+  const { heading, counted, toggle, legendOf } = pictures;
   const COVERAGE = { table: labelx.colours.cividis, limits: [0, 1] };
 
   const isLost = ({ regions }, region) => regions.status[region] !== "ok";
@@ -62,11 +62,7 @@
       const modes = {
         labels: () => {
           drawn.paint((region) => rgb[region], 0.75);
-          legend.replaceChildren();
-          if (meaning === "network" && networks) {
-            legend.append(...networks.map(([name, colour]) => element("span", {},
-              element("i", { style: `background:${colour}` }), name)));
-          } else legend.textContent = "Colours only tell neighbours apart.";
+          legend.replaceChildren(meaning, legendOf(networks ?? []));
         },
         coverage: () => {
           drawn.paint((region) =>
@@ -179,21 +175,19 @@
       low !== null || high !== null ? `shaded: pass band of ${chosen[0].strategy}` : ""));
   }
 
-  function legendOf(entries, more = "") {
-    return element("div", { className: "legend" }, ...entries.map(([name, colour]) =>
-      element("span", {}, element("i", { style: `background:${colour}` }), name)), more);
-  }
+  /** Data of the strategies that are shown. */
+  const shownStrategies = ({ chosen, strategies }) => chosen
+    .map(({ strategy }) => strategies.find((one) => one.strategy === strategy)).filter(Boolean);
 
   function regressors(box, content, link) {
-    for (const { strategy } of content.chosen) {
-      const own = content.strategies.find((one) => one.strategy === strategy);
-      if (!own?.names.length) continue;
-      const { names, regressors: { values, step } } = own;
-      const count = content.volumes;
-      heading(box, `regressors-${strategy}`, `Regressors of ${strategy}`);
-      const shown = Float32Array.from(values, (one, i) => (own.kept.values[i % count] ? one : NaN));
-      const scale = { table: labelx.colours.gray, limits: [-3, 3] };
-      const whole = element("div", { className: "whole" });
+    const found = shownStrategies(content).filter(({ names }) => names.length);
+    if (!found.length) return;
+    const count = content.volumes;
+    const scale = { table: labelx.colours.gray, limits: [-3, 3] };
+    heading(box, "regressors", "Regressors");
+    for (const { strategy, kept, names, regressors: { values, step } } of found) {
+      const shown = Float32Array.from(values, (one, i) => (kept.values[i % count] ? one : NaN));
+      const whole = element("div", { className: "whole" }, element("h4", {}, strategy));
       box.append(whole);
       const heat = labelx.heat(whole, {
         ...pictures.along(content, link),
@@ -202,37 +196,41 @@
         label: `${counted(names.length, "regressor")} of ${strategy} by volume`,
         left: names.map((name, row) => [row, 1, name]),
         tip: (row, volume) => `${names[row]}: ${number(values[row * count + volume], step)}\n`
-          + `volume ${volume}${pictures.timeOf(content, volume)}${own.kept.values[volume] ? "" : ", censored"}`,
+          + `volume ${volume}${pictures.timeOf(content, volume)}${kept.values[volume] ? "" : ", censored"}`,
         select: (_, volume) => toggle(link.volume)(volume),
       });
       heat.paint({ values: shown, ...scale });
       link.range.watch(heat.view);
       link.volume.watch((volume) => heat.mark({ columns: volume === null ? [] : [volume] }));
-      labelx.colourBar(box, { ...scale, label: "z-score", none: "censored" });
-      confounds(box, own);
     }
+    labelx.colourBar(box, { ...scale, label: "z-score", none: "censored" });
   }
 
-  function confounds(box, { strategy, confounds: found }) {
-    if (!found) return;
-    const { names, values } = found;
-    const size = names.length;
-    const square = labelx.square(values.values, size);
+  function confounds(box, content) {
+    const found = shownStrategies(content).filter((one) => one.confounds);
+    if (!found.length) return;
     const scale = { table: labelx.colours.RdBu_r, limits: [-1, 1] };
-    heading(box, `confounds-${strategy}`, `Correlations between the confounds of ${strategy}`,
-      "Without cosines; with the global signal, framewise displacement and DVARS.");
-    const figure = element("div", { className: "square" });
-    box.append(figure);
-    const edge = names.map((name, row) => [row, 1, name]);
-    labelx.heat(figure, {
-      rows: size,
-      columns: size,
-      label: `Correlations between ${counted(size, "confound")}`,
-      left: edge,
-      below: edge,
-      tip: (row, column) =>
-        `${names[row]} – ${names[column]}: ${number(square[row * size + column], values.step)}`,
-    }).paint({ values: square, ...scale });
+    heading(box, "confounds", "Confounds",
+      "Correlations between regressors, without cosines, the global signal, framewise displacement "
+      + "and DVARS.");
+    const beside = element("div", { className: "beside whole" });
+    box.append(beside);
+    for (const { strategy, confounds: { names, values } } of found) {
+      const size = names.length;
+      const square = labelx.square(values.values, size);
+      const edge = names.map((name, row) => [row, 1, name]);
+      const figure = element("figure", {}, element("h4", {}, strategy));
+      beside.append(figure);
+      labelx.heat(figure, {
+        rows: size,
+        columns: size,
+        label: `Correlations between ${counted(size, "confound")} of ${strategy}`,
+        left: edge,
+        below: edge,
+        tip: (row, column) =>
+          `${names[row]} – ${names[column]}: ${number(square[row * size + column], values.step)}`,
+      }).paint({ values: square, ...scale });
+    }
     labelx.colourBar(box, { ...scale, label: "Pearson correlation", none: "no value" });
   }
 
@@ -261,5 +259,7 @@
     link.region.watch(table.mark);
   }
 
-  Object.assign(pictures, { brain, coverage, spectrum, regressors, regionTable, coverageOf, legendOf });
+  Object.assign(pictures, {
+    brain, coverage, spectrum, regressors, confounds, regionTable,
+  });
 })();
