@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -78,25 +79,26 @@ def matrix_pictures(
     """
     limits: dict[tuple[str | None, ...], float] = {}
     for one in matrices:
-        limits[_scale(one)] = max(limits.get(_scale(one), 0.0), symmetric_limits(one.mean)[1])
+        own = math.ceil(symmetric_limits(one.mean)[1] / _STEP) * _STEP
+        limits[_scale(one)] = max(limits.get(_scale(one), 0.0), round(own, 2))
     pictures = []
-    for entities, group in groupby(matrices, key=lambda one: all_but_strategy(one.entities)):
-        own, shown, scripts = list(group), [], []
-        for one in own:
+    for entities, alike in groupby(matrices, key=lambda one: all_but_strategy(one.entities)):
+        group, shown, scripts = list(alike), [], []
+        for one in group:
             path = Path("figures", f"{matrix_name(one.entities, 'mean')}.tsv")
             scripts.append(path.with_name(path.stem.replace("_relmat", "_report.js")))
             write_script(output / scripts[-1], _data(one, limits[_scale(one)]))
             links = [path.name, *([path.with_suffix(".svg").as_posix()] if static else [])]
             src = scripts[-1].as_posix()
             shown.append({"strategy": one.strategy, "src": src, "files": links})
-        most = counted(max(one.participants for one in own), "participant")
+        most = counted(max(one.participants for one in group), "participant")
         caption = f"{_measure(entities)}: {where(entities)}; mean of {most}"
-        count = len(own[0].names)
+        count = len(group[0].names)
         if count > MOST_ROWS:
             block = -(-count // MOST_ROWS)
             caption += f"; of {count:,} regions, cells are means of {block} × {block} pairs"
         alt = f"Matrices between regions of {atlas_of(entities)} by strategy"
-        files = [_static(output, one, limits[_scale(one)]) for one in own] if static else []
+        files = [_static(output, one, limits[_scale(one)]) for one in group] if static else []
         data = {"kind": "matrices", "matrices": shown}
         picture = Picture(data, alt, caption, tuple(files), tuple(scripts))
         pictures.append((atlas_of(entities), picture))

@@ -163,6 +163,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         summary=_summary(output, content),
         warnings=_warnings(content),
         rows=counted(len(quality), "row"),
+        states=content.states,
         sections=sections,
         participants=content.participants,
         files=files_by_kind(content.files),

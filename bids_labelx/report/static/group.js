@@ -206,12 +206,15 @@
       heat.paint({ values: one.cells, table, limits });
       heats.push(heat);
       const pairs = d3.range(size).flatMap((i) => Array.from(one.cells.subarray(i * size + i + 1, (i + 1) * size))).filter((z) => !Number.isNaN(z));
-      const clipped = pairs.map((z) => Math.max(limits[0], Math.min(limits[1], z)));
-      const counts = d3.bin().domain(limits).thresholds(d3.range(1, 40).map((i) => limits[0] + (i * (limits[1] - limits[0])) / 40))(clipped);
+      // Of whole steps: else some bars would have a step more than others.
+      const wide = Math.ceil((limits[1] * 2) / 40 / 0.01) * 0.01;
+      const edges = d3.range(limits[0] - 0.005, limits[1] + wide, wide);
+      const counts = d3.bin().domain([edges[0], edges[edges.length - 1]]).thresholds(edges)(
+        pairs.map((z) => Math.max(limits[0], Math.min(limits[1], z))));
       const box_ = element("div", { className: "plot" });
       const links = one.files.map((file) => element("a", { href: labelx.url(file) }, file.split(".").pop().toUpperCase()));
       made.append(box_, element("p", {}, "Files: ", ...links.flatMap((link, i) => (i ? [", ", link] : [link]))));
-      fitted(box_, (width) => plot(width, { height: 90, x: { domain: limits, label: "mean Fisher z" }, y: { label: "pairs", ticks: 2 } }, [
+      fitted(box_, (width) => plot(width, { height: 90, x: { domain: [edges[0], edges[edges.length - 1]], label: "mean Fisher z" }, y: { label: "pairs", ticks: 2 } }, [
         Plot.rect(counts, { x1: "x0", x2: "x1", y1: 0, y2: "length", fill: PALE }),
         Plot.ruleY([0]),
       ]));
@@ -275,6 +278,7 @@
   async function start() {
     const { values } = await labelx.unpack(JSON.parse(holder.textContent));
     const content = JSON.parse(new TextDecoder().decode(Uint8Array.from(values)));
+    document.documentElement.classList.add("scripted");
     const runs = tables(content);
     const draw = { distributions, qcfc, distance, cost, matrices, missing };
     const figures = [...document.querySelectorAll("figure.drawing")];
