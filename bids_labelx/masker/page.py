@@ -18,6 +18,7 @@ from bids_labelx.extraction.spatial import resample_volumes
 from bids_labelx.extraction.weighted import Maps
 from bids_labelx.masker.label_run import LabelledSpace
 from bids_labelx.report.masker import MaskerReport, masker_report
+from bids_labelx.report.panels import positions_of
 from bids_labelx.report.regions import region_table
 
 _UNDRAWN = (
@@ -104,7 +105,12 @@ def _label_regions(labelled: LabelledSpace, table: pd.DataFrame) -> DrawnRegions
         None if grid is None else grid.affine,
         (~table["index"].isin(inside)).tolist(),
     )
-    return DrawnRegions(regions, grid, labelled.coded)
+    if "network" in table:
+        regions.insert(2, "network", table["network"].to_numpy())
+    # No region is the background, whatever its label, and 0 is none for `positions_of`.
+    origin = labelled.background
+    coded = positions_of(labelled.labels - origin, table["index"].to_numpy() - origin)
+    return DrawnRegions(regions, grid, coded)
 
 
 def make_page(
@@ -143,9 +149,9 @@ def make_page(
         title=title,
         parameters=[(name, _shown(value)) for name, value in sorted(parameters.items())],
         regions=None if drawn is None else drawn.table,
+        grid=grid,
+        coded=None if drawn is None else drawn.coded,
         background=None if grid is None else _mean_image(images, grid),
-        labels=None if grid is None or drawn is None else grid.to_volume(drawn.coded),
-        affine=None if grid is None else grid.affine,
         warnings=warnings,
         note=note,
         version=__version__,
@@ -160,7 +166,7 @@ def _mean_image(images: Any, grid: VolumeGrid) -> np.ndarray | None:
     data = resample_volumes(open_run_data(images), grid)
     reduction = reduce_volumes(data, [], [], uncovered="zero", mean_image=True)
     assert reduction.mean_image is not None
-    return grid.to_volume(reduction.mean_image)
+    return reduction.mean_image
 
 
 def _shown(value: Any) -> str:

@@ -15,9 +15,17 @@ from numpy.typing import NDArray
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.report.panels import Panel
 
-PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+PALETTE: tuple[str, ...] = (
+    "#e69f00",
+    "#56b4e9",
+    "#009e73",
+    "#f0e442",
+    "#0072b2",
+    "#d55e00",
+    "#cc79a7",
+)
 # For atlases of more than seven networks.
-LONG_PALETTE = (
+LONG_PALETTE: tuple[str, ...] = (
     *PALETTE,
     *("#3344ee", "#00e65c", "#ff22ee", "#556b00", "#ee0055", "#bbeeaa", "#aa1199"),
     *("#00e0e0", "#008800", "#ee9977", "#883333", "#b399ff", "#0088ff"),
@@ -36,7 +44,7 @@ class LabelColours(NamedTuple):
     networks
         Name and colour of each network; None where there are none.
     note
-        What the colours mean, in words.
+        What is to be said of the colours.
     """
 
     colours: tuple[str, ...]
@@ -68,9 +76,8 @@ def label_colours(
         colours = tell_apart([panel.regions for panel in panels], count, len(palette))
         return LabelColours(tuple(palette[colour] for colour in colours), None, NEIGHBOURS)
     colour_of = {name: LONG_PALETTE[i % len(LONG_PALETTE)] for i, name in enumerate(named)}
-    note = "Colours are networks."
-    if len(named) > len(LONG_PALETTE):
-        note += f" {len(named)} networks share {len(LONG_PALETTE)} colours."
+    shared = len(named) > len(LONG_PALETTE)
+    note = f"{len(named)} networks share {len(LONG_PALETTE)} colours." if shared else ""
     grey = any(one in NETWORKLESS for one in networks)
     return LabelColours(
         tuple(colour_of.get(one, NO_VALUE) for one in networks),

@@ -20,7 +20,7 @@ from bids_labelx.report.label_colours import NO_VALUE
 from bids_labelx.report.panels import Panel
 
 # Of a label over a background, or over itself in the light; colours of a scale are opaque.
-OPACITY = 0.6
+OPACITY = 0.75
 # How bright a surface without a region is in the light: less than what has no value.
 BARE = 0.4
 # Stripes over missing regions.

@@ -183,7 +183,6 @@ def _section(
     facts = (
         *facts_of(series[0]),
         *((("From an earlier invocation", ", ".join(earlier)),) if earlier else ()),
-        *_warnings(series),
     )
     return RunSection(title, state, error, trace, facts, kept, words, {**contents, "state": state})
 
@@ -200,16 +199,6 @@ def _missing(series: Sequence[Series]) -> Iterator[Part]:
         tables = missing_labels_table(one)
         if tables:
             yield Part(f"{one.sidecar['Atlas']}: missing labels", tables=tables)
-
-
-def _warnings(series: Sequence[Series]) -> tuple[tuple[str, str], ...]:
-    """What was warned of while a run was cleaned, a line per strategy and warning."""
-    found = {
-        f"{one.sidecar['DenoisingStrategy']}: {text}"
-        for one in series
-        for text in one.sidecar.get("Warnings", ())
-    }
-    return (("Warnings", "\n".join(sorted(found))),) if found else ()
 
 
 def _concatenated(matrices: Sequence[tuple[Path, Mapping[str, Any]]]) -> Table | None:

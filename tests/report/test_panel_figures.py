@@ -50,7 +50,7 @@ def test_labels_lie_over_the_background_of_a_slice() -> None:
         found = pixels(axes)
         for column, grey in enumerate(GREY[0]):
             for row, colour in enumerate(COLOURS):
-                expected = 0.6 * rgb(colour) + 0.4 * grey
+                expected = 0.75 * rgb(colour) + 0.25 * grey
                 np.testing.assert_allclose(found[row, column], expected, atol=1)
             assert found[2, column].tolist() == [grey] * 3
 
@@ -64,7 +64,7 @@ def test_labels_without_a_background_are_opaque_on_black() -> None:
 def test_labels_on_a_surface_are_shaded_by_its_light() -> None:
     found = pixels(shown(plot_labels(views(), COLOURS))[0])
     for column in (1, 2):
-        share = 0.6 + 0.4 * GREY[0, column] / 255
+        share = 0.75 + 0.25 * GREY[0, column] / 255
         np.testing.assert_allclose(found[0, column], share * rgb(COLOURS[0]), atol=1)
     # Beside it is black, and what has no region is a darker grey than no value.
     assert not found[:, 0].any()

@@ -80,6 +80,7 @@
       const hatch = Uint8Array.from(panel.regions.values, (one) => (one ? lost[one - 1] : 0));
       return { panel, heat, hatch };
     });
+    for (const line of lines.values()) line.style.setProperty("--count", line.children.length);
     box.append(...lines.values());
 
     return {
