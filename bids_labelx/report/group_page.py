@@ -39,7 +39,7 @@ from bids_labelx.report.group_tables import (
     strategies_table,
 )
 from bids_labelx.report.packing import pack_integers
-from bids_labelx.report.pages import Table, render_template
+from bids_labelx.report.pages import Part, render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
 from bids_labelx.report.text import counted
 
@@ -110,15 +110,10 @@ class GroupContent:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """The content under one heading of a section, in the order in which it is shown."""
+class _Part(Part):
+    """A part with pictures below what the others have."""
 
-    heading: str = ""
-    text: tuple[str, ...] = ()
-    points: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
-    tables: tuple[Table, ...] = ()
-    files: tuple[str, ...] = ()
 
 
 # Anchor, heading and parts.

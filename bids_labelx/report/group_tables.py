@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bids_labelx.measures.quality import FEW_DEGREES, FEW_MINUTES
 from bids_labelx.outputs.states import FAILED
 from bids_labelx.report.pages import Table
 from bids_labelx.report.text import as_text, counted
@@ -35,10 +36,12 @@ _RUN_COLUMNS: dict[str, tuple[str, float | None]] = {
     "mean_rmsd": ("mean RMSD (mm)", 0.001),
     "mean_std_dvars": ("mean standardised DVARS", 0.001),
     "degrees_of_freedom": ("degrees of freedom", 1),
+    "effective_degrees_of_freedom": ("effective degrees of freedom", 0.1),
     "labels": ("labels", 1),
     "labels_lost": ("missing labels", 1),
     "min_coverage": ("lowest coverage", 0.001),
     "mean_tsnr": ("temporal SNR", 0.1),
+    "few": ("remark", None),
     "why": ("reason of exclusion", None),
     "problem": ("problem", None),
 }
@@ -72,7 +75,9 @@ def runs_data(quality: pd.DataFrame) -> dict[str, Any]:
         for each row why it is highlighted, empty where it is not.
     """
     common, runs = _common_entities(quality["run"])
-    shown = quality.assign(run=pd.Series([run or None for run in runs], quality.index, object))
+    few = _few(quality)
+    named = pd.Series([run or None for run in runs], quality.index, object)
+    shown = quality.assign(run=named, few=few)
     names = {key: name for key, (name, _) in _RUN_COLUMNS.items()}
     thresholds = _column(quality, "fd_threshold").dropna().unique()
     if len(thresholds) == 1:
@@ -92,14 +97,25 @@ def runs_data(quality: pd.DataFrame) -> dict[str, Any]:
         [
             _column(quality, "state") == FAILED,
             _column(quality, "problem").notna(),
+            few.notna(),
             numbers(quality, "excluded") == 1,
         ],
-        ["failed", "partly-done", "excluded"],
+        ["failed", "amber", "amber", "excluded"],
         "",
     )
     caption = f"{counted(len(quality), 'row')} (run × atlas × strategy)"
     caption += f"; all: {common}" if common else ""
     return {"caption": caption, "columns": columns, "marks": marks.tolist()}
+
+
+def _few(quality: pd.DataFrame) -> pd.Series:
+    """What is left too little of each run, in words; None where nothing is."""
+    least = np.maximum(FEW_DEGREES, numbers(quality, "volumes") / 4)
+    degrees = numbers(quality, "effective_degrees_of_freedom") < least
+    minutes = numbers(quality, "minutes_kept") < FEW_MINUTES
+    words = ["few degrees of freedom and minutes", "few degrees of freedom", "few minutes"]
+    found = np.select([degrees & minutes, degrees, minutes], words, "")
+    return pd.Series([one or None for one in found], quality.index, object)
 
 
 def rounded(values: Iterable[float], step: float) -> list[float | None]:

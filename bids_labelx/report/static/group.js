@@ -253,12 +253,11 @@
     const pages = new Map(participants.map(([label, page]) => [label, page && labelx.url(page)]));
     const cells = Object.fromEntries(runs.columns.map(({ id, cells: own }) => [id, own]));
     const href = (row) => pages.get(cells.participant_id[row]) || null;
-    const amber = { "partly-done": "amber", excluded: "amber", failed: "failed" };
     labelx.table(document.getElementById("runs-table"), {
       caption: runs.caption,
       columns: runs.columns,
       rows: runs.marks.map((_, row) => runs.columns.map(({ cells: own }) => own[row])),
-      row: (i) => ({ href: href(i), className: amber[runs.marks[i]] ?? "" }),
+      row: (i) => ({ href: href(i), className: runs.marks[i] }),
     });
     labelx.table(document.getElementById("participants-table"), {
       caption: "Participants",
