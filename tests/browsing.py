@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.report.figures import mark_regions, plot_matrix, save_figure
 from bids_labelx.report.masker import masker_report
 from bids_labelx.report.pages import (
@@ -121,8 +122,8 @@ def write_site(folder: Path) -> None:
         parameters=[("strategy", EVIL)],
         regions=pd.DataFrame({"name": [EVIL, "b 10", "b 2"], "voxels": [2, 10, 1], "missing": ""}),
         background=None,
-        labels=np.arange(64).reshape(4, 4, 4),
-        affine=np.eye(4),
+        grid=VolumeGrid.of((4, 4, 4), np.eye(4)),
+        coded=np.repeat([0, 1, 2, 3], 16),
         warnings=[],
         note=None,
         version="0.1.0",

@@ -15,17 +15,9 @@ from numpy.typing import NDArray
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.report.panels import Panel
 
-PALETTE: tuple[str, ...] = (
-    "#e69f00",
-    "#56b4e9",
-    "#009e73",
-    "#f0e442",
-    "#0072b2",
-    "#d55e00",
-    "#cc79a7",
-)
+PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 # For atlases of more than seven networks.
-LONG_PALETTE: tuple[str, ...] = (
+LONG_PALETTE = (
     *PALETTE,
     *("#3344ee", "#00e65c", "#ff22ee", "#556b00", "#ee0055", "#bbeeaa", "#aa1199"),
     *("#00e0e0", "#008800", "#ee9977", "#883333", "#b399ff", "#0088ff"),

@@ -23,11 +23,10 @@ from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_text
 from bids_labelx.report.assets import read_asset, scripts
 from bids_labelx.report.label_colours import PALETTE, label_colours
-from bids_labelx.report.pages import render_template
+from bids_labelx.report.pages import Table, render_template
 from bids_labelx.report.panels import panels_of, region_geometry
-from bids_labelx.report.regions import table_of
 from bids_labelx.report.run_data import panel_data
-from bids_labelx.report.text import counted
+from bids_labelx.report.text import as_text, counted
 
 FRAME_HEIGHT = 720
 _SCRIPTS = ("core", "heat", "tables", "brain", "masker")
@@ -118,7 +117,8 @@ def masker_report(
     parameters
         Name and value, in this order.
     regions
-        The columns of `region_table`, and any others; regions are coloured by ``network``.
+        Columns ``name`` and ``missing``, which is "yes" or empty, and any others; regions are
+        coloured by ``network``.
     grid
         The voxels; None where nothing is drawn.
     coded
@@ -147,7 +147,7 @@ def masker_report(
         warnings=warnings,
         contents=contents,
         on_image=background is not None,
-        table=None if regions is None else table_of(regions, counted(len(regions), "region")),
+        table=None if regions is None else _table(regions),
         missing=[(row, str(names[row])) for row in missing],
         parameters=parameters,
         version=version,
@@ -155,6 +155,12 @@ def masker_report(
         scripts=scripts(*_SCRIPTS),
     )
     return MaskerReport(page)
+
+
+def _table(regions: pd.DataFrame) -> Table:
+    """The regions as a page's table; numbers have three significant digits."""
+    rows = (tuple(map(as_text, row)) for row in regions.itertuples(index=False, name=None))
+    return Table(tuple(regions.columns), tuple(rows), counted(len(regions), "region"))
 
 
 def _contents(
@@ -167,12 +173,15 @@ def _contents(
     """What the picture is drawn from; its parts are those of `run_data.atlas_data`."""
     ids = range(1, len(regions) + 1)
     panels = panels_of(coded, grid, (), background, ids)
-    networks, palette = (regions["network"].tolist() if "network" in regions else None), PALETTE
+    networks: list[str] | None = None
+    palette: Sequence[str] = PALETTE
+    if "network" in regions and cmap is None:
+        networks = regions["network"].fillna("").astype(str).tolist()
     if cmap is not None:
         # Not before it is needed: the import takes longer than all the rest.
         from bids_labelx.report.panel_figures import colours_of
 
-        networks, palette = None, colours_of(cmap)
+        palette = colours_of(cmap)
     coloured = label_colours(panels, len(regions), networks, palette)
     centres = region_geometry(coded, grid, ids, {}).centres
     return {

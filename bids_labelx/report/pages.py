@@ -108,6 +108,8 @@ class Part:
         Below the tables.
     files
         Paths, relative to the page, of the files with the whole content.
+    static
+        What a page that draws itself shows on paper and without script alone.
     """
 
     heading: str = ""
@@ -118,6 +120,7 @@ class Part:
     remarked: frozenset[int] = frozenset()
     figures: tuple[FigureFile, ...] = ()
     files: tuple[str, ...] = ()
+    static: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def participant_page(
     version: str,
     *,
     contents: Mapping[str, Any],
-    concatenated: Table | None = None,
+    concatenated: Sequence[Part] = (),
     provenance: tuple[tuple[str, str], ...] = (),
     durations: Table | None = None,
     templates: Environment | None = None,

@@ -60,7 +60,7 @@ def test_page_opens_in_peace_and_fits_the_window(
 
 
 @WIDTHS
-@pytest.mark.parametrize("name", ["sub-01.html", "group.html", "masker.html"])
+@pytest.mark.parametrize("name", ["sub-01.html", "group.html"])
 def test_bar_leads_to_its_sections(browser: Any, site: Path, name: str, width: int) -> None:
     opened = Opened(browser, site / name, width)
     bar = opened.page.locator("nav").bounding_box()["height"]

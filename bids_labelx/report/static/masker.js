@@ -16,6 +16,7 @@
       return [words[name], ...others.filter((_, i) => i !== name && words[i])].join("\n");
     });
     const box = document.getElementById("brain");
+    box.replaceChildren();
     const brain = labelx.brain(box, {
       panels, lost, tip: (region) => texts[region], select: choose, clear: () => choose(null),
     });
