@@ -116,6 +116,26 @@ def tsv_text(table: pd.DataFrame, *, index: bool = False) -> str:
 
     Numbers have nine significant digits, which is what reads back the same float32.
     """
+    numbers = len(table.columns) and all(kind == "float64" for kind in table.dtypes)
+    names = table.index.tolist() if index else []
+    if not numbers or not all(isinstance(name, str) for name in names):
+        return _as_csv(table, index=index)
+    # As pandas writes it, in a fraction of the time.
+    line = "\t".join(["%.9g"] * len(table.columns)) + "\n"
+    rows = (line % tuple(row) for row in table.to_numpy().tolist())
+    known = (row.replace("nan", "n/a") for row in rows)
+    if index:
+        known = (f"{_quoted(name)}\t{row}" for name, row in zip(names, known, strict=True))
+    return _as_csv(table.iloc[:0], index=index) + "".join(known)
+
+
+def _quoted(cell: str) -> str:
+    if re.search(r'[\t"\n\r]', cell):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def _as_csv(table: pd.DataFrame, *, index: bool) -> str:
     return table.to_csv(
         sep="\t",
         index=index,

@@ -67,7 +67,7 @@ def app_row(folder: Path, gunzip: Row) -> Row:
     """The whole command line on one run."""
     app = command(
         "-m", "bids_labelx", folder / "dataset", folder / "out", "participant",
-        "--atlas", f"b={folder / 'b.nii.gz'}", *SPACE,
+        "--atlas", f"b={folder / 'b.nii.gz'}", *SPACE, "--overwrite",
     )  # fmt: skip
     what = "command line: 1 run, 1 atlas, matrix, report"
     like = Bar("{} × gunzip in processor seconds", lambda a, _, c: a.cpu / c.cpu, 3)

@@ -35,7 +35,7 @@ def make_outputs(folder: Path) -> tuple[Path, Path]:
     small_study.write_atlases(folder / "atlases", ("Few",))
     for number, label in enumerate(PARTICIPANTS):
         small_study.write_run(study, label, small_study.draw_run(number))
-    command = [sys.executable, "-c", small_study.UNDRAWN, study, out, "participant"]
+    command = [sys.executable, "-m", "bids_labelx", study, out, "participant"]
     command += ["--atlas-dataset", folder / "atlases", "--denoise", "none", "simple"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

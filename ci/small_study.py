@@ -23,16 +23,6 @@ SLOPE = 0.5
 # Regions of the atlases by their name.
 ATLASES = {"Few": 3, "Some": 8, "More": 20}
 
-# The app as `python -m bids_labelx` runs it, but for the figures of runs, which take most of the
-# time and no part in what is judged here.
-UNDRAWN = """
-import sys
-from bids_labelx.app.cli import main
-from bids_labelx.workflow import interfaces
-interfaces.draw_run = lambda *_: {}
-sys.exit(main())
-"""
-
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 TAILS = ("", "_derivative1", "_power2", "_derivative1_power2")
 # Of a run of 79 steady volumes at 2 s, as fMRIPrep has them.

@@ -183,15 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Make the study, run, kill, restart, judge, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", type=float, default=1.0, help=f"of {PARTICIPANTS} participants")
-    parser.add_argument("--no-figures", action="store_true", help="do not draw those of runs")
     parser.add_argument("--line", action="store_true", help="print one line of figures")
     parser.add_argument("--keep", metavar="DIR", help="use this folder, and leave all in it")
     options = parser.parse_args(arguments)
     folder = Path(options.keep or tempfile.mkdtemp(prefix="soak-"))
     try:
-        rows, problems = soak(
-            folder, max(round(options.share * PARTICIPANTS), 8), figures=not options.no_figures
-        )
+        rows, problems = soak(folder, max(round(options.share * PARTICIPANTS), 8))
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -205,15 +202,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if problems else 0
 
 
-def soak(folder: Path, count: int, *, figures: bool) -> tuple[dict[str, str], list[str]]:
+def soak(folder: Path, count: int) -> tuple[dict[str, str], list[str]]:
     """Run the whole of it: the figures by what they are of, and what does not hold."""
     started = time.monotonic()
     good, broken = make_study(folder, count)
     out, work, temporary = (folder / name for name in ("out", "work", "tmp"))
     temporary.mkdir()
     environment = {**os.environ, "NO_ET": "1", "TMPDIR": str(temporary)}
-    how = ["-m", "bids_labelx"] if figures else ["-c", small_study.UNDRAWN]
-    app = [sys.executable, *how, str(folder / "study"), str(out)]
+    app = [sys.executable, "-m", "bids_labelx", str(folder / "study"), str(out)]
     command = [*app, "participant", "--atlas-dataset", str(folder / "atlases"), "--nprocs", "2"]
     command += ["--denoise", "none", "simple", "scrubbing.5", "--work-dir", str(work)]
     invocations, sizes = [], []

@@ -232,14 +232,13 @@ def mask() -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the figures, which take most of the time, but in tests that ask for them.
+    """Leave out static figures, which take most of the time, but in tests that ask for them.
 
-    These are marked ``figures``. Of runs there are none; others are drawn, and their files empty.
+    These are marked ``figures``. Others are drawn, and their files are empty.
     """
     drawn = request.node.get_closest_marker("figures") is not None
     rooms = ("app", "faults", "participant", "producers", "science", "workflow")
     if not drawn and request.path.parent.name in rooms:
-        monkeypatch.setattr("bids_labelx.workflow.interfaces.draw_run", lambda *_: {})
         monkeypatch.setattr("bids_labelx.report.figures.render_figure", lambda *_: b"")
         monkeypatch.setattr("bids_labelx.report.tooltips.tooltip_script", lambda *_, **__: "")
 

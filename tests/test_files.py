@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from bids_labelx.errors import BadDataError, MissingInputError
-from bids_labelx.files import as_numbers, read_tsv
+from bids_labelx.files import as_numbers, read_tsv, tsv_text
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,29 @@ def test_a_table_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("\n \n")
     with pytest.raises(BadDataError, match=r"t\.tsv: .*an empty file"):
         read_tsv(tmp_path / "t.tsv")
+
+
+_CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    arrays(
+        float,
+        array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=4),
+        elements=st.floats(width=64),
+    ),
+    st.data(),
+    st.booleans(),
+)
+def test_table_of_numbers_is_written_as_pandas_writes_it(
+    values: np.ndarray, data: st.DataObject, index: bool
+) -> None:
+    rows, columns = values.shape
+    names = data.draw(st.lists(_CELLS, min_size=rows, max_size=rows))
+    header = data.draw(st.lists(_CELLS, min_size=columns, max_size=columns))
+    table = pd.DataFrame(values, index=pd.Index(names, name="name", dtype=object), columns=header)
+    expected = table.to_csv(
+        sep="\t", index=index, na_rep="n/a", float_format="%.9g", lineterminator="\n"
+    )
+    assert tsv_text(table, index=index) == expected

@@ -125,9 +125,12 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
 
             return run_group(settings)
     with without_users_settings(settings.omp_nthreads):
+        # Looking for garbage among modules takes a sixth of the time that they take to load.
+        gc.disable()
         from bids_labelx.app.participant import run_participants
 
         import_pybids()
+        gc.enable()
         return run_participants(settings)
 
 

@@ -7,7 +7,8 @@ With the weights of the covered elements as the columns of W and a volume y, the
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg, ndimage, sparse
+import scipy
+from scipy import linalg, sparse
 
 from bids_labelx.extraction.regions import MapSignals, Uncovered
 from bids_labelx.extraction.resample import source_points, target_to_source
@@ -135,7 +136,7 @@ class _Linear:
         voxels = self._reached(elements)
         points = source_points(self._matrix, self._offset, self._target.shape, voxels)
         volume = self._source.to_volume(values)
-        weights = ndimage.map_coordinates(volume, points, order=1, mode="constant")
+        weights = scipy.ndimage.map_coordinates(volume, points, order=1, mode="constant")
         found = np.flatnonzero(weights != 0)
         return voxels[found], weights[found]
 

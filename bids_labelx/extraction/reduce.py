@@ -29,6 +29,8 @@ from bids_labelx.extraction.weighted import MapAccumulator, Maps, WeightedSums
 # An element that is exactly zero in every volume adds nothing to a sum, and a mean divides by the
 # count of covered ones, known in the end: these two need not know the coverage beforehand.
 _ADDITIVE = frozenset({"mean", "sum"})
+# The mean image is a background: of a long run it is of about so many volumes, evenly spaced.
+_FOR_MEAN_IMAGE = 30
 
 
 def reduce_volumes(
@@ -68,7 +70,8 @@ def reduce_volumes(
     least_share
         A map with a smaller share of its weight takes no part in the fit, and is NaN.
     mean_image
-        Take the mean over time of all elements, too.
+        Take the mean over time of all elements, too; of 60 volumes or more over every second,
+        third… one, at least 30.
     block
         Volumes held in memory at a time, as for `RunData.blocks`. The result does not depend on
         it.
@@ -175,12 +178,15 @@ def _read_once(
 ) -> np.ndarray | None:
     """Add all volumes of a run to every atlas; return the mean image if asked for."""
     total = np.zeros(run.n_elements) if mean_image else None
+    step, added = max(1, run.n_volumes // _FOR_MEAN_IMAGE), 0
     for start, raw in run.blocks(block):
         if total is not None:
-            _add_volumes(total, raw)
+            chosen = raw[-start % step :: step]
+            _add_volumes(total, chosen)
+            added += len(chosen)
         for atlas in atlases:
             atlas.add(run, raw, start)
-    return None if total is None else run.scale(total / run.n_volumes)
+    return None if total is None else run.scale(total / max(added, 1))
 
 
 def _add_volumes(total: np.ndarray, raw: np.ndarray) -> None:

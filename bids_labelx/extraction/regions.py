@@ -85,7 +85,7 @@ class Reduction:
     nonfinite_elements
         Number of labelled elements that are NaN or infinite in some volume.
     mean_image : float64 array of shape (n_elements,), or None
-        Mean over the volumes, non-finite values counted as 0.
+        Mean over volumes, see `reduce_volumes`, non-finite values counted as 0.
     maps : list of MapSignals
         For each atlas of maps.
     """

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import scipy
-from scipy import linalg, ndimage
+from scipy import linalg
 
 _SAME = 1e-3  # of voxel sizes, as a share of each other
 
@@ -235,7 +235,7 @@ def interpolate(
         if _SCIPY_WARNS and matrix.ndim == 1:
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", message=".*has changed in SciPy 0.18")
-        return ndimage.affine_transform(
+        return scipy.ndimage.affine_transform(
             values,
             matrix,
             offset=offset,

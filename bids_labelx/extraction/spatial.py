@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import numpy as np
-from scipy import ndimage, sparse
+import scipy
+from scipy import sparse
 
 from bids_labelx.extraction.resample import interpolate, source_points, target_to_source
 from bids_labelx.extraction.run_data import Blocks, RunData
@@ -164,7 +165,7 @@ def _smooth(sigmas: np.ndarray, values: np.ndarray) -> np.ndarray:
     work = values.T
     for axis, sigma in zip((2, 1, 0), sigmas, strict=True):
         if sigma > 0:
-            ndimage.gaussian_filter1d(
+            scipy.ndimage.gaussian_filter1d(
                 work, sigma, axis=axis, output=work, mode="reflect", truncate=4.0
             )
     return values
@@ -209,12 +210,12 @@ def _resample(
 
 def _filled(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
     """Fill what is not finite from its neighbours, two voxels deep, and with 0 beyond."""
-    cross = ndimage.generate_binary_structure(3, 1).astype(np.float64)
+    cross = scipy.ndimage.generate_binary_structure(3, 1).astype(np.float64)
     filled = np.where(finite, values, 0.0)
     known = finite
     for _ in range(2):
-        counts = ndimage.correlate(known.astype(np.float64), cross, mode="constant")
-        sums = ndimage.correlate(filled, cross, mode="constant")
+        counts = scipy.ndimage.correlate(known.astype(np.float64), cross, mode="constant")
+        sums = scipy.ndimage.correlate(filled, cross, mode="constant")
         shell = ~known & (counts > 0)
         filled[shell] = sums[shell] / counts[shell]
         known = known | shell
@@ -226,7 +227,7 @@ def _at_points(
 ) -> np.ndarray:
     """Cubic spline interpolation of a volume at points, put in their voxels; 0 elsewhere."""
     result = np.zeros(math.prod(shape))
-    result[voxels] = ndimage.map_coordinates(values, points, order=3, mode="constant")
+    result[voxels] = scipy.ndimage.map_coordinates(values, points, order=3, mode="constant")
     return result.reshape(shape, order="F")
 
 
@@ -259,7 +260,7 @@ def _axis_weights(
 
 def _separable(weights: Sequence[sparse.csr_array], values: np.ndarray) -> np.ndarray:
     """Cubic spline interpolation of a volume, one axis after the other."""
-    result = ndimage.spline_filter(values, order=3, mode="constant")
+    result = scipy.ndimage.spline_filter(values, order=3, mode="constant")
     for one in weights:
         # The first axis is taken, and comes back as the last: after three turns all are in place.
         rest = result.shape[1:]

@@ -18,7 +18,7 @@ from bids_labelx.extraction.spatial import resample_volumes
 from bids_labelx.extraction.weighted import Maps
 from bids_labelx.masker.label_run import LabelledSpace
 from bids_labelx.report.masker import MaskerReport, masker_report
-from bids_labelx.report.regions import region_table
+from bids_labelx.report.panels import positions_of
 
 _UNDRAWN = (
     "The labels are on surfaces or grayordinates, of which no picture is drawn here: the regions "
@@ -33,7 +33,7 @@ class DrawnRegions:
     Attributes
     ----------
     table
-        Columns of `bids_labelx.report.regions.region_table`, and others.
+        ``index``, ``name``, ``missing``, ``network`` where there is one, and others.
     grid
         The voxels; None for surfaces and grayordinates.
     coded : int array of shape (n_elements,)
@@ -95,16 +95,46 @@ def seed_regions(
 def _label_regions(labelled: LabelledSpace, table: pd.DataFrame) -> DrawnRegions:
     space = labelled.space
     grid = space if isinstance(space, VolumeGrid) else None
-    inside = labelled.labels if labelled.mask is None else labelled.labels[labelled.mask]
-    regions = region_table(
-        table["index"].tolist(),
-        table["name"].tolist(),
-        labelled.labels,
-        labelled.mask,
-        None if grid is None else grid.affine,
-        (~table["index"].isin(inside)).tolist(),
-    )
-    return DrawnRegions(regions, grid, labelled.coded)
+    # No region is the background, whatever its label, and 0 is none for `positions_of`.
+    origin = labelled.background
+    coded = positions_of(labelled.labels - origin, table["index"].to_numpy() - origin)
+    volume = None if grid is None else abs(float(np.linalg.det(grid.affine[:3, :3])))
+    return DrawnRegions(region_table(table, coded, labelled.mask, volume), grid, coded)
+
+
+def region_table(
+    table: pd.DataFrame, coded: np.ndarray, mask: np.ndarray | None, volume: float | None
+) -> pd.DataFrame:
+    """Count the elements of each region that are inside a mask.
+
+    Parameters
+    ----------
+    table
+        Columns ``index`` and ``name``, and ``network`` where there is one.
+    coded : int array of shape (n_elements,)
+        The row of each element's region, from 1, and 0 where there is none.
+    mask : bool array of shape (n_elements,), or None
+    volume
+        Of a voxel in mm³; None for vertices.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those columns, ``voxels`` and ``volume (mm³)``, or without a volume ``vertices and
+        voxels``, the share in percent of the mask's elements or, without a mask, of those of all
+        regions, and ``missing``, which is "yes" where no element is left, or empty.
+    """
+    known = [name for name in ("index", "name", "network") if name in table]
+    inside = coded if mask is None else coded[mask]
+    voxels = np.bincount(inside, minlength=len(table) + 1)[1:]
+    whole = voxels.sum() if mask is None else inside.size
+    counted: dict[str, np.ndarray] = {"vertices and voxels": voxels}
+    if volume is not None:
+        counted = {"voxels": voxels, "volume (mm³)": voxels * volume}
+    share = f"share of {'all regions' if mask is None else 'the mask'} (%)"
+    missing = np.where(voxels > 0, "", "yes")
+    shares = 100 * voxels / max(whole, 1)
+    return table[known].assign(**counted, **{share: shares}, missing=missing)
 
 
 def make_page(
@@ -143,9 +173,9 @@ def make_page(
         title=title,
         parameters=[(name, _shown(value)) for name, value in sorted(parameters.items())],
         regions=None if drawn is None else drawn.table,
+        grid=grid,
+        coded=None if drawn is None else drawn.coded,
         background=None if grid is None else _mean_image(images, grid),
-        labels=None if grid is None or drawn is None else grid.to_volume(drawn.coded),
-        affine=None if grid is None else grid.affine,
         warnings=warnings,
         note=note,
         version=__version__,
@@ -160,7 +190,7 @@ def _mean_image(images: Any, grid: VolumeGrid) -> np.ndarray | None:
     data = resample_volumes(open_run_data(images), grid)
     reduction = reduce_volumes(data, [], [], uncovered="zero", mean_image=True)
     assert reduction.mean_image is not None
-    return grid.to_volume(reduction.mean_image)
+    return reduction.mean_image
 
 
 def _shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.measures.connectivity import MEASURES, concatenate
 from bids_labelx.names import build_name, grouping_entities
 from bids_labelx.outputs.failures import has_failed, read_failures
-from bids_labelx.outputs.paths import bids_uri
+from bids_labelx.outputs.paths import bids_uri, figure_path
 from bids_labelx.outputs.results import Series, read_series, series_paths
 from bids_labelx.participant.matrices import (
     exact_rows,
@@ -139,6 +139,8 @@ def _write_concatenated(
         )
         if number is None:
             pictures.append(matrix_picture(matrix, first.labels, measure, path))
+            # The static figure was of what was there before.
+            (settings.output_dir / figure_path(path, ".svg")).unlink(missing_ok=True)
             script = concatenated_script(path)
     if pictures:
         strategy = first.sidecar["DenoisingStrategy"]

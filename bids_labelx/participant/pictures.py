@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.denoise import AppliedStrategy, Strategy, read_confounds_table
 from bids_labelx.extraction.grayordinates import Grayordinates
 from bids_labelx.extraction.space import Space
@@ -30,7 +29,7 @@ from bids_labelx.report.run_data import (
     strategy_data,
 )
 from bids_labelx.report.static_figures import remove_figures
-from bids_labelx.report.surface_views import FLAT_NOTE, meshes_of, views_of
+from bids_labelx.report.surface_views import FLAT_NOTE, View, meshes_of, views_of
 
 # Columns of the outliers table, as a page names them.
 _FD, _FILTERED_FD, _DVARS = "FD (mm)", "filtered FD (mm)", "std. DVARS"
@@ -63,6 +62,8 @@ def _contents(
     delivery: Delivery, results: RunResults
 ) -> Iterator[tuple[Path, About, dict[str, Any]]]:
     run = delivery.planned.run
+    meshes = meshes_of(delivery.planned.grid, run.space, delivery.settings.surface_mesh)
+    views = views_of(meshes)
     for strategy in delivery.strategies:
         applied = results.denoised.applied.get(strategy.name)
         if applied is not None:
@@ -71,7 +72,7 @@ def _contents(
     for i, atlas in enumerate(delivery.planned.atlases):
         entities = delivery.entities(atlas)
         path = report_figure(entities, "report", ".js")
-        yield path, (atlas.key, ""), _atlas(delivery, results, i, atlas)
+        yield path, (atlas.key, ""), _atlas(delivery, results, i, meshes, views)
         for statistic in delivery.settings.statistic:
             path = report_figure(entities, "report", ".js", stat=camel(statistic))
             signals = results.extracted.signals[SignalKey(i, statistic)]
@@ -124,15 +125,20 @@ def _confounds(
     return found if len(found) > 1 else {}
 
 
-def _atlas(delivery: Delivery, results: RunResults, i: int, atlas: Atlas) -> dict[str, Any]:
+def _atlas(
+    delivery: Delivery,
+    results: RunResults,
+    i: int,
+    meshes: Mapping[str, Mesh],
+    views: Sequence[View],
+) -> dict[str, Any]:
     planned, table = delivery.planned, results.extracted.tables[i]
     space, labels = planned.grid, read_labels(results.labels[i])
     ids = table["index"].to_numpy()
-    meshes = meshes_of(space, planned.run.space, delivery.settings.surface_mesh)
     return atlas_data(
-        atlas.key,
+        planned.atlases[i].key,
         table,
-        panels_of(labels, space, views_of(meshes), results.extracted.mean_image, ids),
+        panels_of(labels, space, views, results.extracted.mean_image, ids),
         region_geometry(labels, space, ids, meshes),
         threshold=delivery.settings.min_coverage,
         element="vertex" if isinstance(space, Grayordinates) else "voxel",

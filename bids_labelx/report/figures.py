@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from bids_labelx.files import write_bytes
 from bids_labelx.measures.quality import NETWORKLESS
+from bids_labelx.report.run_data import network_order, symmetric_limits
 
 DPI = 110
 
@@ -113,22 +114,6 @@ def mark_regions(
     axes.add_image(image)
 
 
-def network_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp]:
-    """Positions of `count` regions, those of a network next to each other.
-
-    Networks come in the order in which the table has them first, and regions of a network in the
-    table's order; regions without one come last.
-    """
-    if networks is None:
-        return np.arange(count)
-    if len(networks) != count:
-        raise ValueError(f"{len(networks)} networks for {count} regions")
-    rank = {name: i for i, name in enumerate(dict.fromkeys(networks))}
-    last = len(rank)
-    keys = [last if name in NETWORKLESS else rank[name] for name in networks]
-    return np.argsort(keys, kind="stable")
-
-
 @default_style()
 def plot_matrix(
     matrix: NDArray[Any],
@@ -183,7 +168,7 @@ def plot_matrix(
     names = [names[i] for i in order]
     if networks is not None:
         networks = [NO_NETWORK if networks[i] in NETWORKLESS else networks[i] for i in order]
-    low, high = limits or _symmetric_limits(matrix)
+    low, high = limits or symmetric_limits(matrix)
     if not (high > 0 and low == -high):
         raise ValueError(f"limits must be symmetric about zero, not ({low}, {high})")
 
@@ -250,13 +235,6 @@ def _count_values(
     axes.set_xlabel("pairs", fontsize=8)
     axes.tick_params(labelsize=8, length=2, width=0.6)
     axes.spines[["top", "left"]].set_visible(False)
-
-
-def _symmetric_limits(matrix: NDArray[np.floating]) -> tuple[float, float]:
-    values = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
-    values = values[np.isfinite(values)]
-    high = float(np.percentile(values, 99)) if values.size else 0.0
-    return (-high, high) if high > 0 else (-1.0, 1.0)
 
 
 def _name_regions(axes: Axes, names: Sequence[str], networks: Sequence[str] | None) -> None:

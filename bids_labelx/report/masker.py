@@ -1,12 +1,11 @@
-"""The report of a fitted masker: a figure and a table of its regions, in one HTML file.
+"""The report of a fitted masker: a picture and a table of its regions, in one HTML file.
 
-Unlike the pages of the app, it contains its figure, so that a notebook can show it and it can be
-sent as one file.
+Unlike the pages of the app, it contains its scripts and data, so that a notebook can show it and
+it can be sent as one file.
 """
 
 from __future__ import annotations
 
-import base64
 import html
 import os
 import tempfile
@@ -20,14 +19,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_text
-from bids_labelx.report.brain import plot_labels
-from bids_labelx.report.figures import render_figure
-from bids_labelx.report.pages import render_template
-from bids_labelx.report.regions import table_of
-from bids_labelx.report.text import counted
+from bids_labelx.report.assets import read_asset, scripts
+from bids_labelx.report.label_colours import LABELS, label_colours
+from bids_labelx.report.pages import Table, render_template
+from bids_labelx.report.panels import panels_of, region_geometry
+from bids_labelx.report.run_data import panel_data
+from bids_labelx.report.text import as_text, counted
 
 FRAME_HEIGHT = 720
+_SCRIPTS = ("core", "heat", "tables", "brain", "masker")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class MaskerReport:
     Attributes
     ----------
     html
-        The whole page. It is self-contained; its script sorts and filters the table.
+        The whole page. It is self-contained; its scripts draw the regions, sort and filter the
+        table, and show a region that is chosen in one of the two in the other.
     """
 
     html: str = field(repr=False)
@@ -69,11 +72,9 @@ class MaskerReport:
 
     def get_iframe(self, width: int | str = "100%", height: int = FRAME_HEIGHT) -> str:
         """The page in a frame, for another page; width and height are in pixels."""
-        # Without a base of its own, a link to a section would load that page into the frame.
-        page = self.html.replace("<head>", '<head>\n<base href="about:srcdoc">', 1)
         across = f"{width}px" if isinstance(width, int) else width
         return (
-            f'<iframe srcdoc="{html.escape(page)}" title="Report of the masker" '
+            f'<iframe srcdoc="{html.escape(self.html)}" title="Report of the masker" '
             f'style="width: {across}; height: {height}px; border: 0"></iframe>'
         )
 
@@ -99,9 +100,9 @@ def masker_report(
     title: str,
     parameters: Sequence[tuple[str, str]],
     regions: pd.DataFrame | None,
+    grid: VolumeGrid | None,
+    coded: NDArray[np.integer] | None,
     background: NDArray[Any] | None,
-    labels: NDArray[np.integer] | None,
-    affine: NDArray[np.floating] | None,
     warnings: Sequence[str],
     note: str | None,
     version: str,
@@ -116,57 +117,76 @@ def masker_report(
     parameters
         Name and value, in this order.
     regions
-        The columns of `region_table`, and any others.
+        Columns ``name`` and ``missing``, which is "yes" or empty, and any others; regions are
+        coloured by ``network``.
+    grid
+        The voxels; None where nothing is drawn.
+    coded
+        The row of each voxel's region, from 1, and 0 where there is none, shape (n_voxels,).
     background
-        Volume to draw below the regions, such as the mean image, shape (x, y, z). Without it the
-        regions are drawn on black.
-    labels
-        Integer labels on the same grid, 0 where there is none, shape (x, y, z).
-    affine
-        Voxel indices to RAS+ millimetres, shape (4, 4); goes with `labels`.
+        Value of each voxel to draw below, such as the mean image, shape (n_voxels,). Without it
+        the regions are drawn on black.
     warnings
         Shown first.
     note
-        Why figure and table are missing: not fitted yet, or no reports wanted.
+        Why picture and table are missing: not fitted yet, or no reports wanted.
     version
         Of bids_labelx.
     cmap
-        Colormap of the regions, see `bids_labelx.report.brain.plot_labels`.
-
-    Raises
-    ------
-    ValueError
-        If labels come without an affine, or are not of the shape of the background.
+        Colormap of the regions, in place of the palette and of networks' colours.
     """
+    contents = None
+    if regions is not None and grid is not None and coded is not None:
+        contents = _contents(regions, grid, coded, background, cmap)
+    names = [] if regions is None else regions["name"].tolist()
+    missing = [] if regions is None else np.flatnonzero(regions["missing"] == "yes").tolist()
     page = render_template(
         "masker.html",
         title=title,
         note=note,
         warnings=warnings,
-        figure=None if labels is None else _draw(background, labels, affine, cmap),
+        contents=contents,
         on_image=background is not None,
-        table=None if regions is None else table_of(regions, counted(len(regions), "region")),
-        missing=[] if regions is None else _missing(regions),
+        table=None if regions is None else _table(regions),
+        missing=[(row, str(names[row])) for row in missing],
         parameters=parameters,
         version=version,
+        style=read_asset("page.css"),
+        scripts=scripts(*_SCRIPTS),
     )
     return MaskerReport(page)
 
 
-def _draw(
+def _table(regions: pd.DataFrame) -> Table:
+    """The regions as a page's table; numbers have three significant digits."""
+    rows = (tuple(map(as_text, row)) for row in regions.itertuples(index=False, name=None))
+    return Table(tuple(regions.columns), tuple(rows), counted(len(regions), "region"))
+
+
+def _contents(
+    regions: pd.DataFrame,
+    grid: VolumeGrid,
+    coded: NDArray[np.integer],
     background: NDArray[Any] | None,
-    labels: NDArray[np.integer],
-    affine: NDArray[np.floating] | None,
     cmap: Any,
-) -> str:
-    """Draw the regions in three planes, as a PNG in base64."""
-    if affine is None:
-        raise ValueError("labels need an affine to be drawn")
-    png = render_figure(plot_labels(background, labels, affine, cmap=cmap), "png")
-    return base64.b64encode(png).decode("ascii")
+) -> dict[str, Any]:
+    """What the picture is drawn from; its parts are those of `run_data.atlas_data`."""
+    ids = range(1, len(regions) + 1)
+    panels = panels_of(coded, grid, (), background, ids)
+    networks: list[str] | None = None
+    palette: Sequence[str] = LABELS[:7]
+    if "network" in regions and cmap is None:
+        networks = regions["network"].fillna("").astype(str).tolist()
+    if cmap is not None:
+        # Not before it is needed: the import takes longer than all the rest.
+        from bids_labelx.report.panel_figures import colours_of
 
-
-def _missing(regions: pd.DataFrame) -> list[tuple[int, str]]:
-    """Row and name of each region that is missing."""
-    pairs = zip(regions["name"], regions["missing"], strict=True)
-    return [(row, str(name)) for row, (name, missing) in enumerate(pairs) if missing == "yes"]
+        palette = colours_of(cmap)
+    coloured = label_colours(panels, len(regions), networks, palette)
+    centres = region_geometry(coded, grid, ids, {}).centres
+    return {
+        "lost": (regions["missing"] == "yes").astype(int).tolist(),
+        "centres": [None if np.isnan(one).any() else one.round(1).tolist() for one in centres],
+        "panels": [panel_data(one) for one in panels],
+        **coloured._asdict(),
+    }

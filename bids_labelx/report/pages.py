@@ -108,6 +108,8 @@ class Part:
         Below the tables.
     files
         Paths, relative to the page, of the files with the whole content.
+    static
+        What a page that draws itself shows on paper and without script alone.
     """
 
     heading: str = ""
@@ -118,6 +120,7 @@ class Part:
     remarked: frozenset[int] = frozenset()
     figures: tuple[FigureFile, ...] = ()
     files: tuple[str, ...] = ()
+    static: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,25 +160,6 @@ class RunSection:
             raise ValueError(f"run {self.title!r} is done and has an error: {self.error}")
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the group's page; the bar at the top links to it.
-
-    Attributes
-    ----------
-    anchor
-        Its ``id`` in the page, without spaces.
-    title
-        Its heading.
-    parts
-        Its content, in this order.
-    """
-
-    anchor: str
-    title: str
-    parts: tuple[Part, ...]
-
-
 def participant_page(
     participant: str,
     summary: tuple[tuple[str, str], ...],
@@ -184,7 +168,7 @@ def participant_page(
     version: str,
     *,
     contents: Mapping[str, Any],
-    concatenated: Table | None = None,
+    concatenated: Sequence[Part] = (),
     provenance: tuple[tuple[str, str], ...] = (),
     durations: Table | None = None,
     templates: Environment | None = None,
@@ -237,60 +221,6 @@ def participant_page(
         provenance=provenance,
         durations=durations,
         templates=templates,
-    )
-
-
-def group_page(
-    summary: tuple[tuple[str, str], ...],
-    sections: Sequence[Section],
-    participants: Sequence[tuple[str, str, str]],
-    version: str,
-    *,
-    warnings: Sequence[str] = (),
-    files: Sequence[tuple[str, Sequence[str]]] = (),
-) -> str:
-    """Write the group's report.
-
-    Parameters
-    ----------
-    summary
-        Facts about the group: name and value.
-    sections
-        Sections between the summary and the participants, in this order.
-    participants
-        Of each participant: label, path of the report relative to this page (empty where there
-        is none), status in words.
-    version
-        Of bids_labelx.
-    warnings
-        What failed or is missing.
-    files
-        Kind of files, and their paths relative to this page.
-
-    Returns
-    -------
-    str
-        A whole HTML page.
-
-    Raises
-    ------
-    ValueError
-        If a path is absolute, or that of a file or figure empty.
-    """
-    status = Table(
-        ("Participant", "Status"),
-        tuple((label, text) for label, _, text in participants),
-        "Participants",
-        tuple(path for _, path, _ in participants),
-    )
-    return render_template(
-        "group.html",
-        summary=summary,
-        warnings=warnings,
-        sections=sections,
-        participants=status,
-        files=files,
-        version=version,
     )
 
 

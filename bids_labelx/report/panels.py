@@ -50,10 +50,8 @@ class Panel:
 
     Attributes
     ----------
-    title
-        What is seen.
-    row
-        Of the panels, in which this one stands.
+    title, row
+        What is seen, and in which row of panels it stands.
     marks
         Words for directions, evenly spaced from the left to the right.
     regions : integer array of shape (h, w)
@@ -171,9 +169,8 @@ def region_geometry(
         centres = np.stack(sums, axis=1) / sizes[:, np.newaxis]
     centres = centres @ affine[:3, :3].T + affine[:3, 3]
     voxel = abs(float(np.linalg.det(affine[:3, :3])))
-    return RegionGeometry(
-        sizes, None if isinstance(space, Grayordinates) else sizes * voxel, centres
-    )
+    volumes = None if isinstance(space, Grayordinates) else sizes * voxel
+    return RegionGeometry(sizes, volumes, centres)
 
 
 def _places(space: Grayordinates, meshes: Mapping[str, Mesh]) -> NDArray[np.floating]:
@@ -203,13 +200,7 @@ def _surface_panels(
         whole[models[structure].indices] = positions[parts[structure]]
         light = _grey(0.05 + 0.95 * view.light, 0, 1) * (view.vertices >= 0)
         panels.append(
-            Panel(
-                view.title,
-                view.row,
-                view.marks,
-                whole[view.vertices][::-1],
-                light.astype(np.uint8)[::-1],
-            )
+            Panel(view.title, view.row, view.marks, whole[view.vertices], light.astype(np.uint8))
         )
     return panels
 

@@ -30,6 +30,7 @@ from bids_labelx.report.static_figures import (
     draw_concatenated,
     draw_figures,
     existing_figures,
+    figures_of_matrices,
     measure_of,
 )
 from bids_labelx.settings import changed_options
@@ -102,7 +103,7 @@ def write_participant_report(
         methods_text(accounts_of(known.values()), templates),
         __version__,
         contents=contents,
-        concatenated=_concatenated(matrices),
+        concatenated=_concatenated(output, matrices),
         provenance=_provenance(series, known),
         durations=_durations(known),
         templates=templates,
@@ -171,7 +172,7 @@ def _section(
     parts = [
         Part("Strategies", tables=(table,), remarked=remarked),
         *_missing(series),
-        Part("Figures", figures=existing_figures(series[0].output, series[0].run)),
+        Part("Figures", figures=existing_figures(series[0].output, series[0].run), static=True),
     ]
     kept = tuple(part for part in parts if part.tables or part.figures)
     # A matrix that could not be made leaves the rest of its strategy.
@@ -183,7 +184,6 @@ def _section(
     facts = (
         *facts_of(series[0]),
         *((("From an earlier invocation", ", ".join(earlier)),) if earlier else ()),
-        *_warnings(series),
     )
     return RunSection(title, state, error, trace, facts, kept, words, {**contents, "state": state})
 
@@ -199,20 +199,12 @@ def _missing(series: Sequence[Series]) -> Iterator[Part]:
         one = next(of_atlas)
         tables = missing_labels_table(one)
         if tables:
-            yield Part(f"{one.sidecar['Atlas']}: missing labels", tables=tables)
+            yield Part(f"{one.sidecar['Atlas']}: missing labels", tables=tables, static=True)
 
 
-def _warnings(series: Sequence[Series]) -> tuple[tuple[str, str], ...]:
-    """What was warned of while a run was cleaned, a line per strategy and warning."""
-    found = {
-        f"{one.sidecar['DenoisingStrategy']}: {text}"
-        for one in series
-        for text in one.sidecar.get("Warnings", ())
-    }
-    return (("Warnings", "\n".join(sorted(found))),) if found else ()
-
-
-def _concatenated(matrices: Sequence[tuple[Path, Mapping[str, Any]]]) -> Table | None:
+def _concatenated(
+    output: Path, matrices: Sequence[tuple[Path, Mapping[str, Any]]]
+) -> tuple[Part, ...]:
     """The matrices over several runs: of what they are, and what was warned of."""
     rows = [
         (
@@ -226,8 +218,12 @@ def _concatenated(matrices: Sequence[tuple[Path, Mapping[str, Any]]]) -> Table |
         )
         for path, sidecar in matrices
     ]
+    if not rows:
+        return ()
     links = tuple(path.as_posix() for path, _ in matrices)
-    return Table(_CONCATENATED, tuple(rows), "Matrices over several runs", links) if rows else None
+    figures = figures_of_matrices(output, [path for path, _ in matrices])
+    table = Table(_CONCATENATED, tuple(rows), "Matrices over several runs", links)
+    return (Part(tables=(table,)), *((Part(figures=figures, static=True),) if figures else ()))
 
 
 def _provenance(

@@ -151,7 +151,7 @@ def panel_from(data: Mapping[str, Any]) -> Panel:
         data["title"],
         data["row"],
         tuple(data["marks"]),
-        unpack(data["regions"]),
+        unpack(data["regions"]).astype(np.intp),
         None if data["background"] is None else unpack(data["background"]),
         None if data["plane"] is None else Plane(**data["plane"]),
     )
@@ -243,7 +243,7 @@ def matrix_data(
         "measure": measure,
         "words": words,
         **packed,
-        "limits": [-1.0, 1.0] if correlation else symmetric_limits(matrix),
+        "limits": (-1.0, 1.0) if correlation else symmetric_limits(matrix),
         "file": file.as_posix(),
         "note": note if block > 1 else "",
     }
@@ -264,12 +264,12 @@ def z_scores(
     return scored
 
 
-def symmetric_limits(matrix: NDArray[np.floating]) -> list[float]:
+def symmetric_limits(matrix: NDArray[np.floating]) -> tuple[float, float]:
     """Ends of a colour scale about zero: the 99th percentile of what is off the diagonal."""
     values = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
     values = values[np.isfinite(values)]
     high = float(np.percentile(values, 99)) if values.size else 0.0
-    return [-high, high] if high > 0 else [-1.0, 1.0]
+    return (-high, high) if high > 0 else (-1.0, 1.0)
 
 
 def network_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp]:

@@ -20,10 +20,10 @@ from bids_labelx.report.figures import (
     NO_VALUE,
     default_style,
     name_rows,
-    network_order,
     shorten,
 )
 from bids_labelx.report.label_colours import PALETTE
+from bids_labelx.report.run_data import network_order
 
 _PRESENT, _MISSING = PALETTE[4], PALETTE[5]
 _BEFORE, _AFTER = "#5b6770", PALETTE[4]
@@ -136,7 +136,7 @@ def plot_carpet(
     after
         By strategy.
     networks
-        Of each region; see `bids_labelx.report.figures.network_order`.
+        Of each region; see `bids_labelx.report.run_data.network_order`.
     motion
         Curves, by name with unit, each of shape (n_volumes,).
     thresholds

@@ -29,11 +29,8 @@ _STRATEGY_HEADER = (
     "Temporal SNR",
     "Missing labels",
     "Lowest coverage",
-    "Remark",
+    "Warnings",
 )
-# Below these a series says little: degrees of freedom, their share of the volumes, and minutes, as
-# Parkes et al. (2018, doi:10.1016/j.neuroimage.2017.12.073) exclude runs with less than 4 minutes.
-FEW_DEGREES, FEW_SHARE, FEW_MINUTES = 20, 0.25, 4.0
 
 
 def facts_of(one: Series) -> tuple[tuple[str, str], ...]:
@@ -86,7 +83,7 @@ def _unit(value: float | None, unit: str) -> str:
 
 
 def strategy_table(series: Sequence[Series]) -> tuple[Table, frozenset[int]]:
-    """Make a table of a run's time series, and give the rows to be looked at with care.
+    """Make a table of a run's time series, and give its rows with warnings.
 
     There is a row per atlas, statistic and strategy.
     """
@@ -111,28 +108,8 @@ def _strategy_row(one: Series) -> tuple[str, ...]:
         "–" if snr is None else f"{snr:.1f}",
         f"{row['labels_lost']} of {row['labels']}",
         f"{row['min_coverage']:.2f}",
-        remark(left, minutes, row["volumes"]),
+        "; ".join(one.sidecar.get("Warnings", ())),
     )
-
-
-def remark(left: float | None, minutes: float | None, volumes: int) -> str:
-    """What is to be said of a series of which little is left; empty where enough is.
-
-    Parameters
-    ----------
-    left
-        Its effective degrees of freedom.
-    minutes
-        That are kept.
-    volumes
-        Of the run.
-    """
-    said = []
-    if left is not None and left < max(FEW_DEGREES, FEW_SHARE * volumes):
-        said.append(f"few degrees of freedom: {left:.1f} of {volumes} volumes")
-    if minutes is not None and minutes < FEW_MINUTES:
-        said.append(f"few minutes: {minutes:.1f}")
-    return "; ".join(said)
 
 
 def missing_labels_table(one: Series) -> tuple[Table, ...]:

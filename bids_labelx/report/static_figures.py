@@ -40,6 +40,12 @@ def existing_figures(output: Path, run: Mapping[str, str]) -> tuple[FigureFile, 
     return tuple(_described(path.relative_to(output)) for path in _figures_of(output, run))
 
 
+def figures_of_matrices(output: Path, matrices: Sequence[Path]) -> tuple[FigureFile, ...]:
+    """The static figures of matrices that are there."""
+    paths = (figure_path(matrix, ".svg") for matrix in matrices)
+    return tuple(_described(path) for path in paths if (output / path).is_file())
+
+
 def remove_figures(output: Path, run: Mapping[str, str]) -> None:
     """Remove the static figures of a run, as the data behind them have changed."""
     for path in _figures_of(output, run):
@@ -197,7 +203,13 @@ def _of_atlas(src: str, data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     if panels:
         yield (
             _beside(src, "dseg.png"),
-            partial(plot_labels, panels, data["colours"], note=data["note"]),
+            partial(
+                plot_labels,
+                panels,
+                data["colours"],
+                data["networks"],
+                note=f"{data['meaning']} {data['note']}".strip(),
+            ),
         )
         yield (
             _beside(src, "coveragemap.png"),

@@ -15,8 +15,8 @@ from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
 from bids_labelx.extraction.space import Space
 from bids_labelx.meshes import HEMISPHERES, Mesh, find_meshes, read_mesh, sphere
 
-# Cells across a view. A tooltip's cell is as many of them in either direction.
-COLUMNS, COARSER = 360, 5
+# Pixels across a view.
+COLUMNS = 360
 
 FLAT_NOTE = (
     "Flat map: the sphere of each hemisphere, unrolled with areas kept (Mollweide projection), as "
@@ -33,16 +33,12 @@ class View:
 
     Attributes
     ----------
-    hemisphere, title
-        ``L`` or ``R``, and what is seen.
-    row
-        Of the pictures, in which this one stands.
+    hemisphere, title, row
+        ``L`` or ``R``, what is seen, and in which row of pictures it stands.
     vertices
-        Position of the vertex in each cell, -1 where there is none, the first row at the bottom.
+        Position of the vertex in each pixel, -1 where there is none, the first row at the top.
     light
-        How bright each cell is, 0 to 1, of the same shape.
-    extent
-        Left, right, bottom and top of the cells in data coordinates.
+        How bright each pixel is, 0 to 1, of the same shape.
     marks
         Words for directions, from the left to the right.
     """
@@ -52,21 +48,13 @@ class View:
     row: int
     vertices: NDArray[np.integer]
     light: NDArray[np.floating]
-    extent: tuple[float, float, float, float]
     marks: tuple[str, ...]
 
 
 def meshes_of(space: Space, name: str, given: Sequence[Path]) -> dict[str, Mesh]:
-    """The meshes of hemispheres on which labels are drawn; none for a voxel grid.
+    """The meshes on which to draw labels of a space such as ``fsLR``; none for a voxel grid.
 
-    Parameters
-    ----------
-    space
-        The elements of the labels.
-    name
-        Of the space, such as ``fsLR``.
-    given
-        Meshes of the user's; before those in TemplateFlow's local folder, and spheres.
+    Those that are given come before TemplateFlow's local folder, and that before spheres.
 
     Raises
     ------
@@ -103,39 +91,30 @@ def views_of(meshes: Mapping[str, Mesh]) -> list[View]:
     return unroll(meshes, sides) if kinds == {"sphere"} else look_at(meshes, sides)
 
 
-def look_at(
-    meshes: Mapping[str, Mesh], sides: Sequence[str], columns: int = COLUMNS
-) -> list[View]:
-    """View hemispheres along the x axis from the left and from the right, all to one scale.
-
-    Data coordinates are y and z in mm; from the left, y is mirrored.
-    """
+def look_at(meshes: Mapping[str, Mesh], sides: Sequence[str]) -> list[View]:
+    """View hemispheres along the x axis from the left and from the right, all to one scale."""
     every = np.concatenate([meshes[side].coordinates[:, 1:] for side in sides])
     middle, size = (every.max(axis=0) + every.min(axis=0)) / 2, 1.04 * np.ptp(every, axis=0)
-    cell = float(size.max()) / columns
-    columns, rows = (COARSER * int(np.ceil(one / cell / COARSER)) for one in size)
-    corner = middle - cell * np.array([columns, rows]) / 2
-    (y0, z0), (y1, z1) = corner, corner + cell * np.array([columns, rows])
+    pixel = float(size.max()) / COLUMNS
+    columns, rows = (int(np.ceil(one / pixel)) for one in size)
+    corner = middle - pixel * np.array([columns, rows]) / 2
     views = {}
     for side in sides:
         mesh = meshes[side]
-        places = (mesh.coordinates[:, 1:] - corner) / cell - 0.5
+        places = (mesh.coordinates[:, 1:] - corner) / pixel - 0.5
         normals = _normals(mesh)
         seen = _rasterise(places, mesh.coordinates[:, 0], mesh.triangles, (rows, columns))
-        for from_left, (corners, weights) in zip((True, False), seen, strict=True):
+        for from_left, vertices in zip((True, False), seen, strict=True):
             # From where one looks, and somewhat from above.
-            light = normals @ ((-0.9 if from_left else 0.9), 0, 0.44)
-            vertices = np.take_along_axis(corners, weights.argmax(axis=2)[..., None], axis=2)
-            brightness = np.clip((light[corners] * weights).sum(axis=2), 0, 1)
-            turn = slice(None, None, -1 if from_left else 1)
+            light = (normals @ ((-0.9 if from_left else 0.9), 0, 0.44)).clip(0, 1)
+            turned = vertices[::-1, :: -1 if from_left else 1]
             lateral = from_left == (side == "L")
             views[lateral, side] = View(
                 side,
                 f"{_NAMES[side]} hemisphere, {'lateral' if lateral else 'medial'}",
                 int(not lateral and len(sides) > 1),
-                vertices[:, turn, 0],
-                brightness[:, turn],
-                (y1, y0, z0, z1) if from_left else (y0, y1, z0, z1),
+                turned,
+                light[turned],
                 ("A", "P") if from_left else ("P", "A"),
             )
     return [views[lateral, side] for lateral in (True, False) for side in sides]
@@ -150,9 +129,8 @@ def _normals(mesh: Mesh) -> NDArray[np.floating]:
         across = -across
     corners = mesh.triangles.ravel()
     sums = [np.bincount(corners, np.repeat(one, 3), len(points)) for one in across.T]
-    normals = np.stack(sums, axis=1)
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return normals / np.where(lengths == 0, 1, lengths)
+    lengths = np.linalg.norm(sums, axis=0)
+    return (sums / np.where(lengths == 0, 1, lengths)).T
 
 
 def _rasterise(
@@ -160,25 +138,11 @@ def _rasterise(
     depth: NDArray[np.floating],
     triangles: NDArray[np.integer],
     shape: tuple[int, int],
-) -> list[tuple[NDArray[np.integer], NDArray[np.floating]]]:
-    """Find what is nearest in each cell of a grid to somebody below and above it.
+) -> list[NDArray[np.integer]]:
+    """Find the vertex seen in each cell of a grid by somebody below and above it, -1 for none.
 
-    Parameters
-    ----------
-    places
-        Column and row of each vertex, shape (n, 2); cells' centres are whole numbers.
-    depth
-        Of each vertex; below is least. Shape (n,).
-    triangles
-        Shape (m, 3).
-    shape
-        Of the grid, rows and columns; all places are within.
-
-    Returns
-    -------
-    list
-        For either of the two: the corners of the triangle in each cell, -1 where there is none,
-        and their weights, both of shape (rows, columns, 3).
+    It is the nearest corner of the nearest triangle. `places` are column and row of each vertex,
+    shape (n, 2), where centres of cells are whole numbers; the least `depth` is below.
     """
     corners = places[triangles]
     low = np.ceil(corners.min(axis=1)).astype(np.int32)
@@ -192,8 +156,7 @@ def _rasterise(
     ends = np.cumsum(counts)
     depths = depth[triangles]
     nearest = np.full((2, shape[0] * shape[1]), -np.inf)
-    seen = np.full((*nearest.shape, 3), -1)
-    share = np.zeros(seen.shape)
+    seen = np.full(nearest.shape, -1)
     # Some triangles at a time, and of these every cell of their bounding boxes.
     blocks = np.searchsorted(ends, np.arange(0, counts.sum(), _BLOCK))
     for start, stop in pairwise((*blocks, len(counts))):
@@ -210,23 +173,19 @@ def _rasterise(
         which, cells = which[inside], (row * shape[1] + column)[inside]
         weights = np.stack([1 - second - third, second, third], axis=1)[inside]
         height = (depths[which] * weights).sum(axis=1)
+        corner = triangles[which, weights.argmax(axis=1)]
         for i, sign in enumerate((-1, 1)):
             np.maximum.at(nearest[i], cells, sign * height)
             shown = nearest[i][cells] == sign * height
-            seen[i][cells[shown]] = triangles[which[shown]]
-            share[i][cells[shown]] = weights[shown]
-    grid = (*shape, 3)
-    return [(seen[i].reshape(grid), share[i].reshape(grid)) for i in (0, 1)]
+            seen[i][cells[shown]] = corner[shown]
+    return list(seen.reshape(2, *shape))
 
 
-def unroll(meshes: Mapping[str, Mesh], sides: Sequence[str], columns: int = COLUMNS) -> list[View]:
-    """Unroll spheres in Mollweide's projection, as seen from outside, cut at the medial side.
-
-    Data coordinates are -2 to 2 across, and -1 to 1 up.
-    """
-    rows = columns // 2
-    up = (2 * np.arange(rows) + 1) / rows - 1
-    across = (4 * np.arange(columns) + 2) / columns - 2
+def unroll(meshes: Mapping[str, Mesh], sides: Sequence[str]) -> list[View]:
+    """Unroll spheres in Mollweide's projection, as seen from outside, cut at the medial side."""
+    rows = COLUMNS // 2
+    up = 1 - (2 * np.arange(rows) + 1) / rows
+    across = (4 * np.arange(COLUMNS) + 2) / COLUMNS - 2
     angle = np.arcsin(up)[:, None]
     latitude = np.arcsin((2 * angle + np.sin(2 * angle)) / np.pi)
     longitude = np.pi * across / (2 * np.cos(angle))
@@ -240,19 +199,9 @@ def unroll(meshes: Mapping[str, Mesh], sides: Sequence[str], columns: int = COLU
         towards = np.column_stack([outwards * seen, np.sin(north)])
         points = meshes[side].coordinates
         vertices = np.full(inside.shape, -1)
-        vertices[inside] = cKDTree(points / np.linalg.norm(points, axis=1)[:, None]).query(
-            towards
-        )[1]
-        marks = ("medial", "anterior", "lateral", "posterior", "medial")
-        views.append(
-            View(
-                side,
-                f"{_NAMES[side]} hemisphere",
-                0,
-                vertices,
-                np.ones(inside.shape),
-                (-2, 2, -1, 1),
-                marks if side == "L" else marks[::-1],
-            )
-        )
+        tree = cKDTree(points / np.linalg.norm(points, axis=1)[:, None])
+        vertices[inside] = tree.query(towards)[1]
+        marks = ("medial", "anterior", "lateral", "posterior", "medial")[::-outwards]
+        title, light = f"{_NAMES[side]} hemisphere", np.ones(inside.shape)
+        views.append(View(side, title, 0, vertices, light, marks))
     return views

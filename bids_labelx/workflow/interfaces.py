@@ -295,7 +295,7 @@ class Deliver(_Recorded):
             "clean_signal": self.inputs.clean_seconds,
             "connectivity": self.inputs.connect_seconds,
             "files": between - start,
-            "figures": time.monotonic() - between,
+            "pictures": time.monotonic() - between,
         }
         record_run(
             self.inputs.delivery,

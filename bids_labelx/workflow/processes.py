@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import importlib
 import logging
 import math
 import multiprocessing
@@ -33,13 +32,6 @@ LOGGER = logging.getLogger("bids_labelx")
 
 _PR_SET_PDEATHSIG = 1
 
-# Modules for figures are the slowest to load: they are loaded once, before processes fork.
-_FOR_FIGURES = (
-    "bids_labelx.report.tooltips",
-    "bids_labelx.report.run_figures",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-)
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 # Seconds between looks at the nodes where none of them ends.
@@ -69,8 +61,6 @@ class ProcessPerNode(NodeFailures, MultiProcPlugin):
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
         super().__init__(plugin_args=plugin_args)
-        for name in _FOR_FIGURES:
-            importlib.import_module(name)
         # The number of processes is what limits jobs.
         self.max_jobs = math.inf
         self._most = self.processors

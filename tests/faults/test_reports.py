@@ -80,14 +80,14 @@ def test_each_broken_result_is_named_on_its_own_page(
 def test_a_page_that_cannot_be_made_keeps_none_of_the_others(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tables = participant_page.region_tables
+    tables = participant_page.strategy_table
 
     def fails(series: list[participant_page.Series]) -> object:
         if any(one.entities["sub"] == "key" for one in series):
             raise RuntimeError("a mistake")
         return tables(series)
 
-    monkeypatch.setattr(participant_page, "region_tables", fails)
+    monkeypatch.setattr(participant_page, "strategy_table", fails)
     for page in settings.output_dir.glob("sub-*.html"):
         page.unlink()
     assert run_participants(replace(settings, reports_only=True)) == 1

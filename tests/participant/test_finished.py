@@ -15,7 +15,6 @@ from tiny import N_VOLUMES
 
 from bids_labelx.app.participant import run_participants
 from bids_labelx.outputs.run_records import read_record, read_records
-from bids_labelx.report import run_figures
 from bids_labelx.settings import Settings, make_settings
 
 AddRun = Callable[..., Path]
@@ -147,7 +146,7 @@ def test_overwriting_removes_what_shares_a_replaced_file(settings: Settings) -> 
     assert not any("desc-simple" in name for name in left)
     assert len(list(output.glob("sub-02/func/*desc-simple*"))) == 6
     first, second = read_records(output)
-    assert sorted(path.rpartition("/")[2] for path in first.files) == left
+    assert sorted(Path(path).name for path in first.files if "/func/" in path) == left
     assert set(first.done) == {"none"}
     assert set(second.done) == {"none", "simple"}
     # The values and the table that says which regions have some.
@@ -194,29 +193,6 @@ def test_a_run_that_fails_after_it_was_done_is_failed_and_the_page_says_of_when_
     assert "<dt>From an earlier invocation</dt><dd>none, simple</dd>" in page
     # It is tried again, as it is not finished.
     assert run_participants(settings) == 1
-
-
-@pytest.mark.figures
-def test_a_carpet_shows_the_strategies_of_all_invocations(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = with_(settings, participant_label=("01",), nprocs=1)
-    assert run_participants(with_(one, denoise=("none", "simple"))) == 0
-    plot = run_figures.plot_carpet
-
-    def noting(series: Any, cleaned: Any, **more: Any) -> Any:
-        # In a file, as a node works in a process of its own.
-        shown = {each.strategy: np.asarray(each.series) for each in cleaned}
-        np.savez(tmp_path / "shown.npz", **shown)
-        return plot(series, cleaned, **more)
-
-    monkeypatch.setattr(run_figures, "plot_carpet", noting)
-    assert run_participants(with_(one, denoise=("24P",))) == 0
-    shown = np.load(tmp_path / "shown.npz")
-    assert set(shown) == {"24P", "simple"}
-    series = next(settings.output_dir.glob("sub-01/func/*desc-simple_timeseries.tsv"))
-    expected = pd.read_csv(series, sep="\t", na_values="n/a").to_numpy(float)
-    np.testing.assert_array_equal(shown["simple"], expected)
 
 
 def test_runs_are_done_again_where_another_program_made_a_table(

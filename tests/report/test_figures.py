@@ -19,11 +19,11 @@ from bids_labelx.report.figures import (
     REGIONS,
     mark_regions,
     matrix_order,
-    network_order,
     plot_matrix,
     render_figure,
     save_figure,
 )
+from bids_labelx.report.run_data import network_order
 
 
 def tick_names(axes: Axes) -> tuple[list[str], list[str]]:

@@ -2,29 +2,35 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 import webbrowser
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
+from matplotlib.colors import to_rgb
 
 from bids_labelx.errors import CannotWriteError
-from bids_labelx.report.brain import plot_labels
-from bids_labelx.report.figures import render_figure
+from bids_labelx.extraction.space import VolumeGrid
+from bids_labelx.report.label_colours import LABELS, NO_VALUE
 from bids_labelx.report.masker import MaskerReport, masker_report
-from bids_labelx.report.regions import region_table
+from bids_labelx.report.packing import unpack
+from bids_labelx.report.panels import panels_of
 
 EVIL = "<script>alert(1)</script>"
 VOID = {"meta", "link", "img", "base"}
-# Voxels of 2 x 3 x 4 mm, flipped and sheared.
-AFFINE = np.array([[-2.0, 0, 0, 10], [0.5, 3, 0, -20], [0, 0, 4, 5], [0, 0, 0, 1]])
-# One sagittal plane for each of three labels, and one for the background.
-LABELS = np.broadcast_to(np.array([0, 5, 9170, 2])[:, None, None], (4, 5, 6)).copy()
-IDS, NAMES = [5, 2, 9170], ["V1", "A1", "M1"]
+# Voxels of 2 x 3 x 4 mm.
+GRID = VolumeGrid.of((4, 5, 6), np.diag([2.0, 3, 4, 1]))
+# One sagittal plane without a region, and one for each of three, not in the order of the table.
+CODED = np.broadcast_to(np.array([0, 1, 3, 2])[:, None, None], GRID.shape).ravel(order="F")
+NAMES = ["V1", "A1", "M1"]
 
 
 class Page(HTMLParser):
@@ -59,7 +65,15 @@ class Page(HTMLParser):
 
 
 def regions_of(names: list[str] = NAMES, missing: tuple[int, ...] = ()) -> pd.DataFrame:
-    return region_table(IDS, names, LABELS, None, AFFINE, [one in missing for one in IDS])
+    return pd.DataFrame(
+        {
+            "index": [5, 2, 9170],
+            "name": names,
+            "voxels": [30, 30, 30],
+            "share (%)": [100 / 3] * 3,
+            "missing": ["yes" if i in missing else "" for i in range(3)],
+        }
+    )
 
 
 def report(**changes: object) -> MaskerReport:
@@ -67,9 +81,9 @@ def report(**changes: object) -> MaskerReport:
         "title": "NiftiLabelsMasker",
         "parameters": [("strategy", "mean")],
         "regions": regions_of(),
+        "grid": None,
+        "coded": None,
         "background": None,
-        "labels": None,
-        "affine": None,
         "warnings": [],
         "note": None,
         "version": "0.1.0",
@@ -78,18 +92,26 @@ def report(**changes: object) -> MaskerReport:
 
 
 def drawn(**changes: object) -> MaskerReport:
-    image = np.arange(120.0).reshape(LABELS.shape)
-    return report(**({"background": image, "labels": LABELS, "affine": AFFINE} | changes))
+    image = np.arange(120.0)
+    return report(**({"background": image, "grid": GRID, "coded": CODED} | changes))
 
 
 def unfitted() -> MaskerReport:
     return report(regions=None, note="Not fitted yet.")
 
 
-def figure_of(page: str) -> bytes:
-    source = Page(page).all("img")[0]["src"]
-    assert source is not None
-    return base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True)
+def contents(page: str) -> dict[str, Any]:
+    """What the picture is drawn from, its arrays as they are unpacked."""
+    text = page.partition('<script type="application/json" id="contents">')[2]
+
+    def unpacked(part: dict[str, Any]) -> Any:
+        if "step" in part:
+            return unpack({**part, "data": zlib.decompress(base64.b64decode(part["data"]))})
+        return part
+
+    found = json.loads(text.partition("</script>")[0], object_hook=unpacked)
+    assert isinstance(found, dict)
+    return found
 
 
 def cells(page: str) -> list[list[str]]:
@@ -97,56 +119,6 @@ def cells(page: str) -> list[list[str]]:
     body = page[page.index("<tbody>") : page.index("</tbody>")]
     rows = re.findall(r"<tr.*?</tr>", body, re.DOTALL)
     return [[html.unescape(c) for c in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", r)] for r in rows]
-
-
-def test_regions_keep_the_order_of_their_ids_and_are_counted_by_label() -> None:
-    labels = LABELS.copy()
-    labels[0, 0, :2] = 9170
-    table = region_table(IDS, NAMES, labels, None, AFFINE, [False] * 3)
-    assert table["index"].tolist() == IDS
-    assert table["name"].tolist() == NAMES
-    assert table["voxels"].tolist() == [30, 30, 32]
-
-
-def test_a_volume_is_voxels_times_the_determinant_of_the_affine() -> None:
-    volumes = region_table([5], ["V1"], LABELS, None, AFFINE, [False])["volume (mm³)"]
-    assert volumes.tolist() == pytest.approx([30 * 24.0])
-
-
-def test_shares_are_of_the_mask_s_voxels_and_only_voxels_inside_it_count() -> None:
-    mask = np.zeros(LABELS.shape)
-    mask[:2], mask[2, 0, :5] = 1, 0.5
-    table = region_table(IDS, NAMES, LABELS, mask, AFFINE, [False] * 3)
-    assert table["voxels"].tolist() == [30, 0, 5]
-    assert table["share of the mask (%)"].tolist() == pytest.approx([3000 / 65, 0, 500 / 65])
-
-
-def test_shares_without_a_mask_are_of_the_voxels_of_all_regions() -> None:
-    table = region_table([5, 9170], ["V1", "M1"], LABELS, None, AFFINE, [False] * 2)
-    assert table["share of all regions (%)"].tolist() == [50, 50]
-
-
-def test_a_missing_region_says_so_and_has_no_voxels() -> None:
-    table = region_table(
-        [5, 7, 2], ["V1", "gone", "masked"], LABELS, None, AFFINE, [False, True, True]
-    )
-    assert table["missing"].tolist() == ["", "yes", "yes"]
-    assert table["voxels"].tolist() == [30, 0, 0]
-    assert table["share of all regions (%)"].tolist() == [100, 0, 0]
-
-
-@pytest.mark.parametrize("mask", [None, np.zeros(LABELS.shape)])
-def test_regions_that_are_all_missing_have_a_share_of_zero(mask: np.ndarray | None) -> None:
-    table = region_table(IDS, NAMES, LABELS, mask, AFFINE, [True] * 3)
-    assert table.iloc[:, 4].tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize(("names", "missing"), [(NAMES[:2], [False] * 3), (NAMES, [True])])
-def test_each_region_needs_a_name_and_whether_it_is_missing(
-    names: list[str], missing: list[bool]
-) -> None:
-    with pytest.raises(ValueError, match=r"3 ids, \d names and \d entries in missing"):
-        region_table(IDS, names, LABELS, None, AFFINE, missing)
 
 
 @pytest.mark.parametrize(
@@ -166,18 +138,13 @@ def test_each_region_needs_a_name_and_whether_it_is_missing(
     ids=["full", "no image", "not fitted", "markup"],
 )
 class TestEveryPage:
-    def test_holds_its_script_and_asks_nothing_of_the_network(self, page: str) -> None:
+    def test_holds_its_scripts_and_asks_nothing_of_the_network(self, page: str) -> None:
         read = Page(page)
-        assert read.all("script") == [{"type": "module"}]
+        kinds = [script["type"] for script in read.all("script")]
+        assert kinds in (["module"], ["module", "application/json"])
         links = [a[k] for _, a in read.tags for k in ("src", "href", "srcset") if k in a]
-        assert all(link is not None and re.match("#|data:", link) for link in links)
-        assert not re.search(r"https?:|url\(|@import", page)
-
-    def test_bar_links_to_every_section_once(self, page: str) -> None:
-        read = Page(page)
-        sections = [f"#{section['id']}" for section in read.all("section")]
-        assert [link["href"] for link in read.all("a")] == sections
-        assert len(set(sections)) == len(sections)
+        assert all(link is not None and link.startswith("data:") for link in links)
+        assert not re.search(r"https?:|url\([\"']|@import", page)
 
     def test_header_cells_have_a_scope(self, page: str) -> None:
         assert {cell["scope"] for cell in Page(page).all("th")} <= {"col", "row"}
@@ -192,22 +159,42 @@ def test_markup_in_names_shows_as_text() -> None:
     assert {EVIL} == {read.within(tag)[0] for tag in ("h1", "dt", "dd", "li")}
 
 
-def test_figure_shows_the_regions_on_the_image() -> None:
-    image = np.random.default_rng(0).random(LABELS.shape)
-    expected = render_figure(plot_labels(image, LABELS, AFFINE), "png")
-    assert figure_of(drawn(background=image).html) == expected
+def test_the_picture_is_of_the_regions_on_the_image() -> None:
+    image = np.random.default_rng(0).random(120)
+    found = contents(drawn(background=image, regions=regions_of(missing=(1,))).html)
+    expected = panels_of(CODED, GRID, (), image, (1, 2, 3))
+    assert len(found["panels"]) == len(expected)
+    for one, other in zip(found["panels"], expected, strict=True):
+        assert one["title"] == other.title
+        np.testing.assert_array_equal(one["regions"], other.regions)
+        np.testing.assert_array_equal(one["background"], other.background)
+    assert found["lost"] == [0, 1, 0]
+    # A region is one sagittal plane of voxels.
+    assert found["centres"] == [[2, 6, 10], [6, 6, 10], [4, 6, 10]]
+
+
+def test_regions_have_the_colours_of_their_networks() -> None:
+    found = contents(drawn(regions=regions_of().assign(network=["Vis", None, "Vis"])).html)
+    assert found["colours"] == [LABELS[0], NO_VALUE, LABELS[0]]
+    assert found["networks"] == [["Vis", LABELS[0]], ["no network", NO_VALUE]]
+    assert contents(drawn().html)["networks"] is None
+
+
+def test_a_colormap_that_is_given_comes_before_networks() -> None:
+    regions = regions_of().assign(network="Vis")
+    found = contents(drawn(regions=regions, cmap="tab10").html)
+    assert found["networks"] is None
+    assert len(set(found["colours"])) == 3
+    assert {to_rgb(one) for one in found["colours"]} <= {
+        tuple(np.rint(255 * np.array(one)) / 255) for one in colormaps["tab10"].colors
+    }
 
 
 def test_regions_are_drawn_without_an_image_and_the_page_says_so() -> None:
     page = drawn(background=None).html
-    assert figure_of(page) == render_figure(plot_labels(None, LABELS, AFFINE), "png")
+    assert all(panel["background"] is None for panel in contents(page)["panels"])
     assert "There is no mean image as background." in page
     assert "There is no mean image" not in drawn().html
-
-
-def test_labels_without_an_affine_are_refused() -> None:
-    with pytest.raises(ValueError, match="affine"):
-        report(labels=LABELS)
 
 
 def test_table_has_the_columns_of_the_data_frame() -> None:
@@ -216,9 +203,9 @@ def test_table_has_the_columns_of_the_data_frame() -> None:
     header = page[page.index("<thead>") : page.index("</thead>")] + "</thead>"
     assert Page(header).within("th") == list(regions.columns)
     assert cells(page) == [
-        ["5", "V1", "30", "720", "33.3", "", "Vis"],
-        ["2", "A1", "30", "720", "33.3", "", "Aud"],
-        ["9170", "M1", "30", "720", "33.3", "", "n/a"],
+        ["5", "V1", "30", "33.3", "", "Vis"],
+        ["2", "A1", "30", "33.3", "", "Aud"],
+        ["9170", "M1", "30", "33.3", "", "n/a"],
     ]
 
 
@@ -243,7 +230,7 @@ def test_numbers_have_three_digits_or_all_before_the_point(value: float, shown: 
 
 
 def test_missing_regions_are_named_and_their_rows_marked() -> None:
-    page = report(regions=regions_of(missing=(2, 9170))).html
+    page = report(regions=regions_of(missing=(1, 2))).html
     assert "✗ 2 of 3 missing:" in Page(page).within("strong")
     assert "A1, M1" in Page(page).within("div")
     body = page[page.index("<tbody>") : page.index("</tbody>")]
@@ -262,10 +249,10 @@ def test_long_table_scrolls_in_its_own_box_under_its_header() -> None:
     assert re.search(r"thead th \{[^}]*position: sticky;\s*top: 0", page)
 
 
-def test_warnings_stand_before_the_figure() -> None:
+def test_warnings_stand_before_the_picture() -> None:
     page = drawn(warnings=["first", "second"]).html
     ids = [section["id"] for section in Page(page).all("section")]
-    assert ids == ["warnings", "figure", "regions", "parameters"]
+    assert ids == ["warnings", "regions", "parameters"]
     assert Page(page).within("li") == ["first", "second"]
 
 
@@ -348,9 +335,7 @@ def test_notebook_gets_the_page_in_a_frame_that_holds_all_of_it() -> None:
     assert tag == "iframe"
     inside = attributes["srcdoc"]
     assert inside is not None
-    # Links to sections are the frame's own, not the notebook's.
-    assert Page(inside).all("base") == [{"href": "about:srcdoc"}]
-    assert inside.replace('<base href="about:srcdoc">\n', "") == made.html
+    assert inside == made.html
     assert made.get_standalone() == made.html
     head, inner, tail = made.html.partition(made.body)
     assert head.endswith("</head>\n<body>")

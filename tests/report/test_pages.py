@@ -68,7 +68,8 @@ def run(title: str = "task-rest", **changes: object) -> RunSection:
 
 
 def participant(*runs: RunSection, label: str = "01", methods: str = "How.") -> str:
-    return participant_page(label, (("Sessions", "2"),), runs, methods, "0.1.0")
+    facts = (("Sessions", "2"),)
+    return participant_page(label, facts, runs, methods, "0.1.0", contents={"runs": [label]})
 
 
 def group(*tables: Table, participants: tuple[tuple[str, str, str], ...] = ()) -> str:
@@ -89,7 +90,8 @@ def full_page() -> str:
 def full_group() -> str:
     table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL, ("sub-01.html",))
     figure = FigureFile("figures/group.svg", EVIL, EVIL)
-    part = Part(EVIL, (EVIL,), (EVIL,), (table,), frozenset({0}), (figure,), (f"{EVIL}.tsv",))
+    files = (f"{EVIL}.tsv",)
+    part = Part(EVIL, (EVIL,), (EVIL,), (table,), frozenset({0}), figures=(figure,), files=files)
     return group_page(
         ((EVIL, EVIL),),
         [Section("runs", EVIL, (part, Part(text=(EVIL,)))), Section("lost", "Lost", ())],

@@ -6,13 +6,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
-import pytest
 
 from bids_labelx.outputs.results import Series
 from bids_labelx.report.run_tables import (
     facts_of,
     missing_labels_table,
-    region_tables,
     strategy_table,
 )
 
@@ -95,7 +93,14 @@ def test_facts_say_which_dataset_and_program_the_image_is_of(tmp_path: Path) -> 
 
 
 def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
-    table = strategy_table([one_of(tmp_path, "1", GOOD, ["ok", "ok", "low-coverage"])])
+    status = ["ok", "ok", "low-coverage"]
+    both = [
+        one_of(tmp_path, "1", GOOD, status),
+        one_of(tmp_path, "2", GOOD, status, Warnings=["few data", "no column"]),
+    ]
+    table, remarked = strategy_table(both)
+    assert remarked == {1}
+    assert table.rows[1][-1] == "few data; no column"
     assert dict(zip(table.header, table.rows[0], strict=True)) == {
         "Strategy": "simple",
         "Atlas": "A",
@@ -108,6 +113,7 @@ def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
         "Temporal SNR": "41.3",
         "Missing labels": "1 of 3",
         "Lowest coverage": "0.80",
+        "Warnings": "",
     }
 
 
@@ -119,34 +125,3 @@ def test_missing_labels_are_listed_with_the_reason(tmp_path: Path) -> None:
         ("seven", "7", "low-coverage", "3", "2", "2", "1", "0.25"),
         ("nine", "9", "lost-in-resampling", "1", "1", "0", "0", "n/a"),
     )
-
-
-def test_regions_have_sizes_and_the_worst_of_all_runs(tmp_path: Path) -> None:
-    runs = [
-        one_of(tmp_path, "1", ["1", "0.9", "n/a"], ["ok", "ok", "lost-in-resampling"]),
-        one_of(tmp_path, "2", ["0.5", "0.95", "n/a"], ["ok", "ok", "lost-in-resampling"]),
-        one_of(tmp_path, "3", ["0.2", "1", "n/a"], ["low-coverage", "ok", "lost-in-resampling"]),
-    ]
-    (table,) = region_tables(runs)
-    assert table.caption == "A: 3 regions"
-    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
-    # A voxel has 12 mm³; of run 1, which lacks the third.
-    assert [row["voxels"] for row in rows] == ["4", "2", "0"]
-    assert [row["volume (mm³)"] for row in rows] == ["48", "24", "0"]
-    assert [row["network"] for row in rows] == ["x", "y", "x"]
-    assert [row["lowest coverage"] for row in rows] == ["0.200", "0.900", "0"]
-    assert [row["missing in runs"] for row in rows] == ["1 of 3", "0 of 3", "3 of 3"]
-    assert [row["missing"] for row in rows] == ["yes", "", "yes"]
-
-
-def test_of_too_many_regions_for_a_page_the_missing_ones_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bids_labelx.report.run_tables._MOST_REGIONS", 4)
-    status = ["ok", "low-coverage", "ok"]
-    both = [one_of(tmp_path, "1", GOOD, status, atlas) for atlas in ("A", "B")]
-    whole, part = region_tables(both)
-    assert len(whole.rows) == 3
-    assert [row[1] for row in part.rows] == ["seven"]
-    name = "sub-01_run-1_atlas-B_dseg.tsv"
-    assert part.caption == f"B: 3 regions, shown: 1 missing in a run; all: {name}"

@@ -11,6 +11,7 @@
 (() => {
   "use strict";
   const { element } = labelx;
+  const BARE = 0.4; // How bright a surface without a region is: less than what has no value.
 
   /** Position of a centre in a panel as [row, column], fractions of cells. */
   function placeIn({ plane, regions }, centre) {
@@ -41,7 +42,7 @@
       for (let k = 0; k < 3; k += 1) {
         // On a surface the background is its shading.
         const behind = own && background && !plane ? (own[k] * grey) / 255 : grey;
-        pixels[4 * i + k] = own ? opacity * own[k] + (1 - opacity) * behind : grey;
+        pixels[4 * i + k] = own ? opacity * own[k] + (1 - opacity) * behind : plane ? grey : BARE * grey;
       }
       pixels[4 * i + 3] = plane || region || grey ? 255 : 0;
     });

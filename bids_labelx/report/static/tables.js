@@ -8,6 +8,8 @@
 //     row(index)          optional: {href, className, title} of a row; href links its first cell
 //     select(index)       optional: a row clicked, or Enter at its first cell
 //   It returns {element, mark}; mark(index) highlights a row and brings it into sight, null none
+//
+//   served.get(table)     of a static one: {rows, reveal}; reveal(index) brings a row into sight
 (() => {
   "use strict";
   const { element } = labelx;
@@ -189,12 +191,14 @@
     };
   };
 
+  labelx.served = new WeakMap();
   function serveStatic() {
     for (const table of document.querySelectorAll(".scroll > table:not(.drawn)")) {
       const rows = [...table.tBodies[0].rows];
       const words = rows.map(() => null);
       const texts = (i) => (words[i] ??= Array.from(rows[i].cells, (one) => one.textContent));
-      serve(table.parentElement, table, { count: rows.length, node: (i) => rows[i], texts });
+      const options = { count: rows.length, node: (i) => rows[i], texts };
+      labelx.served.set(table, { rows, ...serve(table.parentElement, table, options) });
     }
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", serveStatic);
