@@ -10,6 +10,7 @@ import matplotlib
 import matplotlib.image
 import numpy as np
 import pandas as pd
+from bids_labelx.report.tooltips import tooltip_script
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -25,7 +26,6 @@ from bids_labelx.report.pages import (
     group_page,
     participant_page,
 )
-from bids_labelx.report.tooltips import tooltip_script
 
 EVIL = "<script>alert(1)</script>"
 NAMES = ["V1", EVIL, "M1 left", "A1"]
