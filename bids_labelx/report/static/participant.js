@@ -253,8 +253,10 @@
   async function draw(choice, push) {
     turn += 1;
     const mine = turn;
-    sections.forEach((one) => one.classList.toggle("chosen", one.dataset.run === choice.run.key
-      || (!known.has(choice.run.key) && !one.dataset.run)));
+    // Of matrices over several runs there is one section without the name of a run.
+    const section = named(sections, choice.run.key, ({ dataset }) => dataset.run)
+      ?? sections.find(({ dataset }) => !dataset.run);
+    sections.forEach((one) => one.classList.toggle("chosen", one === section));
     const content = await contentOf(choice);
     if (mine !== turn) return;
     choice.measure = content.measures.length > 1 ? content.measure : "";
@@ -279,6 +281,9 @@
     const panel = element("aside", { id: "region", className: "empty", ariaLabel: "The chosen region" });
     const title = [choice.atlas?.name, choice.statistic, [choice.strategy, choice.beside].filter(Boolean).join(" beside ")];
     holder.replaceChildren(drawn, panel);
+    // Below the first table, that of the strategies.
+    if (section.querySelector(".facts")) section.querySelector(":scope > div")?.after(holder);
+    else section.after(holder);
     if (choice.atlas) {
       drawn.append(element("h2", {}, title.filter(Boolean).join(", ")));
       const whole = content.atlas?.regions.status ? content : { ...content, atlas: null };

@@ -63,8 +63,10 @@
         body.replaceChildren(node(shown[0]));
         height = body.offsetHeight || 30;
       }
-      const first = Math.max(0, Math.floor(scroll.scrollTop / height) - AROUND);
       const room = Math.ceil(scroll.clientHeight / height);
+      const lowest = shown.length - 2 * AROUND - room;
+      const top = Math.floor(scroll.scrollTop / height) - AROUND;
+      const first = Math.max(0, Math.min(lowest, top));
       const last = Math.min(shown.length, first + 2 * AROUND + room);
       window_ = [first, last];
       body.replaceChildren(
