@@ -131,7 +131,7 @@ def positions_of(
     """The position of each element's region in a label table, from 1; 0 where there is none."""
     known = np.asarray(ids, dtype=np.int64)
     positions = np.zeros(labels.shape, dtype=np.intp)
-    held = np.flatnonzero(labels)
+    held = np.flatnonzero(labels != 0)
     if known.size and held.size:
         order = np.argsort(known)
         own = labels[held].astype(np.int64)
@@ -156,7 +156,7 @@ def region_geometry(
         By hemisphere; those that are inflated or spheres say nothing about places.
     """
     positions = positions_of(labels, ids)
-    held = np.flatnonzero(positions)
+    held = np.flatnonzero(positions != 0)
     own, count = positions[held], len(ids)
     sizes = np.bincount(own, minlength=count + 1)[1:]
     if isinstance(space, Grayordinates):
@@ -282,12 +282,13 @@ def _choose_slices(regions: NDArray[np.intp]) -> list[list[int]]:
 
 def _voxels_by_slice(regions: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """Voxels of each region in each slice along each axis, shape (n_slices, n_regions)."""
-    held = np.nonzero(regions)
-    own = regions[held] - 1
+    # Transposed, as voxels are in Fortran's order.
+    held = regions.T != 0
+    own = regions.T[held] - 1
     count = int(own.max(initial=-1)) + 1
     return [
         np.bincount(place * count + own, minlength=length * count).reshape(length, count)
-        for place, length in zip(held, regions.shape, strict=True)
+        for place, length in zip(np.nonzero(held)[::-1], regions.shape, strict=True)
     ]
 
 
