@@ -7,18 +7,15 @@ are the console, the exit code, the figures and the page.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from bids_labelx.app.logs import kept_records, nibabel_logged
 from bids_labelx.errors import (
     ExitCode,
-    Failure,
-    LabelxError,
     MissingInputError,
     NoRunsError,
     exit_code,
@@ -45,24 +42,16 @@ from bids_labelx.group.write import (
     write_strategies,
 )
 from bids_labelx.inputs.datasets import check_dataset
-from bids_labelx.inputs.matching import comparable
-from bids_labelx.names import build_name, parse_name
+from bids_labelx.names import build_name
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
-from bids_labelx.outputs.label_images import existing_label_files, read_label_files
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
+from bids_labelx.outputs.run_records import strategies_in_order
 from bids_labelx.outputs.states import states_in_words
-from bids_labelx.report.group_figure_files import (
-    all_but_strategy,
-    atlas_of,
-    draw_mean_matrix,
-    draw_missing,
-)
+from bids_labelx.report.group_figure_files import all_but_strategy
+from bids_labelx.report.group_matrices import GroupMatrix
 from bids_labelx.report.group_page import GroupContent, write_group_report
-from bids_labelx.report.pages import FigureFile
-from bids_labelx.report.panels import Panel, panels_of
-from bids_labelx.report.surface_views import meshes_of, views_of
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
 
@@ -108,12 +97,11 @@ def run_group(settings: Settings) -> int:
         )
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
+    names = sorted({str(row["strategy"]) for row in collected.rows.values()})
+    strategies = strategies_in_order(collected.invocations.values(), names)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    made = _write_matrices(output, collected, settings)
-    # This level has no log; of an image that is broken it tells itself.
-    with kept_records(), nibabel_logged():
-        missing = _draw_missing(output, collected, settings.surface_mesh)
+    made = _write_matrices(output, collected, settings, strategies)
     table = quality_table(collected.rows)
     files = [write_quality(output, table), *coverage, *made.files]
     absent = (
@@ -125,8 +113,9 @@ def run_group(settings: Settings) -> int:
         excluded_by=count_excluded(collected.rows.values(), limits),
         coverage={name: sums.table() for name, sums in collected.atlases.items()},
         evidence=made.evidence,
-        matrices=made.figures,
-        missing=missing,
+        matrices=made.matrices,
+        labels={name: sums.paths for name, sums in collected.atlases.items()},
+        strategies=strategies,
         participants=_statuses(output, wanted, collected, absent),
         states=states_in_words(Counter(run_states(collected.rows.values()).values())),
         failures=[one.within(output) for one in collected.failures],
@@ -139,7 +128,7 @@ def run_group(settings: Settings) -> int:
         files=[path.as_posix() for path in files],
     )
     _tell(console, output, content, collected)
-    figures = write_group_report(output, content)
+    figures = write_group_report(output, content, static=settings.report_figures != "none")
     remove_others(output, [*files, Path("group.html"), *figures])
     console.print(f"report: {output / 'group.html'}", markup=False)
     if settings.allow_missing:
@@ -179,21 +168,22 @@ def _tell(console: Console, output: Path, content: GroupContent, collected: Coll
 
 @dataclass
 class _Made:
-    """What was written and drawn of the combinations."""
+    """What was written of the combinations, and is to be shown."""
 
     files: list[Path] = field(default_factory=list)
-    drawn: list[Path] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
-    figures: list[tuple[str, FigureFile]] = field(default_factory=list)
+    matrices: list[GroupMatrix] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     # As the files call them, each once.
     weights: dict[str, None] = field(default_factory=dict)
 
 
-def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _Made:
-    """Write and draw the means, one after the other; what is broken goes to the problems."""
+def _write_matrices(
+    output: Path, collected: Collected, settings: Settings, strategies: Sequence[str]
+) -> _Made:
+    """Write the means, one after the other; what is broken goes to the problems."""
     made = _Made()
-    for combination in _in_order(collected.combinations.values()):
+    for combination in _in_order(collected, strategies):
         entities, names = combination.entities, combination.labels.names
         if len(names) == 1:
             continue  # One region is connected with nothing.
@@ -222,10 +212,11 @@ def _write_matrices(output: Path, collected: Collected, settings: Settings) -> _
             made.notes += _notes(mean, names) + _mixed_times(files, collected.rows)
             made.weights[how.weights_in_words] = None
             strategy = evidence.row["strategy"]
-            figure = draw_mean_matrix(output, entities, mean, names, networks, strategy)
-            made.figures.append((atlas_of(entities), figure))
-            made.drawn += [Path(figure.src), Path(figure.tooltips)]
-            record_files(output, [*made.files, *made.drawn])
+            # Of all means, until they can be drawn on one scale.
+            values = mean.mean.astype(np.float32)
+            counts = mean.participants, mean.runs
+            made.matrices.append(GroupMatrix(entities, strategy, names, networks, values, *counts))
+            record_files(output, made.files)
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
     return made
@@ -258,57 +249,14 @@ def _mixed_times(files: Sequence[MatrixFile], rows: Mapping[RowKey, Row]) -> lis
     ]
 
 
-def _in_order(combinations: Iterable[Combination]) -> list[Combination]:
+def _in_order(collected: Collected, strategies: Sequence[str]) -> list[Combination]:
     """Those that differ in the strategy alone next to each other."""
 
-    def key(one: Combination) -> tuple[str, str]:
-        return build_name(all_but_strategy(one.entities), "", ""), one.entities.get("desc", "")
+    def key(one: Combination) -> tuple[str, int]:
+        strategy = collected.rows[one.files[0].row]["strategy"]
+        return build_name(all_but_strategy(one.entities), "", ""), strategies.index(strategy)
 
-    return sorted(combinations, key=key)
-
-
-def _draw_missing(
-    output: Path, collected: Collected, meshes: Sequence[Path]
-) -> dict[str, FigureFile]:
-    """Draw, on the labels of a run of each atlas, how often each label is missing."""
-    drawn = {}
-    for name, sums in collected.atlases.items():
-        table = sums.table()
-        shares = table["lost_in_runs"] / table["runs"]
-        if not shares.any():
-            continue
-        panels = _panels(output, sums.paths, sums.ids, collected, meshes)
-        if any(panel.regions.any() for panel in panels):
-            by_name = dict(zip(sums.names, shares, strict=True))
-            drawn[name] = draw_missing(output, name, panels, by_name)
-    return drawn
-
-
-def _panels(
-    output: Path,
-    tables: Iterable[Path],
-    ids: Sequence[int],
-    collected: Collected,
-    meshes: Sequence[Path],
-) -> list[Panel]:
-    """The labels of the first run whose files can be read, to draw on.
-
-    Broken ones are problems; none where there is no other.
-    """
-    known = {one.message.partition(": ")[0] for one in collected.problems}
-    for table in tables:
-        files = existing_label_files(output / table)
-        try:
-            labels, space = read_label_files(files)
-            name = comparable(parse_name(table).entities).get("space", "")
-            views = views_of(meshes_of(space, name, meshes))
-            return panels_of(labels, space, views, None, ids)
-        except LabelxError as error:
-            # What is not there has been told.
-            if str(files[0]) not in known:
-                sub = table.parts[0].removeprefix("sub-")
-                collected.problems.append(Failure.of(error, entities={"sub": sub}))
-    return []
+    return sorted(collected.combinations.values(), key=key)
 
 
 def _averaged(settings: Settings, collected: Collected) -> str:

@@ -14,6 +14,7 @@ from bids_labelx.errors import BadDataError, Failure, LabelxError, MissingInputE
 from bids_labelx.names import camel, parse_name
 from bids_labelx.outputs.results import Series
 from bids_labelx.outputs.run_records import (
+    Invocation,
     RecordedFile,
     RunRecord,
     contradictions,
@@ -73,11 +74,14 @@ class Account:
         What to tell of these gaps and of records that are broken.
     recorded
         All files in the records, by path within the output dataset.
+    invocations
+        Those that wrote them.
     """
 
     gaps: Sequence[Gap] = ()
     problems: Sequence[Failure] = ()
     recorded: Mapping[Path, RecordedFile] = field(default_factory=dict)
+    invocations: Sequence[Invocation] = ()
     _refused: frozenset[Path] = frozenset()
     _failed: frozenset[_About] = frozenset()
     _unmade: Mapping[_About, set[str]] = field(default_factory=dict)
@@ -128,6 +132,7 @@ def account_of(
     gaps: list[Gap] = []
     problems: list[Failure] = []
     recorded: dict[Path, RecordedFile] = {}
+    invocations: list[Invocation] = []
     folder = output / f"sub-{participant}"
     for path in records:
         try:
@@ -140,6 +145,7 @@ def account_of(
         own = list(_gaps(output, record))
         gaps += own
         recorded |= {Path(name): one for name, one in record.files.items()}
+        invocations += record.invocations.values()
         if folder.is_dir():
             problems += [Failure(line, {"sub": participant}) for line in _told(output, own)]
     if gaps and not folder.is_dir():
@@ -158,7 +164,7 @@ def account_of(
                 else:
                     failed.add(about)
     refused = frozenset(gap.path for gap in gaps)
-    return Account(gaps, problems, recorded, refused, frozenset(failed), unmade)
+    return Account(gaps, problems, recorded, invocations, refused, frozenset(failed), unmade)
 
 
 def _about(one: Series) -> _About:

@@ -43,6 +43,7 @@ from bids_labelx.outputs.results import (
     series_of,
     series_paths,
 )
+from bids_labelx.outputs.run_records import Invocation
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Collected:
         What the participant level could not do.
     problems
         What of its files is missing or broken.
+    invocations
+        Those that wrote the results, by key, as they finished last.
     """
 
     rows: dict[RowKey, Row] = field(default_factory=dict)
@@ -96,6 +99,7 @@ class Collected:
     not_averaged: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     problems: list[Failure] = field(default_factory=list)
+    invocations: dict[str, Invocation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,10 @@ def collect(
         read += _read_participant(output, participant, account, collected, sums, known)
         collected.failures.extend(own)
         collected.problems.extend(account.problems)
+        for made in account.invocations:
+            known_as = collected.invocations.setdefault(made.key, made)
+            if known_as.finished < made.finished:
+                collected.invocations[made.key] = made
         add_failures(collected.rows, own)
         add_failures(collected.rows, [gap.failure(output) for gap in account.gaps])
     # An atlas has one label table. Should there be others, most runs say which it is.

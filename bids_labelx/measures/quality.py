@@ -13,6 +13,10 @@ OK = "ok"
 # What a label table has for a region that belongs to no network.
 NETWORKLESS = ("", "n/a")
 
+# With fewer effective degrees of freedom, also than a quarter of the volumes, or fewer minutes,
+# correlations are imprecise.
+FEW_DEGREES, FEW_MINUTES = 20, 4
+
 
 def coverage_table(
     table: pd.DataFrame,

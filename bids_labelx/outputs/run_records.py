@@ -149,6 +149,17 @@ class RunRecord:
         )
 
 
+def strategies_in_order(invocations: Iterable[Invocation], there: Iterable[str]) -> list[str]:
+    """Strategies that are there as they were typed, those of the latest invocation first.
+
+    Those that no invocation has come last, in the order of `there`.
+    """
+    latest_first = sorted(invocations, key=lambda one: one.finished, reverse=True)
+    typed = dict.fromkeys(name for one in latest_first for name in one.strategies)
+    known = dict.fromkeys(there)
+    return [name for name in typed if name in known] + [n for n in known if n not in typed]
+
+
 def contradictions(
     made: Invocation, now: Mapping[str, Any], file: RecordedFile | None = None
 ) -> list[str]:

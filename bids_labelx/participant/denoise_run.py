@@ -25,7 +25,13 @@ from bids_labelx.extraction.coverage import reduce_covered, union, watch
 from bids_labelx.extraction.elements import clean_elements, gather_elements, stored_elements
 from bids_labelx.extraction.freedom import effective_degrees_of_freedom
 from bids_labelx.extraction.spatial import smooth_volumes
-from bids_labelx.measures.quality import FD_THRESHOLD, mean_temporal_snr, motion_summary
+from bids_labelx.measures.quality import (
+    FD_THRESHOLD,
+    FEW_DEGREES,
+    FEW_MINUTES,
+    mean_temporal_snr,
+    motion_summary,
+)
 from bids_labelx.participant.confounds import choose_confounds, read_confounds
 from bids_labelx.participant.extract import (
     errors_naming,
@@ -45,9 +51,6 @@ from bids_labelx.settings import DenoisingOptions, ExtractionOptions
 
 # Statistics that are in the image's unit and have a signal-to-noise ratio in time.
 _OF_INTENSITY = ("mean", "median", "sum")
-
-# Of a run that leaves less, correlations are too imprecise to be taken without a word.
-_FEW_DEGREES, _FEW_MINUTES = 20, 4
 
 
 def denoise_signals(
@@ -196,16 +199,16 @@ def prepare_strategies(
 def _remarks(source: RunSource, chosen: Denoising, effective: float) -> Iterator[str]:
     """Warnings of what a strategy leaves of a run and of what it did not find in its table."""
     n_volumes, n_kept, t_r = len(chosen.kept), int(chosen.kept.sum()), source.t_r
-    if effective < max(_FEW_DEGREES, n_volumes / 4):
-        few = "fewer than 20" if effective < _FEW_DEGREES else "less than a quarter"
+    if effective < max(FEW_DEGREES, n_volumes / 4):
+        few = "fewer than 20" if effective < FEW_DEGREES else "less than a quarter"
         yield (
             f"few degrees of freedom: {effective:.3g} (effective) of {n_volumes} volumes are "
             f"left, {few}; correlations are imprecise"
         )
-    if t_r is not None and n_kept * t_r / 60 < _FEW_MINUTES:
+    if t_r is not None and n_kept * t_r / 60 < FEW_MINUTES:
         yield (
             f"few data: {n_kept * t_r / 60:.1f} minutes are left ({n_kept} of {n_volumes} "
-            f"volumes), less than {_FEW_MINUTES}; correlations are imprecise"
+            f"volumes), less than {FEW_MINUTES}; correlations are imprecise"
         )
     for entry, columns in chosen.by_entry.items():
         if not columns:

@@ -15,7 +15,10 @@ FOLDER = "report"
 LIBRARIES = ("d3.min.js", "plot.min.js")
 _AS_THEY_ARE = (*LIBRARIES, "LICENSE-d3.txt", "LICENSE-plot.txt", "page.css")
 # In the order in which they build on each other.
-_OF_PAGES = (*("core", "heat", "tables", "chart", "brain", "pictures", "regions", "participant"),)
+_OF_PAGES = (
+    *("core", "heat", "tables", "chart", "brain"),
+    *("pictures", "regions", "participant", "group"),
+)
 
 
 def write_assets(output: Path) -> list[Path]:

@@ -1,33 +1,40 @@
-"""Files of the group page's figures, with caption and main numbers in words."""
+"""What the group page draws: data for its script, main numbers in words, and static figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bids_labelx.group.evidence import Evidence
+from bids_labelx.errors import BadDataError
+from bids_labelx.group.evidence import Evidence, chance_median
 from bids_labelx.group.exclusion import Limits
-from bids_labelx.group.mean_matrices import AVERAGED, MeanMatrix, matrix_name
+from bids_labelx.group.mean_matrices import AVERAGED
+from bids_labelx.group.rows import motion_words
 from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.paths import report_figure
 from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
-from bids_labelx.report.figures import matrix_order, plot_matrix, save_figure
+from bids_labelx.report.figures import save_figure
 from bids_labelx.report.group_figures import (
     Distribution,
+    bin_edges,
     plot_cost,
     plot_distance_dependence,
     plot_distributions,
     plot_qcfc,
 )
-from bids_labelx.report.group_tables import numbers
+from bids_labelx.report.group_tables import numbers, rounded
+from bids_labelx.report.packing import read_script, write_script
 from bids_labelx.report.pages import FigureFile
 from bids_labelx.report.panel_figures import plot_values
-from bids_labelx.report.panels import Panel
-from bids_labelx.report.text import as_text, counted, region_signals
-from bids_labelx.report.tooltips import save_with_tooltips
+from bids_labelx.report.run_data import panel_from
+from bids_labelx.report.text import as_text, counted
 
 # Columns that identify a run, whatever atlas and strategy.
 RUN = ["participant_id", "session_id", "run"]
@@ -36,94 +43,35 @@ RUN = ["participant_id", "session_id", "run"]
 _TOLD = (*ATLAS_ENTITIES, *RESULT_ENTITIES)
 
 
-def draw_mean_matrix(
-    output: Path,
-    entities: Mapping[str, str],
-    mean: MeanMatrix,
-    names: Sequence[str],
-    networks: Sequence[str] | None,
-    strategy: str,
-) -> FigureFile:
-    """Draw the mean matrix of a combination, denoised with `strategy`, into ``figures``."""
-    measure = AVERAGED[entities["meas"]].partition(",")[0]
-    what = f"{measure} of {region_signals(entities['stat'], strategy)}"
-    place = " ".join(_place(entities))
-    people = counted(mean.participants, "participant")
-    figure = plot_matrix(
-        mean.mean,
-        names,
-        networks=networks,
-        title=f"{what[0].upper()}{what[1:]}; mean of {people}",
-        measure=f"mean Fisher z of the {measure}",
-    )
-    path = Path("figures", f"{matrix_name(entities, 'mean')}.svg")
-    order = matrix_order(networks, len(names))
-    drawn = names if order is None else [names[i] for i in order]
-    save_with_tooltips(figure, output / path, names=drawn)
-    values = mean.mean[np.triu_indices(len(names), k=1)]
-    values = values[np.isfinite(values)]
-    spread = (
-        f"{counted(len(values), 'pair')}, median {np.median(values):.2f}, from "
-        f"{values.min():.2f} to {values.max():.2f}"
-        if values.size
-        else "no pair has a value"
-    )
-    return FigureFile(
-        path.as_posix(),
-        f"Matrix of the mean Fisher z between regions of {atlas_of(entities)}: {what}; {spread}",
-        f"{what[0].upper()}{what[1:]}; {place}; {counted(mean.runs, 'run')} of {people}",
-        path.with_suffix(".js").as_posix(),
-    )
+@dataclass(frozen=True)
+class Picture:
+    """A picture that the page's script draws.
 
-
-def draw_missing(
-    output: Path,
-    name: str,
-    panels: Sequence[Panel],
-    shares: Mapping[str, float],
-) -> FigureFile:
-    """Draw how often each label of an atlas is missing, on the labels of one run.
-
-    Parameters
+    Attributes
     ----------
-    output
-        The output dataset.
-    name
-        Of the coverage table.
-    panels
-        The labels of a run.
-    shares
-        By their names, the share of runs in which each is missing.
+    data
+        For the script: ``kind``, and what a picture of this kind needs.
+    alt
+        What a reader who does not see it needs to know.
+    caption
+        Stands below it.
+    files
+        Static figures of the same.
+    scripts
+        Files with more data, within the output dataset.
     """
-    figure = plot_values(
-        panels,
-        np.array(list(shares.values()), dtype=float),
-        measure="share of runs without the label",
-        limits=(0, 1),
-        cmap="YlOrRd",
-    )
-    texts = [
-        f"{text} · missing in {100 * share:.0f} % of the runs" for text, share in shares.items()
-    ]
-    path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
-    save_with_tooltips(figure, output / path, texts=texts)
-    missing = {label: share for label, share in shares.items() if share > 0}
-    worst = max(missing, key=lambda label: missing[label])
-    atlas = atlas_of(parse_name(Path(name)).entities)
-    return FigureFile(
-        path.as_posix(),
-        f"The labels of {atlas} in the brain, coloured by the share of runs in which each is "
-        f"missing: {len(missing):,} of {counted(len(shares), 'label')}, most often {worst} with "
-        f"{100 * missing[worst]:.0f} % of the runs",
-        f"Share of runs in which a label of {atlas} is missing, on the labels of one run; labels "
-        "without a voxel or vertex in that run are not visible, nor are subcortical ones on "
-        "surfaces",
-        path.with_suffix(".js").as_posix(),
-    )
+
+    data: Mapping[str, Any]
+    alt: str
+    caption: str
+    files: tuple[FigureFile, ...] = ()
+    scripts: tuple[Path, ...] = ()
 
 
-def quality_figures(output: Path, quality: pd.DataFrame, limits: Limits) -> list[FigureFile]:
-    """Draw how motion, minutes kept and coverage are distributed over runs.
+def quality_pictures(
+    output: Path, quality: pd.DataFrame, limits: Limits, *, static: bool
+) -> list[Picture]:
+    """Show how motion, minutes kept and coverage are distributed over runs.
 
     Parameters
     ----------
@@ -133,58 +81,195 @@ def quality_figures(output: Path, quality: pd.DataFrame, limits: Limits) -> list
         As ``group_qc.tsv``.
     limits
         Of exclusion; drawn as lines.
+    static
+        Whether to draw them into files as well.
     """
-    table = quality.assign(
-        mean_fd=numbers(quality, "mean_fd"),
-        minutes_kept=numbers(quality, "minutes_kept"),
-        min_coverage=numbers(quality, "min_coverage"),
-        left=1 - numbers(quality, "labels_lost") / numbers(quality, "labels"),
-        excluded=numbers(quality, "excluded"),
+    table = quality.reset_index(drop=True).assign(
+        mean_fd=numbers(quality, "mean_fd").to_numpy(),
+        minutes_kept=numbers(quality, "minutes_kept").to_numpy(),
+        min_coverage=numbers(quality, "min_coverage").to_numpy(),
+        left=(1 - numbers(quality, "labels_lost") / numbers(quality, "labels")).to_numpy(),
+        excluded=numbers(quality, "excluded").to_numpy(),
         everything="",
     )
     rows = (
-        ("mean_fd", "everything", "mean FD (mm)", None, limits.max_mean_fd),
-        ("minutes_kept", "strategy", "minutes kept", None, limits.min_minutes or None),
-        ("min_coverage", "atlas", "lowest coverage of a label", (0.0, 1.0), None),
+        ("mean_fd", "everything", "mean FD (mm)", None, limits.max_mean_fd, 0.001),
+        ("minutes_kept", "strategy", "minutes kept", None, limits.min_minutes or None, 0.01),
+        ("min_coverage", "atlas", "lowest coverage of a label", (0.0, 1.0), None, 0.001),
         (
-            "left",
-            "atlas",
-            "share of labels present",
-            (0.0, 1.0),
-            limits.min_coverage_share or None,
+            *("left", "atlas", "share of labels present", (0.0, 1.0)),
+            *(limits.min_coverage_share or None, 0.001),
         ),
     )
-    figures = []
-    for column, by, measure, ends, limit in rows:
+    pictures = []
+    for column, by, measure, ends, limit, step in rows:
         panels, unknown = _distributions(table, column, by)
         if not panels:
             continue
-        figure = plot_distributions(panels, measure=measure, limits=ends, limit=limit)
-        src = _save(output, figure, f"group_{column.replace('_', '')}_hist.svg")
+        edges = bin_edges(panels, ends, limit)
+        data = {
+            "kind": "distributions",
+            "measure": measure,
+            "limit": limit,
+            "step": step,
+            "edges": [float(f"{edge:.9g}") for edge in edges],
+            "panels": [
+                {
+                    "title": one.title,
+                    "counts": [np.histogram(v, edges)[0].tolist() for v in one.by_exclusion],
+                    "values": rounded(one.values, step),
+                    "rows": one.rows.tolist(),
+                    "excluded": one.excluded.astype(int).tolist(),
+                }
+                for one in panels
+            ],
+        }
         limit_text = "" if limit is None else f"; limit {limit:g}"
         more = f"; {counted(unknown, 'run')} without a value" if unknown else ""
-        alt = "; ".join(_in_numbers(panel) for panel in panels)
         each = "" if by == "everything" else f", by {by}"
-        figures.append(
-            FigureFile(
-                src,
-                f"Histograms of {measure} over runs. {alt}{limit_text}",
+        pictures.append(
+            _picture(
+                data,
+                f"Histograms of {measure} over runs. "
+                + "; ".join(_in_numbers(panel) for panel in panels)
+                + limit_text,
                 f"{measure[0].upper()}{measure[1:]} per run{each}{limit_text}{more}",
+                output / "figures" / f"group_{column.replace('_', '')}_hist.svg",
+                partial(plot_distributions, panels, edges, measure, limit) if static else None,
             )
         )
-    return figures
+    return pictures
 
 
-def strategy_figures(output: Path, evidence: Sequence[Evidence]) -> list[FigureFile]:
-    """Draw QC-FC and the cost of strategies of the same combination otherwise."""
+def strategy_pictures(
+    output: Path, evidence: Sequence[Evidence], *, static: bool
+) -> list[Picture]:
+    """Show QC-FC and the cost of strategies of the same combination otherwise."""
     entities = all_but_strategy(evidence[0].entities)
     what = f"{atlas_of(entities)}: {where(entities)}"
-    return [
-        FigureFile(
-            _save(output, figure, "group_" + build_name(entities, suffix, ".svg")), alt, text
-        )
-        for suffix, figure, alt, text in _drawn(evidence, what)
+    lost = ", ".join(f"{one.row['strategy']} {one.lost[1]:.4g}" for one in evidence)
+    shown = [
+        (
+            "qcfc",
+            plot_qcfc,
+            f"Histograms of QC-FC over edges of {what}. Median |r|: "
+            + _values(evidence, "median_abs_qcfc"),
+            "QC-FC of all edges: the narrower about 0, the less residual motion",
+        ),
+        (
+            "distance",
+            plot_distance_dependence,
+            f"QC-FC by distance of the regions of {what}. Spearman's rho: "
+            + _values(evidence, "distance_dependence"),
+            "QC-FC by distance, in bins of equal numbers of edges: the flatter and nearer to 0, "
+            "the less residual motion",
+        ),
+        (
+            "cost",
+            plot_cost,
+            f"Bars of strategies, {what}. Mean loss of degrees of freedom: {lost}. Modularity of "
+            f"positive edges: {_values(evidence, 'modularity')}. Signed modularity: "
+            + _values(evidence, "signed_modularity"),
+            "Loss of degrees of freedom per run, and modularity of the mean matrix with the "
+            "networks of the label table, of positive edges alone and of both signs",
+        ),
     ]
+    strategies = [_strategy_data(one) for one in evidence]
+    common = {"moved": motion_words(evidence[0].row["motion"]), "strategies": strategies}
+    return [
+        _picture(
+            {"kind": suffix, **common},
+            alt,
+            caption,
+            output / "figures" / ("group_" + build_name(entities, suffix, ".svg")),
+            partial(plot, evidence) if static else None,
+        )
+        for suffix, plot, alt, caption in shown
+        if suffix == "cost" or any(one.edges.edges for one in evidence)
+    ]
+
+
+def _strategy_data(one: Evidence) -> dict[str, Any]:
+    columns = ("median_abs_qcfc", "distance_dependence", "modularity", "signed_modularity")
+    known = {key: one.row[key] for key in columns if pd.notna(one.row[key])}
+    return {
+        "strategy": one.row["strategy"],
+        **known,
+        "chance": chance_median(one.row["participants"]) if one.edges.edges else None,
+        "counts": one.edges.counts.tolist(),
+        "distance": rounded(one.edges.distance, 0.1),
+        "quartiles": [rounded(values, 0.001) for values in one.edges.quartiles],
+        "points": [rounded(point, 0.001) for point in one.edges.points],
+        "lost": one.lost,
+    }
+
+
+def missing_picture(
+    output: Path, name: str, coverage: pd.DataFrame, tables: Sequence[Path], *, static: bool
+) -> Picture:
+    """Show how often each label of an atlas is missing, on the whole atlas.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    name, coverage
+        Of ``group_atlas-…_coverage.tsv``.
+    tables
+        The label tables behind it. The atlas is drawn as the first run has it whose page has a
+        picture of it.
+    static
+        Whether to draw it into a file as well.
+    """
+    shares = coverage["lost_in_runs"] / coverage["runs"]
+    data: dict[str, Any] = {
+        "kind": "missing",
+        "names": coverage["name"].tolist(),
+        "lost": coverage["lost_in_runs"].tolist(),
+        "runs": int(coverage["runs"].iloc[0]),
+    }
+    worst = int(shares.to_numpy().argmax())
+    atlas = atlas_of(parse_name(Path(name)).entities)
+    alt = (
+        f"Share of runs in which each label of {atlas} is missing: {(shares > 0).sum():,} of "
+        f"{counted(len(shares), 'label')}, most often {coverage['name'][worst]} with "
+        f"{100 * shares[worst]:.0f} % of the runs"
+    )
+    caption = f"Share of runs in which each label of {atlas} is missing"
+    drawn = _whole_atlas(output, tables, coverage["index"].astype(str).tolist())
+    if drawn is None:
+        return Picture(data, alt, caption)
+    path = Path("figures", name.replace("_coverage.tsv", "_lost.png"))
+    script = path.with_name(f"{path.stem}_report.js")
+    write_script(output / script, drawn)
+    data["src"] = script.as_posix()
+    caption += "; the whole atlas on the grid of one run"
+    plot = partial(
+        plot_values,
+        [panel_from(panel) for panel in drawn["panels"]],
+        shares.to_numpy(),
+        measure="share of runs without the label",
+        limits=(0, 1),
+        cmap="YlOrRd",
+    )
+    picture = _picture(data, alt, caption, output / path, plot if static else None)
+    return replace(picture, scripts=(script,))
+
+
+def _whole_atlas(
+    output: Path, tables: Sequence[Path], ids: Sequence[str]
+) -> dict[str, Any] | None:
+    """The first run's data of an atlas that can be read and has panels; None where none has."""
+    for table in tables:
+        path = output / report_figure(parse_name(table).entities, "report", ".js")
+        try:
+            data = read_script(path) if path.is_file() else {}
+            if data.get("panels") and list(map(str, data["regions"]["index"])) == ids:
+                return data
+        except (BadDataError, KeyError):
+            # It is no result, and another one does as well.
+            continue
+    return None
 
 
 def atlas_of(entities: Mapping[str, str]) -> str:
@@ -197,56 +282,53 @@ def all_but_strategy(entities: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in entities.items() if key != "desc"}
 
 
+def where(entities: Mapping[str, str]) -> str:
+    """A combination in words, without its atlas and strategy."""
+    measure = AVERAGED[entities["meas"]].partition(",")[0]
+    return ", ".join([*place_of(entities), f"{measure} of {entities['stat']} region signals"])
+
+
+def place_of(entities: Mapping[str, str]) -> list[str]:
+    """The entities of runs, as in file names."""
+    return [f"{key}-{value}" for key, value in entities.items() if key not in _TOLD]
+
+
+def _picture(
+    data: Mapping[str, Any],
+    alt: str,
+    caption: str,
+    path: Path,
+    plot: Callable[[], Figure] | None,
+) -> Picture:
+    """A picture with its static figure, where there is something to plot it with."""
+    if plot is None:
+        return Picture(data, alt, caption)
+    save_figure(plot(), path)
+    return Picture(data, alt, caption, (FigureFile(f"figures/{path.name}", alt, caption),))
+
+
 def _distributions(quality: pd.DataFrame, column: str, by: str) -> tuple[list[Distribution], int]:
     """A panel for each value of `by`, and the number of runs of the panels without a value."""
-    runs = quality.groupby([by, *RUN], dropna=False, sort=True)[[column, "excluded"]].agg(
-        {column: "first", "excluded": "max"}
-    )
+    groups = quality.assign(row=quality.index).groupby([by, *RUN], dropna=False, observed=True)
+    runs = groups.agg({column: "first", "excluded": "max", "row": "first"})
     known = runs[runs[column].notna()]
-    panels = []
-    for title, own in known.groupby(level=0, sort=True):
-        values, excluded = own[column].to_numpy(float), (own["excluded"] == 1).to_numpy()
-        panels.append(Distribution(str(title), values[~excluded], values[excluded]))
-    return panels, len(runs) - len(known)
+    return [
+        Distribution(
+            str(title),
+            own[column].to_numpy(float),
+            (own["excluded"] == 1).to_numpy(),
+            own["row"].to_numpy(int),
+        )
+        for title, own in known.groupby(level=0, observed=True)
+    ], len(runs) - len(known)
 
 
 def _in_numbers(panel: Distribution) -> str:
-    values = np.concatenate((panel.included, panel.excluded))
     title = f"{panel.title}: " if panel.title else ""
     return (
-        f"{title}{counted(len(values), 'run')}, median {as_text(float(np.median(values)))}, from "
-        f"{as_text(float(values.min()))} to {as_text(float(values.max()))}, "
-        f"{len(panel.excluded):,} excluded"
-    )
-
-
-def _drawn(evidence: Sequence[Evidence], what: str) -> Iterator[tuple[str, Figure, str, str]]:
-    """Suffix, figure, alternative text and caption of each figure of strategies."""
-    if any(one.edges.edges for one in evidence):
-        yield (
-            "qcfc",
-            plot_qcfc(evidence),
-            f"Histograms of QC-FC over edges of {what}. Median |r|: "
-            + _values(evidence, "median_abs_qcfc"),
-            "QC-FC of all edges: the narrower about 0, the less residual motion",
-        )
-        yield (
-            "distance",
-            plot_distance_dependence(evidence),
-            f"QC-FC by distance of the regions of {what}. Spearman's rho: "
-            + _values(evidence, "distance_dependence"),
-            "QC-FC by distance, in bins of equal numbers of edges: the flatter and nearer to 0, "
-            "the less residual motion",
-        )
-    lost = ", ".join(f"{one.row['strategy']} {one.lost[1]:.4g}" for one in evidence)
-    yield (
-        "cost",
-        plot_cost(evidence),
-        f"Bars of strategies, {what}. Mean loss of degrees of freedom: {lost}. Modularity of "
-        f"positive edges: {_values(evidence, 'modularity')}. Signed modularity: "
-        + _values(evidence, "signed_modularity"),
-        "Loss of degrees of freedom per run, and modularity of the mean matrix with the networks "
-        "of the label table, of positive edges alone and of both signs",
+        f"{title}{counted(len(panel.values), 'run')}, median "
+        f"{as_text(float(np.median(panel.values)))}, from {as_text(float(panel.values.min()))} to "
+        f"{as_text(float(panel.values.max()))}, {int(panel.excluded.sum()):,} excluded"
     )
 
 
@@ -255,20 +337,3 @@ def _values(evidence: Sequence[Evidence], column: str) -> str:
         f"{one.row['strategy']} {'n/a' if pd.isna(one.row[column]) else f'{one.row[column]:.2f}'}"
         for one in evidence
     )
-
-
-def where(entities: Mapping[str, str]) -> str:
-    """A combination in words, without its atlas and strategy."""
-    measure = AVERAGED[entities["meas"]].partition(",")[0]
-    return ", ".join([*_place(entities), f"{measure} of {entities['stat']} region signals"])
-
-
-def _place(entities: Mapping[str, str]) -> list[str]:
-    """The entities of runs, as in file names."""
-    return [f"{key}-{value}" for key, value in entities.items() if key not in _TOLD]
-
-
-def _save(output: Path, figure: Figure, name: str) -> str:
-    path = Path("figures", name)
-    save_figure(figure, output / path)
-    return path.as_posix()

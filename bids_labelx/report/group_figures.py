@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ PANELS_PER_ROW = 4
 _ORANGE, _BLUE, _VERMILLION = PALETTE[0], PALETTE[4], PALETTE[5]
 _PALE = "#d9dde1"
 _FEWEST_BARS, _MOST_BARS = 20, 40
-_LONGEST_TITLE = 34
+_LINE = 34
 _MODULARITIES = (
     ("modularity", "modularity, positive edges"),
     ("signed_modularity", "signed modularity"),
@@ -39,48 +40,76 @@ class Distribution:
     ----------
     title
         Of the panel.
-    included, excluded
-        Values of the runs in the group matrices, and of those excluded from them; no NaN.
+    values
+        Of the runs, without NaN.
+    excluded
+        Which of them are excluded from the group matrices.
+    rows
+        A row of the quality table of each.
     """
 
     title: str
-    included: NDArray[np.floating]
-    excluded: NDArray[np.floating]
+    values: NDArray[np.floating]
+    excluded: NDArray[np.bool_]
+    rows: NDArray[np.integer]
+
+    @property
+    def by_exclusion(self) -> list[NDArray[np.floating]]:
+        """Values of the runs that are included, and of those that are excluded."""
+        return [self.values[~self.excluded], self.values[self.excluded]]
+
+
+def bin_edges(
+    panels: Sequence[Distribution], ends: tuple[float, float] | None, limit: float | None
+) -> list[float]:
+    """Edges of bins of equal width for all panels; no bin extends across the limit.
+
+    Parameters
+    ----------
+    panels
+        At least one.
+    ends
+        The first and last edge. By default from 0 to the highest value or `limit`; beyond these
+        where bins have to end at the limit.
+    limit
+        None where there is none.
+    """
+    values = np.concatenate([panel.values for panel in panels])
+    most = max(len(panel.values) for panel in panels)
+    low, high = ends or (0.0, max(*values, limit or 0.0, 0.0) if values.size else 1.0)
+    high = high if high > low else low + 1.0
+    width = (high - low) / int(np.clip(2 * np.sqrt(most), _FEWEST_BARS, _MOST_BARS))
+    start = low if limit is None else limit - ceil((limit - low) / width - 1e-9) * width
+    count = ceil((high - start) / width - 1e-9)
+    edges = [start + width * k for k in range(count + 1)]
+    # By a rounding error a value at the end may be beyond the last edge.
+    return [min(edges[0], low), *edges[1:-1], max(edges[-1], high)]
 
 
 @default_style()
 def plot_distributions(
     panels: Sequence[Distribution],
-    *,
+    edges: Sequence[float],
     measure: str,
-    limits: tuple[float, float] | None = None,
     limit: float | None = None,
 ) -> Figure:
     """Draw stacked histograms over runs with common axes; excluded runs are hatched.
 
     Parameters
     ----------
-    panels
-        At least one.
+    panels, edges
+        See `bin_edges`.
     measure
         Label of the axis, with unit.
-    limits
-        Ends of the axis. By default from 0 to the highest value or `limit`.
     limit
         Of exclusion, drawn as a line. None draws none.
     """
-    values = np.concatenate([v for panel in panels for v in (panel.included, panel.excluded)])
-    most = max(len(panel.included) + len(panel.excluded) for panel in panels)
-    any_excluded = any(len(panel.excluded) for panel in panels)
-    low, high = limits or (0.0, max(*values, limit or 0.0, 0.0) if values.size else 1.0)
-    high = high if high > low else low + 1.0
-    n_bins = int(np.clip(2 * np.sqrt(most), _FEWEST_BARS, _MOST_BARS))
-    bins = _bins(low, high, n_bins, limit)
+    any_excluded = any(panel.excluded.any() for panel in panels)
     figure, axes = _grid(len(panels), (4.2, 2.9) if len(panels) == 1 else (3.0, 2.5))
     for panel, own in zip(panels, axes, strict=True):
         own.hist(
-            [panel.included, panel.excluded],
-            bins=bins,
+            panel.by_exclusion,
+            bins=edges,
             stacked=True,
             color=[_BLUE, _ORANGE],
             edgecolor="white",
@@ -92,20 +121,13 @@ def plot_distributions(
         if limit is not None:
             own.axvline(limit, color="black", linestyle="--", linewidth=1.2, label="limit")
         own.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        own.set_xlim(low, high + 0.02 * (high - low))
+        room = 0.02 * (edges[-1] - edges[0])
+        own.set_xlim(edges[0] - room, edges[-1] + room)
         _name(own, panel.title, len(panels))
     figure.supxlabel(measure, fontsize=9, parse_math=False)
     figure.supylabel("runs", fontsize=9)
     _legend(figure, axes[0])
     return figure
-
-
-def _bins(low: float, high: float, count: int, limit: float | None) -> list[float]:
-    """Edges of about `count` bins; one is at the limit, so that no bin extends across it."""
-    width = (high - low) / count
-    start = low if limit is None else limit - np.ceil((limit - low) / width) * width
-    # By a rounding error a value at the end may be beyond the last edge.
-    return [start + width * k for k in range(int(np.ceil((high - start) / width - 1e-9)) + 2)]
 
 
 @default_style()
@@ -215,7 +237,7 @@ def plot_cost(evidence: Sequence[Evidence]) -> Figure:
     axes[0].set_xlim(0, 1.2 * float(ends.max(initial=0)) or 1)
     axes[0].set_xlabel("loss of degrees of freedom (mean, range)", fontsize=9)
     axes[0].set_yticks(
-        places, [_cut(one.row["strategy"]) for one in evidence], fontsize=9, parse_math=False
+        places, [_wrapped(one.row["strategy"]) for one in evidence], fontsize=9, parse_math=False
     )
     axes[0].invert_yaxis()
     # On one scale: one beside the other shows what negative edges make of it.
@@ -266,12 +288,13 @@ def _grid(count: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
 
 
 def _name(axes: Axes, title: str, panels: int, note: str = "") -> None:
-    lines = [title if panels == 1 else _cut(title), note]
+    lines = [title if panels == 1 else _wrapped(title), note]
     axes.set_title("\n".join(filter(None, lines)), fontsize=9.5, parse_math=False)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"
+def _wrapped(text: str) -> str:
+    """A name in whole, in lines as wide as a panel; it may have no blank to break at."""
+    return fill(text, _LINE)
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

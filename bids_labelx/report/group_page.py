@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bids_labelx._version import __version__
@@ -19,21 +21,25 @@ from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
+from bids_labelx.report.assets import write_assets
 from bids_labelx.report.group_figure_files import (
+    Picture,
     all_but_strategy,
     atlas_of,
-    quality_figures,
-    strategy_figures,
+    missing_picture,
+    quality_pictures,
+    strategy_pictures,
     where,
 )
+from bids_labelx.report.group_matrices import GroupMatrix, matrix_pictures
 from bids_labelx.report.group_tables import (
-    MOST_RUNS,
     missing_table,
     numbers,
-    runs_table,
+    runs_data,
     strategies_table,
 )
-from bids_labelx.report.pages import FigureFile, Part, Section, group_page
+from bids_labelx.report.packing import pack_integers
+from bids_labelx.report.pages import Part, render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
 from bids_labelx.report.text import counted
 
@@ -56,9 +62,11 @@ class GroupContent:
     evidence
         Of each combination, those that differ in the strategy only next to each other.
     matrices
-        The atlas and the figure of each mean matrix.
-    missing
-        The figure of the missing labels, by the name of the coverage table.
+        The mean matrices, in the order of `evidence`.
+    labels
+        The label tables that each coverage table is over, within the output dataset.
+    strategies
+        In the order in which they were given to the participant level.
     participants
         Of each participant: label, page (empty where there is none), status in words.
     states
@@ -86,8 +94,9 @@ class GroupContent:
     excluded_by: Mapping[str, int]
     coverage: Mapping[str, pd.DataFrame]
     evidence: Sequence[Evidence]
-    matrices: Sequence[tuple[str, FigureFile]]
-    missing: Mapping[str, FigureFile]
+    matrices: Sequence[GroupMatrix]
+    labels: Mapping[str, Sequence[Path]]
+    strategies: Sequence[str]
     participants: Sequence[tuple[str, str, str]]
     states: str
     failures: Sequence[Failure]
@@ -100,32 +109,74 @@ class GroupContent:
     files: Sequence[str]
 
 
-def write_group_report(output: Path, content: GroupContent) -> list[Path]:
-    """Draw the remaining figures and write ``group.html``.
+@dataclass(frozen=True)
+class _Part(Part):
+    """A part with pictures below what the others have."""
+
+    pictures: tuple[Picture, ...] = ()
+
+
+# Anchor, heading and parts.
+_Section = tuple[str, str, Sequence[_Part]]
+
+
+def write_group_report(output: Path, content: GroupContent, *, static: bool) -> list[Path]:
+    """Write ``group.html`` and the files beside it.
+
+    Parameters
+    ----------
+    output
+        The output dataset.
+    content
+        What is on the page.
+    static
+        Whether to draw figures as files of their own as well.
 
     Returns
     -------
     list of pathlib.Path
         All files of the page's figures, within the output dataset.
     """
-    sections = [
-        _runs(content),
-        _quality(output, content),
-        _matrices(content),
-        _strategies(output, content),
-        _missing(content),
+    quality = _in_order(content.quality, content.strategies)
+    matrices = matrix_pictures(output, content.matrices, static=static)
+    sections: list[_Section] = [
+        ("quality", "Quality", [_quality(output, quality, content.limits, static)]),
+        ("matrices", "Mean matrices", _matrices(content, matrices)),
+        ("strategies", "Strategies", _strategies(output, content.evidence, static)),
+        ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
-    page = group_page(
-        _summary(output, content),
-        sections,
-        content.participants,
-        __version__,
+    pictures = [one for _, _, parts in sections for part in parts for one in part.pictures]
+    data = {
+        "runs": runs_data(quality),
+        "participants": content.participants,
+        "pictures": [one.data for one in pictures],
+    }
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    page = render_template(
+        "group.html",
+        version=__version__,
+        summary=_summary(output, content),
         warnings=_warnings(content),
+        rows=counted(len(quality), "row"),
+        states=content.states,
+        sections=sections,
+        participants=content.participants,
         files=files_by_kind(content.files),
+        # As bytes, which the page unpacks like other integers.
+        contents=pack_integers(np.frombuffer(text.encode(), np.uint8)),
     )
+    write_assets(output)
     write_text(output / "group.html", page)
-    drawn = [one for section in sections for part in section.parts for one in part.figures]
-    return [Path(path) for one in drawn for path in (one.src, one.tooltips) if path]
+    static_files = [Path(file.src) for one in pictures for file in one.files]
+    return [*static_files, *(path for one in pictures for path in one.scripts)]
+
+
+def _in_order(quality: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
+    """The rows with the strategies of a run in the order in which they were typed."""
+    order = list(dict.fromkeys([*strategies, *quality["strategy"]]))
+    typed = quality.assign(strategy=pd.Categorical(quality["strategy"], order, ordered=True))
+    keys = ["participant_id", "session_id", "run", "atlas", "strategy"]
+    return typed.sort_values(keys, kind="stable", ignore_index=True)
 
 
 def files_by_kind(files: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -149,7 +200,7 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
         ("Participants", f"{quality['participant_id'].nunique():,}"),
         ("State", content.states),
         ("Atlases", ", ".join(sorted(quality["atlas"].unique()))),
-        ("Denoising strategies", ", ".join(sorted(quality["strategy"].unique()))),
+        ("Denoising strategies", ", ".join(dict.fromkeys(content.strategies))),
         (
             "Excluded",
             f"{excluded:,} of {rows}: {by}" if by else "none: no limits are set",
@@ -186,26 +237,18 @@ def _warnings(content: GroupContent) -> list[str]:
     return [*shown, f"and {more:,} more: see runs and participants"] if more > 0 else shown
 
 
-def _runs(content: GroupContent) -> Section:
-    pages = {label: page for label, page, _ in content.participants}
-    table, marked = runs_table(content.quality, pages)
-    full = ("group_qc.tsv",) if len(content.quality) > MOST_RUNS else ()
-    return Section("runs", "Runs", (Part(tables=(table,), marked=marked, files=full),))
-
-
-def _quality(output: Path, content: GroupContent) -> Section:
-    figures = quality_figures(output, content.quality, content.limits)
+def _quality(output: Path, quality: pd.DataFrame, limits: Limits, static: bool) -> _Part:
+    pictures = quality_pictures(output, quality, limits, static=static)
     text = (
         "Each run is counted once; it is marked excluded if any shown strategy or atlas excludes "
-        "it."
+        "it. Each dot is a run, and leads to its participant's page."
     )
-    nothing = "No run has quality measures."
-    return Section(
-        "quality", "Quality", (Part(text=(text if figures else nothing,), figures=(*figures,)),)
+    return _Part(
+        text=(text if pictures else "No run has quality measures.",), pictures=tuple(pictures)
     )
 
 
-def _matrices(content: GroupContent) -> Section:
+def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) -> list[_Part]:
     text = (
         "Fisher's z of the correlations, averaged over participants edge by edge, each of whom "
         f"counts equally. The matrices of one are averaged first, over {content.averaged}; their "
@@ -214,19 +257,18 @@ def _matrices(content: GroupContent) -> Section:
         "correlation of ±1 has no finite z and is in no mean, and neither are excluded runs. "
         "Covariance and precision are not averaged."
     )
-    atlases = list(dict.fromkeys(atlas for atlas, _ in content.matrices))
     parts = [
-        Part(atlas, figures=tuple(figure for own, figure in content.matrices if own == atlas))
-        for atlas in atlases
+        _Part(atlas, pictures=tuple(picture for _, picture in own))
+        for atlas, own in groupby(matrices, key=lambda one: one[0])
     ]
-    first = Part(
+    first = _Part(
         text=(text if parts else "There is no mean matrix.",), points=tuple(content.notes)
     )
-    return Section("matrices", "Mean matrices", (first, *parts))
+    return [first, *parts]
 
 
-def _strategies(output: Path, content: GroupContent) -> Section:
-    moved = motion_words(content.evidence[0].row["motion"]) if content.evidence else "motion"
+def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> list[_Part]:
+    moved = motion_words(evidence[0].row["motion"]) if evidence else "motion"
     text = (
         "Motion biases connectivity. QC-FC is the correlation, over participants, of an edge with "
         f"{moved}, which is over all volumes and without a motion filter, so that it "
@@ -235,15 +277,15 @@ def _strategies(output: Path, content: GroupContent) -> Section:
         "et al., 2018), at the cost of degrees of freedom. No single measure shows which strategy "
         "is best: one that also removes signal lowers QC-FC as well."
     )
-    groups = groupby(content.evidence, key=lambda one: all_but_strategy(one.entities))
-    parts = [_strategies_part(output, entities, list(own)) for entities, own in groups]
-    first = Part(text=(text if parts else "There is no matrix to compare strategies by.",))
-    return Section("strategies", "Strategies", (first, *parts))
+    groups = groupby(evidence, key=lambda one: all_but_strategy(one.entities))
+    parts = [_strategies_part(output, entities, list(own), static) for entities, own in groups]
+    first = _Part(text=(text if parts else "There is no matrix to compare strategies by.",))
+    return [first, *parts]
 
 
 def _strategies_part(
-    output: Path, entities: Mapping[str, str], evidence: Sequence[Evidence]
-) -> Part:
+    output: Path, entities: Mapping[str, str], evidence: Sequence[Evidence], static: bool
+) -> _Part:
     table = pd.DataFrame(
         [{**one.row, "edges": one.edges.edges, "volumes": one.volumes} for one in evidence]
     )
@@ -251,32 +293,25 @@ def _strategies_part(
     coverage = build_name(
         {k: entities[k] for k in ATLAS_ENTITIES if k in entities}, "qcfc", ".tsv"
     )
-    return Part(
+    return _Part(
         what,
         points=tuple(qcfc_in_words(table)),
-        figures=tuple(strategy_figures(output, evidence)),
+        pictures=tuple(strategy_pictures(output, evidence, static=static)),
         tables=(strategies_table(table, f"Strategies, {what}"),),
         files=(f"group_{coverage}",),
     )
 
 
-def _missing(content: GroupContent) -> Section:
+def _missing(output: Path, content: GroupContent, static: bool) -> list[_Part]:
     parts = []
     for name, coverage in content.coverage.items():
         atlas = atlas_of(parse_name(Path(name)).entities)
         table = missing_table(coverage, atlas)
         runs = counted(int(coverage["runs"].iloc[0]), "run")
-        figure = content.missing.get(name)
-        parts.append(
-            Part(
-                atlas,
-                text=()
-                if table
-                else (f"None of {len(coverage):,} labels is missing in any of {runs}.",),
-                figures=(figure,) if figure else (),
-                tables=(table,) if table else (),
-                files=(name,),
-            )
-        )
-    nothing = Part(text=("There is no label table.",))
-    return Section("missing-labels", "Missing labels", tuple(parts) or (nothing,))
+        if table is None:
+            text = f"None of {len(coverage):,} labels is missing in any of {runs}."
+            parts.append(_Part(atlas, text=(text,), files=(name,)))
+            continue
+        picture = missing_picture(output, name, coverage, content.labels[name], static=static)
+        parts.append(_Part(atlas, pictures=(picture,), tables=(table,), files=(name,)))
+    return parts or [_Part(text=("There is no label table.",))]

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bids_labelx.measures.quality import FEW_DEGREES, FEW_MINUTES
+from bids_labelx.outputs.states import FAILED
 from bids_labelx.report.pages import Table
 from bids_labelx.report.text import as_text, counted
 
-MOST_RUNS = 5000
 MOST_LABELS = 50
 
-_RUN_COLUMNS = {
-    "participant_id": "participant",
-    "session_id": "session",
-    "run": "run",
-    "atlas": "atlas",
-    "strategy": "strategy",
-    "state": "state",
-    "volumes": "volumes",
-    "volumes_kept": "volumes kept",
-    "minutes_kept": "minutes kept",
-    "mean_fd": "mean FD (mm)",
-    "max_fd": "highest FD (mm)",
-    "fd_threshold": "FD threshold (mm)",
-    "share_fd_above": "share of volumes with FD above",
-    "mean_filtered_fd": "mean filtered FD (mm)",
-    "share_filtered_fd_above": "share of volumes with filtered FD above",
-    "mean_rmsd": "mean RMSD (mm)",
-    "mean_std_dvars": "mean standardised DVARS",
-    "degrees_of_freedom": "degrees of freedom",
-    "labels": "labels",
-    "labels_lost": "missing labels",
-    "min_coverage": "lowest coverage",
-    "mean_tsnr": "temporal SNR",
-    "why": "reason of exclusion",
-    "problem": "problem",
+# Names in words, and to what numbers are rounded; texts have no step.
+_RUN_COLUMNS: dict[str, tuple[str, float | None]] = {
+    "participant_id": ("participant", None),
+    "session_id": ("session", None),
+    "run": ("run", None),
+    "atlas": ("atlas", None),
+    "strategy": ("strategy", None),
+    "state": ("state", None),
+    "volumes": ("volumes", 1),
+    "volumes_kept": ("volumes kept", 1),
+    "minutes_kept": ("minutes kept", 0.01),
+    "mean_fd": ("mean FD (mm)", 0.001),
+    "max_fd": ("highest FD (mm)", 0.001),
+    "fd_threshold": ("FD threshold (mm)", 0.01),
+    "share_fd_above": ("share of volumes with FD above", 0.001),
+    "mean_filtered_fd": ("mean filtered FD (mm)", 0.001),
+    "share_filtered_fd_above": ("share of volumes with filtered FD above", 0.001),
+    "mean_rmsd": ("mean RMSD (mm)", 0.001),
+    "mean_std_dvars": ("mean standardised DVARS", 0.001),
+    "degrees_of_freedom": ("degrees of freedom", 1),
+    "effective_degrees_of_freedom": ("effective degrees of freedom", 0.1),
+    "labels": ("labels", 1),
+    "labels_lost": ("missing labels", 1),
+    "min_coverage": ("lowest coverage", 0.001),
+    "mean_tsnr": ("temporal SNR", 0.1),
+    "few": ("remark", None),
+    "why": ("reason of exclusion", None),
+    "problem": ("problem", None),
 }
 
 _STRATEGY_COLUMNS = {
@@ -53,49 +59,69 @@ _STRATEGY_COLUMNS = {
 }
 
 
-def runs_table(quality: pd.DataFrame, pages: Mapping[str, str]) -> tuple[Table, frozenset[int]]:
-    """Make the table of runs, and give its rows that failed or are excluded.
-
-    Of more than `MOST_RUNS` rows, failed ones are shown first, then excluded ones, then those with
-    the highest mean FD.
+def runs_data(quality: pd.DataFrame) -> dict[str, Any]:
+    """Give the table of runs to the page's script.
 
     Parameters
     ----------
     quality
         As ``group_qc.tsv``.
-    pages
-        Path of a participant's page, if there is one, by ``participant_id``.
+
+    Returns
+    -------
+    dict
+        ``caption``; ``columns``, those that are not empty, each with ``id``, ``name``, ``step``
+        where it has numbers, and ``cells``, rounded to it and None for no value; and ``marks``,
+        for each row why it is highlighted, empty where it is not.
     """
-    total = len(quality)
-    quality = quality.reset_index(drop=True)
-    failed = _column(quality, "problem").notna()
-    excluded = numbers(quality, "excluded") == 1
-    if total > MOST_RUNS:
-        order = pd.DataFrame(
-            {"failed": ~failed, "excluded": ~excluded, "fd": -numbers(quality, "mean_fd")}
-        ).sort_values(["failed", "excluded", "fd"], kind="stable", na_position="last")
-        chosen = order.index[:MOST_RUNS]
-        quality, failed, excluded = quality.loc[chosen], failed[chosen], excluded[chosen]
     common, runs = _common_entities(quality["run"])
-    shown = quality.assign(run=runs)
-    if not any(runs):
-        shown = shown.drop(columns="run")
-    columns = dict(_RUN_COLUMNS)
+    few = _few(quality)
+    named = pd.Series([run or None for run in runs], quality.index, object)
+    shown = quality.assign(run=named, few=few)
+    names = {key: name for key, (name, _) in _RUN_COLUMNS.items()}
     thresholds = _column(quality, "fd_threshold").dropna().unique()
     if len(thresholds) == 1:
-        for column, what in (("share_fd_above", "FD"), ("share_filtered_fd_above", "filtered FD")):
-            columns[column] = f"share of volumes with {what} > {thresholds[0]:g} mm"
-        del columns["fd_threshold"]
-    caption = f"{counted(total, 'row')} (run × atlas × strategy)"
-    if total > MOST_RUNS:
-        caption += (
-            f"; shown: the {MOST_RUNS:,} that failed, are excluded or have the highest mean FD"
-        )
-    if common:
-        caption += f"; all: {common}"
-    links = tuple(pages.get(participant, "") for participant in quality["participant_id"])
-    marked = np.flatnonzero((failed | excluded).to_numpy())
-    return _table(shown, columns, caption, links), frozenset(marked.tolist())
+        for key in ("share_fd_above", "share_filtered_fd_above"):
+            names[key] = names[key].replace(" above", f" > {thresholds[0]:g} mm")
+        del names["fd_threshold"]
+    columns: list[dict[str, Any]] = []
+    for key in (key for key in names if key in shown and shown[key].notna().any()):
+        column: dict[str, Any] = {"id": key, "name": names[key]}
+        step = _RUN_COLUMNS[key][1]
+        if step is None:
+            column["cells"] = [None if pd.isna(one) else str(one) for one in shown[key]]
+        else:
+            column |= {"step": step, "cells": rounded(numbers(shown, key), step)}
+        columns.append(column)
+    marks = np.select(
+        [
+            _column(quality, "state") == FAILED,
+            _column(quality, "problem").notna(),
+            few.notna(),
+            numbers(quality, "excluded") == 1,
+        ],
+        ["failed", "amber", "amber", "excluded"],
+        "",
+    )
+    caption = f"{counted(len(quality), 'row')} (run × atlas × strategy)"
+    caption += f"; all: {common}" if common else ""
+    return {"caption": caption, "columns": columns, "marks": marks.tolist()}
+
+
+def _few(quality: pd.DataFrame) -> pd.Series:
+    """What is left too little of each run, in words; None where nothing is."""
+    least = np.maximum(FEW_DEGREES, numbers(quality, "volumes") / 4)
+    degrees = numbers(quality, "effective_degrees_of_freedom") < least
+    minutes = numbers(quality, "minutes_kept") < FEW_MINUTES
+    words = ["few degrees of freedom and minutes", "few degrees of freedom", "few minutes"]
+    found = np.select([degrees & minutes, degrees, minutes], words, "")
+    return pd.Series([one or None for one in found], quality.index, object)
+
+
+def rounded(values: Iterable[float], step: float) -> list[float | None]:
+    """Numbers as JSON has them, rounded to a power of ten; None where there is no finite one."""
+    decimals = max(0, round(-math.log10(step)))
+    return [round(float(one), decimals) if np.isfinite(one) else None for one in values]
 
 
 def strategies_table(rows: pd.DataFrame, caption: str) -> Table:
@@ -139,13 +165,11 @@ def numbers(table: pd.DataFrame, name: str) -> pd.Series:
     return pd.to_numeric(_column(table, name), errors="coerce").astype(float)
 
 
-def _table(
-    rows: pd.DataFrame, columns: dict[str, str], caption: str, links: Sequence[str] = ()
-) -> Table:
+def _table(rows: pd.DataFrame, columns: dict[str, str], caption: str) -> Table:
     """Make a table of those `columns` that are not empty, under their new names."""
     kept = [name for name in columns if name in rows and rows[name].notna().any()]
     cells = zip(*(map(as_text, rows[name]) for name in kept), strict=True)
-    return Table(tuple(columns[name] for name in kept), tuple(cells), caption, tuple(links))
+    return Table(tuple(columns[name] for name in kept), tuple(cells), caption)
 
 
 def _common_entities(runs: pd.Series) -> tuple[str, list[str]]:

@@ -40,7 +40,6 @@ class FigureFile:
     src: str
     alt: str
     caption: str
-    tooltips: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,25 +159,6 @@ class RunSection:
             raise ValueError(f"run {self.title!r} is done and has an error: {self.error}")
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the group's page; the bar at the top links to it.
-
-    Attributes
-    ----------
-    anchor
-        Its ``id`` in the page, without spaces.
-    title
-        Its heading.
-    parts
-        Its content, in this order.
-    """
-
-    anchor: str
-    title: str
-    parts: tuple[Part, ...]
-
-
 def participant_page(
     participant: str,
     summary: tuple[tuple[str, str], ...],
@@ -240,60 +220,6 @@ def participant_page(
         provenance=provenance,
         durations=durations,
         templates=templates,
-    )
-
-
-def group_page(
-    summary: tuple[tuple[str, str], ...],
-    sections: Sequence[Section],
-    participants: Sequence[tuple[str, str, str]],
-    version: str,
-    *,
-    warnings: Sequence[str] = (),
-    files: Sequence[tuple[str, Sequence[str]]] = (),
-) -> str:
-    """Write the group's report.
-
-    Parameters
-    ----------
-    summary
-        Facts about the group: name and value.
-    sections
-        Sections between the summary and the participants, in this order.
-    participants
-        Of each participant: label, path of the report relative to this page (empty where there
-        is none), status in words.
-    version
-        Of bids_labelx.
-    warnings
-        What failed or is missing.
-    files
-        Kind of files, and their paths relative to this page.
-
-    Returns
-    -------
-    str
-        A whole HTML page.
-
-    Raises
-    ------
-    ValueError
-        If a path is absolute, or that of a file or figure empty.
-    """
-    status = Table(
-        ("Participant", "Status"),
-        tuple((label, text) for label, _, text in participants),
-        "Participants",
-        tuple(path for _, path, _ in participants),
-    )
-    return render_template(
-        "group.html",
-        summary=summary,
-        warnings=warnings,
-        sections=sections,
-        participants=status,
-        files=files,
-        version=version,
     )
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from bids_labelx.report.figures import DPI, default_style, mark_regions
+from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.report.label_colours import MISSING, NO_VALUE
 from bids_labelx.report.panels import Panel
 
@@ -196,7 +196,6 @@ def _show(axes: Axes, panel: Panel, picture: NDArray[np.uint8]) -> None:
     if plane is not None:
         extent = (plane.left, plane.right, plane.bottom, plane.top)
     axes.imshow(picture, extent=extent, interpolation="nearest", aspect="auto")
-    mark_regions(axes, panel.regions - 1, extent)
     axes.set_axis_off()
     axes.set_title(panel.title, color="white", fontsize=9, pad=3)
     # Two letters are in the corners, more words below.

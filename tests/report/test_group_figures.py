@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from bids_labelx.group.evidence import EdgeSummary, Evidence, chance_median, summarize_edges
 from bids_labelx.report.figures import render_figure
 from bids_labelx.report.group_figures import (
     Distribution,
+    bin_edges,
     plot_cost,
     plot_distance_dependence,
     plot_distributions,
@@ -18,7 +21,16 @@ from bids_labelx.report.group_figures import (
 
 def distribution(title: str, n: int, excluded: int = 0, seed: int = 0) -> Distribution:
     rng = np.random.default_rng(seed)
-    return Distribution(title, rng.uniform(0.1, 0.3, n), rng.uniform(0.4, 0.9, excluded))
+    values = np.r_[rng.uniform(0.1, 0.3, n), rng.uniform(0.4, 0.9, excluded)]
+    return Distribution(title, values, np.arange(n + excluded) >= n, np.arange(n + excluded))
+
+
+def drawn(
+    panels: list[Distribution],
+    ends: tuple[float, float] | None = None,
+    limit: float | None = None,
+) -> Figure:
+    return plot_distributions(panels, bin_edges(panels, ends, limit), "measure", limit)
 
 
 def evidence(strategy: str, n_regions: int = 12, **row: Any) -> Evidence:
@@ -48,7 +60,7 @@ def without_edges(strategy: str) -> Evidence:
 @pytest.mark.parametrize(("n", "excluded"), [(1, 0), (8, 3), (100_000, 20_000), (0, 0)])
 def test_every_run_is_in_one_bar(n: int, excluded: int) -> None:
     panel = distribution("a", n, excluded)
-    (axes,) = plot_distributions([panel], measure="FD", limit=0.35).axes
+    (axes,) = drawn([panel], limit=0.35).axes
     kept, out = axes.containers
     assert sum(bar.get_height() for bar in kept) == n
     assert sum(bar.get_height() for bar in out) == excluded
@@ -58,7 +70,7 @@ def test_every_run_is_in_one_bar(n: int, excluded: int) -> None:
 
 
 def test_no_bar_is_on_both_sides_of_the_limit() -> None:
-    (axes,) = plot_distributions([distribution("a", 50, 9)], measure="FD", limit=0.337).axes
+    (axes,) = drawn([distribution("a", 50, 9)], limit=0.337).axes
     (line,) = axes.lines
     assert list(line.get_xdata()) == [0.337, 0.337]
     for bar in axes.containers[0]:
@@ -68,29 +80,42 @@ def test_no_bar_is_on_both_sides_of_the_limit() -> None:
 
 def test_panels_of_runs_share_their_axes_in_order() -> None:
     panels = [distribution(name, 10 * (1 + i)) for i, name in enumerate("abcdef")]
-    figure = plot_distributions(panels, measure="share", limits=(0.0, 1.0))
+    figure = drawn(panels, (0.0, 1.0))
     assert [axes.get_title() for axes in figure.axes] == list("abcdef")
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
-    assert figure.axes[0].get_xlim()[0] == 0
-    assert figure.axes[0].get_xlim()[1] >= 1
     assert [len(axes.lines) for axes in figure.axes] == [0] * 6
 
 
 def test_excluded_is_in_the_legend_where_there_is_any() -> None:
     def legend(excluded: int) -> list[str]:
         panels = [distribution("a", 5), distribution("b", 5, excluded)]
-        return [
-            text.get_text() for text in plot_distributions(panels, measure="FD").legends[0].texts
-        ]
+        return [text.get_text() for text in drawn(panels).legends[0].texts]
 
     assert legend(0) == ["included"]
     assert legend(1) == ["included", "excluded"]
 
 
 def test_a_limit_beyond_all_values_is_in_the_figure() -> None:
-    (axes,) = plot_distributions([distribution("a", 5)], measure="minutes", limit=5.0).axes
+    (axes,) = drawn([distribution("a", 5)], limit=5.0).axes
     assert axes.get_xlim()[1] >= 5
+
+
+@pytest.mark.parametrize("limit", [None, 0.3, 0.337, 2.0], ids=str)
+@pytest.mark.parametrize("ends", [None, (0.0, 1.0)], ids=["open", "shares"])
+def test_every_bar_is_whole_and_every_value_in_one(
+    ends: tuple[float, float] | None, limit: float | None
+) -> None:
+    panels = [distribution("a", 40, 9), distribution("b", 3, 1, seed=1)]
+    panels[0].values[:2] = 1.0, 0.0
+    edges = bin_edges(panels, ends, limit)
+    assert np.ptp(np.diff(edges)) < 1e-9
+    for panel, axes in zip(panels, drawn(panels, ends, limit).axes, strict=True):
+        low, high = axes.get_xlim()
+        assert all(low < bar.get_x() for bar in axes.patches)
+        assert all(bar.get_x() + bar.get_width() < high for bar in axes.patches)
+        # The bars of excluded runs stand on those of the others.
+        assert sum(bar.get_height() for bar in axes.patches) == len(panel.values)
 
 
 def test_qcfc_panels_have_counts_medians_and_chance() -> None:
@@ -162,13 +187,14 @@ def test_without_networks_there_is_no_panel_of_modularity() -> None:
     assert len(plot_cost([without_edges("a")]).axes) == 1
 
 
-def test_mathematics_in_names_is_text_and_long_names_are_cut() -> None:
+def test_mathematics_in_names_is_text_and_long_names_are_whole() -> None:
     name = "a$x_1$ " + "b" * 60
     some = [evidence(name), evidence("none")]
     for plot in (plot_qcfc, plot_distance_dependence, plot_cost):
         svg = render_figure(plot(some), "svg").decode()
-        assert "a$x_1$ bb" in svg
-        assert "b" * 40 not in svg
+        # A line per text.
+        lines = re.findall(r">(a\$x_1\$ ?b*|b+)<", svg)
+        assert "".join(lines).replace(" ", "") == name.replace(" ", "")
 
 
 def test_the_same_evidence_gives_the_same_bytes() -> None:
@@ -176,9 +202,7 @@ def test_the_same_evidence_gives_the_same_bytes() -> None:
     for plot in (plot_qcfc, plot_distance_dependence, plot_cost):
         assert render_figure(plot(some), "svg") == render_figure(plot(some), "svg")
     panel = distribution("a", 9, 3)
-    assert render_figure(plot_distributions([panel], measure="FD"), "svg") == render_figure(
-        plot_distributions([panel], measure="FD"), "svg"
-    )
+    assert render_figure(drawn([panel]), "svg") == render_figure(drawn([panel]), "svg")
 
 
 def test_an_edge_summary_without_a_bin_is_drawn() -> None:
