@@ -204,6 +204,10 @@
     function connections(region) {
       for (const { strategy, matrix } of pairs) {
         const found = pictures.strongest(matrix, region);
+        if (matrix.block > 1) {
+          box.append(element("p", { className: "quiet" }, `${strategy}: the matrix shows means of `
+            + `${matrix.block} regions; the row of this one is in the file below it.`));
+        }
         if (!found.length) continue;
         const most = Math.max(...found.map(({ value }) => Math.abs(value)));
         const rows = found.map(({ region: other, value }) => element("tr", {},
