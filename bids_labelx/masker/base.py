@@ -263,7 +263,8 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
     ) -> MaskerReport:
         """Make a page with the regions over the mean image, their table, and the parameters.
 
-        Of surfaces there is no figure. Before `fit`, or with ``reports=False``, the page says what
+        A region clicked in the picture is shown in the table, and the other way round. Of surfaces
+        there is no picture. Before `fit`, or with ``reports=False``, the page says what
         is missing instead.
 
         Parameters
@@ -277,7 +278,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
 
         if engine != "matplotlib":
             warnings.warn(
-                f"engine={engine!r} is not available and ignored: matplotlib draws the figures",
+                f"engine={engine!r} is not available and ignored: the page draws the regions",
                 stacklevel=2,
             )
         kind = type(self).__name__

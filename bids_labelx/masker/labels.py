@@ -72,7 +72,7 @@ class NiftiLabelsMasker(LabelsMasker):
         column, which is NaN where it is missing. In place of `lut` stands the label table of a
         ``.dlabel.nii`` where neither `lut` nor `labels` is given.
     cmap : str or matplotlib colormap, optional
-        Colours of the regions in the report.
+        Colours of the regions in the report, in place of those of the label table's networks.
     keep_masked_labels : bool, default=True
         Whether a label outside of the mask keeps its column; False drops it, with a warning. With
         ``lost_labels="nan"`` it is kept.

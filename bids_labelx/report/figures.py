@@ -17,7 +17,6 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -37,10 +36,6 @@ _TITLE_WIDTH = 46
 NO_VALUE = "#bdbdbd"
 NO_NETWORK = "no network"
 
-# The gid of images that tooltips are made from; see `mark_regions`.
-REGIONS, MATRIX = "regions", "matrix"
-
-
 _DARK = "#5b6770"
 
 
@@ -55,8 +50,7 @@ def default_style() -> Iterator[None]:
 def render_figure(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     """Render a figure to the bytes of a file; the same figure gives the same bytes.
 
-    Text in an SVG stays text. The layout is kept for tooltips: a second one would move the axes by
-    more than a row of a large matrix.
+    Text in an SVG stays text.
     """
     content = BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
@@ -64,7 +58,6 @@ def render_figure(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
         matplotlib.rcParams["svg.fonttype"] = "none"
         matplotlib.rcParams["svg.hashsalt"] = "bids_labelx"
         figure.savefig(content, format=kind, metadata=metadata)
-    figure.set_layout_engine("none")
     return content.getvalue()
 
 
@@ -92,26 +85,6 @@ def save_figure(figure: Figure, path: Path) -> None:
         write_bytes(path, render_figure(figure, "png"))
     else:
         raise ValueError(f"a figure is saved as .svg or .png, not as {path.name}")
-
-
-def mark_regions(
-    axes: Axes, cells: NDArray[np.integer], extent: tuple[float, float, float, float]
-) -> None:
-    """Add an invisible image of regions to a panel, from which its tooltips are made.
-
-    Parameters
-    ----------
-    axes
-        The panel.
-    cells
-        Position of the region in the label table, -1 where there is none, shape (rows, columns),
-        the first row at the top.
-    extent
-        Of the cells: left, right, bottom and top in data coordinates.
-    """
-    image = AxesImage(axes, extent=extent, origin="upper", visible=False, gid=REGIONS)
-    image.set_data(np.asarray(cells, dtype=np.int32))
-    axes.add_image(image)
 
 
 @default_style()
@@ -161,9 +134,9 @@ def plot_matrix(
     count = len(names)
     if count == 0 or matrix.shape != (count, count):
         raise ValueError(f"{count} names for a matrix of shape {matrix.shape}")
-    order = matrix_order(networks, count)
-    if order is None:
-        order, networks = np.arange(count), None
+    if networks is not None and len(set(networks)) > MAX_NAMES:
+        networks = None
+    order = network_order(networks, count)
     matrix = matrix[np.ix_(order, order)]
     names = [names[i] for i in order]
     if networks is not None:
@@ -193,7 +166,6 @@ def plot_matrix(
         vmin=low,
         vmax=high,
         interpolation="none",
-        gid=MATRIX,
     )
     axes.set_title(fill(title, _TITLE_WIDTH), fontsize=11, parse_math=False)
     _name_regions(axes, names, networks)
@@ -211,12 +183,6 @@ def plot_matrix(
             frameon=False,
         )
     return figure
-
-
-def matrix_order(networks: Sequence[str] | None, count: int) -> NDArray[np.intp] | None:
-    """The order in which `plot_matrix` draws regions; None where it does not show networks."""
-    order = network_order(networks, count)
-    return None if networks is not None and len(set(networks)) > MAX_NAMES else order
 
 
 def _count_values(

@@ -1,6 +1,6 @@
 """Colours of regions in pictures of the brain.
 
-The first seven are Okabe and Ito's, which can be told apart with the common kinds of colour
+The first ones are Okabe and Ito's, which can be told apart with the common kinds of colour
 blindness (https://jfly.uni-koeln.de/color/).
 """
 
@@ -16,11 +16,13 @@ from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.report.panels import Panel
 
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
-# For atlases of more than seven networks.
-LONG_PALETTE = (
-    *PALETTE,
-    *("#3344ee", "#00e65c", "#ff22ee", "#556b00", "#ee0055", "#bbeeaa", "#aa1199"),
-    *("#00e0e0", "#008800", "#ee9977", "#883333", "#b399ff", "#0088ff"),
+# Stripes and outlines of missing regions, which no region has.
+MISSING = "#d55e00"
+# Of as many networks; neighbours are told apart by the first seven.
+LABELS = (
+    *(colour for colour in PALETTE if colour != MISSING),
+    *("#6650ff", "#00e65c", "#ff22ee", "#556b00", "#ee0055", "#bbeeaa", "#aa1199"),
+    *("#00e0e0", "#008800", "#ee9977", "#883333", "#b399ff", "#0088ff", "#aaff22"),
 )
 NO_VALUE = "#bdbdbd"
 NEIGHBOURS = "Colours only tell neighbouring regions apart."
@@ -48,7 +50,7 @@ def label_colours(
     panels: Sequence[Panel],
     count: int,
     networks: Sequence[str] | None = None,
-    palette: Sequence[str] = PALETTE,
+    palette: Sequence[str] = LABELS[:7],
 ) -> LabelColours:
     """Colour regions by network or, where there are none, so that neighbours differ.
 
@@ -67,9 +69,9 @@ def label_colours(
     if networks is None or not named:
         colours = tell_apart([panel.regions for panel in panels], count, len(palette))
         return LabelColours(tuple(palette[colour] for colour in colours), None, NEIGHBOURS)
-    colour_of = {name: LONG_PALETTE[i % len(LONG_PALETTE)] for i, name in enumerate(named)}
-    shared = len(named) > len(LONG_PALETTE)
-    note = f"{len(named)} networks share {len(LONG_PALETTE)} colours." if shared else ""
+    colour_of = {name: LABELS[i % len(LABELS)] for i, name in enumerate(named)}
+    shared = len(named) > len(LABELS)
+    note = f"{len(named)} networks share {len(LABELS)} colours." if shared else ""
     grey = any(one in NETWORKLESS for one in networks)
     return LabelColours(
         tuple(colour_of.get(one, NO_VALUE) for one in networks),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_text
 from bids_labelx.report.assets import read_asset, scripts
-from bids_labelx.report.label_colours import PALETTE, label_colours
+from bids_labelx.report.label_colours import LABELS, label_colours
 from bids_labelx.report.pages import Table, render_template
 from bids_labelx.report.panels import panels_of, region_geometry
 from bids_labelx.report.run_data import panel_data
@@ -174,7 +174,7 @@ def _contents(
     ids = range(1, len(regions) + 1)
     panels = panels_of(coded, grid, (), background, ids)
     networks: list[str] | None = None
-    palette: Sequence[str] = PALETTE
+    palette: Sequence[str] = LABELS[:7]
     if "network" in regions and cmap is None:
         networks = regions["network"].fillna("").astype(str).tolist()
     if cmap is not None:

@@ -40,7 +40,6 @@ class FigureFile:
     src: str
     alt: str
     caption: str
-    tooltips: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from bids_labelx.report.figures import DPI, default_style, mark_regions
-from bids_labelx.report.label_colours import NO_VALUE
+from bids_labelx.report.figures import DPI, default_style
+from bids_labelx.report.label_colours import MISSING, NO_VALUE
 from bids_labelx.report.panels import Panel
 
 # Of a label over a background, or over itself in the light; colours of a scale are opaque.
 OPACITY = 0.75
 # How bright a surface without a region is in the light: less than what has no value.
 BARE = 0.4
-# Stripes over missing regions.
-MISSING = "#d55e00"
 
 _WIDTH, _GAP, _TITLE, _DIRECTIONS = 10.0, 0.06, 0.24, 0.2
 _BAR, _LINE = 0.8, 0.19
@@ -168,16 +166,16 @@ def _draw(
             place = (left / width, (top - up) / total, across / width, up / total)
             axes = figure.add_axes(place)
             _show(axes, panels[i], pictures[i])
-    style: dict[str, Any] = {
-        "fontsize": 8,
-        "labelcolor": "white",
-        "frameon": False,
-        "borderpad": 0,
-    }
     if legend:
-        corner = (0.01, (foot - _LINE * 0.2) / total)
         figure.legend(
-            handles=legend, loc="upper left", bbox_to_anchor=corner, ncols=per_line, **style
+            handles=legend,
+            loc="upper left",
+            bbox_to_anchor=(0.01, (foot - _LINE * 0.2) / total),
+            ncols=per_line,
+            fontsize=8,
+            labelcolor="white",
+            frameon=False,
+            borderpad=0,
         )
     if note:
         figure.text(0.01, _LINE / 4 / total, lines, color="white", fontsize=8, va="bottom")
@@ -198,23 +196,17 @@ def _show(axes: Axes, panel: Panel, picture: NDArray[np.uint8]) -> None:
     if plane is not None:
         extent = (plane.left, plane.right, plane.bottom, plane.top)
     axes.imshow(picture, extent=extent, interpolation="nearest", aspect="auto")
-    mark_regions(axes, panel.regions - 1, extent)
     axes.set_axis_off()
     axes.set_title(panel.title, color="white", fontsize=9, pad=3)
-    within = len(panel.marks) <= 2
-    for i, word in enumerate(panel.marks):
-        place = i / max(len(panel.marks) - 1, 1)
-        axes.text(
-            0.02 + 0.96 * place if within else place,
-            0.98 if within else -0.01,
-            word,
-            transform=axes.transAxes,
-            color="white",
-            fontsize=9 if within else 8,
-            fontweight="bold" if within else "normal",
-            ha="left" if i == 0 else "right" if place == 1 else "center",
-            va="top",
-        )
+    # Two letters are in the corners, more words below.
+    style: dict[str, Any] = {"color": "white", "va": "top", "transform": axes.transAxes}
+    if len(panel.marks) <= 2:
+        edge, up, style = 0.02, 0.98, {**style, "fontsize": 9, "fontweight": "bold"}
+    else:
+        edge, up, style = 0.0, -0.01, {**style, "fontsize": 8}
+    for place, word in zip(np.linspace(0, 1, len(panel.marks)), panel.marks, strict=True):
+        align = {0.0: "left", 1.0: "right"}.get(place, "center")
+        axes.text(edge + (1 - 2 * edge) * place, up, word, ha=align, **style)
 
 
 def _add_scale(figure: Figure, scale: ScalarMappable, measure: str) -> None:

@@ -16,7 +16,7 @@ from bids_labelx.errors import LabelxError
 # The share of a limit that processes of ours may take together.
 _SHARE = 0.9
 
-# A process with our libraries, and what drawing and shrinkage load beside them.
+# A process with our libraries, and what shrinkage loads beside them.
 _PROCESS = 0.22
 _LIBRARIES = 0.13
 
@@ -78,11 +78,10 @@ def connect_gb(
 def deliver_gb(
     grid_voxels: int, series_numbers: int, labels: Sequence[int], matrices: int
 ) -> float:
-    """For writing and drawing."""
+    """For writing files and the data of pages."""
     squares = sum(count * count for count in labels)
-    most = max(labels, default=0) ** 2
-    numbers = 60 * grid_voxels + 32 * series_numbers + 16 * squares * matrices + 400 * most
-    return _PROCESS + _LIBRARIES + _GB * numbers
+    numbers = 60 * grid_voxels + 32 * series_numbers + 16 * squares * matrices
+    return _PROCESS + _GB * numbers
 
 
 def available_gb() -> float:

@@ -32,6 +32,11 @@ for number, one in enumerate([masker, *others]):
     page = one.fit(run).generate_report(title=f"Report {number}")
     page.save_as_html(f"report-{number}.html")
     text = str(page)
-    print(type(one).__name__, f"Report {number}" in text, "<img" in text, len(one.get_params()))
+    print(
+        type(one).__name__,
+        f"Report {number}" in text,
+        "standardize" in text,
+        len(one.get_params()),
+    )
 
 np.savez("results.npz", frame=frame.to_numpy(), signals=signals)

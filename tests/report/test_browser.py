@@ -1,4 +1,4 @@
-"""The pages in a browser: how they open and look, and their tables."""
+"""A page in a browser: how it opens and looks, and its tables."""
 
 from __future__ import annotations
 
@@ -8,77 +8,67 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
-from browsing import (
-    COLOURS,
-    EVIL,
-    ROWS,
-    TABLE,
-    Opened,
-    where,
-)
-
-from bids_labelx.report.pages import Part, Section, Table, group_page
+from browsing import CONTRASTS, EVIL, Opened
+from participant_site import NAMES, ROWS, RUNS, TABLE
 
 WIDTHS = pytest.mark.parametrize("width", [1440, 400])
+SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
-# By WCAG 2.2: the contrast of each text with the nearest background behind it.
-CONTRASTS = """(selector) => {
-  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-  const light = (colour) => numbers(colour).slice(0, 3).map((c) => linear(c / 255))
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (one) => {
-    const colour = getComputedStyle(one).backgroundColor;
-    return (numbers(colour)[3] ?? 1) === 1 ? colour : behind(one.parentElement);
-  };
-  return [...document.querySelectorAll(selector)].map((one) => {
-    const both = [light(getComputedStyle(one).color), light(behind(one))].sort((a, b) => b - a);
-    const name = one.tagName + (one.className && `.${one.className}`);
-    return [name, (both[0] + 0.05) / (both[1] + 0.05)];
-  });
-}"""
+TEXTS = (
+    "body, p, main a, nav a, figcaption, caption, dt, th, td, h1, h2, h3, h4, label, select, "
+    "button, .sort, .arrow, .filter span, .filter input, .status, .failure pre, .failure strong, "
+    "footer p, .tip, .names span, .bar span, .legend span, .quiet, .chart svg text, summary, li"
+)
 
 
 @WIDTHS
-@pytest.mark.parametrize("name", ["sub-01.html", "group.html", "masker.html", "notebook.html"])
-def test_page_opens_in_peace_and_fits_the_window(
-    browser: Any, site: Path, name: str, width: int
-) -> None:
-    opened = Opened(browser, site / name, width)
-    for image in opened.page.locator("figure[data-tooltips] img").all():
-        image.hover()
-    opened.page.wait_for_timeout(100)
+def test_page_opens_in_peace_and_fits_the_window(browser: Any, site: Path, width: int) -> None:
+    opened = Opened(browser, site / "sub-01.html", width, anchor="#beside=24P&region=A1")
+    opened.page.locator("#pictures h2").wait_for()
     assert opened.complaints == []
-    assert {urlparse(url).scheme for url in opened.asked} <= {"file", "data", "about"}
+    assert {urlparse(url).scheme for url in opened.asked} <= {"file", "data"}
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    levels = opened.page.locator("h1, h2, h3, h4").evaluate_all(
+    shown = ":is(h1, h2, h3, h4):visible"
+    levels = opened.page.locator(shown).evaluate_all(
         "found => found.map((one) => Number(one.tagName[1]))"
     )
-    assert levels[:1] == [1] * (name != "notebook.html")
-    assert max(np.diff(levels), default=0) <= 1
+    assert levels[:1] == [1]
+    assert max(np.diff(levels)) <= 1
     opened.page.context.close()
 
 
 @WIDTHS
-@pytest.mark.parametrize("name", ["sub-01.html", "group.html"])
-def test_bar_leads_to_its_sections(browser: Any, site: Path, name: str, width: int) -> None:
-    opened = Opened(browser, site / name, width)
-    bar = opened.page.locator("nav").bounding_box()["height"]
+def test_links_of_the_bar_lead_to_their_headings(browser: Any, site: Path, width: int) -> None:
+    opened = Opened(browser, site / "sub-01.html", width)
+    opened.page.locator("#regions").wait_for()
+    address = opened.page.url
     links = opened.page.locator("nav a").all()
-    assert len(links) > 1
+    assert {"Summary", "Methods", "Brain", "Regions"} <= {one.text_content() for one in links}
     for link in links:
+        href = link.get_attribute("href")
+        if href == "#concatenated":
+            continue  # Shown with the matrices over runs alone.
         link.click()
-        target = opened.page.locator(link.get_attribute("href")).locator("h2").bounding_box()
-        assert bar <= target["y"] < 900 - target["height"]
+        target = opened.page.locator(href)
+        heading = target.locator("h2") if target.locator("h2").count() else target
+        place = heading.bounding_box()
+        assert 0 <= place["y"] < 900 - place["height"]
+        for cover in ("nav", "#choice"):
+            box = opened.page.locator(cover).bounding_box()
+            below = place["y"] >= box["y"] + box["height"]
+            assert below or place["y"] + place["height"] <= box["y"]
+    # They leave the choice in the address.
+    assert opened.page.url == address
     opened.page.context.close()
 
 
 def test_numbers_sort_as_numbers_and_what_has_none_is_last(opened: Opened) -> None:
+    table = opened.page.locator(".scroll > table").first
     for name, column, wanted in (
         ("voxels", 2, ["−3", "90", "1,200", "n/a"]),
         ("tSNR", 3, ["-1e-3", "0.5", "not known", "–"]),
     ):
-        header = opened.page.get_by_role("columnheader", name=name)
+        header = table.get_by_role("columnheader", name=name)
         missing = [text for text in wanted if text in ("n/a", "not known", "–")]
         backwards = wanted[: len(wanted) - len(missing)][::-1] + missing
         original = opened.column(column)
@@ -93,11 +83,11 @@ def test_numbers_sort_as_numbers_and_what_has_none_is_last(opened: Opened) -> No
 
 
 def test_text_sorts_as_a_reader_counts(opened: Opened) -> None:
-    opened.page.get_by_role("button", name="name").click()
+    table = opened.page.locator(".scroll > table").first
+    table.get_by_role("button", name="name").click()
     assert opened.column(1) == ["sub-1", "sub-2", "Sub-3", "sub-10"]
-    opened.page.get_by_role("button", name="voxels").click()
-    headers = opened.page.locator(".scroll > table").first.locator("th[aria-sort]")
-    assert headers.all_text_contents() == ["voxels"]
+    table.get_by_role("button", name="voxels").click()
+    assert table.locator("th[aria-sort]").all_text_contents() == ["voxels"]
 
 
 def test_keyboard_reaches_the_headers_and_sorts(opened: Opened) -> None:
@@ -113,57 +103,46 @@ def test_keyboard_reaches_the_headers_and_sorts(opened: Opened) -> None:
 
 
 def test_long_tables_alone_have_a_filter_that_counts(opened: Opened) -> None:
-    box = opened.page.get_by_role("searchbox")
-    count = opened.page.locator(".filter [role=status]")
+    run = opened.page.locator("#run-1")
+    box, count = run.get_by_role("searchbox"), run.locator(".filter [role=status]")
     assert box.count() == 1
     assert box.get_attribute("aria-label") == "Filter rows: Quality"
     assert count.text_content() == "400 rows"
     box.fill("PATIENT sub-12")
     assert count.text_content() == "6 of 400 rows"
+    table = run.locator("table").nth(1)
     wanted = [f"sub-{i} patient" for i in (12, 120, 122, 124, 126, 128)]
-    assert opened.column(1, table=1) == wanted
-    opened.page.get_by_role("button", name="FD").dblclick()
-    assert opened.column(1, table=1) == wanted[::-1]
+    assert opened.column(1, table) == wanted
+    run.get_by_role("button", name="FD").dblclick()
+    assert opened.column(1, table) == wanted[::-1]
     box.fill("patient0.000")
     assert count.text_content() == "0 of 400 rows"
     box.fill("")
     assert count.text_content() == "400 rows"
-    assert len(opened.column(1, table=1)) == 400
 
 
-def test_header_stays_in_sight_over_the_rows_and_under_the_bar(opened: Opened) -> None:
-    box = opened.page.locator(".scroll").nth(1)
-    box.evaluate("(one) => { one.scrollTop = 2000; }")
-    header = box.locator("thead th").first
+def test_every_row_of_a_long_table_comes_into_sight(opened: Opened) -> None:
+    table = opened.page.locator("#run-1 table").nth(1)
+    box = table.locator("xpath=..")
+    seen = set(opened.column(1, table))
+    assert len(seen) < 400
+    for top in range(0, 400 * 40, 400):
+        box.evaluate("(one, top) => { one.scrollTop = top; }", top)
+        opened.page.wait_for_timeout(20)
+        seen |= set(opened.column(1, table))
+    assert len(seen - {""}) == 400
+    header = table.locator("thead th").first
     assert abs(header.bounding_box()["y"] - box.bounding_box()["y"]) <= 2
-    opened.page.evaluate("(y) => scrollBy(0, y - 5)", header.bounding_box()["y"])
-    at_bar = "document.elementFromPoint(200, 10).closest('nav') !== null"
-    assert opened.page.evaluate(at_bar)
 
 
-def test_thousands_of_rows_sort_and_filter(browser: Any, tmp_path: Path) -> None:
-    rows = tuple((f"sub-{i * 7919 % 5000}", f"{i / 7:.3f}", "x", "y") for i in range(5000))
-    table = Table(("participant", "FD", "a", "b"), rows, "Quality")
-    page = group_page((), [Section("runs", "Runs", (Part(tables=(table,)),))], (), "0.1.0")
-    (tmp_path / "group.html").write_text(page, encoding="utf-8")
-    opened = Opened(browser, tmp_path / "group.html")
-    opened.page.locator(".sort").first.click()
-    opened.page.locator("input").first.fill("sub-12")
-    assert opened.column(1)[:3] == ["sub-12", "sub-120", "sub-121"]
-    opened.page.context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@SCHEMES
 def test_text_stands_out_from_what_is_behind_it(browser: Any, site: Path, scheme: str) -> None:
-    opened = Opened(browser, site / "sub-01.html", color_scheme=scheme)
-    image = opened.hover(0)
-    opened.page.mouse.move(*where(image, COLOURS[0])[0])
-    looked_at = (
-        "body, p, main a, nav a, figcaption, caption, dt, th, td, .sort, .arrow, .filter label, "
-        ".filter span, .filter input, .status, .failure pre, .failure strong, footer p, .tip"
-    )
-    ratios = opened.page.evaluate(CONTRASTS, looked_at)
-    assert {name for name, _ in ratios} >= {"FIGCAPTION", "INPUT", "TH", "DIV.tip", "SPAN.arrow"}
+    anchor = f"#run={RUNS[1]}&beside=24P&region=Lost"
+    opened = Opened(browser, site / "sub-01.html", anchor=anchor, color_scheme=scheme)
+    opened.picture("Pearson").hover()
+    ratios = opened.page.evaluate(CONTRASTS, TEXTS)
+    names = {name for name, _ in ratios}
+    assert names >= {"FIGCAPTION", "INPUT", "TH", "DIV.tip", "SPAN.arrow", "text", "SELECT"}
     assert [(name, ratio) for name, ratio in ratios if ratio < 4.5] == []
     opened.page.context.close()
 
@@ -172,15 +151,50 @@ def test_page_reads_the_same_without_its_script(browser: Any, site: Path) -> Non
     opened = Opened(browser, site / "sub-01.html", java_script_enabled=False)
     assert opened.column(1) == [row[0] for row in ROWS]
     assert opened.page.locator("thead").first.inner_text().split() == list(TABLE.header)
-    assert opened.page.locator("button, input, .tip").count() == 0
+    assert opened.page.locator("button, input, select, .tip, canvas").count() == 0
+    for section in opened.page.locator("section.run").all():
+        assert section.is_visible()
+    images = opened.page.locator(".static img")
+    assert images.count() == len(RUNS)
+    assert images.first.is_visible()
+    assert opened.page.locator("noscript").is_visible()
     opened.page.context.close()
 
 
-def test_table_sorts_in_the_frame_of_a_notebook(browser: Any, site: Path) -> None:
-    opened = Opened(browser, site / "notebook.html")
-    frame = opened.page.frame_locator("iframe")
-    frame.get_by_role("button", name="name").click()
-    names = frame.locator("tbody tr :first-child").all_text_contents()
-    assert names == [EVIL, "b 2", "b 10"]
-    assert opened.complaints == []
-    opened.page.context.close()
+def test_paper_has_summary_tables_and_static_figures_of_all_runs(opened: Opened) -> None:
+    static = opened.page.locator(".static img").first
+    assert not static.is_visible()
+    opened.page.emulate_media(media="print")
+    for hidden in ("#pictures", "#choice", ".filter input", ".arrow", "nav"):
+        assert not opened.page.locator(hidden).first.is_visible()
+    assert static.is_visible()
+    assert opened.page.locator("#summary .runs").is_visible()
+    for section in opened.page.locator("section.run").all():
+        assert section.is_visible()
+    assert static.evaluate("(one) => one.naturalWidth") == 1
+
+
+def test_markup_in_names_is_text_wherever_it_stands(opened: Opened) -> None:
+    place = NAMES.index(EVIL)
+    assert opened.tip_of(opened.picture("Pearson"), (6, 6), place, place) == (
+        f"{EVIL} – {EVIL}: 1.00"
+    )
+    opened.click(opened.picture("Pearson"), (6, 6), place, place)
+    assert opened.page.locator("#region h3").text_content() == EVIL
+    opened.page.locator("select[name=run]").select_option(EVIL)
+    assert opened.page.locator("#run-3 pre").first.text_content() == f"line {EVIL}"
+    made = "[...document.scripts].filter((one) => one.text.startsWith('alert')).length"
+    assert opened.page.evaluate(made) == 0
+
+
+def test_states_of_runs_are_told_in_words_signs_and_colours(opened: Opened) -> None:
+    states = opened.page.locator("#summary .status")
+    assert [text.strip() for text in states.all_text_contents()] == [
+        "✓ done",
+        "◐ partly done: 2 of 3",
+        "✗ failed",
+    ]
+    colours = states.evaluate_all("found => found.map((one) => getComputedStyle(one).color)")
+    assert len(set(colours)) == 3
+    row = opened.page.locator("#run-1 tr.amber")
+    assert row.locator("td").last.text_content() == "few minutes: 2.4"

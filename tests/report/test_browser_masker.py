@@ -13,12 +13,12 @@ from browsing import EVIL, Opened, pixels
 from matplotlib.colors import to_rgb
 
 from bids_labelx.extraction.space import VolumeGrid
-from bids_labelx.report.label_colours import PALETTE
+from bids_labelx.report.label_colours import LABELS
 from bids_labelx.report.masker import MaskerReport, masker_report
 
 NAMES = [EVIL, "b 10", "b 2"]
 NETWORKS = ["Vis", "Aud", "Vis"]
-ORANGE, BLUE = PALETTE[:2]
+ORANGE, BLUE = LABELS[:2]
 
 
 def report(**changes: Any) -> MaskerReport:

@@ -9,9 +9,9 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from bids_labelx.report.label_colours import (
-    LONG_PALETTE,
+    LABELS,
+    MISSING,
     NO_VALUE,
-    PALETTE,
     label_colours,
     tell_apart,
 )
@@ -52,7 +52,7 @@ def test_regions_of_no_panel_have_colours_in_turn() -> None:
 
 def test_regions_have_the_colours_of_their_networks() -> None:
     found = label_colours([], 5, ["Vis", "n/a", "Aud", "Vis", ""])
-    orange, blue = PALETTE[:2]
+    orange, blue = LABELS[:2]
     assert found.colours == (orange, NO_VALUE, blue, orange, NO_VALUE)
     assert found.networks == (("Vis", orange), ("Aud", blue), ("no network", NO_VALUE))
     assert found.note == ""
@@ -84,8 +84,8 @@ def lab(colour: str) -> np.ndarray:
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def test_colours_of_networks_are_told_from_each_other_and_from_none() -> None:
-    every = [*LONG_PALETTE, NO_VALUE]
+def test_colours_of_networks_are_told_from_each_other_from_none_and_from_missing() -> None:
+    every = [*LABELS, NO_VALUE, MISSING]
     distances = {
         (one, other): np.linalg.norm(lab(one) - lab(other))
         for one, other in itertools.combinations(every, 2)

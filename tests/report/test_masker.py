@@ -19,7 +19,7 @@ from matplotlib.colors import to_rgb
 
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.extraction.space import VolumeGrid
-from bids_labelx.report.label_colours import NO_VALUE, PALETTE
+from bids_labelx.report.label_colours import LABELS, NO_VALUE
 from bids_labelx.report.masker import MaskerReport, masker_report
 from bids_labelx.report.packing import unpack
 from bids_labelx.report.panels import panels_of
@@ -175,8 +175,8 @@ def test_the_picture_is_of_the_regions_on_the_image() -> None:
 
 def test_regions_have_the_colours_of_their_networks() -> None:
     found = contents(drawn(regions=regions_of().assign(network=["Vis", None, "Vis"])).html)
-    assert found["colours"] == [PALETTE[0], NO_VALUE, PALETTE[0]]
-    assert found["networks"] == [["Vis", PALETTE[0]], ["no network", NO_VALUE]]
+    assert found["colours"] == [LABELS[0], NO_VALUE, LABELS[0]]
+    assert found["networks"] == [["Vis", LABELS[0]], ["no network", NO_VALUE]]
     assert contents(drawn().html)["networks"] is None
 
 

@@ -9,14 +9,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from bids_labelx.report.figures import render_figure
-from bids_labelx.report.label_colours import NO_VALUE, PALETTE
-from bids_labelx.report.panel_figures import MISSING, colours_of, plot_labels, plot_values
+from bids_labelx.report.label_colours import LABELS, MISSING, NO_VALUE
+from bids_labelx.report.panel_figures import colours_of, plot_labels, plot_values
 from bids_labelx.report.panels import Panel, Plane
 
 # Region 1 above region 2 above none, in three columns from dark to bright.
 REGIONS = np.repeat([1, 2, 0], 3).reshape(3, 3)
 GREY = np.tile(np.array([0, 100, 200], np.uint8), (3, 1))
-COLOURS = PALETTE[:2]
+COLOURS = LABELS[:2]
 
 
 def slices(background: np.ndarray | None = GREY, count: int = 2) -> list[Panel]:
@@ -118,7 +118,7 @@ def test_networks_are_in_a_legend_and_a_note_below() -> None:
 
 
 def test_nothing_overlaps_with_twenty_networks_and_a_long_note() -> None:
-    networks = [(f"a network of number {i}", PALETTE[i % 7]) for i in range(20)]
+    networks = [(f"a network of number {i}", LABELS[i % 7]) for i in range(20)]
     figure = plot_labels(slices(), COLOURS, networks, note="A sentence of some words. " * 12)
     figure.draw_without_rendering()
     (note,) = figure.texts

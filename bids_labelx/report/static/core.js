@@ -173,7 +173,7 @@
     if (Number.isNaN(value)) return grey;
     const share = Math.floor(((value - low) / (high - low)) * 256);
     const at = 3 * Math.max(0, Math.min(255, share));
-    return [table[at], table[at + 1], table[at + 2]];
+    return table.subarray(at, at + 3);
   };
 
   // ---- The address ----

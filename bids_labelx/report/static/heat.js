@@ -198,6 +198,8 @@
 
     /** The cell with a text that is nearest to the middle of what is in view. */
     function middle() {
+      const half = [Math.floor((rows - 1) / 2), Math.floor((range[0] + range[1] - 1) / 2)];
+      if (textAt(...half)) return half;
       let [best, least] = [null, Infinity];
       for (let row = 0; row < rows; row += 1) {
         for (let column = range[0]; column < range[1]; column += 1) {

@@ -180,7 +180,10 @@
       const curves = pictures.seriesOf(content)
         .map((one) => ({ ...one, values: one.values.subarray(region * volumes, (region + 1) * volumes) }));
       const ends = d3.extent(curves.flatMap(({ values }) => Array.from(values)));
-      if (ends[0] === undefined) return;
+      if (ends[0] === undefined) {
+        box.append(element("p", { className: "quiet" }, "It has no series."));
+        return;
+      }
       const chart = labelx.chart(box, {
         ...pictures.along(content, link),
         height: 190,
@@ -201,6 +204,10 @@
     function connections(region) {
       for (const { strategy, matrix } of pairs) {
         const found = pictures.strongest(matrix, region);
+        if (matrix.block > 1) {
+          box.append(element("p", { className: "quiet" }, `${strategy}: the matrix shows means of `
+            + `${matrix.block} regions; the row of this one is in the file below it.`));
+        }
         if (!found.length) continue;
         const most = Math.max(...found.map(({ value }) => Math.abs(value)));
         const rows = found.map(({ region: other, value }) => element("tr", {},
@@ -268,7 +275,7 @@
     });
     // Its height is kept while it is empty, or the window would scroll.
     holder.style.minHeight = `${holder.offsetHeight}px`;
-    const drawn = element("div", { className: "drawn" });
+    const drawn = element("div", { id: "drawn" });
     const panel = element("aside", { id: "region", className: "empty", ariaLabel: "The chosen region" });
     const title = [choice.atlas?.name, choice.statistic, [choice.strategy, choice.beside].filter(Boolean).join(" beside ")];
     holder.replaceChildren(drawn, panel);

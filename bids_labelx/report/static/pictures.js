@@ -233,7 +233,11 @@
       columns: edges.length,
       height: 190,
       label: "Histogram of the pairs of regions",
-      y: { label: "pairs of regions", ticks: 4, domain: [0, Math.max(1, ...bins.flat())] },
+      y: {
+        label: "pairs of regions",
+        domain: [0, Math.max(1, ...bins.flat())],
+        ticks: d3.ticks(0, Math.max(1, ...bins.flat()), 4).filter(Number.isInteger),
+      },
       ticks: () => {
         const scale = d3.scaleLinear([edges[0].x0, edges[edges.length - 1].x1], [0, edges.length]);
         return scale.ticks(6).map((value) => [scale(value), String(value)]);
