@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +169,10 @@ def write_group(folder: Path, *, static: bool = True, **changes: Any) -> list[Pa
         if page:
             (folder / page).write_text(f"<!DOCTYPE html><title>{label}</title>")
     return write_group_report(folder, whole, static=static)
+
+
+def data_of(html: str) -> dict[str, Any]:
+    """What the page's script draws from."""
+    (text,) = re.findall(r'id="group-contents">(.*?)</script>', html)
+    data = base64.b64decode(json.loads(text)["data"])
+    return dict(json.loads(zlib.decompress(data)))

@@ -47,7 +47,7 @@ from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
-from bids_labelx.outputs.run_records import strategies_in_order
+from bids_labelx.outputs.run_records import strategies_as_typed
 from bids_labelx.outputs.states import states_in_words
 from bids_labelx.report.group_figure_files import all_but_strategy
 from bids_labelx.report.group_matrices import GroupMatrix
@@ -98,7 +98,7 @@ def run_group(settings: Settings) -> int:
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
     names = sorted({str(row["strategy"]) for row in collected.rows.values()})
-    strategies = strategies_in_order(collected.invocations.values(), names)
+    strategies = strategies_as_typed(collected.invocations.values(), names)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
     made = _write_matrices(output, collected, settings, strategies)

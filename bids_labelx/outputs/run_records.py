@@ -149,7 +149,7 @@ class RunRecord:
         )
 
 
-def strategies_in_order(invocations: Iterable[Invocation], there: Iterable[str]) -> list[str]:
+def strategies_as_typed(invocations: Iterable[Invocation], there: Iterable[str]) -> list[str]:
     """Strategies that are there as they were typed, those of the latest invocation first.
 
     Those that no invocation has come last, in the order of `there`.

@@ -9,18 +9,13 @@ from typing import Any
 from bids_labelx.names import build_name, camel, parse_name
 from bids_labelx.outputs.paths import report_figure, run_figure
 from bids_labelx.outputs.results import RESULT_ENTITIES, Series
-from bids_labelx.outputs.run_records import RunRecord
+from bids_labelx.outputs.run_records import RunRecord, strategies_as_typed
 
 
 def strategies_in_order(series: Sequence[Series], records: Sequence[RunRecord]) -> list[str]:
     """The strategies of some series as they were typed, those of the latest invocation first."""
     made = [one for record in records for one in record.invocations.values()]
-    latest_first = sorted(made, key=lambda one: one.finished, reverse=True)
-    typed = dict.fromkeys(name for one in latest_first for name in one.strategies)
-    there = dict.fromkeys(one.sidecar["DenoisingStrategy"] for one in series)
-    return [name for name in typed if name in there] + [
-        name for name in there if name not in typed
-    ]
+    return strategies_as_typed(made, [one.sidecar["DenoisingStrategy"] for one in series])
 
 
 def run_contents(title: str, state: str, series: Sequence[Series]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from group_site import data_of
 from tiny import SPACE
 
 from bids_labelx.app.group import run_group
@@ -119,7 +120,7 @@ def test_the_page_says_how_much_of_a_participant_is_excluded(settings: Settings)
     assert run_group(replace(settings, max_mean_fd=0.8)) == 0
     page = (settings.output_dir / "group.html").read_text()
     assert page.count("1 of 2 runs and strategies excluded") == 1
-    assert page[page.index('id="participants"') :].count(">done<") == 1
+    assert [words for _, _, words in data_of(page)["participants"]].count("done") == 1
 
 
 def test_an_atlas_of_one_region_has_figures_of_quality_and_no_matrix(
@@ -351,8 +352,8 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
     # 4 means of JSON, table and figure; spreads, numbers and QC-FC; edges; three tables with JSON.
-    # 4 histograms, the cost of strategies by statistic, and missing labels. Data for tooltips
-    # of the means and in the brain.
+    # 4 histograms, the cost of strategies by statistic, and missing labels. Data of the means and
+    # of the brain for the page.
     assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 * 2 + 4 + 2 + 1 + 5
 
 
@@ -405,7 +406,11 @@ def test_the_page_has_its_sections_and_every_figure_it_shows(third: Settings) ->
         *("summary", "runs", "quality", "matrices", "strategies", "missing-labels"),
         *("participants", "files"),
     ]
-    shown = {unquote(src) for src in re.findall(r'(?:src|data-tooltips)="([^"]+)"', page)}
+    shown = {unquote(src) for src in re.findall(r'<img src="([^"]+)"', page)}
+    pictures = data_of(page)["pictures"]
+    shown |= {
+        one["src"] for of in pictures for one in [of, *of.get("matrices", [])] if "src" in one
+    }
     there = {f"figures/{path.name}" for path in third.output_dir.glob("figures/*")}
     assert shown == there
     assert "figures/group_atlas-Slabs_lost.png" in there
@@ -420,12 +425,41 @@ def test_limits_and_excluded_are_in_the_summary(settings: Settings) -> None:
     page = (settings.output_dir / "group.html").read_text()
     assert "4 of 4 rows (run × atlas × strategy): 4 by --max-mean-fd 1e-09, " in page
     assert "by --min-minutes 1" in page
-    assert page.count('<tr class="failed">') == 4
+    assert "mean FD" in str(data_of(page)["runs"]["columns"])
+    assert data_of(page)["runs"]["marks"] == ["amber"] * 4
     assert "There is no mean matrix." in page
     assert run_group(settings) == 0
     page = (settings.output_dir / "group.html").read_text()
     assert "none: no limits are set" in page
-    assert '<tr class="failed">' not in page
+
+
+def test_without_static_figures_those_of_before_are_removed_and_the_page_draws(
+    settings: Settings,
+) -> None:
+    figures = settings.output_dir / "figures"
+    assert run_group(settings) == 0
+    scripts = {path.name for path in figures.glob("*.js")}
+    assert {path.suffix for path in figures.iterdir()} == {".js", ".svg"}
+    assert run_group(replace(settings, report_figures="none")) == 0
+    assert {path.name for path in figures.iterdir()} == scripts
+    page = (settings.output_dir / "group.html").read_text()
+    assert "<img" not in page
+    assert run_group(replace(settings, report_figures="all")) == 0
+    assert {path.suffix for path in figures.iterdir()} == {".js", ".svg"}
+
+
+def test_strategies_come_as_they_were_typed_those_of_the_latest_invocation_first(
+    finished: Callable[..., Settings],
+) -> None:
+    done = finished(*RUNS, denoise=("simple", "none"))
+    settings = replace(done, analysis_level="group")
+    assert run_group(settings) == 0
+    table = pd.read_csv(settings.output_dir / "group_atlas-Slabs_qcfc.tsv", sep="\t")
+    assert table["strategy"].tolist() == ["simple", "none"]
+    page = (settings.output_dir / "group.html").read_text()
+    matrices = next(one for one in data_of(page)["pictures"] if one["kind"] == "matrices")
+    assert [one["strategy"] for one in matrices["matrices"]] == ["simple", "none"]
+    assert "<dt>Denoising strategies</dt><dd>simple, none</dd>" in page
 
 
 def test_what_is_broken_is_in_the_summary_without_the_folder(settings: Settings) -> None:

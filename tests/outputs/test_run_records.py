@@ -17,6 +17,7 @@ from bids_labelx.outputs.run_records import (
     read_record,
     read_records,
     recorded_file,
+    strategies_as_typed,
     write_record,
 )
 
@@ -55,6 +56,16 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_records(tmp_path, "0") == []
     (made,) = written.invocations.values()
     assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", made.finished)
+
+
+def test_strategies_come_as_typed_those_of_the_latest_invocation_first() -> None:
+    earlier = replace(FIRST, finished="2026-01-01 10:00:00")
+    later = Invocation("again", strategies={"z": {}, "simple": {}}, finished="2026-01-02 09:00:00")
+    for made in ([earlier, later], [later, earlier]):
+        found = strategies_as_typed(made, ["none", "other", "simple", "z"])
+        assert found == ["z", "simple", "none", "other"]
+    assert strategies_as_typed([earlier], ["none", "none"]) == ["none"]
+    assert strategies_as_typed([], ["b", "a"]) == ["b", "a"]
 
 
 def test_a_broken_record_is_refused_by_name(tmp_path: Path) -> None:

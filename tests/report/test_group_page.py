@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from group_site import COUNT, STRATEGIES, content, coverage, entities, quality, write_group
+from group_site import (
+    COUNT,
+    STRATEGIES,
+    content,
+    coverage,
+    data_of,
+    entities,
+    quality,
+    write_group,
+)
 
 from bids_labelx.errors import Failure
 from bids_labelx.group.exclusion import Limits, count_excluded
@@ -22,23 +29,11 @@ from bids_labelx.report.group_tables import (
     runs_data,
     strategies_table,
 )
-from bids_labelx.report.packing import unpack
 
 
 def page(folder: Path, **changes: Any) -> str:
     write_group_report(folder, content(**changes), static=False)
     return (folder / "group.html").read_text(encoding="utf-8")
-
-
-def data_of(html: str) -> dict[str, Any]:
-    """What the page's script draws from."""
-    import base64
-    import zlib
-
-    (text,) = re.findall(r'id="group-contents">(.*?)</script>', html)
-    packed = json.loads(text)
-    data = zlib.decompress(base64.b64decode(packed["data"]))
-    return json.loads(unpack({**packed, "data": data}).tobytes())
 
 
 def columns(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -182,7 +182,7 @@
     const table = labelx.colours.RdBu_r;
     const none = shown.some(({ cells }) => cells.some(Number.isNaN)) ? "no value (n/a)" : "";
     labelx.colourBar(box, { table, limits, label: "mean Fisher z", none });
-    const place = grid(box, "full matrices");
+    const place = grid(box, "matrices");
     const listed = element("div", { role: "status", className: "listed" });
     box.append(listed);
     const heats = [];
