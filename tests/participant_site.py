@@ -104,8 +104,8 @@ def write_participant(folder: Path) -> Path:
     contents = [_write_run(folder, run) for run in RUNS]
     concatenated = _write_concatenated(folder)
     table = Table(
-        ("Strategy", "Volumes kept", "Remark"),
-        (("36P", "50 of 60", ""), ("24P", "58 of 60", "few minutes: 2.4")),
+        ("Strategy", "Atlas", "Statistic", "Warnings"),
+        (("36P", "AAL", "mean", ""), ("24P", "AAL", "mean", "few minutes: 2.4")),
         f"Time series {EVIL}",
     )
     static = FigureFile("sub-01/figures/static 1.png", "A carpet", f"Carpet {EVIL}")

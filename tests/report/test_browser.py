@@ -198,3 +198,6 @@ def test_states_of_runs_are_told_in_words_signs_and_colours(opened: Opened) -> N
     assert len(set(colours)) == 3
     row = opened.page.locator("#run-1 tr.amber")
     assert row.locator("td").last.text_content() == "few minutes: 2.4"
+    assert opened.page.locator("#drawn .remark").count() == 0
+    opened.page.locator("select[name=beside]").select_option("24P")
+    assert opened.page.locator("#drawn .remark").text_content() == "24P: few minutes: 2.4"

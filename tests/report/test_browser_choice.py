@@ -51,7 +51,7 @@ def choose(opened: Opened, name: str, value: str) -> None:
 def test_first_run_and_strategy_as_typed_are_shown_at_first(opened: Opened) -> None:
     wanted = {"run": RUNS[0], "atlas": "AAL", "statistic": "mean", "strategy": STRATEGIES[0]}
     assert address(opened) == {**wanted, "measure": "correlation"}
-    assert opened.page.locator("section.run:visible h2").text_content().split() == [
+    assert opened.page.locator("section.run:visible > h2").text_content().split() == [
         RUNS[0],
         "✓",
         "done",
