@@ -66,8 +66,8 @@ class Opened:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def column(self, number: int, table: Any = None) -> list[str]:
-        rows = (table or self.page.locator(".scroll > table").first).locator("tbody tr:visible")
+    def column(self, number: int, table: Any) -> list[str]:
+        rows = table.locator("tbody tr:visible")
         return rows.locator(f"> :nth-child({number})").all_text_contents()
 
     def tip(self) -> str:

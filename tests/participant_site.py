@@ -110,8 +110,8 @@ def write_participant(folder: Path) -> Path:
     )
     static = FigureFile("sub-01/figures/static 1.png", "A carpet", f"Carpet {EVIL}")
     parts = (
-        Part("Labels", tables=(TABLE, LONG)),
         Part("Strategies", tables=(table,), remarked=frozenset({1})),
+        Part("Labels", tables=(TABLE, LONG)),
         Part("Figures", figures=(static,), static=True),
     )
     facts = (("Repetition time", "2.5 s"), (EVIL, EVIL * 10))

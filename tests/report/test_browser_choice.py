@@ -104,6 +104,16 @@ def test_address_of_what_is_not_there_is_told(browser: Any, site: Path) -> None:
     opened.page.context.close()
 
 
+def test_pictures_stand_below_the_strategies_and_above_other_tables(opened: Opened) -> None:
+    for run, select in (("run-1", RUNS[0]), ("run-2", RUNS[1])):
+        opened.page.locator("select[name=run]").select_option(select)
+        opened.page.locator(f"#{run} #drawn h2").wait_for()
+        order = opened.page.locator(f"#{run} > *").evaluate_all(
+            "found => found.map((one) => one.id || one.querySelector('h3')?.textContent || '')"
+        )
+        assert [text for text in order if text] == ["Strategies", "pictures", "Labels", "Figures"]
+
+
 def test_plain_anchor_works_as_in_any_page(browser: Any, site: Path) -> None:
     opened = Opened(browser, site / "sub-01.html", anchor="#methods")
     assert first_pair(opened, RUNS[0], STRATEGIES[0])

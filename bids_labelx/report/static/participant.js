@@ -293,8 +293,7 @@
     const title = [choice.atlas?.name, choice.statistic, [choice.strategy, choice.beside].filter(Boolean).join(" beside ")];
     holder.replaceChildren(drawn, panel);
     // Below the first table, that of the strategies.
-    if (section.querySelector(".facts")) section.querySelector(":scope > div")?.after(holder);
-    else section.after(holder);
+    (section.querySelector(":scope > .facts ~ div") ?? section).after(holder);
     if (choice.atlas) {
       drawn.append(element("h2", {}, title.filter(Boolean).join(", ")), ...warningsOf(section, choice));
       const whole = content.atlas?.regions.status ? content : { ...content, atlas: null };
