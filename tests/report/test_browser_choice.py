@@ -116,7 +116,13 @@ def test_pictures_stand_below_the_strategies_and_above_other_tables(opened: Open
 
 def test_plain_anchor_works_as_in_any_page(browser: Any, site: Path) -> None:
     opened = Opened(browser, site / "sub-01.html", anchor="#methods")
+    opened.page.locator("#drawn h2").wait_for()
+    assert 0 <= opened.page.locator("#methods h2").bounding_box()["y"] < 900
+    assert opened.page.url.endswith("#methods")
     assert first_pair(opened, RUNS[0], STRATEGIES[0])
+    opened.page.context.close()
+    opened = Opened(browser, site / "sub-01.html", anchor="#run-2")
+    assert first_pair(opened, RUNS[1], STRATEGIES[0])
     opened.page.context.close()
     opened = Opened(browser, site / "sub-01.html", anchor="#methods", java_script_enabled=False)
     assert 0 <= opened.page.locator("#methods").bounding_box()["y"] < 900

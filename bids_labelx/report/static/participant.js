@@ -281,10 +281,11 @@
     };
     shown = { address: addressOf(choice), link, content };
     showChoice(choice, content.measures);
-    labelx.address.write(shown.address, !push);
+    // An anchor of the page stays in the address until something is chosen.
+    if (push || !anchor) labelx.address.write(shown.address, !push);
     link.region.watch((region) => {
       shown.address.region = region === null ? "" : content.atlas.regions.name[region];
-      labelx.address.write(shown.address);
+      if (!anchor) labelx.address.write(shown.address);
     });
     // Its height is kept while it is empty, or the window would scroll.
     holder.style.minHeight = `${holder.offsetHeight}px`;
@@ -346,5 +347,9 @@
   document.querySelector("nav").append(links);
   labelx.address.listen(follow);
   const wanted = labelx.address.read();
-  draw(settle(wanted ?? {}), false);
+  let anchor = wanted ? null : document.getElementById(location.hash.slice(1));
+  draw(settle(wanted ?? { run: anchor?.dataset.run }), false).then(() => {
+    anchor?.scrollIntoView({ behavior: "instant" });
+    anchor = null;
+  });
 })();

@@ -237,6 +237,7 @@
         label: "pairs of regions",
         domain: [0, Math.max(1, ...bins.flat())],
         ticks: d3.ticks(0, Math.max(1, ...bins.flat()), 4).filter(Number.isInteger),
+        tickFormat: "d",
       },
       ticks: () => {
         const scale = d3.scaleLinear([edges[0].x0, edges[edges.length - 1].x1], [0, edges.length]);
