@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,16 @@ CONTRASTS = """(selector) => {
 }"""
 
 TIP = "document.querySelector('.tip:not([hidden])')?.textContent ?? ''"
+
+TIPS = """(canvas, [[rows, columns], cells]) => {
+  const { x, y, width, height } = canvas.getBoundingClientRect();
+  return cells.map(([row, column]) => {
+    const clientX = x + ((column + 0.5) / columns) * width;
+    const clientY = y + ((row + 0.5) / rows) * height;
+    canvas.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY }));
+    return document.querySelector(".tip:not([hidden])")?.textContent ?? "";
+  });
+}"""
 
 
 class Opened:
@@ -75,6 +86,12 @@ class Opened:
         """The tooltip with the pointer in the middle of a cell of a picture of some shape."""
         self.page.mouse.move(*centre(picture, shape, row, column))
         return self.tip()
+
+    def tips(
+        self, picture: Any, shape: tuple[int, int], cells: Iterable[tuple[int, int]]
+    ) -> list[str]:
+        """The tooltip of each of many cells: events in the place of a pointer are faster."""
+        return picture.evaluate(TIPS, [list(shape), [list(map(int, cell)) for cell in cells]])
 
     def click(self, picture: Any, shape: tuple[int, int], row: int, column: int) -> None:
         self.page.mouse.click(*centre(picture, shape, row, column))

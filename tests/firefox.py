@@ -68,14 +68,12 @@ class Firefox:
         self.do("WebDriver:PerformActions", actions=[{**pointer, "actions": actions}])
 
     def complaints(self) -> list[str]:
-        """What files wrote to the console since it was started."""
+        """Errors and warnings that files have caused since it was started."""
         self.do("Marionette:SetContext", value="chrome")
-        found = self.ask(
-            "Services.console.getMessageArray().filter((one) => "
-            "(one.sourceName ?? '').startsWith('file:')).map((one) => one.errorMessage)"
-        )
+        texts = self.ask("Services.console.getMessageArray().map((one) => one.message)")
+        found = [text for text in texts if '{file: "file:' in text]
         self.do("Marionette:SetContext", value="content")
-        return list(found)
+        return found
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def write_participant(folder: Path) -> Path:
     parts = (
         Part("Labels", tables=(TABLE, LONG)),
         Part("Strategies", tables=(table,), remarked=frozenset({1})),
-        Part("Figures", figures=(static,)),
+        Part("Figures", figures=(static,), static=True),
     )
     facts = (("Repetition time", "2.5 s"), (EVIL, EVIL * 10))
     runs = (
@@ -142,7 +142,7 @@ def write_participant(folder: Path) -> Path:
             "runs": contents,
             "concatenated": concatenated,
         },
-        concatenated=over_runs,
+        concatenated=(Part(tables=(over_runs,)),),
     )
     path = folder / "sub-01.html"
     path.write_text(page, encoding="utf-8")

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from bids_labelx.files import write_bytes
 from bids_labelx.measures.quality import NETWORKLESS
+from bids_labelx.report.label_colours import NO_VALUE
 from bids_labelx.report.run_data import network_order, symmetric_limits
 
 DPI = 110
@@ -33,7 +34,6 @@ MAX_NAMES = 40
 MAX_NAMES_SMALL = 20
 MAX_NAME_LENGTH = 26
 _TITLE_WIDTH = 46
-NO_VALUE = "#bdbdbd"
 NO_NETWORK = "no network"
 
 _DARK = "#5b6770"

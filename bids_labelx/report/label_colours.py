@@ -7,10 +7,12 @@ blindness (https://jfly.uni-koeln.de/color/).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
 
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.report.panels import Panel
@@ -96,32 +98,26 @@ def tell_apart(
         Numbers of regions and of colours.
     """
     chosen = np.full(count, -1)
-    for region, (others, times) in enumerate(_contacts(pictures, count)):
+    contacts = _contacts(pictures, count)
+    for region, (start, stop) in enumerate(pairwise(contacts.indptr)):
+        others, times = contacts.indices[start:stop], contacts.data[start:stop]
         contact = np.bincount(chosen[others] + 1, times, minlength=colours + 1)[1:]
         in_turn = (region + np.arange(colours)) % colours
         chosen[region] = in_turn[np.argmin(contact[in_turn])]
     return chosen
 
 
-def _contacts(
-    pictures: Sequence[NDArray[np.integer]], count: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """For each region, the other regions one or two pixels away and how often.
+def _contacts(pictures: Sequence[NDArray[np.integer]], count: int) -> csr_array:
+    """How often two regions are one or two pixels from each other, shape (count, count).
 
     Two pixels, because parcels on either side of a thin gap look like neighbours too.
     """
-    codes = [np.empty(0, dtype=np.int64)]
+    pairs = [np.empty((2, 0), dtype=np.intp)]
     for picture in pictures:
-        for moved in (picture.astype(np.int64), picture.T.astype(np.int64)):
+        for moved in (picture, picture.T):
             for distance in (1, 2):
-                one, other = moved[:-distance] - 1, moved[distance:] - 1
-                differ = (one != other) & (one >= 0) & (other >= 0)
-                codes.append(one[differ] * count + other[differ])
-    pairs, times = np.unique(np.concatenate(codes), return_counts=True)
-    first, second = np.divmod(pairs, max(count, 1))
-    # Either way round.
-    first, second = np.concatenate([first, second]), np.concatenate([second, first])
-    order = np.argsort(first, kind="stable")
-    ends = np.searchsorted(first[order], np.arange(1, count))
-    split = (np.split(one[order], ends) for one in (second, np.tile(times, 2)))
-    return list(zip(*split, strict=True))[:count]
+                both = np.stack([moved[:-distance], moved[distance:]]).astype(np.intp)
+                pairs.append(both[:, (both[0] != both[1]) & both.all(axis=0)] - 1)
+    one, other = np.concatenate(pairs, axis=1)
+    found = coo_array((np.ones(one.size), (one, other)), (count, count)).tocsr()
+    return csr_array(found + found.T)

@@ -55,7 +55,8 @@ def pack(
     """
     values = np.asarray(values, dtype=float)
     with np.errstate(invalid="ignore"):
-        steps = np.rint(values / step)
+        # As `numpy.round` does it.
+        steps = np.rint(values * round(1 / step) if step < 1 else values / step)
     whole = np.isfinite(steps)
     small = delta or np.abs(steps, where=whole, out=np.zeros_like(steps)).max(initial=0) <= 127
     kind = np.dtype("int8" if small else "<i2")

@@ -131,7 +131,7 @@ def positions_of(
     """The position of each element's region in a label table, from 1; 0 where there is none."""
     known = np.asarray(ids, dtype=np.int64)
     positions = np.zeros(labels.shape, dtype=np.intp)
-    held = np.flatnonzero(labels)
+    held = np.flatnonzero(labels != 0)
     if known.size and held.size:
         order = np.argsort(known)
         own = labels[held].astype(np.int64)
@@ -156,7 +156,7 @@ def region_geometry(
         By hemisphere; those that are inflated or spheres say nothing about places.
     """
     positions = positions_of(labels, ids)
-    held = np.flatnonzero(positions)
+    held = np.flatnonzero(positions != 0)
     own, count = positions[held], len(ids)
     sizes = np.bincount(own, minlength=count + 1)[1:]
     if isinstance(space, Grayordinates):
@@ -259,13 +259,22 @@ def _choose_slices(regions: NDArray[np.intp]) -> list[list[int]]:
     Each is in the middle of its fifth of the slices with regions, unless another of that fifth
     shows more regions that no other slice shows.
     """
-    counts = _voxels_by_slice(regions)
+    # Transposed, as voxels are in Fortran's order.
+    held = regions.T != 0
+    own = regions.T[held] - 1
+    count = int(own.max(initial=-1)) + 1
+    # Voxels of each region in each slice.
+    counts = [
+        np.bincount(place * count + own, minlength=length * count).reshape(length, count)
+        for place, length in zip(np.nonzero(held)[::-1], regions.shape, strict=True)
+    ]
     shown = [(one > 0) & (one >= np.minimum(_VISIBLE, one.max(axis=0))) for one in counts]
     slots: list[tuple[int, NDArray[np.intp]]] = []
     for axis, one in enumerate(counts):
-        held = np.flatnonzero(one.any(axis=1))
-        held = held if held.size else np.arange(len(one))
-        slots += [(axis, share) for share in np.array_split(held, min(SLICES_PER_ROW, held.size))]
+        found = np.flatnonzero(one.any(axis=1))
+        found = found if found.size else np.arange(len(one))
+        parts = min(SLICES_PER_ROW, found.size)
+        slots += [(axis, share) for share in np.array_split(found, parts)]
     chosen = [int(share[len(share) // 2]) for _, share in slots]
     # Twice, as the first ones were moved before the last.
     for i, (axis, share) in 2 * list(enumerate(slots)):
@@ -277,17 +286,6 @@ def _choose_slices(regions: NDArray[np.intp]) -> list[list[int]]:
     return [
         [index for (own, _), index in zip(slots, chosen, strict=True) if own == axis]
         for axis in range(3)
-    ]
-
-
-def _voxels_by_slice(regions: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Voxels of each region in each slice along each axis, shape (n_slices, n_regions)."""
-    held = np.nonzero(regions)
-    own = regions[held] - 1
-    count = int(own.max(initial=-1)) + 1
-    return [
-        np.bincount(place * count + own, minlength=length * count).reshape(length, count)
-        for place, length in zip(held, regions.shape, strict=True)
     ]
 
 

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from bids_labelx.report.figures import (
     DPI,
     MAX_NAMES,
-    NO_VALUE,
     default_style,
     name_rows,
     shorten,
 )
-from bids_labelx.report.label_colours import PALETTE
+from bids_labelx.report.label_colours import NO_VALUE, PALETTE
 from bids_labelx.report.run_data import network_order
 
 _PRESENT, _MISSING = PALETTE[4], PALETTE[5]

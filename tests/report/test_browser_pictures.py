@@ -88,10 +88,10 @@ def test_histogram_counts_each_pair_once(opened: Opened) -> None:
     values = DATA.matrices["36P"][np.triu_indices(COUNT, 1)]
     values = values[np.isfinite(values)].round(2)
     assert len(values) == 10  # All pairs of the five regions with a value.
-    box, seen = picture.bounding_box(), {}
-    for x in range(2, int(box["width"]) - 2, 4):
-        opened.page.mouse.move(box["x"] + x, box["y"] + box["height"] / 2)
-        edges, count = opened.tip().split("\n")
+    seen = {}
+    # More places than bins.
+    for text in opened.tips(picture, (1, 300), [(0, place) for place in range(300)]):
+        edges, count = text.split("\n")
         seen[tuple(map(float, edges.split(" to ")))] = int(count.split()[1])
     assert sum(seen.values()) == len(values)
     for (low, high), count in seen.items():
@@ -102,20 +102,24 @@ def test_histogram_counts_each_pair_once(opened: Opened) -> None:
 
 def test_motion_curves_tell_value_volume_time_and_censoring(opened: Opened) -> None:
     picture = opened.picture("FD (mm)")
+    wanted = []
     for volume, fd in enumerate(DATA.fd):
         value = "n/a" if np.isnan(fd) else f"{fd:.3f}"
         censored = "" if DATA.kept["36P"][volume] else ", censored"
-        wanted = f"FD (mm): {value}\nvolume {volume} ({volume * T_R:.1f} s){censored}"
-        assert opened.tip_of(picture, TIME, 0, volume) == wanted
+        wanted.append(f"FD (mm): {value}\nvolume {volume} ({volume * T_R:.1f} s){censored}")
+    assert opened.tips(picture, TIME, [(0, volume) for volume in range(VOLUMES)]) == wanted
+    assert opened.tip_of(picture, TIME, 0, 40) == wanted[40]
 
 
 def test_strip_tells_which_strategy_censors_a_volume(opened: Opened) -> None:
     picture = opened.picture("Volumes censored")
     for row, name in enumerate(STRATEGIES):
-        for volume in range(VOLUMES):
-            what = "kept" if DATA.kept[name][volume] else "censored"
-            wanted = f"{name}: volume {volume} ({volume * T_R:.1f} s) {what}"
-            assert opened.tip_of(picture, (2, VOLUMES), row, volume) == wanted
+        wanted = [
+            f"{name}: volume {volume} ({volume * T_R:.1f} s) {'kept' if kept else 'censored'}"
+            for volume, kept in enumerate(DATA.kept[name])
+        ]
+        cells = [(row, volume) for volume in range(VOLUMES)]
+        assert opened.tips(picture, (2, VOLUMES), cells) == wanted
 
 
 @pytest.mark.parametrize("title", ["before", "36P"])
@@ -127,12 +131,13 @@ def test_carpet_tells_region_volume_and_value(opened: Opened, title: str) -> Non
         series[DATA.kept[title]] = z_scored(DATA.after[title])
     picture = opened.picture(f"Carpet, {title}")
     for row, region in enumerate(ORDER):
-        for volume in range(row, VOLUMES, 3):
-            wanted = (
-                f"{NAMES[region]}: {one_decimal(series[volume, region])}\n"
-                f"volume {volume} ({volume * T_R:.1f} s), {title}"
-            )
-            assert opened.tip_of(picture, (COUNT, VOLUMES), row, volume) == wanted
+        wanted = [
+            f"{NAMES[region]}: {one_decimal(series[volume, region])}\n"
+            f"volume {volume} ({volume * T_R:.1f} s), {title}"
+            for volume in range(VOLUMES)
+        ]
+        cells = [(row, volume) for volume in range(VOLUMES)]
+        assert opened.tips(picture, (COUNT, VOLUMES), cells) == wanted
     shown = colours(picture, (COUNT, VOLUMES))[:, 1]
     grey = matplotlib.colormaps["gray"]((series[1, ORDER].round(1) + 2) / 4)[:, :3]
     grey[np.isnan(series[1, ORDER])] = GREY
@@ -141,16 +146,14 @@ def test_carpet_tells_region_volume_and_value(opened: Opened, title: str) -> Non
 
 def test_brain_tells_the_region_below_every_pixel(opened: Opened) -> None:
     picture = opened.picture("Brain, z")
-    for row in range(0, CELLS.shape[0], 2):
-        for column in range(0, CELLS.shape[1], 2):
-            region = CELLS[row, column] - 1
-            wanted = ""
-            if region >= 0:
-                wanted = (
-                    f"{NAMES[region]}, {NETWORKS[region]}\ncoverage {COVERAGE[region]:.2f}"
-                    + ("\nmissing: outside-mask" if region == LOST else "")
-                )
-            assert opened.tip_of(picture, CELLS.shape, row, column) == wanted
+    texts = [""] + [
+        f"{NAMES[region]}, {NETWORKS[region]}\ncoverage {COVERAGE[region]:.2f}"
+        + ("\nmissing: outside-mask" if region == LOST else "")
+        for region in range(COUNT)
+    ]
+    wanted = [texts[region] for region in CELLS.ravel()]
+    assert opened.tips(picture, CELLS.shape, np.ndindex(*CELLS.shape)) == wanted
+    assert opened.tip_of(picture, CELLS.shape, 13, 8) == texts[LOST + 1]
 
 
 def test_brain_has_the_colours_of_coverage(opened: Opened) -> None:
@@ -235,9 +238,9 @@ def test_regressors_have_whole_names_and_their_values(
     kept = DATA.kept["36P"]
     for row, (name, curve) in enumerate(DATA.regressors.items()):
         scored = (curve - curve[kept].mean()) / curve[kept].std()
-        for volume in range(0, VOLUMES, 5):
-            told = opened.tip_of(picture, (3, VOLUMES), row, volume)
-            assert told.split("\n")[0] == f"{name}: {one_decimal(scored[volume])}"
+        told = opened.tips(picture, (3, VOLUMES), [(row, i) for i in range(VOLUMES)])
+        wanted = [f"{name}: {one_decimal(value)}" for value in scored]
+        assert [text.split("\n")[0] for text in told] == wanted
     names = opened.page.locator(".whole .names.left span:visible")
     assert names.all_text_contents()[:3] == list(DATA.regressors)
     cut = names.evaluate_all("all => all.slice(0, 3).filter((a) => a.scrollWidth > a.clientWidth)")

@@ -16,9 +16,6 @@ from bids_labelx.report.figures import (
     MAX_NAMES,
     NO_NETWORK,
     NO_VALUE,
-    REGIONS,
-    mark_regions,
-    matrix_order,
     plot_matrix,
     render_figure,
     save_figure,
@@ -92,7 +89,6 @@ def test_a_network_too_narrow_for_its_name_loses_the_name_and_keeps_its_border()
 
 def test_more_networks_than_names_are_left_out() -> None:
     networks = [f"network {(7 * i) % 50}" for i in range(100)]
-    assert matrix_order(networks, 100) is None
     values = np.arange(100.0 * 100).reshape(100, 100)
     axes = plot_matrix(values, names_of(100), networks=networks, title="t").axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), values)
@@ -131,18 +127,6 @@ def test_the_histogram_stands_at_the_scale_and_counts_every_pair_once() -> None:
     found = {round(p.get_y(), 2): p.get_width() for p in counts.patches if p.get_width()}
     # Those beyond the limits are at the ends; 40 bars.
     assert found == {-1.0: 1, 0.3: 2, 0.95: 2}
-
-
-def test_cells_of_regions_are_noted_and_not_drawn() -> None:
-    figure = Figure()
-    axes = figure.add_subplot()
-    axes.plot([0, 2], [0, 1])
-    before = render_figure(figure, "png")
-    mark_regions(axes, np.array([[2, -1]]), (0, 2, 0, 1))
-    assert render_figure(figure, "png") == before
-    (image,) = axes.images
-    assert image.get_gid() == REGIONS
-    assert np.asarray(image.get_array()).tolist() == [[2, -1]]
 
 
 def test_missing_regions_are_grey_and_explained() -> None:

@@ -10,9 +10,7 @@ from bids_labelx.report.pages import (
     FigureFile,
     Part,
     RunSection,
-    Section,
     Table,
-    group_page,
     participant_page,
 )
 
@@ -72,11 +70,6 @@ def participant(*runs: RunSection, label: str = "01", methods: str = "How.") -> 
     return participant_page(label, facts, runs, methods, "0.1.0", contents={"runs": [label]})
 
 
-def group(*tables: Table, participants: tuple[tuple[str, str, str], ...] = ()) -> str:
-    sections = [Section("runs", "Runs", (Part(tables=tables),))] if tables else []
-    return group_page((("Runs", "8"),), sections, participants, "0.1.0")
-
-
 def full_page() -> str:
     table = Table(("index", "name"), (("1", EVIL),), f"Coverage {EVIL}")
     figure = FigureFile("sub-01/figures/a.svg", f"Labels {EVIL}", EVIL)
@@ -87,22 +80,7 @@ def full_page() -> str:
     )
 
 
-def full_group() -> str:
-    table = Table(("run", "FD"), ((EVIL, "0.1"),), EVIL, ("sub-01.html",))
-    figure = FigureFile("figures/group.svg", EVIL, EVIL)
-    files = (f"{EVIL}.tsv",)
-    part = Part(EVIL, (EVIL,), (EVIL,), (table,), frozenset({0}), figures=(figure,), files=files)
-    return group_page(
-        ((EVIL, EVIL),),
-        [Section("runs", EVIL, (part, Part(text=(EVIL,)))), Section("lost", "Lost", ())],
-        [(EVIL, "sub-01.html", EVIL)],
-        "0.1.0",
-        warnings=[EVIL],
-        files=[(EVIL, [f"group_{EVIL}.tsv"])],
-    )
-
-
-@pytest.mark.parametrize("page", [full_page(), full_group()], ids=["participant", "group"])
+@pytest.mark.parametrize("page", [full_page()], ids=["participant"])
 class TestEveryPage:
     def test_is_html5_in_a_language_with_a_title(self, page: str) -> None:
         assert page.startswith("<!DOCTYPE html>\n<html lang=")
@@ -145,7 +123,6 @@ class TestEveryPage:
 
 def test_pages_are_the_same_every_time() -> None:
     assert full_page() == full_page()
-    assert full_group() == full_group()
 
 
 @pytest.mark.parametrize("label", ["01", "sub-01"])
@@ -250,43 +227,17 @@ def test_column_of_numbers_is_known(cells: tuple[str, ...], numeric: bool) -> No
 
 
 def test_numbers_are_right_aligned_with_their_header() -> None:
-    read = Page(group(Table(("run", "FD"), (("a", "0.1"), ("b", "n/a")), "QC")))
+    read = Page(
+        participant(run(tables=(Table(("run", "FD"), (("a", "0.1"), ("b", "n/a")), "QC"),)))
+    )
     assert [cell["class"] for cell in read.all("td")] == ["number", "number"]
     assert [cell.get("class") for cell in read.all("th")] == [None, "number", None, None]
 
 
 def test_table_scrolls_in_a_named_box_that_the_keyboard_reaches() -> None:
-    box = next(box for box in Page(group(Table(("a",), (), "QC"))).all("div") if "role" in box)
-    assert box == {"class": "scroll", "role": "region", "aria-label": "QC", "tabindex": "0"}
-
-
-def test_group_links_to_the_participants() -> None:
-    page = group(
-        participants=(("sub-01", "sub-01.html", "4 done"), ("sub-b", "a b.html", "1 failed"))
+    box = next(
+        box
+        for box in Page(participant(run(tables=(Table(("a",), (), "QC"),)))).all("div")
+        if "role" in box
     )
-    main = Page(page[page.index("<main>") : page.index("</main>") + len("</main>")])
-    assert [link["href"] for link in main.all("a")] == ["sub-01.html", "a%20b.html"]
-    assert main.text("a") == ["sub-01", "sub-b"]
-    assert main.text("td") == ["4 done", "1 failed"]
-
-
-def test_group_links_to_its_files_and_shows_its_matrices() -> None:
-    figure = FigureFile("figures/group m.svg", "A matrix", "of 3 runs")
-    section = Section("matrices", "Matrices", (Part("Atlas", figures=(figure,)),))
-    page = group_page((), [section], [], "0.1.0", files=[("Tables", ["group_qc.tsv", "a b.tsv"])])
-    main = Page(page[page.index("<main>") : page.index("</main>") + len("</main>")])
-    links = [link["href"] for link in main.all("a")]
-    assert links == ["figures/group%20m.svg", "group_qc.tsv", "a%20b.tsv"]
-    assert main.all("img") == [{"src": "figures/group%20m.svg", "alt": "A matrix"}]
-    assert main.text("figcaption") == ["of 3 runs"]
-    assert main.text("summary") == ["Tables (2)"]
-
-
-def test_participant_without_results_has_no_link() -> None:
-    read = Page(group(participants=(("sub-01", "", "not in the output"),)))
-    assert read.text("th")[-1] == "sub-01"
-    assert [link["href"] for link in read.all("a")] == ["#summary", "#participants"]
-
-
-def test_group_without_participants_says_so() -> None:
-    assert "No participant." in Page(group()).text("p")
+    assert box == {"class": "scroll", "role": "region", "aria-label": "QC", "tabindex": "0"}
