@@ -240,7 +240,6 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     rooms = ("app", "faults", "participant", "producers", "science", "workflow")
     if not drawn and request.path.parent.name in rooms:
         monkeypatch.setattr("bids_labelx.report.figures.render_figure", lambda *_: b"")
-        monkeypatch.setattr("bids_labelx.report.tooltips.tooltip_script", lambda *_, **__: "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

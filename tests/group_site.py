@@ -146,7 +146,7 @@ def write_atlas(folder: Path) -> None:
             "row": 0,
             "marks": ["P", "A"],
             "regions": pack_integers(regions[:: 1 - 2 * k]),
-            "background": None,
+            "background": pack_integers(np.full((3, 4), 99, np.uint8)),
             "plane": plane,
         }
         for k in range(2)

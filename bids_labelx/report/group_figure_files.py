@@ -259,16 +259,22 @@ def missing_picture(
 def _whole_atlas(
     output: Path, tables: Sequence[Path], ids: Sequence[str]
 ) -> dict[str, Any] | None:
-    """The first run's data of an atlas that can be read and has panels; None where none has."""
+    """An atlas as the first run has it whose data can be read and drawn; None without any."""
     for table in tables:
         path = output / report_figure(parse_name(table).entities, "report", ".js")
         try:
             data = read_script(path) if path.is_file() else {}
-            if data.get("panels") and list(map(str, data["regions"]["index"])) == ids:
-                return data
+            known = data.get("panels") and list(map(str, data["regions"]["index"])) == ids
         except (BadDataError, KeyError):
-            # It is no result, and another one does as well.
+            # It is no result, and that of another run does as well.
             continue
+        if known:
+            # Without the participant's own image; on surfaces it is the light.
+            bare = [
+                one if one["plane"] is None else {**one, "background": None}
+                for one in data["panels"]
+            ]
+            return {"kind": "atlas", "panels": bare}
     return None
 
 

@@ -111,9 +111,10 @@ class GroupContent:
 
 @dataclass(frozen=True)
 class _Part(Part):
-    """A part with pictures below what the others have."""
+    """A part with pictures below what the others have, perhaps of one atlas."""
 
     pictures: tuple[Picture, ...] = ()
+    atlas: str = ""
 
 
 # Anchor, heading and parts.
@@ -257,9 +258,10 @@ def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) ->
         "correlation of ±1 has no finite z and is in no mean, and neither are excluded runs. "
         "Covariance and precision are not averaged."
     )
+    atlases = dict.fromkeys(atlas for atlas, _ in matrices)
     parts = [
-        _Part(atlas, pictures=tuple(picture for _, picture in own))
-        for atlas, own in groupby(matrices, key=lambda one: one[0])
+        _Part(atlas, pictures=tuple(own for of, own in matrices if of == atlas), atlas=atlas)
+        for atlas in atlases
     ]
     first = _Part(
         text=(text if parts else "There is no mean matrix.",), points=tuple(content.notes)
@@ -299,6 +301,7 @@ def _strategies_part(
         pictures=tuple(strategy_pictures(output, evidence, static=static)),
         tables=(strategies_table(table, f"Strategies, {what}"),),
         files=(f"group_{coverage}",),
+        atlas=atlas_of(entities),
     )
 
 
@@ -310,8 +313,10 @@ def _missing(output: Path, content: GroupContent, static: bool) -> list[_Part]:
         runs = counted(int(coverage["runs"].iloc[0]), "run")
         if table is None:
             text = f"None of {len(coverage):,} labels is missing in any of {runs}."
-            parts.append(_Part(atlas, text=(text,), files=(name,)))
+            parts.append(_Part(atlas, text=(text,), files=(name,), atlas=atlas))
             continue
         picture = missing_picture(output, name, coverage, content.labels[name], static=static)
-        parts.append(_Part(atlas, pictures=(picture,), tables=(table,), files=(name,)))
+        parts.append(
+            _Part(atlas, pictures=(picture,), tables=(table,), files=(name,), atlas=atlas)
+        )
     return parts or [_Part(text=("There is no label table.",))]

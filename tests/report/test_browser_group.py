@@ -229,6 +229,28 @@ def test_a_cell_is_marked_in_all_matrices_and_its_values_are_listed(
     assert listed.text_content() == ""
 
 
+def test_one_atlas_is_shown_at_a_time_and_kept_in_the_address(
+    browser: Any, tmp_path: Path
+) -> None:
+    tables = {f"group_atlas-{atlas}_coverage.tsv": coverage() for atlas in "AB"}
+    write_group(tmp_path, static=False, coverage=tables, labels=dict.fromkeys(tables, ()))
+    opened = Opened(browser, tmp_path / "group.html", anchor="#atlas=B")
+    shown = opened.page.locator("#missing-labels h3:visible, #matrices h3:visible")
+    opened.page.locator("#choice select").wait_for()
+    assert shown.all_text_contents() == ["B"]
+    opened.page.locator("#choice select").select_option("A")
+    assert shown.all_text_contents() == ["A", "A"]
+    assert opened.page.url.endswith("#atlas=A")
+    assert drawn(opened, "matrices").locator("canvas.cells").count() == 3
+    opened.page.go_back()
+    opened.page.wait_for_function("document.querySelector('#choice select').value === 'B'")
+    assert shown.all_text_contents() == ["B"]
+    opened.page.emulate_media(media="print")
+    assert shown.all_text_contents() == ["A", "A", "B"]
+    assert opened.complaints == []
+    opened.page.context.close()
+
+
 def test_missing_labels_are_shown_in_the_whole_atlas(opened: Opened, group: Path) -> None:
     figure = drawn(opened, "missing-labels")
     opened.page.wait_for_timeout(200)

@@ -1,4 +1,4 @@
-"""A participant's page in Firefox: it draws itself and answers as in Chromium."""
+"""The pages in Firefox: they draw themselves and answer as in Chromium."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from browsing import TIP, two_decimals
 from firefox import NAMES as PROGRAMS
 from firefox import Firefox, firefox_path, started
+from group_site import STRATEGIES, quality, write_group
 from participant_site import NAMES, ORDER, RUNS, data_of
 
 
@@ -62,3 +63,20 @@ def test_firefox_goes_back_to_the_choice_before(firefox: Firefox, site: Path) ->
     firefox.ask("history.back()")
     firefox.wait_for(drawn.format("36P"))
     assert firefox.ask("document.querySelector('select[name=strategy]').value") == "36P"
+
+
+def test_firefox_draws_the_page_of_the_group(firefox: Firefox, tmp_path: Path) -> None:
+    write_group(tmp_path, static=False)
+    firefox.open((tmp_path / "group.html").as_uri())
+    firefox.wait_for("document.querySelector('#runs-table td') !== null")
+    cells = "[...document.querySelectorAll('#runs-table tr > :nth-child(8)')]"
+    texts = firefox.ask(f"{cells}.map((one) => one.textContent)")
+    assert texts == ["mean FD (mm)", *(f"{one:.3f}" for one in quality()["mean_fd"])]
+    for section in ("quality", "matrices", "strategies", "missing-labels"):
+        drawn = f"document.querySelector('#{section} .drawing')"
+        firefox.ask(f"{drawn}.scrollIntoView({{ behavior: 'instant' }})")
+        firefox.wait_for(f"{drawn}.querySelector('svg') !== null")
+    titles = "[...document.querySelectorAll('#matrices .title')].map((one) => one.textContent)"
+    assert firefox.ask(titles) == list(STRATEGIES)
+    assert firefox.ask("document.documentElement.scrollWidth <= innerWidth")
+    assert firefox.complaints() == []

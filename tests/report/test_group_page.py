@@ -29,6 +29,7 @@ from bids_labelx.report.group_tables import (
     runs_data,
     strategies_table,
 )
+from bids_labelx.report.packing import read_script
 
 
 def page(folder: Path, **changes: Any) -> str:
@@ -253,6 +254,17 @@ def test_figures_are_drawn_where_they_are_wanted_and_the_page_is_the_same(tmp_pa
     assert "<img" not in other
     for key in ("runs", "participants"):
         assert data_of(one)[key] == data_of(other)[key]
+
+
+def test_no_image_of_a_participant_is_in_the_data_of_the_group(tmp_path: Path) -> None:
+    write_group(tmp_path, static=False)
+    own = read_script(next((tmp_path / "sub-00").rglob("*_report.js")))
+    copied = read_script(tmp_path / "figures" / "group_atlas-A_lost_report.js")
+    assert set(copied) == {"kind", "panels"}
+    for panel, of_run in zip(copied["panels"], own["panels"], strict=True):
+        assert of_run["background"] is not None
+        assert panel["background"] is None
+        assert panel["regions"] == of_run["regions"]
 
 
 def test_a_broken_or_missing_picture_of_the_atlas_leaves_the_bars(tmp_path: Path) -> None:

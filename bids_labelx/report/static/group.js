@@ -274,11 +274,34 @@
     };
   }
 
+  /** One atlas at a time, kept in the address; without script and on paper there are all. */
+  function atlasChoice() {
+    const parts = [...document.querySelectorAll("[data-atlas]")];
+    const atlases = [...new Set(parts.map((one) => one.dataset.atlas))];
+    if (atlases.length < 2) return;
+    const select = element("select", { autocomplete: "off" }, ...atlases.map((name) => element("option", {}, name)));
+    const bar = element("form", { id: "choice", ariaLabel: "What is shown" },
+      element("label", {}, element("span", {}, "Atlas"), select));
+    document.getElementById("matrices").before(bar);
+    document.documentElement.style.setProperty("--choice", `${bar.offsetHeight}px`);
+    const show = (wanted) => {
+      select.value = atlases.includes(wanted) ? wanted : atlases[0];
+      parts.forEach((one) => one.classList.toggle("other", one.dataset.atlas !== select.value));
+    };
+    select.addEventListener("change", () => {
+      show(select.value);
+      labelx.address.write({ atlas: select.value });
+    });
+    labelx.address.listen(({ atlas }) => show(atlas));
+    show(labelx.address.read()?.atlas);
+  }
+
   async function start() {
     const { values } = await labelx.unpack(JSON.parse(holder.textContent));
     const content = JSON.parse(new TextDecoder().decode(Uint8Array.from(values)));
     document.documentElement.classList.add("scripted");
     const runs = tables(content);
+    atlasChoice();
     const draw = { distributions, qcfc, distance, cost, matrices, missing };
     const figures = [...document.querySelectorAll("figure.drawing")];
     const seen = new IntersectionObserver((entries) => {
