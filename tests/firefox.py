@@ -68,9 +68,10 @@ class Firefox:
         self.do("WebDriver:PerformActions", actions=[{**pointer, "actions": actions}])
 
     def complaints(self) -> list[str]:
-        """Errors and warnings that files have caused since it was started."""
+        """Errors and warnings that files have caused since they were last asked for."""
         self.do("Marionette:SetContext", value="chrome")
         texts = self.ask("Services.console.getMessageArray().map((one) => one.message)")
+        self.do("WebDriver:ExecuteScript", script="Services.console.reset()", args=[])
         found = [text for text in texts if '{file: "file:' in text]
         self.do("Marionette:SetContext", value="content")
         return found

@@ -347,9 +347,10 @@
   document.querySelector("nav").append(links);
   labelx.address.listen(follow);
   const wanted = labelx.address.read();
-  let anchor = wanted ? null : document.getElementById(location.hash.slice(1));
-  draw(settle(wanted ?? { run: anchor?.dataset.run }), false).then(() => {
-    anchor?.scrollIntoView({ behavior: "instant" });
+  const plain = wanted ? "" : location.hash.slice(1);
+  let anchor = plain && document.getElementById(plain);
+  draw(settle(wanted ?? { run: anchor && anchor.dataset.run }), false).then(() => {
+    if (anchor) anchor.scrollIntoView({ behavior: "instant" });
     anchor = null;
   });
 })();
