@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from dataclasses import replace
 from io import StringIO
@@ -228,6 +228,21 @@ def mask() -> np.ndarray:
     inside = np.ones(SHAPE, np.uint8)
     inside[0], inside[5] = 0, 0
     return inside
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium; what needs it is skipped where it or playwright is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="there is no playwright")
+    known = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, known)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(known)} is on the path")
+    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)
