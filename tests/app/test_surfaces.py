@@ -403,10 +403,11 @@ def test_where_no_mesh_is_known_the_page_says_that_nothing_is_drawn(
     add_pair(root)
     settings = settings_for(root, gii)
     assert run_participants(settings) == 0
-    page = (settings.output_dir / "sub-01.html").read_text()
-    assert "not drawn on surfaces: no mesh of them (--surface-mesh)" in page
-    assert "_dseg.png" not in page
-    assert "_coverage.svg" in page
+    (path,) = settings.output_dir.glob("sub-01/figures/*_atlas-A_*report.js")
+    content = read_script(path)
+    assert content["note"] == "Not drawn: no mesh of the surfaces is known (--surface-mesh)."
+    assert content["panels"] == []
+    assert content["regions"]["name"]
 
 
 def test_surfaces_alone_and_an_atlas_of_a_volume_are_no_runs(
