@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from nilearn.connectome import ConnectivityMeasure
 from scipy import ndimage
 from tiny import N_VOLUMES, confounds_table
@@ -81,6 +82,25 @@ def test_all_files_of_the_design_are_written_and_no_other(
     logs = {path.name for path in (out / "logs").iterdir()}
     assert {"settings.toml", "CITATION.md"} < logs
     assert len([name for name in logs if name.endswith(".log")]) == 1
+
+
+def test_nothing_that_draws_is_loaded_where_no_static_figure_is_asked_for(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    command = [sys.executable, "-X", "importtime", "-m", "bids_labelx", tmp_path / "ds"]
+    command += [tmp_path / "out", "participant", "--atlas-dataset", atlas_dataset]
+    # Its processes tell the modules that they load on the same stream.
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "bids_labelx.participant.pictures" in done.stderr
+    assert "matplotlib" not in done.stderr
+    done = subprocess.run(
+        [*command, "--reports-only", "--report-figures", "all"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "matplotlib.figure" in done.stderr
 
 
 def test_the_written_series_matrix_and_tables_say_the_same(
