@@ -10,12 +10,11 @@ import numpy as np
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.extraction.gifti import read_gifti
 from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
-from bids_labelx.meshes import Mesh, kind_of, read_mesh
+from bids_labelx.meshes import AREAS, Mesh, kind_of, read_mesh
 from bids_labelx.names import hemisphere_of
 
 # Meshes that are as large as the cortex: inflated ones and spheres are not.
 _TRUE_TO_SIZE = ("midthickness", "", "white", "pial")
-_AREAS = (".shape.gii", ".func.gii")
 
 
 def vertex_areas(mesh: Mesh) -> np.ndarray:
@@ -37,7 +36,7 @@ def read_areas(path: Path) -> np.ndarray:
     MissingInputError, BadDataError
         Where it cannot be read, or an area is no positive number.
     """
-    if path.name.endswith(_AREAS):
+    if path.name.endswith(AREAS):
         try:
             areas = read_gifti(path)[0][0].astype(np.float64)
         except (OSError, ValueError) as error:
@@ -70,7 +69,7 @@ def check_meshes(given: Sequence[Path]) -> None:
         if not path.exists():
             raise MissingInputError(f"--surface-mesh {path}: there is no such file or folder")
     for path in _files(given):
-        if path.name.endswith(_AREAS):
+        if path.name.endswith(AREAS):
             read_areas(path)
         else:
             read_mesh(path)
@@ -92,7 +91,7 @@ def find_areas(vertices: Mapping[str, int], given: Sequence[Path]) -> dict[str, 
         Where there is none with just as many vertices, or one cannot be read.
     """
     every = _files(given)
-    files = [path for path in every if path.name.endswith(_AREAS)]
+    files = [path for path in every if path.name.endswith(AREAS)]
     for kind in _TRUE_TO_SIZE:
         files += [path for path in every if path not in files and kind_of(path) == kind]
     found: dict[str, Path] = {}
@@ -137,7 +136,7 @@ def find_places(space: Grayordinates, given: Sequence[Path]) -> dict[str, Path]:
         Where a file cannot be read.
     """
     hemispheres = {structure: hemi for hemi, structure in CORTEX.items()}
-    files = [path for path in _files(given) if not path.name.endswith(_AREAS)]
+    files = [path for path in _files(given) if not path.name.endswith(AREAS)]
     for kind in _TRUE_TO_SIZE:
         meshes = [path for path in files if kind_of(path) == kind]
         found = {

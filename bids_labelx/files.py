@@ -125,14 +125,15 @@ def tsv_text(table: pd.DataFrame, *, index: bool = False) -> str:
     rows = (line % tuple(row) for row in table.to_numpy().tolist())
     known = (row.replace("nan", "n/a") for row in rows)
     if index:
-        known = (f"{_quoted(name)}\t{row}" for name, row in zip(names, known, strict=True))
+        known = (_quoted(name) + row for name, row in zip(names, known, strict=True))
     return _as_csv(table.iloc[:0], index=index) + "".join(known)
 
 
 def _quoted(cell: str) -> str:
-    if re.search(r'[\t"\n\r]', cell):
-        return '"' + cell.replace('"', '""') + '"'
-    return cell
+    """A cell before others in a row, with a tab after it."""
+    row = io.StringIO()
+    csv.writer(row, delimiter="\t", lineterminator="\n").writerow([cell, ""])
+    return row.getvalue().removesuffix("\n")
 
 
 def _as_csv(table: pd.DataFrame, *, index: bool) -> str:

@@ -37,6 +37,8 @@ _GEOMETRY = re.compile(r"[lr]h\.(?:inflated|midthickness|graymid|pial|white|sphe
 _OTHER_NAMES = {"graymid": "midthickness", "smoothwm": "white"}
 _GIFTI_ARRAY = re.compile(rb"<DataArray\b[^>]*>")
 _ROWS = re.compile(rb"\bDim0\s*=\s*[\"'](\d+)")
+# Endings of files with areas of vertices.
+AREAS = (".shape.gii", ".func.gii")
 _NO_MESH = "holds no mesh, one array of coordinates and one of triangles are expected"
 
 _RADIUS = 100.0
@@ -200,7 +202,8 @@ def _given(place: Path) -> Iterable[Path]:
             f"--surface-mesh {place}: the name says no hemisphere; hemi-L or hemi-R, lh. or rh., "
             "or .L. or .R. is expected in it"
         )
-    return [place]
+    # Areas of vertices are given by the same option.
+    return [] if place.name.endswith(AREAS) else [place]
 
 
 def _in_folder(folder: Path) -> list[Path]:

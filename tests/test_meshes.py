@@ -223,6 +223,14 @@ def test_a_given_file_that_is_missing_is_named(tmp_path: Path) -> None:
         find_meshes("fsLR", BOTH, [tmp_path / "lh.inflated"])
 
 
+@pytest.mark.usefixtures("home")
+def test_given_areas_of_vertices_are_no_meshes(tmp_path: Path) -> None:
+    for hemi in "LR":
+        (tmp_path / f"x.{hemi}.va.shape.gii").write_text("areas")
+    given = [tmp_path / f"x.{hemi}.va.shape.gii" for hemi in "LR"]
+    assert find_meshes("fsLR", {"L": 12, "R": 12}, given) == {}
+
+
 def test_a_given_file_that_is_no_mesh_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "L.inflated.surf.gii"
     path.write_text("nothing of the kind")

@@ -82,7 +82,8 @@ def write_participant_report(
     concatenated = concatenated_contents(output, matrices)
     if static:
         for title, of in found.items():
-            draw_figures(output, run_contents(title, "", of))
+            order = strategies_in_order(of, [known[title]] if title in known else [])
+            draw_figures(output, run_contents(title, "", sorted(of, key=_by(order))))
         draw_concatenated(output, concatenated)
     sections = []
     for title in sorted({*found, *failures}):
@@ -167,8 +168,9 @@ def _section(
     trace = "\n".join(dict.fromkeys(one.trace for one in failures if one.trace))
     if not series:
         return RunSection(title, FAILED, error, trace, (), ())
+    series = sorted(series, key=_by(order))
     contents = run_contents(title, "", series)
-    table, remarked = strategy_table(sorted(series, key=_by(order)))
+    table, remarked = strategy_table(series)
     parts = [
         Part("Strategies", tables=(table,), remarked=remarked),
         *_missing(series),

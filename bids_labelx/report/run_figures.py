@@ -162,7 +162,7 @@ def plot_carpet(
     rows, y = [], height - top
     for one in heights:
         y -= one
-        rows.append(figure.add_axes((0.19, y / height, 0.77, one / height)))
+        rows.append(figure.add_axes((0.19, y / height, 0.75, one / height)))
         y -= gap
     for axes in rows:
         axes.set_xlim(-0.5, n_volumes - 0.5)
@@ -182,7 +182,7 @@ def plot_carpet(
         above.xaxis.set_major_formatter(FuncFormatter(lambda volume, _: f"{volume * t_r:.0f}"))
         above.set_xlabel("time (s)", fontsize=8)
         above.tick_params(length=2, width=0.6, labelsize=8)
-    bar = figure.add_axes((0.985, bottom / height, 0.012, 1.5 / height))
+    bar = figure.add_axes((0.95, bottom / height, 0.012, 1.5 / height))
     figure.colorbar(rows[-1].images[0], cax=bar)
     bar.yaxis.set_ticks_position("right")
     bar.tick_params(length=2, width=0.6, labelsize=7)

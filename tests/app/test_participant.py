@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from nilearn.connectome import ConnectivityMeasure
 from scipy import ndimage
 from tiny import N_VOLUMES, confounds_table
@@ -25,7 +26,7 @@ from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.participant.finished import this_invocation
 from bids_labelx.participant.plan import make_plan
-from bids_labelx.report.figures import plot_matrix
+from bids_labelx.report.packing import read_script
 from bids_labelx.settings import Settings, make_settings, read_options
 from bids_labelx.workflow.graph import init_bids_labelx_wf
 
@@ -67,14 +68,12 @@ def test_all_files_of_the_design_are_written_and_no_other(
     for end in (".tsv", ".json"):
         func += [f"sub-01_task-rest_desc-{d}_outliers{end}" for d in ("raw", "simple")]
     wanted = {f"sub-01/func/{name}" for name in func}
-    figures = [f"{name}.svg" for name in matrices]
-    figures += [f"{STEM}_{name}" for name in ("dseg.png", "coveragemap.png", "coverage.svg")]
-    figures += [f"{STEM}_stat-mean_carpet.png", f"{STEM}_stat-mean_desc-simple_spectrum.svg"]
-    figures += ["sub-01_task-rest_confounds.svg", "sub-01_task-rest_desc-simple_design.svg"]
-    # What lies under the pointer, where a pointer helps.
-    hovered = [name for name in figures if "spectrum" not in name and "design" not in name]
-    figures += [f"{Path(name).stem}.js" for name in hovered]
-    wanted |= {f"sub-01/figures/{name}" for name in figures}
+    pages = [f"{STEM}_report.js", f"{STEM}_stat-mean_report.js"]
+    pages += [f"{STEM}_stat-mean_desc-{d}_report.js" for d in ("raw", "simple")]
+    pages += [f"sub-01_task-rest_desc-{d}_report.js" for d in ("raw", "simple")]
+    wanted |= {f"sub-01/figures/{name}" for name in pages}
+    shared = ("d3.min.js", "plot.min.js", "page.js", "page.css")
+    wanted |= {f"report/{name}" for name in (*shared, "LICENSE-d3.txt", "LICENSE-plot.txt")}
     wanted |= {".bidsignore", "dataset_description.json"}
     wanted |= {"descriptions.tsv", "descriptions.json"}
     out = tmp_path / "out"
@@ -83,6 +82,25 @@ def test_all_files_of_the_design_are_written_and_no_other(
     logs = {path.name for path in (out / "logs").iterdir()}
     assert {"settings.toml", "CITATION.md"} < logs
     assert len([name for name in logs if name.endswith(".log")]) == 1
+
+
+def test_nothing_that_draws_is_loaded_where_no_static_figure_is_asked_for(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
+) -> None:
+    add_run(tmp_path / "ds")
+    command = [sys.executable, "-X", "importtime", "-m", "bids_labelx", tmp_path / "ds"]
+    command += [tmp_path / "out", "participant", "--atlas-dataset", atlas_dataset]
+    # Its processes tell the modules that they load on the same stream.
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "bids_labelx.participant.pictures" in done.stderr
+    assert "matplotlib" not in done.stderr
+    done = subprocess.run(
+        [*command, "--reports-only", "--report-figures", "all"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "matplotlib.figure" in done.stderr
 
 
 def test_the_written_series_matrix_and_tables_say_the_same(
@@ -508,39 +526,33 @@ def test_every_measure_has_its_matrix_with_names_and_lost_labels(
         assert sidecar["NumberOfVolumesKept"] == N_VOLUMES
 
 
-@pytest.mark.figures
-def test_every_measure_has_its_figure_with_the_right_scale_and_words(
-    tmp_path: Path, add_run: AddRun, atlas_dataset: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_measure_is_drawn_with_the_right_scale_and_words(
+    tmp_path: Path, add_run: AddRun, atlas_dataset: Path
 ) -> None:
-    def watched(*arguments: Any, **options: Any) -> Figure:
-        figure = plot_matrix(*arguments, **options)
-        # Into a file, as a node works in a process of its own.
-        with (tmp_path / "scales").open("a") as stream:
-            print(
-                json.dumps([options["measure"], figure.axes[0].images[0].get_clim()]), file=stream
-            )
-        return figure
-
-    monkeypatch.setattr("bids_labelx.report.figures.plot_matrix", watched)
     share_a_signal(add_run(tmp_path / "ds"))
     settings = settings_for(
-        tmp_path / "ds", atlas_dataset, denoise=("none",), connectivity=tuple(MEASURES)
+        tmp_path / "ds",
+        atlas_dataset,
+        denoise=("none",),
+        connectivity=tuple(MEASURES),
+        report_figures="all",
     )
     assert run_participants(settings) == 0
     out = tmp_path / "out"
+    content = read_script(out / "sub-01" / "figures" / f"{STEM}_stat-mean_desc-raw_report.js")
     words = ("Pearson correlation", "partial correlation", "sample covariance", "precision")
-    scales = dict(map(json.loads, (tmp_path / "scales").read_text().splitlines()))
-    assert tuple(scales) == words
+    assert tuple(one["words"] for one in content["matrices"]) == words
     page = (out / "sub-01.html").read_text()
-    for label, shown in zip(MEASURE_LABELS, words, strict=True):
+    for label, one in zip(MEASURE_LABELS, content["matrices"], strict=True):
         stem = f"{STEM}_stat-mean_meas-{label}_desc-raw_relmat"
+        assert one["file"] == f"sub-01/func/{stem}.tsv"
         assert (out / "sub-01" / "figures" / f"{stem}.svg").is_file()
-        table = pd.read_csv(out / "sub-01" / "func" / f"{stem}.tsv", sep="\t", index_col=0)
+        table = pd.read_csv(out / one["file"], sep="\t", index_col=0)
         high = np.percentile(np.abs(table.to_numpy()[~np.eye(3, dtype=bool)]), 99)
         expected = 1 if "orrelation" in label else high
-        np.testing.assert_allclose(scales[shown], (-expected, expected), rtol=1e-6)
-        said = {"partialCorrelation": "partial correlation"}.get(label, label)
-        assert page.count(f"Matrix of the {said} between regions of ") == 1
+        np.testing.assert_allclose(one["limits"], (-expected, expected), rtol=1e-6)
+        said = {"partialCorrelation": "Partial correlation"}.get(label, label.capitalize())
+        assert f"<figcaption>{said} between regions of Slabs" in page
 
 
 def test_a_matrix_that_cannot_be_made_takes_nothing_with_it(

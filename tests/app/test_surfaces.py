@@ -32,6 +32,7 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import LabelxError, NoRunsError
 from bids_labelx.meshes import sphere
 from bids_labelx.outputs.failures import read_failures
+from bids_labelx.report.packing import read_script
 from bids_labelx.settings import Settings
 
 SPACE = space_of()
@@ -403,10 +404,12 @@ def test_where_no_mesh_is_known_the_page_says_that_nothing_is_drawn(
     add_pair(root)
     settings = settings_for(root, gii)
     assert run_participants(settings) == 0
-    page = (settings.output_dir / "sub-01.html").read_text()
-    assert "not drawn on surfaces: no mesh of them (--surface-mesh)" in page
-    assert "_dseg.png" not in page
-    assert "_coverage.svg" in page
+    found = settings.output_dir.glob("sub-01/figures/*_atlas-*report.js")
+    (path,) = (one for one in found if "_stat-" not in one.name)
+    content = read_script(path)
+    assert content["note"] == "Not drawn: no mesh of the surfaces is known (--surface-mesh)."
+    assert content["panels"] == []
+    assert content["regions"]["name"]
 
 
 def test_surfaces_alone_and_an_atlas_of_a_volume_are_no_runs(

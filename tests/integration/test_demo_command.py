@@ -136,6 +136,9 @@ def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Pa
 
 def test_the_figures_of_the_readme_are_the_demo_s(demo: tuple[Path, str]) -> None:
     output, figures = demo[0] / "bids_labelx", Path(__file__).parents[2] / "docs" / "figures"
+    command = [sys.executable, "-m", "bids_labelx", demo[0] / "simulated", output, "participant"]
+    command += ["--reports-only", "--report-figures", "all", "--participant-label", "08"]
+    subprocess.run(command, check=True)
     (carpet,) = (output / "sub-08" / "figures").glob("*_carpet.png")
     one, other = (matplotlib.image.imread(path) for path in (carpet, figures / "carpet.png"))
     assert one.shape == other.shape
