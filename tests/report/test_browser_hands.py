@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import Opened, centre
-from participant_site import CELLS, NAMES, NETWORKS, ORDER, VOLUMES, data_of
+from participant_site import CELLS, NAMES, NETWORKS, ORDER, T_R, VOLUMES, data_of
 
 COUNT = len(NAMES)
 SQUARE = (COUNT, COUNT)
@@ -141,6 +141,27 @@ def test_zoom_in_and_back(opened: Opened, way: str) -> None:
     opened.picture("FD (mm)").focus()
     opened.page.keyboard.press("0")
     assert in_view(opened) == (0, VOLUMES)
+
+
+@pytest.mark.parametrize("width", [1440, 400])
+def test_curves_and_carpets_have_one_axis(browser: Any, site: Path, width: int) -> None:
+    opened = Opened(browser, site / "sub-01.html", width)
+    opened.picture("FD (mm)").focus()
+    opened.page.keyboard.press("+")
+    first, last = in_view(opened)
+    ticks = opened.page.locator(
+        '#series ~ .chart [aria-label="x-axis tick label"] text:has(tspan)'
+    )
+    assert ticks.count() >= 4
+    for tick in ticks.all():
+        number, seconds = tick.locator("tspan").all_text_contents()
+        volume = int(number)
+        assert float(seconds.removesuffix(" s")) == volume * T_R
+        box = tick.bounding_box()
+        for label in ("FD (mm)", "std. DVARS", "Volumes censored", "Carpet, 36P"):
+            x, _ = centre(opened.picture(label), (1, last - first), 0, volume - first)
+            assert box["x"] + box["width"] / 2 == pytest.approx(x, abs=1.5)
+    opened.page.context.close()
 
 
 def test_what_is_dragged_over_is_shown(opened: Opened) -> None:

@@ -4,7 +4,8 @@
 //   chart(box, options)   appends a chart whose x axis is cut into cells. Options:
 //     columns             number of cells; cell i reaches from i to i + 1 on the x axis
 //     height, label       in pixels; for screen readers
-//     marks(range)        marks of Plot for the cells in view, or false
+//     marks(range)        marks of Plot for the cells in view, or false; without it there is the
+//                         axis below alone, which is no picture
 //     y                   scale of Plot
 //     ticks(range, width) optional: [[x, text], …] below; a text may have two lines
 //     xLabel              optional, below the ticks
@@ -21,11 +22,12 @@
   labelx.chart = (box, options) => {
     const { columns, height, ticks, xLabel } = options;
     const bottom = ticks ? 34 + (xLabel ? 16 : 0) : 6;
+    const top = options.marks ? TOP : 4;
     const under = element("div", { ariaHidden: "true" });
     const over = element("div", { className: "over" });
     const holder = element("div", { className: "chart" }, under, over);
     holder.style.height = `${height}px`;
-    over.style.top = `${TOP}px`;
+    over.style.top = `${top}px`;
     box.append(holder);
     let range = [0, columns];
 
@@ -40,25 +42,25 @@
         height,
         marginLeft: gutter,
         marginRight: RIGHT,
-        marginTop: TOP,
+        marginTop: top,
         marginBottom: bottom,
         style: { fontSize: "12px", overflow: "visible" },
         x: { domain: range, axis: null },
         y: { labelAnchor: "top", labelArrow: "none", ...options.y },
         marks: [
-          ...options.marks(range),
+          ...(options.marks?.(range) ?? []),
           ticks && Plot.axisX(below.map(([x]) => x), {
             tickFormat: (x) => texts.get(x), label: xLabel ?? null, labelAnchor: "center", labelArrow: "none",
           }),
-          Plot.ruleX([range[0]], { strokeWidth: 1 }),
+          options.marks && Plot.ruleX([range[0]], { strokeWidth: 1 }),
         ].filter(Boolean),
       }));
     }
 
-    const cells = labelx.heat(over, {
+    const cells = options.marks && labelx.heat(over, {
       rows: 1,
       columns,
-      height: height - TOP - bottom,
+      height: height - top - bottom,
       label: options.label,
       tip: (_, column) => options.tip(column),
       select: options.select && ((_, column) => options.select(column)),
@@ -70,7 +72,7 @@
       mark: (wanted) => cells.mark({ columns: wanted }),
       view: (wanted) => {
         range = wanted;
-        cells.view(range);
+        cells?.view(range);
         draw();
       },
     };

@@ -47,6 +47,8 @@
   });
   const toggle = (channel) => (value) => channel.set(channel.get() === value ? null : value);
 
+  const unitOf = ({ t_r }) => (t_r ? "volume, seconds" : "volume");
+
   function volumeTicks({ t_r, volumes }) {
     return ([from, to], width) => d3.ticks(from, to - 1, Math.max(2, width / 90))
       .filter((volume) => Number.isInteger(volume) && volume < volumes)
@@ -69,7 +71,7 @@
         label: `${name} by volume`,
         y: { domain: [0, top || 1], ticks: 3, label: name },
         ticks: last ? volumeTicks(content) : null,
-        xLabel: last ? (content.t_r ? "volume, seconds" : "volume") : null,
+        xLabel: last ? unitOf(content) : null,
         marks: () => [
           Plot.rect(censored, { x1: (i) => i, x2: (i) => i + 1, y1: 0, y2: top, fill: "var(--censored)", clip: true }),
           Plot.lineY(values.values, { x: (_, i) => i + 0.5, stroke: "var(--before)", clip: true }),
@@ -170,6 +172,10 @@
       link.region.watch(mark);
       link.volume.watch(mark);
     }
+    const axis = labelx.chart(box, {
+      columns: volumes, height: 54, ticks: volumeTicks(content), xLabel: unitOf(content),
+    });
+    link.range.watch(axis.view);
     labelx.colourBar(box, { ...CARPET, label: "z-score of a region's series", none: "censored, or no data" });
   }
 
