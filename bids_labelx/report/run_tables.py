@@ -85,11 +85,17 @@ def _unit(value: float | None, unit: str) -> str:
 def strategy_table(series: Sequence[Series]) -> tuple[Table, frozenset[int]]:
     """Make a table of a run's time series, and give its rows with warnings.
 
-    There is a row per atlas, statistic and strategy.
+    There is a row per atlas, statistic and strategy; one statistic of all is in the caption.
     """
-    rows = [_strategy_row(one) for one in series]
-    remarked = frozenset(i for i, row in enumerate(rows) if row[-1])
-    return Table(_STRATEGY_HEADER, tuple(rows), "Time series"), remarked
+    rows = [dict(zip(_STRATEGY_HEADER, _strategy_row(one), strict=True)) for one in series]
+    remarked = frozenset(i for i, row in enumerate(rows) if row["Warnings"])
+    shown, caption = list(_STRATEGY_HEADER), "Time series"
+    statistics = {row["Statistic"] for row in rows}
+    if len(statistics) == 1:
+        shown.remove("Statistic")
+        caption += f": {statistics.pop()}"
+    cells = tuple(tuple(row[name] for name in shown) for row in rows)
+    return Table(tuple(shown), cells, caption), remarked
 
 
 def _strategy_row(one: Series) -> tuple[str, ...]:

@@ -100,11 +100,13 @@ def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
     ]
     table, remarked = strategy_table(both)
     assert remarked == {1}
+    assert table.caption == "Time series: mean"
+    several, _ = strategy_table([*both, one_of(tmp_path, "3", GOOD, OK, Statistic="median")])
+    assert [row[2] for row in several.rows] == ["mean", "mean", "median"]
     assert table.rows[1][-1] == "few data; no column"
     assert dict(zip(table.header, table.rows[0], strict=True)) == {
         "Strategy": "simple",
         "Atlas": "A",
-        "Statistic": "mean",
         "Volumes kept": "60 of 90",
         "Minutes kept": "2.0",
         "Regressors": "2",
