@@ -222,42 +222,49 @@
   };
 
   function histogram(box, pairs) {
-    const values = pairs.map(({ matrix: { size, values: { values: all } } }) => {
+    const { words, values: { step } } = pairs[0].matrix;
+    // In whole steps: else some bars would have one more value than others.
+    const steps = pairs.map(({ matrix: { size, values: { values } } }) => {
       const off = [];
       for (let i = 0, k = 0; i < size; i += 1) {
-        for (let j = i; j < size; j += 1, k += 1) if (j > i && !Number.isNaN(all[k])) off.push(all[k]);
+        for (let j = i; j < size; j += 1, k += 1) {
+          if (j > i && !Number.isNaN(values[k])) off.push(Math.round(values[k] / step));
+        }
       }
       return off;
     });
-    const ends = d3.extent(values.flat());
-    if (ends[0] === undefined) return;
-    const bin = d3.bin().domain(d3.nice(...ends, 40)).thresholds(40);
-    const edges = bin(values.flat());
-    const bins = values.map((own) => bin(own).map((one) => one.length));
-    const { step } = pairs[0].matrix.values;
+    const [low, high] = d3.extent(steps.flat());
+    if (low === undefined) return;
+    const width = Math.ceil((high - low + 1) / 40);
+    const first = width * Math.floor(low / width);
+    const count = Math.floor((high - first) / width) + 1;
+    const bins = steps.map((own) => {
+      const counts = Array(count).fill(0);
+      own.forEach((one) => {
+        counts[Math.floor((one - first) / width)] += 1;
+      });
+      return counts;
+    });
+    const most = Math.max(...bins.flat());
+    const named = (k) => [k * width, (k + 1) * width - 1]
+      .map((one) => number((first + one) * step, step)).join(" to ");
     labelx.chart(box, {
-      columns: edges.length,
+      columns: count,
       height: 190,
       label: "Histogram of the pairs of regions",
       y: {
-        label: "pairs of regions",
-        domain: [0, Math.max(1, ...bins.flat())],
-        ticks: d3.ticks(0, Math.max(1, ...bins.flat()), 4).filter(Number.isInteger),
-        tickFormat: "d",
+        label: "pairs of regions", domain: [0, most], tickFormat: "d",
+        ticks: d3.ticks(0, most, 4).filter(Number.isInteger),
       },
-      ticks: () => {
-        const scale = d3.scaleLinear([edges[0].x0, edges[edges.length - 1].x1], [0, edges.length]);
-        return scale.ticks(6).map((value) => [scale(value), String(value)]);
-      },
-      xLabel: pairs[0].matrix.words,
-      marks: () => bins.flatMap((counts, i) => [
-        Plot.rectY(counts, {
-          x1: (_, k) => k, x2: (_, k) => k + 1, y: (n) => n, fill: colourOfNumber[i],
-          fillOpacity: i ? 0.15 : 0.5, stroke: colourOfNumber[i],
-        }),
-      ]),
-      tip: (k) => [`${number(edges[k].x0, step)} to ${number(edges[k].x1, step)}`,
-        ...pairs.map(({ strategy }, i) => `${strategy}: ${counted(bins[i][k], "pair")}`)].join("\n"),
+      ticks: () => d3.ticks(first * step, (first + count * width) * step, 6)
+        .map((value) => [(value / step - first + 0.5) / width, String(value)]),
+      xLabel: words,
+      marks: () => bins.map((counts, i) => Plot.rectY(counts, {
+        x1: (_, k) => k, x2: (_, k) => k + 1, y: (n) => n, fill: colourOfNumber[i],
+        fillOpacity: i ? 0.15 : 0.5, stroke: colourOfNumber[i],
+      })),
+      tip: (k) => [named(k), ...pairs.map(({ strategy }, i) =>
+        `${strategy}: ${counted(bins[i][k], "pair")}`)].join("\n"),
     });
     box.append(legendOf(pairs.map(({ strategy }, i) => [strategy, colourOfNumber[i]])));
   }
