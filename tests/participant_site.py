@@ -228,7 +228,8 @@ def _write_run(folder: Path, run: str) -> dict[str, Any]:
     signals = f"{start}_atlas-AAL_stat-mean_report.js"
     content = signals_data("AAL", "mean", data.before, (frequencies, 2 / frequencies))
     write_script(folder / signals, content)
-    statistics = {"mean": {"signals": signals, "results": results}}
+    warnings = {"24P": ["few minutes: 2.4"]}
+    statistics = {"mean": {"signals": signals, "results": results, "warnings": warnings}}
     return {
         "key": run,
         "state": "done",

@@ -33,7 +33,7 @@ def run_contents(title: str, state: str, series: Sequence[Series]) -> dict[str, 
     dict
         ``key`` and ``state``; ``strategies``, the script of each; and ``atlases``, each with
         ``name``, ``src`` and ``statistics``. Each of these has ``signals``, the script of what
-        was before denoising, and ``results``, one for each strategy.
+        was before denoising, ``results``, one for each strategy, and ``warnings`` of some.
     """
     strategies: dict[str, str] = {}
     atlases: dict[Path, dict[str, Any]] = {}
@@ -58,10 +58,13 @@ def run_contents(title: str, state: str, series: Sequence[Series]) -> dict[str, 
                     one.output, report_figure(of_atlas, "report", ".js", stat=camel(statistic))
                 ),
                 "results": {},
+                "warnings": {},
             },
         )
         found = report_figure(of_atlas, "report", ".js", stat=stat, desc=desc)
         _add(statistics["results"], strategy, one.output, found)
+        if one.sidecar.get("Warnings"):
+            statistics["warnings"][strategy] = list(one.sidecar["Warnings"])
     return {
         "key": title,
         "state": state,

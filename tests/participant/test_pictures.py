@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,18 @@ def numbers(path: Path, **more: Any) -> pd.DataFrame:
 @pytest.fixture
 def settings(finished: Finished) -> Settings:
     return finished(*RUNS)
+
+
+def test_warnings_are_those_of_the_sidecars(settings: Settings) -> None:
+    output = settings.output_dir
+    (atlas,) = contents_of(output)["atlases"]
+    wanted = {}
+    for path in (output / "sub-01" / "func").glob("*run-1_*_timeseries.json"):
+        sidecar = json.loads(path.read_text())
+        if "Warnings" in sidecar:
+            wanted[sidecar["DenoisingStrategy"]] = sidecar["Warnings"]
+    assert wanted
+    assert atlas["statistics"]["mean"]["warnings"] == wanted
 
 
 def test_matrices_and_series_are_those_of_the_tables(settings: Settings) -> None:

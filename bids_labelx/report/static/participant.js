@@ -247,16 +247,9 @@
 
   // ---- Drawing ----
 
-  // Rows of strategies that are to be looked at with care; a filter takes them out of the page.
-  const careful = new Map(sections.map((one) => [one, [...one.querySelectorAll("tr.amber")]]));
-
-  /** What the table of strategies says last of those that are shown. */
-  function warningsOf(section, { atlas, statistic, strategy, beside }) {
-    return [strategy, beside].flatMap((name) => (careful.get(section) ?? [])
-      .map(({ cells }) => Array.from(cells, ({ textContent }) => textContent))
-      .filter(([own, of, what]) => own === name && of === atlas.name && what === statistic)
-      .map((texts) => element("p", { className: "remark" }, `${name}: ${texts[texts.length - 1]}`)));
-  }
+  const warningsOf = ({ atlas, statistic, strategy, beside }) => [strategy, beside]
+    .flatMap((name) => (atlas.statistics[statistic].warnings?.[name] ?? [])
+      .map((text) => element("p", { className: "remark" }, `${name}: ${text}`)));
 
   let shown = { address: {}, link: null, content: null };
   let turn = 0;
@@ -296,7 +289,7 @@
     // Below the first table, that of the strategies.
     (section.querySelector(":scope > .facts ~ div") ?? section).after(holder);
     if (choice.atlas) {
-      drawn.append(element("h2", {}, title.filter(Boolean).join(", ")), ...warningsOf(section, choice));
+      drawn.append(element("h2", {}, title.filter(Boolean).join(", ")), ...warningsOf(choice));
       const whole = content.atlas?.regions.status ? content : { ...content, atlas: null };
       pictures.time(drawn, whole, link);
       pictures.connectivity(drawn, content, link);
