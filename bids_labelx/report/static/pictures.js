@@ -225,12 +225,21 @@
     });
     const ends = d3.extent(values.flat());
     if (ends[0] === undefined) return;
-    const bin = d3.bin().domain(d3.nice(...ends, 40)).thresholds(40);
-    const edges = bin(values.flat());
-    const bins = values.map((own) => bin(own).map((one) => one.length));
-    const { step } = pairs[0].matrix.values;
+    // A bar is of whole steps, or some would have more of the rounded values than others.
+    const step = Math.max(...pairs.map(({ matrix }) => matrix.values.step));
+    const [first, last] = ends.map((end) => Math.round(end / step));
+    const wide = Math.ceil((last - first + 1) / 40);
+    const bins = values.map((own) => {
+      const counts = Array(Math.ceil((last - first + 1) / wide)).fill(0);
+      own.forEach((value) => {
+        counts[Math.floor((Math.round(value / step) - first) / wide)] += 1;
+      });
+      return counts;
+    });
+    const [count] = bins.map(({ length }) => length);
+    const lowest = (k) => step * (first + k * wide);
     labelx.chart(box, {
-      columns: edges.length,
+      columns: count,
       height: 190,
       label: "Histogram of the pairs of regions",
       y: {
@@ -240,7 +249,7 @@
         tickFormat: "d",
       },
       ticks: () => {
-        const scale = d3.scaleLinear([edges[0].x0, edges[edges.length - 1].x1], [0, edges.length]);
+        const scale = d3.scaleLinear([lowest(0) - step / 2, lowest(count) - step / 2], [0, count]);
         return scale.ticks(6).map((value) => [scale(value), String(value)]);
       },
       xLabel: pairs[0].matrix.words,
@@ -250,7 +259,7 @@
           fillOpacity: i ? 0.15 : 0.5, stroke: colourOfNumber[i],
         }),
       ]),
-      tip: (k) => [`${number(edges[k].x0, step)} to ${number(edges[k].x1, step)}`,
+      tip: (k) => [[...new Set([lowest(k), lowest(k + 1) - step].map((end) => number(end, step)))].join(" to "),
         ...pairs.map(({ strategy }, i) => `${strategy}: ${counted(bins[i][k], "pair")}`)].join("\n"),
     });
     box.append(legendOf(pairs.map(({ strategy }, i) => [strategy, colourOfNumber[i]])));
