@@ -60,6 +60,21 @@ def test_every_cell_of_a_matrix_tells_its_pair_and_value(
     opened.page.context.close()
 
 
+def test_large_values_have_no_digits_of_32_bit_numbers(
+    browser: Any, site: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(site, tmp_path / "copy")
+    name = f"sub-01_{RUNS[0]} & 50%_atlas-AAL_stat-mean_desc-36P_report.js"
+    matrix = np.full(SQUARE, 1.23e11)
+    words = {"measure": "covariance", "words": "covariance", "file": Path("m.tsv")}
+    content = read_script(site / "sub-01" / "figures" / name)
+    content["matrices"] = [matrix_data(matrix, None, **words)]
+    write_script(tmp_path / "copy" / "sub-01" / "figures" / name, content)
+    opened = Opened(browser, tmp_path / "copy" / "sub-01.html")
+    assert opened.tip_of(opened.picture("covariance"), SQUARE, 0, 1).endswith(": 123000000000")
+    opened.page.context.close()
+
+
 def test_colours_of_a_matrix_are_those_of_its_values(opened: Opened) -> None:
     matrix = DATA.matrices["36P"][np.ix_(ORDER, ORDER)].round(2)
     wanted = matplotlib.colormaps["RdBu_r"]((matrix + 1) / 2)[..., :3]

@@ -147,7 +147,8 @@
     if (value === null || value === undefined || Number.isNaN(value)) return "n/a";
     const [digits, exponent = "0"] = String(step).split("e");
     const decimals = Math.max(0, (digits.split(".")[1] ?? "").length - Number(exponent));
-    const text = value.toFixed(decimals);
+    // An array has values of large steps only nearly.
+    const text = (step > 1 ? step * Math.round(value / step) : value).toFixed(decimals);
     return Number(text) === 0 ? text.replace("-", "") : text;
   };
 
