@@ -94,11 +94,11 @@ def test_choice_is_kept_in_the_address_and_back_undoes_it(browser: Any, site: Pa
 
 
 def test_address_of_what_is_not_there_is_told(browser: Any, site: Path) -> None:
-    anchor = "#run=task-gone&strategy=12P&atlas=AAL"
+    anchor = "#run=task-gone&strategy=12P&atlas=AAL&measure=mutual&region=V9"
     opened = Opened(browser, site / "sub-01.html", anchor=anchor)
     assert first_pair(opened, RUNS[0], STRATEGIES[0])
     told = opened.page.locator("#choice [role=status]").text_content()
-    assert told == "Not in this page: run task-gone, strategy 12P."
+    assert told == "Not in this page: run task-gone, strategy 12P, measure mutual, region V9."
     choose(opened, "strategy", "24P")
     assert opened.page.locator("#choice [role=status]").text_content() == ""
     opened.page.context.close()
