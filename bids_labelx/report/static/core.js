@@ -14,7 +14,7 @@
 //   rgb("#rrggbb")     [red, green, blue]
 //   address.read()     {key: value} of `#key=value&…`, or null at another anchor
 //   address.write({…}, replace)      a new entry of the history, or the same one
-//   address.listen(f)  f(state) when back, forward or a link change it
+//   address.listen(f)  f(state) when back, forward or a link change it; {} without an anchor
 //   tip.show(text, x, y), tip.hide()   the tooltip, at a point of the window
 //   tip.say(text)      reads it out
 //   complain(text)     a message at the top of the page
@@ -191,7 +191,7 @@
       history[replace ? "replaceState" : "pushState"](null, "", hash);
     },
     listen: (change) => window.addEventListener("hashchange", () => {
-      const state = labelx.address.read();
+      const state = location.hash ? labelx.address.read() : {};
       if (state) change(state);
     }),
   };
