@@ -210,6 +210,11 @@ def digest(*what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
+def natural(text: str) -> list[str | int]:
+    """What sorts run-2 before run-10."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]
+
+
 def camel(text: str) -> str:
     """The letters and digits of a text in camelCase, as a BIDS label.
 

@@ -13,6 +13,7 @@ from bids_labelx.names import (
     camel,
     digest,
     is_utf8,
+    natural,
     parse_name,
     printable,
     sort_entities,
@@ -69,6 +70,11 @@ def test_an_unknown_entity_stays_behind_the_one_before_it() -> None:
 )
 def test_camel_gives_a_label_of_letters_and_digits(text: str, label: str) -> None:
     assert camel(text) == label
+
+
+def test_numbers_in_names_sort_as_numbers() -> None:
+    names = ["run-10", "run-1_echo-2", "run-2", "run-1", "a2"]
+    assert sorted(names, key=natural) == ["a2", "run-1", "run-1_echo-2", "run-2", "run-10"]
 
 
 def test_bytes_of_a_name_that_are_no_utf8_are_spelt() -> None:

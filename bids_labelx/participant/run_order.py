@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from pathlib import Path
 from urllib.parse import unquote
 
 from bids_labelx.inputs.acquisition import acquisition_time
+from bids_labelx.names import natural
 from bids_labelx.outputs.results import Series
 
 BY_TIME, BY_NAME = "acquisition time", "name"
@@ -25,7 +25,7 @@ def in_order(series: Sequence[Series], datasets: Mapping[str, Path]) -> tuple[li
     LabelxError
         Where a file with times cannot be read.
     """
-    by_name = sorted(series, key=lambda one: _natural(one.path.as_posix()))
+    by_name = sorted(series, key=lambda one: natural(one.path.as_posix()))
     times = {one.path: _time(one, datasets) for one in by_name}
     dated = all(isinstance(found, datetime) for found in times.values())
     same_day = len({one.entities.get("ses") for one in series}) == 1 and all(
@@ -39,11 +39,6 @@ def in_order(series: Sequence[Series], datasets: Mapping[str, Path]) -> tuple[li
 def _iso(found: datetime | time | None) -> str:
     """A text that sorts as the times do."""
     return "" if found is None else found.isoformat(timespec="microseconds")
-
-
-def _natural(text: str) -> list[str | int]:
-    """What sorts run-2 before run-10."""
-    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]
 
 
 def _time(one: Series, datasets: Mapping[str, Path]) -> datetime | time | None:

@@ -5,6 +5,7 @@ Figures are independent of pyplot's state and of the user's matplotlibrc.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -54,7 +55,9 @@ def render_figure(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     """
     content = BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    with default_style():
+    with default_style(), warnings.catch_warnings():
+        # Names may be in any script: in a PNG a box stands for a letter.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         matplotlib.rcParams["svg.fonttype"] = "none"
         matplotlib.rcParams["svg.hashsalt"] = "bids_labelx"
         figure.savefig(content, format=kind, metadata=metadata)

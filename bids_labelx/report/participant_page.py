@@ -13,7 +13,7 @@ from bids_labelx._version import __version__
 from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.files import write_text
 from bids_labelx.measures.quality import OK
-from bids_labelx.names import build_name
+from bids_labelx.names import build_name, natural
 from bids_labelx.outputs.failures import messages, read_failures
 from bids_labelx.outputs.results import Series, concatenated_matrices, read_series, series_paths
 from bids_labelx.outputs.run_records import RunRecord, read_record
@@ -86,7 +86,7 @@ def write_participant_report(
             draw_figures(output, run_contents(title, "", sorted(of, key=_by(order))))
         draw_concatenated(output, concatenated)
     sections = []
-    for title in sorted({*found, *failures}):
+    for title in sorted({*found, *failures}, key=natural):
         own = [known[title]] if title in known else []
         order = strategies_in_order(found.get(title, []), own)
         sections.append(_section(title, found.get(title, []), failures.get(title, []), order))

@@ -206,6 +206,9 @@ def test_states_of_runs_are_told_in_words_signs_and_colours(opened: Opened) -> N
     ]
     colours = states.evaluate_all("found => found.map((one) => getComputedStyle(one).color)")
     assert len(set(colours)) == 3
+    options = opened.page.locator("select[name=run] option").all_text_contents()
+    assert options[1].startswith(f"◐ {RUNS[1]} ")
+    assert options[2].startswith("✗ ")
     row = opened.page.locator("#run-1 tr.amber")
     assert row.locator("td").last.text_content() == "few minutes: 2.4"
     assert opened.page.locator("#drawn .remark").count() == 0

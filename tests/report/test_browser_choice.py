@@ -94,11 +94,11 @@ def test_choice_is_kept_in_the_address_and_back_undoes_it(browser: Any, site: Pa
 
 
 def test_address_of_what_is_not_there_is_told(browser: Any, site: Path) -> None:
-    anchor = "#run=task-gone&strategy=12P&atlas=AAL"
+    anchor = "#run=task-gone&strategy=12P&atlas=AAL&measure=mutual&region=V9"
     opened = Opened(browser, site / "sub-01.html", anchor=anchor)
     assert first_pair(opened, RUNS[0], STRATEGIES[0])
     told = opened.page.locator("#choice [role=status]").text_content()
-    assert told == "Not in this page: run task-gone, strategy 12P."
+    assert told == "Not in this page: run task-gone, strategy 12P, measure mutual, region V9."
     choose(opened, "strategy", "24P")
     assert opened.page.locator("#choice [role=status]").text_content() == ""
     opened.page.context.close()
@@ -264,6 +264,21 @@ def test_volume_picked_in_motion_marks_strip_carpets_and_regressors(opened: Open
         changed = np.flatnonzero((np.abs(marked - shot).max(axis=-1) > 0.02).any(axis=0))
         assert changed.size, label
         assert changed.mean() / shot.shape[1] * VOLUMES == pytest.approx(33.5, abs=0.3)
+
+
+def test_pictures_of_a_run_are_drawn_without_a_strategy_s_results(
+    browser: Any, site: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(site, tmp_path / "copy")
+    name = "sub-01_task-rest & 50%_atlas-AAL_stat-mean_desc-36P_report.js"
+    (tmp_path / "copy/sub-01/figures" / name).write_bytes(b"")
+    opened = Opened(browser, tmp_path / "copy" / "sub-01.html")
+    opened.page.locator("#drawn #regions").wait_for()
+    assert opened.page.locator("main > .failure[role=alert]").count() == 1
+    assert opened.complaints == []
+    for label in ("FD (mm) by volume", "Carpet, before", "Brain", "Coverage of each"):
+        assert opened.page.locator(f'canvas[aria-label^="{label}"]').count(), label
+    opened.page.context.close()
 
 
 def test_missing_data_are_told_and_the_rest_is_drawn(

@@ -248,6 +248,11 @@ def test_one_atlas_is_shown_at_a_time_and_kept_in_the_address(
     opened.page.emulate_media(media="print")
     assert shown.all_text_contents() == ["A", "A", "B"]
     assert opened.complaints == []
+    plain = Opened(browser, tmp_path / "group.html")
+    plain.page.locator("#choice select").select_option("B")
+    plain.page.go_back()
+    plain.page.wait_for_function("document.querySelector('#choice select').value === 'A'")
+    plain.page.context.close()
     opened.page.context.close()
 
 

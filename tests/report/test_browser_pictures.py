@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from participant_site import (
     data_of,
     z_scored,
 )
+
+from bids_labelx.report.packing import read_script, write_script
+from bids_labelx.report.run_data import matrix_data
 
 DATA = data_of(RUNS[0])
 COUNT = len(NAMES)
@@ -53,6 +57,21 @@ def test_every_cell_of_a_matrix_tells_its_pair_and_value(
             tip = opened.page.locator(".tip").bounding_box()
             assert tip["x"] >= 0
             assert tip["x"] + tip["width"] <= width
+    opened.page.context.close()
+
+
+def test_large_values_have_no_digits_of_32_bit_numbers(
+    browser: Any, site: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(site, tmp_path / "copy")
+    name = f"sub-01_{RUNS[0]} & 50%_atlas-AAL_stat-mean_desc-36P_report.js"
+    matrix = np.full(SQUARE, 1.23e11)
+    words = {"measure": "covariance", "words": "covariance", "file": Path("m.tsv")}
+    content = read_script(site / "sub-01" / "figures" / name)
+    content["matrices"] = [matrix_data(matrix, None, **words)]
+    write_script(tmp_path / "copy" / "sub-01" / "figures" / name, content)
+    opened = Opened(browser, tmp_path / "copy" / "sub-01.html")
+    assert opened.tip_of(opened.picture("covariance"), SQUARE, 0, 1).endswith(": 123000000000")
     opened.page.context.close()
 
 
@@ -91,12 +110,39 @@ def test_histogram_counts_each_pair_once(opened: Opened) -> None:
     seen = {}
     # More places than bins.
     for text in opened.tips(picture, (1, 300), [(0, place) for place in range(300)]):
-        edges, count = text.split("\n")
-        seen[tuple(map(float, edges.split(" to ")))] = int(count.split()[1])
+        ends, count = text.split("\n")
+        low, *high = map(float, ends.split(" to "))
+        seen[low, *(high or [low])] = int(count.split()[1])
     assert sum(seen.values()) == len(values)
     for (low, high), count in seen.items():
-        inside = (values > low - 0.005) & (values < high + 0.005)
-        assert inside.sum() == count
+        # Both ends are in the bar, as values have two decimals.
+        assert ((values > low - 0.005) & (values < high + 0.005)).sum() == count
+
+
+@pytest.mark.parametrize(
+    ("step", "wanted"),
+    [
+        # As 32-bit numbers 0.57 and 0.58 are below themselves.
+        pytest.param(0.01, [f"{0.5 + i / 100:.2f}\n36P: 1 pair" for i in range(15)], id="steps"),
+        pytest.param(0.0, ["0.50\n36P: 15 pairs"], id="one-value"),
+    ],
+)
+def test_bar_of_the_histogram_has_the_values_that_it_tells(
+    browser: Any, site: Path, tmp_path: Path, step: float, wanted: list[str]
+) -> None:
+    shutil.copytree(site, tmp_path / "copy")
+    name = f"sub-01_{RUNS[0]} & 50%_atlas-AAL_stat-mean_desc-36P_report.js"
+    matrix = np.eye(COUNT)
+    matrix[np.triu_indices(COUNT, 1)] = 0.5 + step * np.arange(15)
+    matrix = np.fmax(matrix, matrix.T)
+    words = {"measure": "correlation", "words": "Pearson correlation", "file": Path("m.tsv")}
+    content = read_script(site / "sub-01" / "figures" / name)
+    content["matrices"] = [matrix_data(matrix, None, **words)]
+    write_script(tmp_path / "copy" / "sub-01" / "figures" / name, content)
+    opened = Opened(browser, tmp_path / "copy" / "sub-01.html")
+    texts = opened.tips(opened.picture("Histogram"), (1, 300), [(0, i) for i in range(300)])
+    assert list(dict.fromkeys(texts)) == wanted
+    opened.page.context.close()
 
 
 def test_motion_curves_tell_value_volume_time_and_censoring(opened: Opened) -> None:

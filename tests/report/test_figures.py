@@ -177,6 +177,14 @@ def test_svg_keeps_text_and_takes_no_mathematics_from_names(tmp_path: Path) -> N
     assert "dc:date" not in svg
 
 
+@pytest.mark.parametrize("kind", ["png", "svg"])
+@pytest.mark.filterwarnings("error")
+def test_letters_that_no_font_has_are_drawn_in_peace(kind: Literal["png", "svg"]) -> None:
+    names = ["\U0001f9e0", "\u8111", "c"]
+    content = render_figure(plot_matrix(np.eye(3), names, title="t"), kind)
+    assert kind == "png" or all(name in content.decode() for name in names)
+
+
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_the_same_figure_gives_the_same_bytes(tmp_path: Path, suffix: str) -> None:
     paths = [tmp_path / f"{i}{suffix}" for i in range(2)]

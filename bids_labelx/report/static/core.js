@@ -14,7 +14,7 @@
 //   rgb("#rrggbb")     [red, green, blue]
 //   address.read()     {key: value} of `#key=value&…`, or null at another anchor
 //   address.write({…}, replace)      a new entry of the history, or the same one
-//   address.listen(f)  f(state) when back, forward or a link change it
+//   address.listen(f)  f(state) when back, forward or a link change it; {} without an anchor
 //   tip.show(text, x, y), tip.hide()   the tooltip, at a point of the window
 //   tip.say(text)      reads it out
 //   complain(text)     a message at the top of the page
@@ -147,7 +147,8 @@
     if (value === null || value === undefined || Number.isNaN(value)) return "n/a";
     const [digits, exponent = "0"] = String(step).split("e");
     const decimals = Math.max(0, (digits.split(".")[1] ?? "").length - Number(exponent));
-    const text = value.toFixed(decimals);
+    // An array has values of large steps only nearly.
+    const text = (step > 1 ? step * Math.round(value / step) : value).toFixed(decimals);
     return Number(text) === 0 ? text.replace("-", "") : text;
   };
 
@@ -190,7 +191,7 @@
       history[replace ? "replaceState" : "pushState"](null, "", hash);
     },
     listen: (change) => window.addEventListener("hashchange", () => {
-      const state = labelx.address.read();
+      const state = location.hash ? labelx.address.read() : {};
       if (state) change(state);
     }),
   };

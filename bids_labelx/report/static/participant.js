@@ -103,7 +103,7 @@
   function showChoice(choice, measures) {
     const { run, atlas, statistics, there, strategy } = choice;
     fill(selects.run, runs.map(({ key, state, runs: count }) => [key,
-      state && state !== "done" ? `✗ ${key} (${state})` : count ? `${key} (${count} runs)` : key]), run.key);
+      state && state !== "done" ? `${state === "failed" ? "✗" : "◐"} ${key} (${state})` : count ? `${key} (${count} runs)` : key]), run.key);
     fill(selects.atlas, run.atlases.map(({ name }) => [name]), atlas?.name);
     fill(selects.statistic, statistics.map((name) => [name]), choice.statistic);
     fill(selects.strategy, contents.strategies.map((name) =>
@@ -263,10 +263,14 @@
     sections.forEach((one) => one.classList.toggle("chosen", one === section));
     const content = await contentOf(choice);
     if (mine !== turn) return;
+    const at = content.atlas ? content.atlas.regions.name.indexOf(choice.region) : -1;
+    if (!push) {
+      if (choice.measure && choice.measure !== content.measure) missed.push(`measure ${choice.measure}`);
+      if (choice.region && at < 0) missed.push(`region ${choice.region}`);
+    }
     choice.measure = content.measures.length > 1 ? content.measure : "";
     const before = shown;
     const same = before.address.run === choice.run.key;
-    const at = content.atlas ? content.atlas.regions.name.indexOf(choice.region) : -1;
     const link = {
       region: channel(at < 0 ? null : at),
       volume: channel(same ? before.link.volume.get() : null),

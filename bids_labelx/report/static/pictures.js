@@ -60,7 +60,7 @@
   function motion(box, content, link) {
     const { strategies, chosen } = content;
     if (!strategies.length) return;
-    const own = strategies.find(({ strategy }) => strategy === chosen[0].strategy) ?? strategies[0];
+    const own = strategies.find(({ strategy }) => strategy === chosen[0]?.strategy) ?? strategies[0];
     const censored = Array.from(own.kept.values, (kept, i) => (kept ? -1 : i)).filter((i) => i >= 0);
     own.motion.forEach(({ name, values, threshold }, place) => {
       const top = 1.05 * values.values.reduce((most, one) => (one > most ? one : most), threshold ?? 0);
@@ -246,8 +246,8 @@
       return counts;
     });
     const most = Math.max(...bins.flat());
-    const named = (k) => [k * width, (k + 1) * width - 1]
-      .map((one) => number((first + one) * step, step)).join(" to ");
+    const named = (k) => [...new Set([k * width, (k + 1) * width - 1]
+      .map((one) => number((first + one) * step, step)))].join(" to ");
     labelx.chart(box, {
       columns: count,
       height: 190,
