@@ -110,7 +110,7 @@ def test_every_recorded_file_that_is_gone_or_cut_is_named_and_in_no_mean(
     assert f"{settings.output_dir / 'sub-12'}: is not there, with " in told
     assert table.loc["sub-12"]["state"].tolist() == ["failed"] * 2
     assert table.loc["sub-01"]["state"].tolist() == ["done"] * 2
-    assert page[page.index('id="participants"') :].count(">done<") == 2
+    assert page[page.index('id="participants"') :].count(": done</li>") == 2
     # The gaps are accepted, and told all the same.
     assert run_group(replace(settings, allow_missing=True)) == 0
     assert capsys.readouterr().err == told
@@ -143,7 +143,7 @@ def test_what_failed_is_not_complete(
     page = (settings.output_dir / "group.html").read_text()
     assert "3 runs: 1 done, 1 partly done, 1 failed" in page
     assert "partly done (1 of 2 strategies); " in page
-    assert page[page.index('id="participants"') :].count(">done<") == 1
+    assert page[page.index('id="participants"') :].count(": done</li>") == 1
     assert run_group(replace(settings, allow_missing=True)) == 0
 
 

@@ -136,11 +136,11 @@ def read_files(out: Path, ending: str = "_timeseries.json") -> set[str]:
 
 
 def written_files(out: Path) -> set[str]:
-    """What an output folder holds, without logs and figures."""
+    """What an output folder holds, without logs and what is for pages."""
     return {
         path.relative_to(out).as_posix()
         for path in out.rglob("*")
-        if not path.is_dir() and not {"logs", "figures"} & set(path.parts)
+        if not path.is_dir() and not {"logs", "figures", "report"} & set(path.parts)
     }
 
 

@@ -157,7 +157,7 @@ def written(folder: Path) -> set[str]:
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if not path.is_dir() and "logs" not in path.parts and "figures" not in path.parts
+        if not path.is_dir() and not {"logs", "figures", "report"} & set(path.parts)
     }
 
 
