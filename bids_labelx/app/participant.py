@@ -6,7 +6,8 @@ import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -236,27 +237,35 @@ def _write_reports(
     settings: Settings, participants: Iterable[str], templates: Environment
 ) -> tuple[list[Path], list[Failure]]:
     """Write a report per participant; what is broken of one keeps none of the others."""
-    from bids_labelx.report.participant_page import write_participant_report
+    from bids_labelx.report.participant_page import draw_participant, write_participant_report
 
-    reports, failures = [], []
+    reports: list[Path] = []
+    failures: list[Failure] = []
     write_assets(settings.output_dir)
     for participant in participants:
         # A report is of all that is there of a participant, whichever invocation wrote it.
-        try:
-            with locked(settings.output_dir, f"sub-{participant}"):
-                page = write_participant_report(
-                    settings.output_dir,
-                    participant,
-                    templates,
-                    static=settings.report_figures == "all",
-                )
+        with (
+            _kept_on(failures, participant, "no report"),
+            locked(settings.output_dir, f"sub-{participant}"),
+        ):
+            if settings.report_figures == "all":
+                with _kept_on(failures, participant, "static figures are missing"):
+                    draw_participant(settings.output_dir, participant)
+            page = write_participant_report(settings.output_dir, participant, templates)
             reports.append(page)
-        except Exception as error:
-            trace = traceback.format_exc()
-            LOGGER.info("sub-%s: no report\n%s", participant, trace)
-            failure = Failure.of(error, entities={"sub": participant}, trace=trace)
-            failures.append(replace(failure, message=f"no report: {failure.message}"))
     return reports, failures
+
+
+@contextmanager
+def _kept_on(failures: list[Failure], participant: str, what: str) -> Iterator[None]:
+    """Go on where something of a participant cannot be made, and add that to the failures."""
+    try:
+        yield
+    except Exception as error:
+        trace = traceback.format_exc()
+        LOGGER.info("sub-%s: %s\n%s", participant, what, trace)
+        failure = Failure.of(error, entities={"sub": participant}, trace=trace)
+        failures.append(replace(failure, message=f"{what}: {failure.message}"))
 
 
 def _rebuild_reports(settings: Settings, console: Console) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from nibabel.affines import obliquity
 
 from bids_labelx.denoise import AppliedStrategy, Strategy, read_confounds_table
 from bids_labelx.extraction.grayordinates import Grayordinates
-from bids_labelx.extraction.space import Space
+from bids_labelx.extraction.space import Space, voxel_grid
 from bids_labelx.measures.quality import power_spectrum
 from bids_labelx.meshes import Mesh
 from bids_labelx.names import camel
@@ -38,6 +39,8 @@ _MOTION = {
     "framewise_displacement_filtered": _FILTERED_FD,
     "std_dvars": _DVARS,
 }
+# Radians by which a grid may be turned before a slice is elsewhere than it says.
+_OBLIQUE = 0.01
 # Columns that say something of a run, whether a strategy takes them or not.
 _ALWAYS = ("global_signal", "framewise_displacement", "std_dvars")
 
@@ -147,9 +150,14 @@ def _atlas(
 
 
 def _note(space: Space, meshes: Mapping[str, Mesh]) -> str:
-    """What is to be known of pictures on surfaces."""
+    """What is to be known of the pictures of an atlas."""
     if not isinstance(space, Grayordinates):
-        return ""
+        if obliquity(voxel_grid(space).affine).max() < _OBLIQUE:
+            return ""
+        return (
+            "Slices are along the axes of the run's oblique grid: their places in mm are those of "
+            "their centres."
+        )
     if not meshes:
         return "Not drawn: no mesh of the surfaces is known (--surface-mesh)."
     found = [FLAT_NOTE] if {mesh.kind for mesh in meshes.values()} == {"sphere"} else []

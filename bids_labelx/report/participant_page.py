@@ -42,7 +42,7 @@ _CONCATENATED = ("Atlas", "Strategy", "Statistic", "Measure", "Runs", "Volumes",
 
 
 def write_participant_report(
-    output: Path, participant: str, templates: Environment | None = None, *, static: bool = False
+    output: Path, participant: str, templates: Environment | None = None
 ) -> Path:
     """Write ``sub-XX.html`` for all runs of a participant in the output dataset.
 
@@ -54,8 +54,6 @@ def write_participant_report(
         Label without ``sub-``.
     templates
         See `bids_labelx.report.pages.render_template`.
-    static
-        Draw the static figures first, of all that is there.
     """
     series: list[Series] = []
     failures: dict[str, list[Failure]] = {}
@@ -80,11 +78,6 @@ def write_participant_report(
             known[title] = record
     matrices = concatenated_matrices(output, participant)
     concatenated = concatenated_contents(output, matrices)
-    if static:
-        for title, of in found.items():
-            order = strategies_in_order(of, [known[title]] if title in known else [])
-            draw_figures(output, run_contents(title, "", sorted(of, key=_by(order))))
-        draw_concatenated(output, concatenated)
     sections = []
     for title in sorted({*found, *failures}, key=natural):
         own = [known[title]] if title in known else []
@@ -112,6 +105,26 @@ def write_participant_report(
     path = output / f"sub-{participant}.html"
     write_text(path, page)
     return path
+
+
+def draw_participant(output: Path, participant: str) -> None:
+    """Draw the static figures of all runs of a participant, from the data of their page.
+
+    Raises
+    ------
+    LabelxError
+        Where a file behind them is broken or gone; those before it are drawn.
+    """
+    runs: dict[str, list[Series]] = {}
+    for path in series_paths(output, participant):
+        one = read_series(output, path)
+        runs.setdefault(run_title(one.run), []).append(one)
+    for title, series in runs.items():
+        record = read_record(output, series[0].run)
+        order = strategies_in_order(series, [] if record is None else [record])
+        draw_figures(output, run_contents(title, "", sorted(series, key=_by(order))))
+    matrices = concatenated_matrices(output, participant)
+    draw_concatenated(output, concatenated_contents(output, matrices))
 
 
 def run_title(entities: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -176,3 +177,34 @@ def test_a_run_of_many_strategies_keeps_the_scripts_of_each_invocation(
     after = contents_of(settings.output_dir)["strategies"]
     assert set(after) == {"none", "simple", "24P"}
     assert after["simple"] == before["simple"]
+
+
+@pytest.mark.figures
+def test_broken_data_cost_the_static_figures_and_not_the_page(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = finished(*RUNS)
+    (output := settings.output_dir).joinpath("sub-01.html").unlink()
+    (script,) = output.glob("sub-01/figures/*run-1_space*stat-mean_desc-simple_report.js")
+    script.write_bytes(b"cut")
+    again = replace(settings, reports_only=True, report_figures="all")
+    assert run_participants(again) == 1
+    said = capsys.readouterr().err
+    assert f"static figures are missing: {script}: cannot be read as data of a report" in said
+    assert (output / "sub-01.html").is_file()
+
+
+def test_an_oblique_grid_is_told(finished: Finished, tmp_path: Path) -> None:
+    def turn(dataset: Path) -> None:
+        for path in dataset.rglob("*.nii.gz"):
+            image = nib.load(path)
+            cos, sin = np.cos(0.3), np.sin(0.3)
+            rotation = np.array([[cos, -sin, 0, 0], [sin, cos, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+            nib.save(nib.Nifti1Image(np.asarray(image.dataobj), rotation @ image.affine), path)
+
+    (straight,) = (one["src"] for one in contents_of(finished(*RUNS).output_dir)["atlases"])
+    assert straight["note"] == ""
+    shutil.rmtree(tmp_path / "out")
+    settings = finished(*RUNS, change=turn)
+    (atlas,) = (one["src"] for one in contents_of(settings.output_dir)["atlases"])
+    assert "oblique" in atlas["note"]
