@@ -1,8 +1,6 @@
 """``python -m bids_labelx``."""
 
-import sys
-
-from bids_labelx.app.cli import main
+from bids_labelx.app.cli import run_and_exit
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_and_exit()

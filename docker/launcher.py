@@ -72,6 +72,6 @@ if __name__ == "__main__":
     except OSError:
         # Without it the app still runs, if it can at all.
         os.environ["MPLCONFIGDIR"] = str(FONT_CACHE)
-    from bids_labelx.app.cli import main
+    from bids_labelx.app.cli import run_and_exit
 
-    sys.exit(main())
+    run_and_exit()

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
 from bids_labelx.app.invocation import import_pybids, stoppable, without_users_settings
 from bids_labelx.app.options import Commands, build_parser, hyphenate
@@ -35,6 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _main(hyphenate(sys.argv[1:] if arguments is None else arguments))
 
 
+def run_and_exit() -> NoReturn:
+    """Run the app as the command of a process, which it ends."""
+    code = main()
+    # The interpreter would look through all objects at its end, which takes a tenth of the time of
+    # a small run.
+    gc.freeze()
+    sys.exit(code)
+
+
 def _main(given: Sequence[str]) -> int:
     verbose = any(re.fullmatch(r"-v+|--verbose", argument) for argument in given)
     try:
@@ -49,8 +58,6 @@ def _main(given: Sequence[str]) -> int:
         print(f"bids_labelx: error: {_indent(str(error))}", file=sys.stderr)
         return error.exit_code
     except Stopped as stop:
-        # The interpreter would look through all objects at its end, which takes a while.
-        gc.freeze()
         print(
             f"bids_labelx: stopped by {stop}; the files written are complete. With --work-dir "
             "the same command resumes here",
@@ -130,6 +137,7 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
         from bids_labelx.app.participant import run_participants
 
         import_pybids()
+        gc.freeze()
         gc.enable()
         return run_participants(settings)
 

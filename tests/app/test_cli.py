@@ -8,7 +8,7 @@ import pytest
 
 from bids_labelx._version import __version__
 from bids_labelx.app import cli
-from bids_labelx.app.cli import main
+from bids_labelx.app.cli import main, run_and_exit
 from bids_labelx.app.options import build_parser, hyphenate
 from bids_labelx.denoise import preset_names
 from bids_labelx.errors import ExitCode
@@ -28,6 +28,18 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"bids_labelx {__version__}\n"
+
+
+def test_process_ends_with_the_code_of_the_app(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The interpreter's end is not to be felt by the other tests.
+    monkeypatch.setattr(cli.gc, "freeze", lambda: None)
+    monkeypatch.setattr(cli.sys, "argv", ["bids_labelx", "--nonsense"])
+    with pytest.raises(SystemExit) as caught:
+        run_and_exit()
+    assert caught.value.code == 64
+    assert "--nonsense" in capsys.readouterr().err
 
 
 def test_all_mistakes_of_a_command_line_are_shown_and_end_with_64(
