@@ -16,6 +16,7 @@ from typing import Any
 # Tests run in a process per core: more threads of linear algebra would wait for each other.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
+import hypothesis
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -28,6 +29,12 @@ from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.participant.extract import resample_atlas
 from bids_labelx.participant.records import AtlasOnGrid
 from bids_labelx.settings import LabelOptions, Settings
+
+# A machine that is busy fails no test.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
