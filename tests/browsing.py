@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import matplotlib.image
 import numpy as np
@@ -65,6 +66,12 @@ class Opened:
     def _refuse(self, dialog: Any) -> None:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
+
+    def end(self) -> None:
+        """Close the page, which asked for nothing but files and had nothing to complain about."""
+        assert self.complaints == []
+        assert {urlparse(url).scheme for url in self.asked} <= {"file", "data", "about"}
+        self.page.context.close()
 
     def column(self, number: int, table: Any) -> list[str]:
         rows = table.locator("tbody tr:visible")

@@ -140,7 +140,6 @@ class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOp
         help="meshes of both hemispheres (.surf.gii, FreeSurfer's) or a folder of them, to draw "
         "surfaces on; meshes or va.shape.gii, for --element-weights area and distances",
         unset="TemplateFlow's local ones, else spheres",
-        level="both",
         content=True,
     )
     mask: str | Path = signal_option(

@@ -23,5 +23,4 @@ def opened(browser: Any, site: Path) -> Iterator[Opened]:
     opened = Opened(browser, site / "sub-01.html")
     opened.page.locator("#pictures h2").wait_for()
     yield opened
-    assert opened.complaints == []
-    opened.page.context.close()
+    opened.end()

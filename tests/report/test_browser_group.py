@@ -29,9 +29,7 @@ def opened(browser: Any, group: Path) -> Iterator[Opened]:
     opened = Opened(browser, group / "group.html")
     opened.page.locator("#runs-table td").first.wait_for()
     yield opened
-    assert opened.complaints == []
-    assert {urlparse(url).scheme for url in opened.asked} <= {"file", "data", "about"}
-    opened.page.context.close()
+    opened.end()
 
 
 def read(group: Path, name: str, **options: Any) -> pd.DataFrame:
