@@ -34,6 +34,7 @@ FLOORS = (
     "images",
     "areas",
     "meshes",
+    "statistics",
     "extraction",
     "measures",
     "templateflow",

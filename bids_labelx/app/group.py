@@ -7,13 +7,12 @@ are the console, the exit code, the figures and the page.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
+from bids_labelx.app.group_means import write_matrices
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -21,36 +20,25 @@ from bids_labelx.errors import (
     exit_code,
 )
 from bids_labelx.group.account import record_names
-from bids_labelx.group.averaging import RUN_WEIGHTS, averaging, separated
-from bids_labelx.group.collect import Collected, Combination, collect
-from bids_labelx.group.edges import edges_file
-from bids_labelx.group.evidence import Evidence
+from bids_labelx.group.averaging import RUN_WEIGHTS, separated
+from bids_labelx.group.collect import Collected, collect
 from bids_labelx.group.exclusion import Limits, count_excluded, mark_excluded
-from bids_labelx.group.mean_matrices import MeanMatrix, edges_name, mean_matrix, perfect_pairs
 from bids_labelx.group.missing import participants_without_output
-from bids_labelx.group.qcfc import distances_between, mean_points
-from bids_labelx.group.quality_rows import add_failure, quality_table
-from bids_labelx.group.rows import MatrixFile, Row, RowKey
+from bids_labelx.group.quality_rows import quality_table
 from bids_labelx.group.statuses import participant_statuses, run_states
-from bids_labelx.group.strategy_rows import StrategySums
 from bids_labelx.group.write import (
     record_files,
     remove_others,
     write_coverage,
-    write_mean_matrix,
     write_quality,
-    write_strategies,
 )
 from bids_labelx.inputs.datasets import check_dataset
-from bids_labelx.names import build_name
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.run_records import strategies_as_typed
 from bids_labelx.outputs.states import states_in_words
-from bids_labelx.report.group_figure_files import all_but_strategy
-from bids_labelx.report.group_matrices import GroupMatrix
 from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
@@ -101,7 +89,7 @@ def run_group(settings: Settings) -> int:
     strategies = strategies_as_typed(collected.invocations.values(), names)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    made = _write_matrices(output, collected, settings, strategies)
+    made = write_matrices(output, collected, settings, strategies)
     table = quality_table(collected.rows)
     files = [write_quality(output, table), *coverage, *made.files]
     absent = (
@@ -164,99 +152,6 @@ def _tell(console: Console, output: Path, content: GroupContent, collected: Coll
     if more > 0:
         where = output / "group_qc.tsv"
         console.print(f"missing or broken: {more:,} more, see {where}", markup=False, style="red")
-
-
-@dataclass
-class _Made:
-    """What was written of the combinations, and is to be shown."""
-
-    files: list[Path] = field(default_factory=list)
-    evidence: list[Evidence] = field(default_factory=list)
-    matrices: list[GroupMatrix] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    # As the files call them, each once.
-    weights: dict[str, None] = field(default_factory=dict)
-
-
-def _write_matrices(
-    output: Path, collected: Collected, settings: Settings, strategies: Sequence[str]
-) -> _Made:
-    """Write the means, one after the other; what is broken goes to the problems."""
-    made = _Made()
-    for combination in _in_order(collected, strategies):
-        entities, names = combination.entities, combination.labels.names
-        if len(names) == 1:
-            continue  # One region is connected with nothing.
-        files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
-        if not files:
-            continue
-        sums = StrategySums(collected.rows, len(names), settings.qcfc_motion)
-        count = len({one.participant for one in files})
-        how = averaging(files, collected.rows, settings.averaged_over, settings.run_weights)
-        with edges_file(output, entities, names, collected.rows, count, how) as add_edges:
-            watchers = [sums.add, add_edges]
-            mean, broken = mean_matrix(output, files, names, watchers, how, combination.missing)
-        for file, failure in broken:
-            collected.problems.append(failure)
-            add_failure(collected.rows[file.row], failure)
-        if mean is None:
-            (output / edges_name(entities)).unlink(missing_ok=True)
-        else:
-            r, networks = sums.correlations.r(), combination.labels.networks
-            made.files += write_mean_matrix(output, entities, names, mean, r, settings.qcfc_motion)
-            made.files.append(Path(edges_name(entities)))
-            points = mean_points(combination.centroids[file.path] for file in files)
-            distances = distances_between(points)
-            evidence = sums.evidence(entities, mean, networks, distances)
-            made.evidence.append(evidence)
-            made.notes += _notes(mean, names) + _mixed_times(files, collected.rows)
-            made.weights[how.weights_in_words] = None
-            strategy = evidence.row["strategy"]
-            # Of all means, until they can be drawn on one scale.
-            values = mean.mean.astype(np.float32)
-            counts = mean.participants, mean.runs
-            made.matrices.append(GroupMatrix(entities, strategy, names, networks, values, *counts))
-            record_files(output, made.files)
-    rows = [(one.entities, one.row) for one in made.evidence]
-    made.files = [*write_strategies(output, rows), *made.files]
-    return made
-
-
-def _notes(mean: MeanMatrix, names: Sequence[str]) -> list[str]:
-    """What a user has to know of a mean."""
-    notes = [mean.averaging.note] if mean.averaging.note else []
-    pairs = perfect_pairs(mean.perfect, names)
-    if pairs:
-        first = " and ".join(pairs[0])
-        notes.append(
-            f"{counted(int(np.triu(mean.perfect).sum()), 'correlation')} of ±1 in "
-            f"{counted(len(pairs), 'pair')} of regions, such as {first}, n/a in the means: are "
-            "regions identical?"
-        )
-    return notes
-
-
-def _mixed_times(files: Sequence[MatrixFile], rows: Mapping[RowKey, Row]) -> list[str]:
-    """Say that the runs behind a mean differ in their repetition times."""
-    runs = {one.row[:3]: rows[one.row].get("repetition_time") for one in files}
-    counts = Counter(round(t_r, 3) for t_r in runs.values() if t_r is not None)
-    if len(counts) < 2:
-        return []
-    listed = ", ".join(f"{t_r:g} s ({counted(n, 'run')})" for t_r, n in sorted(counts.items()))
-    return [
-        f"the repetition times of the runs in one mean matrix differ: {listed}; filters and "
-        "degrees of freedom of these runs are not alike"
-    ]
-
-
-def _in_order(collected: Collected, strategies: Sequence[str]) -> list[Combination]:
-    """Those that differ in the strategy alone next to each other."""
-
-    def key(one: Combination) -> tuple[str, int]:
-        strategy = collected.rows[one.files[0].row]["strategy"]
-        return build_name(all_but_strategy(one.entities), "", ""), strategies.index(strategy)
-
-    return sorted(collected.combinations.values(), key=key)
 
 
 def _averaged(settings: Settings, collected: Collected) -> str:
