@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_labelx.app.group_means import write_matrices
+from bids_labelx.app.group_trust import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -87,11 +88,15 @@ def run_group(settings: Settings) -> int:
     mark_excluded(collected.rows.values(), limits)
     names = sorted({str(row["strategy"]) for row in collected.rows.values()})
     strategies = strategies_as_typed(collected.invocations.values(), names)
+    chosen = chosen_columns(collected, settings)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    made = write_matrices(output, collected, settings, strategies)
+    with scratch_folder(settings) as scratch:
+        runs_folder = scratch if keeps_runs(collected) else None
+        made = write_matrices(output, collected, settings, strategies, runs_folder, chosen)
+        rated, tables = rate_all(output, made, collected, settings, chosen, scratch)
     table = quality_table(collected.rows)
-    files = [write_quality(output, table), *coverage, *made.files]
+    files = [write_quality(output, table), *coverage, *tables, *made.files]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
@@ -101,6 +106,7 @@ def run_group(settings: Settings) -> int:
         excluded_by=count_excluded(collected.rows.values(), limits),
         coverage={name: sums.table() for name, sums in collected.atlases.items()},
         evidence=made.evidence,
+        rated=rated,
         matrices=made.matrices,
         labels={name: sums.paths for name, sums in collected.atlases.items()},
         strategies=strategies,

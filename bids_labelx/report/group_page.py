@@ -17,6 +17,7 @@ from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.rows import motion_words
+from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
@@ -61,6 +62,8 @@ class GroupContent:
         Each ``group_atlas-…_coverage.tsv`` by its name.
     evidence
         Of each combination, those that differ in the strategy only next to each other.
+    rated
+        Strategies of the same matrices otherwise, of all sessions.
     matrices
         The mean matrices, in the order of `evidence`.
     labels
@@ -94,6 +97,7 @@ class GroupContent:
     excluded_by: Mapping[str, int]
     coverage: Mapping[str, pd.DataFrame]
     evidence: Sequence[Evidence]
+    rated: Sequence[RatedStrategies]
     matrices: Sequence[GroupMatrix]
     labels: Mapping[str, Sequence[Path]]
     strategies: Sequence[str]

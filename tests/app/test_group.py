@@ -250,7 +250,7 @@ def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_e
     ):
         of_runs = tables(output.glob(f"sub-*/**/*_stat-{stat}_*_desc-{desc}_relmat.tsv"))
         stem = f"group_ses-a_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
-        mean, n, _, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
+        _, mean, n, _, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
         assert len(of_runs) == 3
         assert mean.index.tolist() == mean.columns.tolist() == ["nine", "two", "five"]
         for a, b in permutations(mean.index, 2):
