@@ -132,7 +132,7 @@ class ChosenColumns:
         known = cells.dropna()
         if known.nunique() > 1 or self.table is None:
             return
-        found = f"{known.iloc[0]} for all participants" if len(known) else "no value"
+        found = f"{_as_level(known.iloc[0])} for all participants" if len(known) else "no value"
         raise BadDataError(
             f"{self.table.path}: {option} {column} has {found}; a column that differs between "
             "participants is expected"

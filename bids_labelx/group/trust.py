@@ -28,6 +28,9 @@ from bids_labelx.statistics.prediction import predict_level, predict_number, pro
 from bids_labelx.statistics.reliability import Intraclass, intraclass
 from bids_labelx.statistics.separation import edges_within, separation
 
+# Participants of a fold in which predictions are rated, where there are as many; and folds.
+_FEWEST_IN_FOLD, _MOST_FOLDS = 5, 5
+
 
 @dataclass(frozen=True)
 class StrategyEdges:
@@ -285,10 +288,12 @@ def _predicted(stack: EdgeStack, motion: np.ndarray, units: Sequence[Unit], how:
         if not edges:
             continue
         groups, confounds = np.arange(len(kept)), motion[kept][:, None]
+        folds = int(np.clip(len(kept) // _FEWEST_IN_FOLD, 2, _MOST_FOLDS))
+        asked: dict[str, int] = {"n_folds": folds, "seed": how.seed}
         if criterion.levels:
-            score = predict_level(products, values > 0, groups, confounds, seed=how.seed)
+            score = predict_level(products, values > 0, groups, confounds, **asked)
             found |= {f"{of}auc": score.auc, f"{of}balanced_accuracy": score.balanced_accuracy}
         else:
-            number = predict_number(products, values, groups, confounds, seed=how.seed)
+            number = predict_number(products, values, groups, confounds, **asked)
             found |= {f"{of}r": number.r, f"{of}r2": number.r2}
     return found
