@@ -351,10 +351,10 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     before = content()
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
-    # 4 means of JSON, table and figure; spreads, numbers and QC-FC; edges; three tables with JSON.
-    # 4 histograms, the cost of strategies by statistic, and missing labels. Data of the means and
-    # of the brain for the page.
-    assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 * 2 + 4 + 2 + 1 + 5
+    # 4 means of JSON, table and figure; spreads, numbers, QC-FC and ICC; edges; four tables with
+    # JSON. 4 histograms, cost and reliability of strategies by statistic, and missing labels. Data
+    # of the means and of the brain for the page.
+    assert len(before) == 4 * 3 + 4 * 2 * 4 + 4 + 4 * 2 + 4 + 2 * 2 + 1 + 5
 
 
 def test_a_broken_centroid_leaves_its_run_out_and_is_named(
@@ -391,7 +391,7 @@ def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) 
     run_group(settings)
     page = (settings.output_dir / "group.html").read_text()
     files = {path.name for path in settings.output_dir.glob("group_*.tsv")}
-    assert len(files) == 19
+    assert len(files) == 20
     for name in files:
         assert f'href="{name}"' in page
     for path in settings.output_dir.glob("figures/*.svg"):
