@@ -403,8 +403,8 @@ def test_the_page_has_its_sections_and_every_figure_it_shows(third: Settings) ->
     page = (third.output_dir / "group.html").read_text()
     anchors = re.findall(r'<section id="([^"]+)"', page)
     assert anchors == [
-        *("summary", "runs", "quality", "matrices", "strategies", "missing-labels"),
-        *("participants", "files"),
+        *("summary", "runs", "quality", "matrices", "strategies", "reliability"),
+        *("missing-labels", "participants", "files"),
     ]
     shown = {unquote(src) for src in re.findall(r'<img src="([^"]+)"', page)}
     pictures = data_of(page)["pictures"]
