@@ -63,7 +63,7 @@ def variables(formula: str) -> tuple[list[str], set[str]]:
     return list(found), set(found) - as_numbers
 
 
-def formula_columns(formula: str, data: pd.DataFrame) -> Columns:
+def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Columns:
     """The columns that a formula makes of covariates without missing values.
 
     Numeric covariates are centred where the design has an intercept, by itself or as the sum of
@@ -77,6 +77,9 @@ def formula_columns(formula: str, data: pd.DataFrame) -> Columns:
         Its right side.
     data
         Columns of float64 or of categories, by the names of `variables`.
+    absorbed
+        A term whose columns, and with them the intercept, are left out; the others are as they
+        would be beside it.
 
     Raises
     ------
@@ -84,6 +87,16 @@ def formula_columns(formula: str, data: pd.DataFrame) -> Columns:
         Where it cannot be evaluated.
     """
     terms = _parsed(formula)
+    if absorbed:
+        found = _without(formula, terms, absorbed, data)
+        own = [j for j, name in enumerate(found.names) if name != INTERCEPT]
+        names = tuple(found.names[j] for j in own)
+        positions = {
+            term: tuple(own.index(j) for j in at)
+            for term, at in found.terms.items()
+            if term != INTERCEPT
+        }
+        return Columns(found.matrix[:, own], names, positions, found.centred)
     plain = _evaluated(formula, terms, data)
     if not _spans(plain.to_numpy(float), np.ones(len(data))):
         return _columns(plain, lambda text: text)
@@ -107,6 +120,22 @@ def formula_columns(formula: str, data: pd.DataFrame) -> Columns:
     ]
     made = _evaluated(formula, " + ".join(["0", *written]), data)
     return _columns(made, shown, tuple(centred))
+
+
+def _without(formula: str, terms: list[Any], absorbed: str, data: pd.DataFrame) -> Columns:
+    """The columns of a formula, with an intercept in place of a term."""
+    others = [term for term in terms if str(term) not in ("1", absorbed)]
+    if any(factor.expr == absorbed for term in others for factor in term.factors) or len(
+        others
+    ) == len([term for term in terms if str(term) != "1"]):
+        raise UsageError(
+            f"--model {formula!r}: {absorbed} is expected as a term of its own, in no interaction "
+            "and no function"
+        )
+    if not others:
+        raise UsageError(f"--model {formula!r}: there is no term beside {absorbed} to be tested")
+    rest = [":".join(_quoted(one.expr) for one in term.factors) for term in others]
+    return formula_columns(" + ".join(["1", *rest]), data)
 
 
 def dependent(columns: Columns) -> tuple[str, list[str]] | None:
