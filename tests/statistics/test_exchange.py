@@ -121,7 +121,9 @@ def test_rows_are_exchanged_within_participants_that_have_intercepts_and_blocks(
 
 def test_whole_blocks_move_together_among_those_of_a_size() -> None:
     blocks = np.array([0, 1, 0, 2, 1, 2, 3, 3, 3, 4, 4, 4])
-    found = all_orders(draw_exchange(covariate(12), [0, 1], 100, seed=0, blocks=blocks, whole=True))
+    found = all_orders(
+        draw_exchange(covariate(12), [0, 1], 100, seed=0, blocks=blocks, whole=True)
+    )
     rows = [np.flatnonzero(blocks == one) for one in range(5)]
     for order in found:
         taken = [order[own].tolist() for own in rows]
