@@ -148,7 +148,9 @@ def test_individuals_keep_their_correlations_from_session_to_session(demo: Demo)
     first, second = first - first.mean(axis=0), second - second.mean(axis=0)
     r = np.corrcoef(first, second)[: len(people), len(people) :]
     assert np.diag(r).mean() > 0.5
-    assert r.argmax(axis=0).tolist() == r.argmax(axis=1).tolist() == list(range(len(people)))
+    # By chance, one of eight would be found.
+    for axis in (0, 1):
+        assert (r.argmax(axis=axis) == np.arange(len(people))).sum() >= 6
 
 
 @pytest.mark.parametrize("dataset", ["dataset", "atlas_dataset"])
