@@ -123,16 +123,15 @@ def fit(
         if split is None:
             continue
         for some in blocks_of(edges):
-            left = split.residuals(z[np.ix_(rows, some)])
-            along = split.regressor @ left
-            whole = np.einsum("ij,ij->j", left, left)
+            values = z[np.ix_(rows, some)].astype(np.float64)
+            left = split.residuals(values)
+            along, whole = split.regressor @ left, squares(left)
             left -= np.outer(split.regressor, along)
-            squares = np.einsum("ij,ij->j", left, left)
-            size = np.einsum("ij,ij->j", *[z[np.ix_(rows, some)].astype(np.float64)] * 2)
-            varies = (squares > NO_RESIDUALS * whole) & (whole > NO_RESIDUALS * size)
+            rest = squares(left)
+            varies = (rest > NO_RESIDUALS * whole) & (whole > NO_RESIDUALS * squares(values))
             some, along = some[varies], along[varies]
             beta[some] = along / split.length
-            t[some] = along / np.sqrt(squares[varies] / split.dof)
+            t[some] = along / np.sqrt(rest[varies] / split.dof)
     tested = ~np.isnan(t)
     p[tested] = two_sided(t[tested], dof[tested])
     return Fit(beta, t, p, n, dof)
@@ -240,6 +239,11 @@ def split_design(
     if length <= ROUNDING * whole or dof < 1:
         return None
     return Split(rows, groups, nuisance, regressor / length, length, dof)
+
+
+def squares(values: np.ndarray) -> np.ndarray:
+    """The sum of squares of each column."""
+    return np.asarray(np.einsum("ij,ij->j", values, values))
 
 
 def demean(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:

@@ -58,7 +58,7 @@ def sites_of_other_noise(rng: np.random.Generator) -> Study:
 
 def families(rng: np.random.Generator) -> Study:
     """Siblings are alike, and of one group."""
-    n_families, size = 10, 3
+    n_families, size = 12, 3
     family = np.repeat(np.arange(n_families), size)
     z = noise(rng, len(family)) + 1.5 * noise(rng, n_families)[family]
     design = np.column_stack([np.ones(len(family)), family % 2])

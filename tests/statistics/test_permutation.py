@@ -235,3 +235,9 @@ def test_no_edge_can_be_tested() -> None:
     (found,) = permute(np.full((N, 2), np.nan), FULL[:, :2], weights, exchange, [every_t])
     assert found.shape == (5, 2)
     assert np.isnan(found).all()
+
+
+def test_rearrangements_of_other_rows_are_refused() -> None:
+    exchange = draw_exchange(FULL[:9, :2], [0, 1], 5, seed=0)
+    with pytest.raises(ValueError, match="of 9 rows for 18 rows"):
+        permute(edges(0), FULL[:, :2], [0, 1], exchange, [every_t])
