@@ -40,7 +40,7 @@ class Fit:
         Rows that have the edge.
     dof
         Residual degrees of freedom: rows without the rank of the design, participants' intercepts
-        included; not below 0.
+        included.
     """
 
     beta: np.ndarray
@@ -280,4 +280,4 @@ def _intercepts(groups: np.ndarray | None) -> int:
 def _dof(design: np.ndarray, rows: np.ndarray, participants: np.ndarray | None) -> int:
     groups = None if participants is None else participants[rows]
     rank = _basis(demean(_scaled(design[rows])[0], groups)).shape[1]
-    return max(len(rows) - rank - _intercepts(groups), 0)
+    return len(rows) - rank - _intercepts(groups)
