@@ -48,8 +48,14 @@ def chosen_columns(collected: Collected, settings: Settings) -> ChosenColumns:
     return chosen
 
 
-def keeps_runs(collected: Collected) -> bool:
-    """Whether some participant has several matrices of one strategy, of runs or of sessions."""
+def keeps_runs(collected: Collected, settings: Settings) -> bool:
+    """Whether edges of single runs are needed.
+
+    They are where some participant has several matrices of one strategy, of runs or of sessions,
+    and where models have a row for each.
+    """
+    if settings.model and settings.model_rows == "run":
+        return True
     counts: Counter[tuple[str, ...]] = Counter()
     for one in collected.combinations.values():
         counts.update((_key(one.entities), one.entities["desc"], f.participant) for f in one.files)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from bids_labelx.outputs.columns import LABEL_NAMES, PLAIN, TEXT, Columns
 
 _OF_SIDECAR = " of its time series' sidecar"
@@ -105,98 +103,41 @@ STRATEGY_COLUMNS: Columns = {
 # A column of the table of strategies that is not among them.
 ENTITY = ("Entity of the matrices that the row is over", TEXT)
 
-_ICC = "of the edges over participants and repeats (Shrout & Fleiss)"
-_OF_EDGES = "over the edges that have one"
-
-
-def _icc(name: str, label: str) -> Columns:
-    what = f"{label} {_ICC}"
-    ends = {"q1": "lower quartile", "median": "median", "q3": "upper quartile"}
-    bounds = {"low": "lower", "high": "upper"}
-    return {
-        **{f"{name}_{key}": (f"{what}: {end} {_OF_EDGES}", PLAIN) for key, end in ends.items()},
-        **{
-            f"{name}_{key}": (
-                f"{what}: median {_OF_EDGES} of the {end} end of the 95 % confidence interval",
-                PLAIN,
-            )
-            for key, end in bounds.items()
-        },
-    }
-
-
-TRUST_COLUMNS: Columns = {
-    "strategy": ("Denoising strategy", TEXT),
-    "participants": ("Participants that all strategies have", "participants"),
-    "retest": (
-        "What the repeats of a participant are: sessions, runs, or the halves of runs",
-        TEXT,
-    ),
-    "participants_retest": ("Participants with repeats", "participants"),
-    "repeats": ("Repeats of each of them", "repeats"),
-    **_icc("icc21", "ICC(2,1), absolute agreement,"),
-    **_icc("icc31", "ICC(3,1), consistency,"),
-    "edges_retest": ("Edges with an ICC(2,1)", "edges"),
-    "edges_compared": (
-        "Edges that all repeats of all participants have: what identification and "
-        "discriminability are over",
-        "edges",
-    ),
-    "fingerprint": (
-        "Share of participants identified in one repeat by the correlation of their edges with "
-        "those of another one, mean over ordered pairs of repeats",
+_OVER = " over the rows of the table"
+MODEL_COLUMNS: Columns = {
+    "region_1": ("One region of the edge", TEXT),
+    "region_2": ("The other one", TEXT),
+    "region": ("Region, whose edges are averaged in each row of the model", TEXT),
+    "network": ("Network of the region", TEXT),
+    "network_1": ("Network of region_1; of a pair of networks one of them", TEXT),
+    "network_2": ("Network of region_2; of a pair of networks the other one", TEXT),
+    "beta": ("Contrast of the coefficients, in Fisher z per unit of the contrast", PLAIN),
+    "t": ("Student's t of it", PLAIN),
+    "p": ("Two-sided p of t; of a component the family-wise p of its size", PLAIN),
+    "p_fdr": (f"p with the false discovery rate (Benjamini-Hochberg){_OVER}", PLAIN),
+    "p_fwe": (f"Family-wise p of |t|{_OVER}, by permutation of the largest", PLAIN),
+    "n": ("Rows of the model that have a value", "rows"),
+    "dof": ("Residual degrees of freedom", PLAIN),
+    "nbs_component": ("Number of the edge's component; n/a below the threshold", PLAIN),
+    "nbs_p": ("Family-wise p of that component by its size (network-based statistic)", PLAIN),
+    "edges": ("Edges of the component, or of the pair of networks", "edges"),
+    "edges_positive": ("Those with a positive t", "edges"),
+    "regions": ("Regions of the component", "regions"),
+    "component": ("Number of the component, the largest first", PLAIN),
+    "cnbs_t": (
+        "Mean t of the edges of the pair (constrained network-based statistic)",
         PLAIN,
     ),
-    "fingerprint_chance": ("The same by guessing: one over the participants with repeats", PLAIN),
-    "fingerprint_p": (
-        "Share of permutations of participants that identify as many, the observed order "
-        "among them",
-        PLAIN,
-    ),
-    "discriminability": (
-        "Share of comparisons in which two repeats of a participant are nearer to each other than "
-        "one of them is to another participant; 0.5 by chance",
-        PLAIN,
-    ),
-    "within": ("Fisher z of edges within networks, mean over edges, then participants", PLAIN),
-    "between": ("Fisher z of edges between networks, mean over edges, then participants", PLAIN),
-    "segregation": (
-        "(within - between) / within of edges of which negative ones are set to 0, mean over "
-        "participants (system segregation)",
-        PLAIN,
-    ),
-    "participants_qcfc": (
-        "Participants that all strategies have, with known motion and covariates",
-        "participants",
-    ),
-    "covariates": ("Covariates that QC-FC holds constant (partial correlation)", TEXT),
-    **{
-        key: STRATEGY_COLUMNS[key]
-        for key in (
-            *("motion", "median_abs_qcfc", "share_significant", "distance_dependence"),
-            "mean_dof_lost",
-        )
-    },
+    "cnbs_p": ("Two-sided p of cnbs_t by permutation", PLAIN),
+    "cnbs_p_fdr": (f"The same with the false discovery rate{_OVER}", PLAIN),
+    "cnbs_p_fwe": (f"Family-wise p of |cnbs_t|{_OVER}, by permutation of the largest", PLAIN),
 }
 
-# Of the columns of what is predicted, by the end of their names; see `--criterion`.
-CRITERION_SCORES: Columns = {
-    "participants": ("Participants that the prediction of {} is over", "participants"),
-    "r": ("Correlation of {} and what edges predict of it, out of fold", PLAIN),
-    "r2": ("Share of the variance of {} that edges predict, out of fold", PLAIN),
-    "auc": ("Area under the ROC curve of telling apart {} by edges, out of fold", PLAIN),
-    "balanced_accuracy": ("Balanced accuracy of telling apart {} by edges, out of fold", PLAIN),
+DESIGN_COLUMNS: Columns = {
+    "participant_id": ("Participant", TEXT),
+    "session_id": ("Session", TEXT),
+    "run": ("Run", TEXT),
+    "block": ("Block of exchangeability", TEXT),
 }
-CRITERION = "criterion_"
-
-
-def trust_columns(names: Iterable[str]) -> Columns:
-    """`TRUST_COLUMNS` and those of what is predicted, among a table's columns."""
-    predicted = (name for name in names if name.startswith(CRITERION))
-    ends = sorted(CRITERION_SCORES, key=len, reverse=True)
-    found = {}
-    for name in predicted:
-        end = next(one for one in ends if name.endswith(f"_{one}"))
-        text, unit = CRITERION_SCORES[end]
-        found[name] = text.format(name.removeprefix(CRITERION).removesuffix(f"_{end}")), unit
-    return {**TRUST_COLUMNS, **found}
+# A column of a design that is not among them.
+REGRESSOR = ("Regressor of the model", PLAIN)

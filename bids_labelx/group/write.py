@@ -16,7 +16,6 @@ from bids_labelx.group.columns import (
     ENTITY,
     QUALITY_COLUMNS,
     STRATEGY_COLUMNS,
-    trust_columns,
 )
 from bids_labelx.group.common_qcfc import CommonQcFc
 from bids_labelx.group.coverage_sums import CoverageSums, coverage_name
@@ -28,6 +27,7 @@ from bids_labelx.group.mean_matrices import (
 )
 from bids_labelx.group.rows import MOTION, Row
 from bids_labelx.group.trust import RatedStrategies
+from bids_labelx.group.trust_columns import trust_columns
 from bids_labelx.names import sort_entities
 from bids_labelx.outputs.columns import PLAIN, Columns, describe_columns, describe_matrix
 

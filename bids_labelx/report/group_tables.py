@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.group.columns import CRITERION
+from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.measures.quality import FEW_DEGREES, FEW_MINUTES
 from bids_labelx.outputs.states import FAILED
 from bids_labelx.report.pages import Table

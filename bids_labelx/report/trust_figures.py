@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from bids_labelx.group.columns import CRITERION
 from bids_labelx.group.rows import Row
 from bids_labelx.group.trust import RatedStrategies
+from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.names import build_name
 from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.report.group_figure_files import (

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bids_labelx.group.columns import CRITERION
 from bids_labelx.group.retest import FEWEST, HALVES
 from bids_labelx.group.rows import Row
 from bids_labelx.group.trust import RatedStrategies
+from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.report.qcfc_words import SIMILAR
 from bids_labelx.report.text import counted, enumerated, two_decimals
 
