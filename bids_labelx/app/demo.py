@@ -47,12 +47,11 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
     group = make_settings({**chosen, "analysis_level": "group"})
     with without_users_settings():
         codes = [run_participants(participant), run_group(group)]
-    qcfc = _qcfc(output)
+    rated = _rated(output)
     for strategy, off in truth_error(demo, output).items():
-        motion = f", median QC-FC {qcfc[strategy]:.2f}" if strategy in qcfc else ""
         console.print(
             f"{strategy}: the correlations are off the simulated truth by {off:.2f} on average"
-            f"{motion}",
+            f"{rated.get(strategy, '')}",
             markup=False,
         )
     console.print(
@@ -63,13 +62,20 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
     return max(codes)
 
 
-def _qcfc(output: Path) -> dict[str, float]:
-    """Median absolute QC-FC of the mean signals' correlations, by strategy."""
-    found: dict[str, float] = {}
-    for path in output.glob("group_*_qcfc.tsv"):
-        table = read_tsv(path, numbers=True).dropna(subset="median_abs_qcfc")
+def _rated(output: Path) -> dict[str, str]:
+    """QC-FC and reliability of the mean signals' correlations in words, by strategy."""
+    words = {
+        "median_abs_qcfc": ", median QC-FC {:.2f}",
+        "icc21_median": ", median retest ICC {:.2f}",
+        "fingerprint": ", {:.0%} of retested participants identified",
+    }
+    found: dict[str, str] = {}
+    for path in output.glob("group_*_strategies.tsv"):
+        table = read_tsv(path, numbers=True)
         of = table[(table["stat"] == "mean") & (table["meas"] == "correlation")]
-        found |= dict(zip(of["strategy"], of["median_abs_qcfc"], strict=True))
+        known = of.reindex(columns=["strategy", *words]).dropna()
+        for _, row in known.iterrows():
+            found[row["strategy"]] = "".join(words[key].format(row[key]) for key in words)
     return found
 
 

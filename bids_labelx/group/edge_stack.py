@@ -42,12 +42,16 @@ class EdgeStack:
         read = [source.read(edges) for source in self.sources]
         rows = []
         for cell in self.cells:
+            if len(cell) == 1:
+                ((source, row),) = cell
+                rows.append(read[source][row])
+                continue
             parts = np.array([read[source][row] for source, row in cell], dtype=np.float64)
             known = np.isfinite(parts)
             count = known.sum(axis=0)
             total = np.where(known, parts, 0.0).sum(axis=0)
             rows.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-        return np.array(rows)
+        return np.array(rows, dtype=np.float64)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """All edges in blocks, see `read`."""

@@ -134,6 +134,35 @@ def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Pa
     assert table["median_abs_qcfc"]["scrubbing.5"] < 0.25
 
 
+def test_scrubbing_finds_the_individuals_whom_motion_hides(demo: tuple[Path, str]) -> None:
+    output = demo[0] / "bids_labelx"
+    (path,) = output.glob("group_*_strategies.tsv")
+    table = pd.read_csv(path, sep="\t").dropna(subset="retest").set_index("strategy")
+    assert table["retest"].unique().tolist() == ["sessions"]
+    for strategy, desc in (("none", "raw"), ("simple", "simple"), ("scrubbing.5", "scrubbing5")):
+        series = sorted(output.glob(f"sub-*/ses-*/func/*{VOLUMES}*_desc-{desc}_timeseries.tsv"))
+        of_session: dict[tuple[str, str], list[np.ndarray]] = {}
+        for one in series:
+            sub, session = one.name.split("_")[:2]
+            r = pd.read_csv(one, sep="\t").corr().to_numpy()[np.triu_indices(12, k=1)]
+            of_session.setdefault((sub, session), []).append(np.arctanh(r))
+        subs = [sub for sub, session in of_session if session == "ses-post"]
+        both = [
+            np.array([np.mean(of_session[sub, session], axis=0) for sub in subs])
+            for session in ("ses-pre", "ses-post")
+        ]
+        n = len(subs)
+        alike = np.corrcoef(*both)[:n, n:]
+        hits = [(alike.argmax(axis=axis) == np.arange(n)).mean() for axis in (0, 1)]
+        row = table.loc[strategy]
+        assert row["participants_retest"] == n == 10
+        assert row["fingerprint"] == pytest.approx(np.mean(hits))
+        told = f"{np.mean(hits):.0%} of retested participants identified"
+        assert f"median retest ICC {row['icc21_median']:.2f}, {told}" in demo[1]
+    assert table.loc["scrubbing.5", "icc21_median"] > table.loc["none", "icc21_median"] + 0.1
+    assert table.loc["scrubbing.5", "fingerprint"] > 0.7 > 0.4 > table.loc["none", "fingerprint"]
+
+
 def test_the_figures_of_the_readme_are_the_demo_s(demo: tuple[Path, str]) -> None:
     output, figures = demo[0] / "bids_labelx", Path(__file__).parents[2] / "docs" / "figures"
     command = [sys.executable, "-m", "bids_labelx", demo[0] / "simulated", output, "participant"]
