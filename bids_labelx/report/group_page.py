@@ -87,6 +87,8 @@ class GroupContent:
         Measures that have no mean.
     files
         The files of the group level, within the output dataset.
+    models
+        A part for each contrast of each model, over the strategies; see `group_models`.
     """
 
     quality: pd.DataFrame
@@ -107,18 +109,19 @@ class GroupContent:
     notes: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
+    models: Sequence[GroupPart] = ()
 
 
 @dataclass(frozen=True)
-class _Part(Part):
-    """A part with pictures below what the others have, perhaps of one atlas."""
+class GroupPart(Part):
+    """A part of the page with pictures below what the others have, perhaps of one atlas."""
 
     pictures: tuple[Picture, ...] = ()
     atlas: str = ""
 
 
 # Anchor, heading and parts.
-_Section = tuple[str, str, Sequence[_Part]]
+_Section = tuple[str, str, Sequence[GroupPart]]
 
 
 def write_group_report(output: Path, content: GroupContent, *, static: bool) -> list[Path]:
@@ -144,6 +147,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         ("quality", "Quality", [_quality(output, quality, content.limits, static)]),
         ("matrices", "Mean matrices", _matrices(content, matrices)),
         ("strategies", "Strategies", _strategies(output, content.evidence, static)),
+        *([("models", "Models", content.models)] if content.models else []),
         ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
     pictures = [one for _, _, parts in sections for part in parts for one in part.pictures]
@@ -238,18 +242,18 @@ def _warnings(content: GroupContent) -> list[str]:
     return [*shown, f"and {more:,} more: see runs and participants"] if more > 0 else shown
 
 
-def _quality(output: Path, quality: pd.DataFrame, limits: Limits, static: bool) -> _Part:
+def _quality(output: Path, quality: pd.DataFrame, limits: Limits, static: bool) -> GroupPart:
     pictures = quality_pictures(output, quality, limits, static=static)
     text = (
         "Each run is counted once; it is marked excluded if any shown strategy or atlas excludes "
         "it. Each dot is a run, and leads to its participant's page."
     )
-    return _Part(
+    return GroupPart(
         text=(text if pictures else "No run has quality measures.",), pictures=tuple(pictures)
     )
 
 
-def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) -> list[_Part]:
+def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) -> list[GroupPart]:
     text = (
         "Fisher's z of the correlations, averaged over participants edge by edge, each of whom "
         f"counts equally. The matrices of one are averaged first, over {content.averaged}; their "
@@ -260,16 +264,16 @@ def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) ->
     )
     atlases = dict.fromkeys(atlas for atlas, _ in matrices)
     parts = [
-        _Part(atlas, pictures=tuple(own for of, own in matrices if of == atlas), atlas=atlas)
+        GroupPart(atlas, pictures=tuple(own for of, own in matrices if of == atlas), atlas=atlas)
         for atlas in atlases
     ]
-    first = _Part(
+    first = GroupPart(
         text=(text if parts else "There is no mean matrix.",), points=tuple(content.notes)
     )
     return [first, *parts]
 
 
-def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> list[_Part]:
+def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> list[GroupPart]:
     moved = motion_words(evidence[0].row["motion"]) if evidence else "motion"
     text = (
         "Motion biases connectivity. QC-FC is the correlation, over participants, of an edge with "
@@ -281,13 +285,13 @@ def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> lis
     )
     groups = groupby(evidence, key=lambda one: all_but_strategy(one.entities))
     parts = [_strategies_part(output, entities, list(own), static) for entities, own in groups]
-    first = _Part(text=(text if parts else "There is no matrix to compare strategies by.",))
+    first = GroupPart(text=(text if parts else "There is no matrix to compare strategies by.",))
     return [first, *parts]
 
 
 def _strategies_part(
     output: Path, entities: Mapping[str, str], evidence: Sequence[Evidence], static: bool
-) -> _Part:
+) -> GroupPart:
     table = pd.DataFrame(
         [{**one.row, "edges": one.edges.edges, "volumes": one.volumes} for one in evidence]
     )
@@ -295,7 +299,7 @@ def _strategies_part(
     coverage = build_name(
         {k: entities[k] for k in ATLAS_ENTITIES if k in entities}, "qcfc", ".tsv"
     )
-    return _Part(
+    return GroupPart(
         what,
         points=tuple(qcfc_in_words(table)),
         pictures=tuple(strategy_pictures(output, evidence, static=static)),
@@ -305,7 +309,7 @@ def _strategies_part(
     )
 
 
-def _missing(output: Path, content: GroupContent, static: bool) -> list[_Part]:
+def _missing(output: Path, content: GroupContent, static: bool) -> list[GroupPart]:
     parts = []
     for name, coverage in content.coverage.items():
         atlas = atlas_of(parse_name(Path(name)).entities)
@@ -313,10 +317,10 @@ def _missing(output: Path, content: GroupContent, static: bool) -> list[_Part]:
         runs = counted(int(coverage["runs"].iloc[0]), "run")
         if table is None:
             text = f"None of {len(coverage):,} labels is missing in any of {runs}."
-            parts.append(_Part(atlas, text=(text,), files=(name,), atlas=atlas))
+            parts.append(GroupPart(atlas, text=(text,), files=(name,), atlas=atlas))
             continue
         picture = missing_picture(output, name, coverage, content.labels[name], static=static)
         parts.append(
-            _Part(atlas, pictures=(picture,), tables=(table,), files=(name,), atlas=atlas)
+            GroupPart(atlas, pictures=(picture,), tables=(table,), files=(name,), atlas=atlas)
         )
-    return parts or [_Part(text=("There is no label table.",))]
+    return parts or [GroupPart(text=("There is no label table.",))]
