@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,10 +34,12 @@ class Components:
 
 def largest_component(n_regions: int, threshold: float) -> Summary:
     """Edges of the largest component of each permutation: see `network_based_statistic`."""
-    ends = np.triu_indices(n_regions, k=1)
 
     def summary(t: np.ndarray) -> np.ndarray:
-        return np.array([_sizes(row, ends, threshold)[1].max(initial=0) for row in t], int)
+        found = _connected(t, n_regions, threshold)
+        largest = np.zeros(len(t), int)
+        np.maximum.at(largest, found.row, found.sizes[found.component])
+        return largest
 
     return summary
 
@@ -61,35 +64,39 @@ def network_based_statistic(
     largest
         Of each permutation, the identity included: see `largest_component`.
     """
-    label, sizes = _sizes(t, np.triu_indices(n_regions, k=1), threshold)
-    order = np.argsort(-sizes, kind="stable")
-    rank = np.empty(len(sizes) + 1, int)
-    rank[order] = np.arange(1, len(sizes) + 1)
-    # That of no component, -1, is the last.
-    rank[-1] = 0
-    return Components(rank[label], sizes[order], p_of_largest(sizes[order], largest))
+    found = _connected(t[np.newaxis], n_regions, threshold)
+    order = np.argsort(-found.sizes, kind="stable")
+    rank = np.empty(len(order), int)
+    rank[order] = np.arange(1, len(order) + 1)
+    of_edge = np.zeros(len(t), int)
+    of_edge[found.edge] = rank[found.component]
+    sizes = found.sizes[order]
+    return Components(of_edge, sizes, p_of_largest(sizes, largest))
 
 
-def _sizes(
-    t: np.ndarray, ends: tuple[np.ndarray, np.ndarray], threshold: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The component of each edge, from 0, -1 where it is in none; edges of each component."""
+class _Connected(NamedTuple):
+    """Edges above a threshold: row, edge and component of each; edges of each component."""
+
+    row: np.ndarray
+    edge: np.ndarray
+    component: np.ndarray
+    sizes: np.ndarray
+
+
+def _connected(t: np.ndarray, n_regions: int, threshold: float) -> _Connected:
+    """Components of all rows of t, which are parts of one graph that nothing connects."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     with np.errstate(invalid="ignore"):
-        above = np.flatnonzero(np.abs(t) > threshold)
-    first, second = ends[0][above], ends[1][above]
-    regions, places = np.unique(np.concatenate([first, second]), return_inverse=True)
-    graph = coo_array(
-        (np.ones(len(above)), (places[: len(above)], places[len(above) :])),
-        shape=(len(regions), len(regions)),
-    )
-    of_region = connected_components(graph, directed=False)[1] if len(regions) else places
-    own = of_region[places[: len(above)]]
-    label = np.full(len(t), -1)
-    label[above] = own
-    return label, np.bincount(own)
+        row, edge = np.nonzero(np.abs(t) > threshold)
+    first, second = (row * n_regions + ends[edge] for ends in np.triu_indices(n_regions, k=1))
+    n_nodes = len(t) * n_regions
+    graph = coo_array((np.ones(len(row)), (first, second)), shape=(n_nodes, n_nodes))
+    of_node = connected_components(graph, directed=False)[1]
+    # Numbers in the order of the regions, of those that have an edge.
+    component = np.unique(of_node[first], return_inverse=True)[1]
+    return _Connected(row, edge, component, np.bincount(component))
 
 
 @dataclass(frozen=True)
