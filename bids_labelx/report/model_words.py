@@ -50,8 +50,8 @@ def _tested(one: ModelResult) -> str:
         if weight
     )
     return (
-        f"Model {design.name}: Fisher z of each edge by {design.source}. Contrast {contrast.name}: "
-        f"{weights}; t and p are two-sided."
+        f"Model {design.name}: Fisher z of each edge by {design.source}. Contrast "
+        f"{contrast.name}: {weights}; t and p are two-sided."
     )
 
 
