@@ -249,6 +249,14 @@ def _names(expr: str, formula: str) -> tuple[Sequence[str], set[str]]:
     except SyntaxError as error:
         raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
 
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            column = ast.unparse(node)
+            raise UsageError(
+                f"--model {formula!r}: {column} is no covariate; brackets are in names of columns "
+                f"of the design, write {ast.unparse(node.value)}"
+            )
+
     def names(node: ast.AST) -> list[str]:
         found = [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
         return [quoted.get(one, one) for one in found if one not in TRANSFORMS]

@@ -1,9 +1,10 @@
-"""Results of group models: fits of edges, regions and pairs of networks, and their tests."""
+"""Results of group models: tests of edges, of regions and of pairs of networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,34 +13,26 @@ from bids_labelx.group.designs import Design
 from bids_labelx.group.model_rows import ModelRows
 from bids_labelx.group.models import Planned
 from bids_labelx.settings.model_options import ModelOptions
-from bids_labelx.statistics.components import (
-    Components,
-    PairTest,
-    constrained_nbs,
-    largest_component,
-    mean_t,
-    network_based_statistic,
-)
+from bids_labelx.statistics.components import Components
 from bids_labelx.statistics.exchange import Exchange
+from bids_labelx.statistics.inference import Inference, infer
 from bids_labelx.statistics.linear import Fit, fdr, fit
 from bids_labelx.statistics.networks import NetworkPairs, network_pairs, pair_means
-from bids_labelx.statistics.permutation import Summary, largest_t, p_of_largest, permute
-
-# Called with the number of permutations done.
-Progress = Callable[[int], None]
+from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A contrast of several things at once: edges, regions or pairs of networks.
+    """A contrast of regions, or of pairs of networks.
 
     Attributes
     ----------
     fit
         Of each.
-    p_fdr, p_fwe
-        P values with the false discovery rate over all of them, and family-wise; the latter is
-        None without permutations.
+    p_fdr
+        The same p with the false discovery rate over all of them.
+    p_fwe
+        Family-wise p over all of them; None without permutations.
     """
 
     fit: Fit
@@ -53,43 +46,35 @@ class ModelResult:
 
     Attributes
     ----------
-    rows, design, contrast
-        What was modelled; `rows.points` has the places of regions.
-    options
-        What was asked for.
-    n_exchanged, kind, possible, every
-        How many rearrangements there were, the identity included, 0 without; ``permutations`` or
-        ``sign flips``; how many different ones are possible, and whether these were all of them.
+    rows, design, contrast, options
+        What was modelled and asked for; `rows.points` has the places of regions.
     edges
-        Those above the diagonal, row by row.
+        Tests of the edges above the diagonal, row by row.
     regions
-        Of each region the mean over its edges.
-    pairs, networks, constrained
-        Pairs of networks, the mean over the edges of each, and their constrained network-based
-        statistic; None where the label table has no networks, and without permutations the last.
-    components
-        Of the network-based statistic; None without permutations.
-    null_t, null_size
-        Of each rearrangement, the identity first, the largest absolute t of all edges, and the
-        edges of the largest component; empty without permutations.
+        Of the mean over the edges of each region.
+    pairs, networks
+        Pairs of networks, and tests of the mean over the edges of each; None where the label
+        table has no networks.
     """
 
     rows: ModelRows
     design: Design
     contrast: Contrast
     options: ModelOptions
-    n_exchanged: int
-    kind: str
-    possible: int
-    every: bool
-    edges: Tested
+    edges: Inference
     regions: Tested
     pairs: NetworkPairs | None
     networks: Tested | None
-    constrained: PairTest | None
-    components: Components | None
-    null_t: np.ndarray
-    null_size: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """Model and contrast, as files are called."""
+        return f"model-{self.design.name}_contrast-{self.contrast.name}"
+
+    @property
+    def components(self) -> Components | None:
+        """Of the network-based statistic; None without permutations."""
+        return None if self.edges.permuted is None else self.edges.permuted.components
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """Values of edges as a symmetric matrix, NaN on the diagonal."""
@@ -101,7 +86,7 @@ class ModelResult:
         return made
 
     def surviving(self, q: float = 0.05) -> tuple[str, np.ndarray]:
-        """The edges that survive correction, and by which.
+        """The edges that survive correction, and which.
 
         Parameters
         ----------
@@ -116,13 +101,11 @@ class ModelResult:
         edges
             Their positions.
         """
-        tested: list[tuple[str, np.ndarray]] = []
-        if self.edges.p_fwe is not None:
-            tested.append(("fwe", self.edges.p_fwe))
-        tested.append(("fdr", self.edges.p_fdr))
-        if self.components is not None:
-            tested.append(("nbs", component_p(self.components)))
-        for correction, p in tested:
+        permuted = self.edges.permuted
+        tests = [("fwe", permuted.p_fwe)] if permuted else []
+        tests.append(("fdr", self.edges.p_fdr))
+        tests += [("nbs", component_p(permuted.components))] if permuted else []
+        for correction, p in tests:
             found = np.flatnonzero(p < q)
             if len(found):
                 return correction, found
@@ -138,9 +121,9 @@ def fit_models(
     planned: Planned,
     options: ModelOptions,
     n_jobs: int = 1,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> list[ModelResult]:
-    """Fit a model to all edges of a combination and test its contrasts.
+    progress: Callable[[str, int], None] | None = None,
+) -> Iterator[ModelResult]:
+    """Fit a model to all edges of a combination and test its contrasts, one after the other.
 
     Parameters
     ----------
@@ -149,93 +132,48 @@ def fit_models(
     n_jobs
         Threads for permutations; results do not depend on it.
     progress
-        Called with the model and contrast, the permutations done, and how many there are.
+        Called with model and contrast, and the permutations that are done.
     """
-    z = planned.rows.read(planned.design.rows)
-    done = []
-    for contrast, exchange in planned.contrasts:
-        title = f"{planned.design.name}: {contrast.name}"
-        total = 0 if exchange is None else len(exchange)
-        told = None if progress is None else lambda n, t=title, m=total: progress(t, n, m)
-        done.append(_result(planned, contrast, exchange, z, options, n_jobs, told))
-    return done
-
-
-def _result(
-    planned: Planned,
-    contrast: Contrast,
-    exchange: Exchange | None,
-    z: np.ndarray,
-    options: ModelOptions,
-    n_jobs: int,
-    progress: Progress | None,
-) -> ModelResult:
-    rows, count = planned.rows, len(planned.rows.names)
+    rows, design = planned.rows, planned.design
+    z, count = rows.read(design.rows), len(rows.names)
     pairs = network_pairs(rows.networks) if rows.networks else None
     if pairs is not None and not pairs.names:
         pairs = None
-    summaries: list[Summary] = [largest_component(count, options.nbs_threshold)]
-    if pairs is not None:
-        summaries.append(mean_t(pairs))
-    edges, (sizes, *of_pairs), null_t = _tested(
-        planned.design, contrast, exchange, z, summaries, n_jobs, progress
-    )
-    regions, _, _ = _tested(
-        planned.design, contrast, exchange, region_means(z, count), [], n_jobs, None
-    )
-    networks = constrained = components = None
-    if pairs is not None:
-        own = pair_means(z, pairs)
-        networks, _, _ = _tested(planned.design, contrast, exchange, own, [], n_jobs, None)
-    if exchange is not None:
-        components = network_based_statistic(edges.fit.t, count, options.nbs_threshold, sizes)
-        constrained = constrained_nbs(of_pairs[0]) if of_pairs else None
-    return ModelResult(
-        rows=rows,
-        design=planned.design,
-        contrast=contrast,
-        options=options,
-        n_exchanged=0 if exchange is None else len(exchange),
-        kind="" if exchange is None else exchange.kind,
-        possible=0 if exchange is None else exchange.possible,
-        every=exchange is not None and exchange.every,
-        edges=edges,
-        regions=regions,
-        pairs=pairs,
-        networks=networks,
-        constrained=constrained,
-        components=components,
-        null_t=null_t,
-        null_size=sizes,
-    )
+    for contrast in planned.contrasts:
+        title = f"{design.name}: {contrast.name}"
+        edges = infer(
+            z,
+            design.columns.matrix,
+            contrast.weights,
+            n_regions=count,
+            pairs=pairs,
+            participants=design.participants,
+            n_permutations=options.permutations,
+            blocks=design.blocks,
+            whole=options.permute_blocks == "whole",
+            threshold=options.nbs_threshold,
+            seed=options.seed,
+            n_jobs=n_jobs,
+            progress=None if progress is None else partial(progress, title),
+        )
+        exchange = edges.permuted.exchange if edges.permuted else None
+        of_networks = None
+        if pairs is not None:
+            of_networks = _tested(design, contrast, exchange, pair_means(z, pairs))
+        of_regions = _tested(design, contrast, exchange, region_means(z, count))
+        yield ModelResult(rows, design, contrast, options, edges, of_regions, pairs, of_networks)
 
 
 def _tested(
-    design: Design,
-    contrast: Contrast,
-    exchange: Exchange | None,
-    z: np.ndarray,
-    summaries: Sequence[Summary],
-    n_jobs: int,
-    progress: Progress | None,
-) -> tuple[Tested, list[np.ndarray], np.ndarray]:
-    """The fit with its corrections; summaries of the permutations, and their largest t."""
+    design: Design, contrast: Contrast, exchange: Exchange | None, z: np.ndarray
+) -> Tested:
     what = design.columns.matrix, contrast.weights
     found = fit(z, *what, design.participants)
     adjusted = fdr(found.p)
-    none = np.array([])
-    if exchange is None:
-        return Tested(found, adjusted, None), [none for _ in summaries], none
-    largest, *others = permute(
-        z,
-        *what,
-        exchange,
-        [largest_t, *summaries],
-        participants=design.participants,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    return Tested(found, adjusted, p_of_largest(found.t, largest)), others, largest
+    if exchange is None or np.isnan(found.t).all():
+        return Tested(found, adjusted, None)
+    (largest,) = permute(z, *what, exchange, [largest_t], participants=design.participants)
+    return Tested(found, adjusted, p_of_largest(found.t, largest))
 
 
 def region_means(z: np.ndarray, n_regions: int) -> np.ndarray:
@@ -251,14 +189,13 @@ def region_means(z: np.ndarray, n_regions: int) -> np.ndarray:
         With ``n_edges = n_regions (n_regions - 1) / 2``.
     """
     first, second = np.triu_indices(n_regions, k=1)
-    made = np.empty((len(z), n_regions))
-    for row, values in enumerate(z):
+    made = np.full((len(z), n_regions), np.nan)
+    for row, values in zip(made, z, strict=True):
         known = np.isfinite(values)
         filled = np.where(known, values, 0).astype(np.float64)
         sums, counts = (
             np.bincount(first, one, n_regions) + np.bincount(second, one, n_regions)
             for one in (filled, known.astype(np.float64))
         )
-        nowhere = np.full(n_regions, np.nan)
-        made[row] = np.divide(sums, counts, out=nowhere, where=counts > 0)
+        np.divide(sums, counts, out=row, where=counts > 0)
     return made

@@ -20,7 +20,7 @@ from bids_labelx.group.designs import (
 )
 from bids_labelx.group.model_rows import ModelRows
 from bids_labelx.settings.model_options import ModelOptions
-from bids_labelx.statistics.exchange import Exchange, draw_exchange
+from bids_labelx.statistics.exchange import draw_exchange
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Planned:
     design
         Of the model.
     contrasts
-        With the rearrangements of rows that each is tested by; None without permutations.
+        Those that the model has.
     """
 
     rows: ModelRows
     design: Design
-    contrasts: tuple[tuple[Contrast, Exchange | None], ...]
+    contrasts: tuple[Contrast, ...]
 
 
 @dataclass
@@ -100,7 +100,8 @@ def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: 
             for typed in options.contrast:
                 try:
                     found = _contrast(typed, design)
-                    fitting.append((found, _exchange(design, found, options)))
+                    check_exchange(design, found, options)
+                    fitting.append(found)
                     contrasts[typed][where] = None
                 except UsageError as error:
                     contrasts[typed][where] = error
@@ -138,25 +139,27 @@ def _contrast(typed: str, design: Design) -> Contrast:
     return found
 
 
-def _exchange(design: Design, contrast: Contrast, options: ModelOptions) -> Exchange | None:
-    if not options.permutations:
-        return None
-    if options.permute_blocks == "whole" and design.participants is not None:
+def check_exchange(design: Design, contrast: Contrast, options: ModelOptions) -> None:
+    """Refuse a contrast that nothing can be permuted for."""
+    whole = options.permute_blocks == "whole"
+    if whole and design.participants is not None:
         raise DesignError(
             f"--permute-blocks whole: rows of model {design.name} are permuted within "
             f"participants, as it has the term {PARTICIPANT}"
         )
+    if not options.permutations:
+        return
     try:
-        return draw_exchange(
+        draw_exchange(
             design.columns.matrix,
             contrast.weights,
             options.permutations,
             seed=options.seed,
             blocks=design.blocks,
-            whole=options.permute_blocks == "whole",
+            whole=whole,
             participants=design.participants,
         )
     except ValueError as error:
         raise DesignError(
-            f"--contrast {contrast.expression!r}, model {design.name}: {error}"
+            f"--contrast {contrast.expression!r} of model {design.name}: {error}"
         ) from None
