@@ -66,7 +66,7 @@ def model_pictures(
     """
     pictures = [_matrices(output, results, files, what, static=static), _glass(results, what)]
     pictures.append(_design(results[0]))
-    if any(len(one.null_t) for one in results):
+    if any(one.edges.permuted for one in results):
         pictures.append(_permutations(results, what))
     if not static:
         return pictures
@@ -208,11 +208,11 @@ def _lines(one: ModelResult, placed: NDArray[np.bool_]) -> dict[str, Any]:
         note += f", {lost:,} of which have no place"
     if len(drawn) > MOST_EDGES:
         note += f"; the {MOST_EDGES} with the largest |t| are drawn"
-    tested = {
-        "fwe": (one.edges.p_fwe, "family-wise p {:.3g}"),
-        "fdr": (one.edges.p_fdr, "q {:.3g}"),
-    }
-    p, text = tested.get(correction, (None, _CRITERIA["nbs"]))
+    p, text = None, _CRITERIA["nbs"]
+    if correction == "fwe" and one.edges.permuted:
+        p, text = one.edges.permuted.p_fwe, "family-wise p {:.3g}"
+    elif correction == "fdr":
+        p, text = one.edges.p_fdr, "q {:.3g}"
     edges = [
         [
             *(int(first[k]), int(second[k]), round(float(t[k]), 2)),
@@ -253,11 +253,12 @@ def _bins(values: NDArray[np.floating]) -> NDArray[np.floating]:
 def _permutations(results: Sequence[ModelResult], what: str) -> Picture:
     strategies = []
     for one in results:
-        if not len(one.null_t):
+        permuted = one.edges.permuted
+        if permuted is None:
             continue
         for label, values in (
-            ("largest |t| of an edge", one.null_t),
-            ("edges of the largest component", one.null_size.astype(float)),
+            ("largest |t| of an edge", permuted.largest_t),
+            ("edges of the largest component", permuted.largest_component.astype(float)),
         ):
             edges = _bins(values)
             strategies.append(

@@ -77,18 +77,18 @@ def _rows(one: ModelResult) -> str:
 
 
 def _permuted(one: ModelResult) -> str:
-    if not one.n_exchanged:
-        return "No permutations were asked for: there are no family-wise p and no components."
-    kind = one.kind.removesuffix("s") if one.n_exchanged == 1 else one.kind
-    how = "Freedman & Lane, 1983" if one.kind == "permutations" else "of residuals"
-    every = ", all that there are" if one.every else f", seed {one.options.seed}"
+    permuted = one.edges.permuted
+    if permuted is None:
+        return "There are no permutations, and so no family-wise p and no components."
+    exchange = permuted.exchange
+    every = ", all that there are" if exchange.every else f", seed {one.options.seed}"
     blocks = one.options.permutation_blocks
     within = "" if blocks is None else f", {one.options.permute_blocks} blocks of {blocks}"
     if one.design.participants is not None:
         within += ", within participants"
     return (
-        f"{one.n_exchanged:,} {kind} ({how}{within}{every}); the lowest possible p is "
-        f"{1 / one.n_exchanged:.2g}."
+        f"{len(exchange):,} {exchange.kind} of residuals (Freedman & Lane, 1983{within}{every}); "
+        f"the lowest possible p is {1 / len(exchange):.2g}."
     )
 
 
@@ -107,10 +107,11 @@ def _found(one: ModelResult) -> str:
             if len(sizes.sizes)
             else f"no edge with {what}, and so no component"
         )
-    if one.constrained is not None and one.pairs is not None:
+    constrained = one.edges.permuted and one.edges.permuted.networks
+    if constrained and one.pairs:
         names = [
             " – ".join(dict.fromkeys(pair))
-            for pair, p in zip(one.pairs.names, one.constrained.p_fwe, strict=True)
+            for pair, p in zip(one.pairs.names, constrained.p_fwe, strict=True)
             if p < ALPHA
         ]
         said.append(
@@ -130,10 +131,9 @@ def edges_table(results: Sequence[ModelResult], caption: str) -> Table:
     """The edges with the largest |t| of each strategy."""
     rows = []
     for one in results:
-        fit = one.edges.fit
+        fit, permuted = one.edges.fit, one.edges.permuted
         order = np.argsort(-np.nan_to_num(np.abs(fit.t)), kind="stable")[:MOST_LISTED]
         for k in order[np.isfinite(fit.t[order])]:
-            p_fwe = one.edges.p_fwe
             rows.append(
                 (
                     _edge(one, int(k)),
@@ -143,7 +143,7 @@ def edges_table(results: Sequence[ModelResult], caption: str) -> Table:
                     str(int(fit.n[k])),
                     as_text(float(fit.p[k])),
                     as_text(float(one.edges.p_fdr[k])),
-                    "n/a" if p_fwe is None else as_text(float(p_fwe[k])),
+                    as_text(float(permuted.p_fwe[k])) if permuted else "n/a",
                 )
             )
     header = ("edge", "strategy", "estimate (Fisher z)", "t", "n", "p", "p FDR", "p FWE")
