@@ -7,7 +7,6 @@ from itertools import groupby
 from pathlib import Path
 
 from bids_labelx.group.mean_matrices import group_name
-from bids_labelx.group.model_files import design_name
 from bids_labelx.group.model_results import ModelResult
 from bids_labelx.report.group_figure_files import all_but_strategy, atlas_of, where
 from bids_labelx.report.group_page import GroupPart
@@ -51,14 +50,7 @@ def _part(output: Path, results: Sequence[ModelResult], *, static: bool) -> Grou
         points=tuple(model_in_words(results)),
         tables=(edges_table(results, f"Edges with the largest |t|, {what}"),),
         pictures=tuple(model_pictures(output, results, files, what, stem, static=static)),
-        files=tuple(
-            name
-            for one in results
-            for name in (
-                design_name(one.rows, one.design),
-                *(_file(one, f"{kind}.tsv") for kind in ("edges", "regions")),
-            )
-        ),
+        files=tuple(_file(one, "edges.tsv") for one in results),
         atlas=atlas_of(entities),
     )
 
