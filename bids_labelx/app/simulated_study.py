@@ -9,8 +9,8 @@ subject moves, and only leaving these volumes out (``scrubbing.5``) helps.
 
 All but the first two have correlations of their own, spread about those of their group. Eight of
 them were scanned twice; half of these are patients, in whom two networks are connected otherwise,
-and half were scanned on another scanner, which adds a signal to all regions. Patients and controls,
-and both scanners, move alike.
+and half were scanned on another scanner, which adds a signal to all regions. Patients and
+controls, and both scanners, move alike.
 """
 
 from __future__ import annotations
