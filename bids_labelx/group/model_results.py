@@ -121,7 +121,7 @@ def fit_models(
     planned: Planned,
     options: ModelOptions,
     n_jobs: int = 1,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[ModelResult]:
     """Fit a model to all edges of a combination and test its contrasts, one after the other.
 
@@ -132,14 +132,14 @@ def fit_models(
     n_jobs
         Threads for permutations; results do not depend on it.
     progress
-        Called with model and contrast, and the permutations that are done.
+        Called with model and contrast, how many permutations there are, and how many are done.
     """
     rows, design = planned.rows, planned.design
     z, count = rows.read(design.rows), len(rows.names)
     pairs = network_pairs(rows.networks) if rows.networks else None
     if pairs is not None and not pairs.names:
         pairs = None
-    for contrast in planned.contrasts:
+    for contrast, count_exchanged in planned.contrasts:
         title = f"{design.name}: {contrast.name}"
         edges = infer(
             z,
@@ -154,7 +154,7 @@ def fit_models(
             threshold=options.nbs_threshold,
             seed=options.seed,
             n_jobs=n_jobs,
-            progress=None if progress is None else partial(progress, title),
+            progress=None if progress is None else partial(progress, title, count_exchanged),
         )
         exchange = edges.permuted.exchange if edges.permuted else None
         of_networks = None
