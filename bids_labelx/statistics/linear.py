@@ -148,8 +148,8 @@ def with_dof(t: np.ndarray, dof: np.ndarray | int, other: int) -> np.ndarray:
     """The t that has about the same p with other degrees of freedom.
 
     By the normal score of a t, ``sqrt(dof log(1 + t²/dof)) (8 dof + 1) / (8 dof + 3)`` (Wallace,
-    1959, doi:10.1214/aoms/1177706096): to 0.3 % for t up to 6 with 10 degrees of freedom or more,
-    7 % too small for one of 15 with a single one.
+    1959, Annals of Mathematical Statistics 30, 1121-1130): to 0.4 % for t up to 6 with 10 degrees
+    of freedom or more; up to 7 % too small for a t of 15 with a single one.
 
     Parameters
     ----------
