@@ -16,7 +16,7 @@ from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.components import Components
 from bids_labelx.statistics.exchange import Exchange
 from bids_labelx.statistics.inference import Inference, infer
-from bids_labelx.statistics.linear import Fit, fdr, fit
+from bids_labelx.statistics.linear import Fit, fdr, fit, with_dof
 from bids_labelx.statistics.networks import NetworkPairs, network_pairs, pair_means
 from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute
 
@@ -169,11 +169,22 @@ def _tested(
 ) -> Tested:
     what = design.columns.matrix, contrast.weights
     found = fit(z, *what, design.participants)
-    adjusted = fdr(found.p)
-    if exchange is None or np.isnan(found.t).all():
+    adjusted, tested = fdr(found.p), ~np.isnan(found.t)
+    if exchange is None or not tested.any():
         return Tested(found, adjusted, None)
-    (largest,) = permute(z, *what, exchange, [largest_t], participants=design.participants)
-    return Tested(found, adjusted, p_of_largest(found.t, largest))
+    (largest,) = permute(
+        z,
+        *what,
+        exchange,
+        [largest_t],
+        participants=design.participants,
+        tested=tested,
+        same_dof=True,
+    )
+    # As of edges: those with fewer rows have the t of the same p.
+    dof = np.maximum(found.dof, 1)
+    t = with_dof(found.t, dof, dof[tested].max())
+    return Tested(found, adjusted, p_of_largest(t, largest))
 
 
 def region_means(z: np.ndarray, n_regions: int) -> np.ndarray:

@@ -144,6 +144,27 @@ def two_sided(t: np.ndarray, dof: np.ndarray) -> np.ndarray:
     return np.asarray(2 * stdtr(dof, -np.abs(t)))
 
 
+def with_dof(t: np.ndarray, dof: np.ndarray | int, other: int) -> np.ndarray:
+    """The t that has about the same p with other degrees of freedom.
+
+    By the normal score of a t, ``sqrt(dof log(1 + t²/dof)) (8 dof + 1) / (8 dof + 3)`` (Wallace,
+    1959, Annals of Mathematical Statistics 30, 1121-1130): to 0.4 % for t up to 6 with 10 degrees
+    of freedom or more; up to 7 % too small for a t of 15 with a single one.
+
+    Parameters
+    ----------
+    t
+        NaN stays. Any shape.
+    dof
+        Of each, broadcast to `t`; at most `other`.
+    other
+        Degrees of freedom of what is returned.
+    """
+    score = np.sqrt(dof * np.log1p(t * t / dof)) * (8 * dof + 1) / (8 * dof + 3)
+    score *= (8 * other + 3) / (8 * other + 1)
+    return np.asarray(np.copysign(np.sqrt(other * np.expm1(score**2 / other)), t))
+
+
 def fdr(p: np.ndarray) -> np.ndarray:
     """P values adjusted so that those of at most q have a false discovery rate of q.
 
