@@ -60,6 +60,8 @@ class Design:
         Label of each row's block of exchangeability; None where there is one block.
     motion
         Whether the mean framewise displacement is a covariate.
+    table
+        The name of the table that covariates are of; empty where none was read.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Design:
     participants: np.ndarray | None
     blocks: np.ndarray | None
     motion: bool
+    table: str
 
     @property
     def n_participants(self) -> int:
@@ -151,6 +154,7 @@ def make_design(
         participants=labels,
         blocks=None if blocks is None else used[blocks].astype(str).to_numpy(str),
         motion=MOTION in (own if from_file else names),
+        table=covariates().path.name if {*wanted} - {MOTION, *_OF_UNITS} else "",
     )
 
 
@@ -256,7 +260,7 @@ def _of_formula(name: str, formula: str, data: pd.DataFrame, within: bool) -> Co
         if own.nunique() == 1 and not (within and column == PARTICIPANT):
             kind = "two groups are" if own.dtype == object else "a covariate that varies is"
             raise DesignError(
-                f"model {name}: {column} is {_plain(own.iloc[0])} for all {len(own):,} rows; "
+                f"model {name}: {column} is {_plain(own.iloc[0])} in every row (of {len(own):,}); "
                 f"{kind} needed"
             )
         prepared[column] = own if own.dtype == float else pd.Categorical(own, _levels(own))
@@ -303,10 +307,10 @@ def _check(
         left = Columns(demeaned(columns.matrix, participants)[:, kept], names, terms)
     n_rows = len(left.matrix)
     if n_rows <= len(left.names) + intercepts:
-        kinds = f"{len(left.names)} columns" + f" and {intercepts} participants" * bool(intercepts)
+        kinds = ", ".join(left.names) + f" and {intercepts} participants" * bool(intercepts)
         raise DesignError(
-            f"model {name}: {n_rows:,} rows for {kinds} ({', '.join(left.names)}); more rows than "
-            f"columns are needed{_told(dropped, '; ')}"
+            f"model {name}: as many columns as rows or more: {len(left.names) + intercepts} "
+            f"({kinds}) and {n_rows:,}{_told(dropped, '; ')}"
         )
     found = dependent(left)
     if found is not None:

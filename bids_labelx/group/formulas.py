@@ -66,9 +66,9 @@ def variables(formula: str) -> tuple[list[str], set[str]]:
 def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Columns:
     """The columns that a formula makes of covariates without missing values.
 
-    Numeric covariates are centred where the design has an intercept, by itself or as the sum of
-    its columns: of a model without interactions this changes the intercept alone, of one with
-    interactions the other terms are then at the mean of the covariate. Categorical ones are
+    Numeric covariates are centred where this changes no fitted value, as in models that have an
+    intercept and all terms of lower order: without interactions it changes the intercept alone,
+    with interactions the other terms are then at the mean of the covariate. Categorical ones are
     treatment-coded, the first level being the reference.
 
     Parameters
@@ -98,16 +98,18 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         }
         return Columns(found.matrix[:, own], names, positions, found.centred)
     plain = _evaluated(formula, terms, data)
-    if not _spans(plain.to_numpy(float), np.ones(len(data))):
-        return _columns(plain, lambda text: text)
     kinds = {expr: kind.value for expr, (kind, _) in plain.model_spec.encoder_state.items()}
-    centred = [
-        expr
-        for expr, kind in kinds.items()
-        if kind == "numerical" and _evaluated(formula, f"0 + {_quoted(expr)}", data).shape[1] == 1
-    ]
-    wrapped = {expr: f"center({_quoted(expr, inside=True)})" for expr in centred}
-
+    numeric = {
+        one.expr: one
+        for term in terms
+        for one in term.factors
+        if kinds.get(one.expr) == "numerical"
+    }
+    wrapped = {
+        expr: f"center({_written(one, inside=True)})"
+        for expr, one in numeric.items()
+        if _evaluated(formula, f"0 + {_written(one)}", data).shape[1] == 1
+    }
     shorter = {longer: expr for expr, longer in wrapped.items()}
     pattern = "|".join(map(re.escape, sorted(shorter, key=len, reverse=True))) or r"(?!)"
 
@@ -115,11 +117,12 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         return re.sub(pattern, lambda found: shorter[found[0]], text)
 
     written = [
-        ":".join(wrapped.get(one.expr, _quoted(one.expr)) for one in term.factors)
-        for term in terms
+        ":".join(wrapped.get(one.expr, _written(one)) for one in term.factors) for term in terms
     ]
     made = _evaluated(formula, " + ".join(["0", *written]), data)
-    return _columns(made, shown, tuple(centred))
+    if not _spans(plain.to_numpy(float), made.to_numpy(float)):
+        return _columns(plain, lambda text: text)
+    return _columns(made, shown, tuple(wrapped))
 
 
 def _without(formula: str, terms: list[Any], absorbed: str, data: pd.DataFrame) -> Columns:
@@ -134,7 +137,7 @@ def _without(formula: str, terms: list[Any], absorbed: str, data: pd.DataFrame) 
         )
     if not others:
         raise UsageError(f"--model {formula!r}: there is no term beside {absorbed} to be tested")
-    rest = [":".join(_quoted(one.expr) for one in term.factors) for term in others]
+    rest = [":".join(_written(one) for one in term.factors) for term in others]
     return formula_columns(" + ".join(["1", *rest]), data)
 
 
@@ -153,7 +156,7 @@ def dependent(columns: Columns) -> tuple[str, list[str]] | None:
     """
     term_of = {j: term for term, positions in columns.terms.items() for j in positions}
     norms = np.linalg.norm(columns.matrix, axis=0)
-    unit = columns.matrix / np.where(norms > 0, norms, 1)
+    unit = columns.matrix / _lengths(columns.matrix)
     kept: list[int] = []
     for j, norm in enumerate(norms):
         if norm == 0:
@@ -166,9 +169,17 @@ def dependent(columns: Columns) -> tuple[str, list[str]] | None:
     return None
 
 
-def _spans(matrix: np.ndarray, column: np.ndarray) -> bool:
-    weights = np.linalg.lstsq(matrix, column, rcond=None)[0]
-    return bool(np.linalg.norm(column - matrix @ weights) < _TOLERANCE * np.linalg.norm(column))
+def _spans(matrix: np.ndarray, columns: np.ndarray) -> bool:
+    """Whether columns are linear combinations of those of a matrix."""
+    matrix, columns = (one / _lengths(one) for one in (matrix, columns))
+    weights = np.linalg.lstsq(matrix, columns, rcond=None)[0]
+    return bool((np.linalg.norm(columns - matrix @ weights, axis=0) < _TOLERANCE).all())
+
+
+def _lengths(columns: np.ndarray) -> np.ndarray:
+    """Of columns; 1 of those that are zero."""
+    norms = np.linalg.norm(columns, axis=0)
+    return np.where(norms > 0, norms, 1)
 
 
 def _parsed(formula: str) -> list[Any]:
@@ -217,15 +228,13 @@ def _columns(made: Any, shown: Callable[[str], str], centred: tuple[str, ...] = 
     return Columns(made.to_numpy(float), tuple(map(shown, made.columns)), terms, centred)
 
 
-def _quoted(expr: str, *, inside: bool = False) -> str:
-    """A factor as a formula has it; one that is a name of no letters alone in quotes."""
-    if expr.isidentifier() or re.fullmatch(r"[\d.]+", expr):
-        return expr
-    try:
-        ast.parse(_without_quotes(expr)[0], mode="eval")
-    except SyntaxError:
-        return f"`{expr}`"
-    return expr if inside else f"{{{expr}}}"
+def _written(factor: Any, *, inside: bool = False) -> str:
+    """A factor as a formula has it, or as it is inside a function of one."""
+    expr: str = factor.expr
+    method = factor.eval_method.value
+    if method == "lookup":
+        return expr if expr.isidentifier() else f"`{expr}`"
+    return f"{{{expr}}}" if method == "python" and not inside else expr
 
 
 def _without_quotes(expr: str) -> tuple[str, dict[str, str]]:

@@ -31,7 +31,8 @@ _INTERCEPTS = (
 )
 _EXCHANGED = (
     "residuals of the nuisance part of the model are rearranged (Freedman and Lane, 1983); where "
-    "the contrast is about a mean, signs are flipped; the data as they are count as one"
+    "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
+    "with fewer rows enters with the t that has its p with the degrees of freedom of the others"
 )
 
 
@@ -226,6 +227,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
     return {
         "Model": design.name,
         **source,
+        **({"CovariatesTable": design.table} if design.table else {}),
         "Estimation": "ordinary least squares of Fisher z, for each edge over the rows with it",
         "DesignColumns": list(design.columns.names),
         "CentredCovariates": list(design.columns.centred),

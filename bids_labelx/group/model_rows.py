@@ -11,7 +11,7 @@ from bids_labelx.errors import BadDataError
 from bids_labelx.group.collect import Combination
 from bids_labelx.group.edge_rows import EdgeRows, Unit, motion_of, unit_of_run
 from bids_labelx.group.mean_matrices import group_name
-from bids_labelx.group.rows import Row, RowKey
+from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.names import build_name, sort_entities
 
 # By a choice of --model-rows the entities in which the rows of one model differ, beside sub.
@@ -104,9 +104,11 @@ def planned_rows(
             groups = [[file] for file in files]
             units = [unit_of_run(file) for file in files]
         else:
-            labels = dict.fromkeys(file.participant for file in files)
-            groups = [[file for file in files if file.participant == label] for label in labels]
-            units = [Unit(label, one.entities.get("ses", "")) for label in labels]
+            of: dict[str, list[MatrixFile]] = {}
+            for file in files:
+                of.setdefault(file.participant, []).append(file)
+            groups = list(of.values())
+            units = [Unit(label, one.entities.get("ses", "")) for label in of]
         networks = one.labels.networks
         planned.append(
             EdgeRows(
