@@ -13,7 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_labelx.app.group_means import write_matrices
-from bids_labelx.app.group_models import Modelled, check_models, folder_of_runs, told, write_models
+from bids_labelx.app.group_models import Modelled, check_models, told, write_models
+from bids_labelx.app.group_trust import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -90,14 +91,17 @@ def run_group(settings: Settings) -> int:
     names = sorted({str(row["strategy"]) for row in collected.rows.values()})
     strategies = strategies_as_typed(collected.invocations.values(), names)
     check_models(collected, settings)
+    chosen = chosen_columns(collected, settings)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    with folder_of_runs(settings) as runs_folder:
-        made = write_matrices(output, collected, settings, strategies, runs_folder)
-        edges = made.runs if runs_folder else made.participants
+    with scratch_folder(settings) as scratch:
+        runs_folder = scratch if keeps_runs(collected, settings) else None
+        made = write_matrices(output, collected, settings, strategies, runs_folder, chosen)
+        rated, tables = rate_all(output, made, collected, settings, chosen, scratch)
+        edges = made.runs if settings.model and settings.model_rows == "run" else made.participants
         modelled = write_models(console, output, edges, settings)
     table = quality_table(collected.rows)
-    files = [write_quality(output, table), *coverage, *made.files, *modelled.files]
+    files = [write_quality(output, table), *coverage, *tables, *made.files, *modelled.files]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
@@ -108,6 +112,7 @@ def run_group(settings: Settings) -> int:
         excluded_by=count_excluded(collected.rows.values(), limits),
         coverage={name: sums.table() for name, sums in collected.atlases.items()},
         evidence=made.evidence,
+        rated=rated,
         matrices=made.matrices,
         labels={name: sums.paths for name, sums in collected.atlases.items()},
         strategies=strategies,

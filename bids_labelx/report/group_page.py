@@ -17,12 +17,14 @@ from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.rows import motion_words
+from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.group_figure_files import (
+    GroupPart,
     Picture,
     all_but_strategy,
     atlas_of,
@@ -39,9 +41,10 @@ from bids_labelx.report.group_tables import (
     strategies_table,
 )
 from bids_labelx.report.packing import pack_integers
-from bids_labelx.report.pages import Part, render_template
+from bids_labelx.report.pages import render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
 from bids_labelx.report.text import counted
+from bids_labelx.report.trust_part import rated_parts
 
 MOST_WARNINGS = 20
 
@@ -61,6 +64,8 @@ class GroupContent:
         Each ``group_atlas-…_coverage.tsv`` by its name.
     evidence
         Of each combination, those that differ in the strategy only next to each other.
+    rated
+        Strategies of the same matrices otherwise, of all sessions.
     matrices
         The mean matrices, in the order of `evidence`.
     labels
@@ -96,6 +101,7 @@ class GroupContent:
     excluded_by: Mapping[str, int]
     coverage: Mapping[str, pd.DataFrame]
     evidence: Sequence[Evidence]
+    rated: Sequence[RatedStrategies]
     matrices: Sequence[GroupMatrix]
     labels: Mapping[str, Sequence[Path]]
     strategies: Sequence[str]
@@ -110,14 +116,6 @@ class GroupContent:
     not_averaged: Sequence[str]
     files: Sequence[str]
     models: Sequence[GroupPart] = ()
-
-
-@dataclass(frozen=True)
-class GroupPart(Part):
-    """A part of the page with pictures below what the others have, perhaps of one atlas."""
-
-    pictures: tuple[Picture, ...] = ()
-    atlas: str = ""
 
 
 # Anchor, heading and parts.
@@ -147,6 +145,11 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         ("quality", "Quality", [_quality(output, quality, content.limits, static)]),
         ("matrices", "Mean matrices", _matrices(content, matrices)),
         ("strategies", "Strategies", _strategies(output, content.evidence, static)),
+        (
+            "reliability",
+            "Reliability of strategies",
+            rated_parts(output, content.rated, static=static),
+        ),
         *([("models", "Models", content.models)] if content.models else []),
         ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
@@ -293,7 +296,15 @@ def _strategies_part(
     output: Path, entities: Mapping[str, str], evidence: Sequence[Evidence], static: bool
 ) -> GroupPart:
     table = pd.DataFrame(
-        [{**one.row, "edges": one.edges.edges, "volumes": one.volumes} for one in evidence]
+        [
+            {
+                **one.row,
+                "edges": one.edges.edges,
+                "volumes": one.volumes,
+                "covariate_columns": one.covariate_columns,
+            }
+            for one in evidence
+        ]
     )
     what = f"{atlas_of(entities)}: {where(entities)}"
     coverage = build_name(

@@ -159,6 +159,36 @@
     ])));
   }
 
+  /** A panel for each measure, a bar for each strategy; lines are quartiles over edges. */
+  function trust(box, { strategies, panels }) {
+    const entries = [["median or value", BLUE]];
+    if (panels.some(({ chance }) => chance !== null)) entries.push(["by chance", labelx.vermillion]);
+    legend(box, entries);
+    const place = grid(box);
+    for (const { label, note, values, spans, chance, ends: [low, high] } of panels) {
+      const rows = values.map((value, i) => ({ i, name: strategies[i], value, span: spans[i] }));
+      // A value stands clear of the line of chance.
+      const right = ({ value, span }) => {
+        const end = Math.max(0, value ?? 0, span ? span[1] : 0);
+        return chance !== null && end < chance && end > chance - 0.3 * (high - low) ? chance : end;
+      };
+      const words = ({ value, span }) => (value === null ? "n/a" : two(value)) + (span ? ` (${two(span[0])} to ${two(span[1])})` : "");
+      panel(place, label, note, (width) => plot(width, {
+        height: 44 * rows.length + 40,
+        marginLeft: 8,
+        x: { domain: [low, high + 0.5 * (high - low)], ticks: d3.ticks(low, high, 4), label: null },
+        y: { domain: d3.range(rows.length), axis: null, type: "band", padding: 0 },
+      }, [
+        Plot.barX(rows, { x: "value", y: "i", insetTop: 20, insetBottom: 6, fill: BLUE }),
+        chance !== null && Plot.tickX(rows, { x: chance, y: "i", insetTop: 18, insetBottom: 4, stroke: labelx.vermillion, strokeWidth: 2 }),
+        Plot.ruleY(rows.filter(({ span }) => span), { x1: (d) => d.span[0], x2: (d) => d.span[1], y: "i", dy: 7, marker: "tick" }),
+        Plot.text(rows, { y: "i", frameAnchor: "left", textAnchor: "start", dy: -12, text: "name" }),
+        Plot.text(rows, { x: right, y: "i", dx: 6, dy: 7, textAnchor: "start", text: words }),
+        Plot.ruleX([0]),
+      ]));
+    }
+  }
+
   // ---- Mean matrices ----
 
   async function matrices(box, data) {
@@ -307,7 +337,7 @@
     const runs = tables(content);
     atlasChoice();
     const models = labelx.modelPictures({ grid, panel, plot, legend, two });
-    const draw = { distributions, qcfc, distance, cost, matrices, missing, ...models };
+    const draw = { distributions, qcfc, distance, cost, trust, matrices, missing, ...models };
     const figures = [...document.querySelectorAll("figure.drawing")];
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
