@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_labelx.app.group_means import write_matrices
+from bids_labelx.app.group_models import Modelled, check_models, folder_of_runs, told, write_models
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -87,11 +88,15 @@ def run_group(settings: Settings) -> int:
     mark_excluded(collected.rows.values(), limits)
     names = sorted({str(row["strategy"]) for row in collected.rows.values()})
     strategies = strategies_as_typed(collected.invocations.values(), names)
+    check_models(collected, settings)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    made = write_matrices(output, collected, settings, strategies)
+    with folder_of_runs(settings) as runs_folder:
+        made = write_matrices(output, collected, settings, strategies, runs_folder)
+        edges = made.runs if runs_folder else made.participants
+        modelled = write_models(console, output, edges, settings)
     table = quality_table(collected.rows)
-    files = [write_quality(output, table), *coverage, *made.files]
+    files = [write_quality(output, table), *coverage, *made.files, *modelled.files]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
@@ -111,11 +116,11 @@ def run_group(settings: Settings) -> int:
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
-        notes=list(dict.fromkeys(made.notes)),
+        notes=list(dict.fromkeys([*made.notes, *modelled.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
     )
-    _tell(console, output, content, collected)
+    _tell(console, output, content, collected, modelled)
     figures = write_group_report(output, content, static=settings.report_figures != "none")
     remove_others(output, [*files, Path("group.html"), *figures])
     console.print(f"report: {output / 'group.html'}", markup=False)
@@ -124,7 +129,13 @@ def run_group(settings: Settings) -> int:
     return exit_code([*collected.failures, *collected.problems])
 
 
-def _tell(console: Console, output: Path, content: GroupContent, collected: Collected) -> None:
+def _tell(
+    console: Console,
+    output: Path,
+    content: GroupContent,
+    collected: Collected,
+    modelled: Modelled,
+) -> None:
     """Print what was done, and of each kind of failure what it is and how many there are."""
     table = content.quality
     console.print(
@@ -135,6 +146,8 @@ def _tell(console: Console, output: Path, content: GroupContent, collected: Coll
         markup=False,
     )
     console.print(f"averaged over: {content.averaged}", markup=False)
+    for result in modelled.results:
+        console.print(told(result), markup=False)
     for note in content.notes:
         console.print(f"note: {note}", markup=False)
     if content.absent:
