@@ -78,6 +78,8 @@ def test_edges_with_few_rows_do_not_hide_the_others() -> None:
     found = infer(z, design, weights, n_regions=REGIONS, n_permutations=500, threshold=3.5)
     assert found.permuted is not None
     np.testing.assert_array_equal(found.permuted.p_fwe < 0.05, np.arange(Z.shape[1]) == 15)
+    assert (np.abs(found.fit.t[few]) > 3.5).any()
+    np.testing.assert_array_equal(np.flatnonzero(found.permuted.components.of_edge), [15])
     assert found.permuted.components.p[0] < 0.05
     # That of the data as they are is that of an edge with all rows.
     np.testing.assert_allclose(found.permuted.largest_t[0], np.abs(found.fit.t[15]))
