@@ -41,6 +41,7 @@ from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.run_records import strategies_as_typed
 from bids_labelx.outputs.states import states_in_words
+from bids_labelx.report.group_models import model_parts
 from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
@@ -104,6 +105,7 @@ def run_group(settings: Settings) -> int:
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
+    static = settings.report_figures != "none"
     content = GroupContent(
         quality=table,
         limits=limits,
@@ -124,9 +126,10 @@ def run_group(settings: Settings) -> int:
         notes=list(dict.fromkeys([*made.notes, *modelled.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
+        models=model_parts(output, modelled.results, strategies, static=static),
     )
     _tell(console, output, content, collected, modelled)
-    figures = write_group_report(output, content, static=settings.report_figures != "none")
+    figures = write_group_report(output, content, static=static)
     remove_others(output, [*files, Path("group.html"), *figures])
     console.print(f"report: {output / 'group.html'}", markup=False)
     if settings.allow_missing:

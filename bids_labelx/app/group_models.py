@@ -113,7 +113,9 @@ def told(result: ModelResult) -> str:
 
 
 @contextmanager
-def _progress(console: Console, settings: Settings) -> Iterator[Callable[[str, int], None] | None]:
+def _progress(
+    console: Console, settings: Settings
+) -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar of the permutations of each contrast, on a terminal."""
     if not console.is_terminal or not settings.permutations:
         yield None
@@ -126,12 +128,11 @@ def _progress(console: Console, settings: Settings) -> Iterator[Callable[[str, i
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=settings.permutations)
-        last = [""]
 
-        def show(title: str, done: int) -> None:
-            if title != last[0] or done < bar.tasks[0].completed:
-                last[0] = title
-                bar.reset(task, description=title)
-            bar.update(task, completed=done)
+        def show(title: str, total: int, done: int) -> None:
+            # Done are more and more, but in the first step of a contrast.
+            if done <= bar.tasks[0].completed:
+                bar.reset(task, description=title, total=total)
+            bar.update(task, description=title, total=total, completed=done)
 
         yield show

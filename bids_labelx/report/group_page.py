@@ -92,6 +92,8 @@ class GroupContent:
         Measures that have no mean.
     files
         The files of the group level, within the output dataset.
+    models
+        A part for each contrast of each model, over the strategies; see `group_models`.
     """
 
     quality: pd.DataFrame
@@ -113,6 +115,7 @@ class GroupContent:
     notes: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
+    models: Sequence[GroupPart] = ()
 
 
 # Anchor, heading and parts.
@@ -147,6 +150,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
             "Reliability of strategies",
             rated_parts(output, content.rated, static=static),
         ),
+        *([("models", "Models", content.models)] if content.models else []),
         ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
     pictures = [one for _, _, parts in sections for part in parts for one in part.pictures]

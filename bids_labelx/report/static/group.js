@@ -195,7 +195,8 @@
     const found = await Promise.all(data.matrices.map(async ({ strategy, src, files }) => {
       const one = await labelx.load(src).catch(() => null);
       const values = one && labelx.square((await labelx.unpack(one.values)).values, one.size);
-      return one && { ...one, strategy, files, cells: values };
+      const survives = one?.survive && labelx.square((await labelx.unpack(one.survive)).values, one.size);
+      return one && { ...one, strategy, files, cells: values, survives };
     }));
     const shown = found.filter(Boolean);
     if (!shown.length) return;
@@ -210,8 +211,10 @@
     const blocks = [0, ...starts].map((first, i) => [first, (starts[i] ?? size) - first, network(first) || "no network"]);
     const left = networks ? blocks : size <= 40 && names.map((_, row) => [row, 1, label(row)]);
     const table = labelx.colours.RdBu_r;
-    const none = shown.some(({ cells }) => cells.some(Number.isNaN)) ? "no value (n/a)" : "";
-    labelx.colourBar(box, { table, limits, label: "mean Fisher z", none });
+    const measure = data.measure;
+    const empty = shown.some(({ cells }) => cells.some(Number.isNaN)) ? "no value (n/a)" : "";
+    const none = shown[0].survive ? "n/a; above the diagonal, does not survive" : empty;
+    labelx.colourBar(box, { table, limits, label: measure, none });
     const place = grid(box, "matrices");
     const listed = element("div", { role: "status", className: "listed" });
     box.append(listed);
@@ -229,11 +232,12 @@
       const made = panel(place, one.strategy, `${one.n}`);
       const heat = labelx.heat(made, {
         rows: size, columns: size, left: left || undefined, leftWidth: "min(5rem, 18vw)", select, clear,
-        label: `${one.strategy}: mean Fisher z between regions`,
+        label: `${one.strategy}: ${measure} between regions`,
         lines: { rows: starts, columns: starts },
         tip: (row, column) => `${label(row)} – ${label(column)}\n${value(one, row, column)}`,
       });
-      heat.paint({ values: one.cells, table, limits });
+      const cells = one.cells.map((cell, k) => (one.survives && k % size > k / size && !one.survives[k] ? NaN : cell));
+      heat.paint({ values: cells, table, limits });
       heats.push(heat);
       const pairs = d3.range(size).flatMap((i) => Array.from(one.cells.subarray(i * size + i + 1, (i + 1) * size))).filter((z) => !Number.isNaN(z));
       // Of whole steps: else some bars would have a step more than others.
@@ -244,7 +248,7 @@
       const box_ = element("div", { className: "plot" });
       const links = one.files.map((file) => element("a", { href: labelx.url(file) }, file.split(".").pop().toUpperCase()));
       made.append(box_, element("p", {}, "Files: ", ...links.flatMap((link, i) => (i ? [", ", link] : [link]))));
-      fitted(box_, (width) => plot(width, { height: 90, x: { domain: [edges[0], edges[edges.length - 1]], label: "mean Fisher z" }, y: { label: "pairs", ticks: 2 } }, [
+      fitted(box_, (width) => plot(width, { height: 90, x: { domain: [edges[0], edges[edges.length - 1]], label: measure }, y: { label: "pairs", ticks: 2 } }, [
         Plot.rect(counts, { x1: "x0", x2: "x1", y1: 0, y2: "length", fill: PALE }),
         Plot.ruleY([0]),
       ]));
@@ -332,7 +336,8 @@
     document.documentElement.classList.add("scripted");
     const runs = tables(content);
     atlasChoice();
-    const draw = { distributions, qcfc, distance, cost, trust, matrices, missing };
+    const models = labelx.modelPictures({ grid, panel, plot, legend, two });
+    const draw = { distributions, qcfc, distance, cost, trust, matrices, missing, ...models };
     const figures = [...document.querySelectorAll("figure.drawing")];
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
