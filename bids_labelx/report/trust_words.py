@@ -25,7 +25,8 @@ def trust_in_words(rated: RatedStrategies) -> list[str]:
     rows = rated.rows
     found = [_participants(rated)]
     if any(row.get("retest") for row in rows):
-        found += [_repeats(rows[0]), *_icc(rows), *_motion(rows), *_identified(rows)]
+        found += [_repeats(rows[0]), *_icc(rows), *_motion(rows)]
+        found += _identified(rows, len(rated.names))
     else:
         found.append(
             f"There is no reliability: it needs {FEWEST} participants that all strategies have, "
@@ -123,10 +124,12 @@ def _motion(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _identified(rows: Sequence[Row]) -> list[str]:
-    shares = _known(rows, "fingerprint")
+def _identified(rows: Sequence[Row], n_regions: int) -> list[str]:
+    shares, total = _known(rows, "fingerprint"), n_regions * (n_regions - 1) // 2
+    edges = min(int(row.get("edges_compared", total)) for row in rows)
+    missing = f"{edges:,} of {counted(total, 'edge')} are in all repeats of all participants"
     if not shares:
-        return []
+        return [f"Nobody can be identified: {missing}."]
     ps, chance = _known(rows, "fingerprint_p"), rows[0]["fingerprint_chance"]
     listed = enumerated(
         f"{100 * share:.0f} % with {name}" + (f" (p = {ps[name]:.2g})" if name in ps else "")
@@ -138,6 +141,8 @@ def _identified(rows: Sequence[Row]) -> list[str]:
     ]
     if ps and min(ps.values()) > _ALPHA:
         found[0] += " No strategy identifies more participants than guessing could."
+    if edges < total:
+        found[0] += f" This is over edges without a missing region: {missing}."
     tried = _known(rows, "discriminability")
     found.append(
         f"Discriminability, 0.5 by chance and 1 at best, is {_by_strategy(tried)}. Whoever moves "

@@ -91,6 +91,18 @@ def test_identification_by_chance_is_told() -> None:
     assert "than guessing could" not in words(row("simple"))
 
 
+def test_edges_that_some_lack_are_told() -> None:
+    for edges, part in ((6, ""), (4, "over edges without a missing region: 4 of 6 edges are in")):
+        rows = [row("simple", edges_compared=edges)]
+        rated = RatedStrategies([{"atlas": "A"}], rows, [], tuple("abcd"), ())
+        text = "\n".join(trust_in_words(rated))
+        assert part in text
+        assert ("missing region" in text) == bool(part)
+    none = row("simple", edges_compared=2, fingerprint=None)
+    rated = RatedStrategies([{"atlas": "A"}], [none], [], tuple("abcd"), ())
+    assert "Nobody can be identified: 2 of 6 edges are in all" in "\n".join(trust_in_words(rated))
+
+
 def test_predictions_are_told_with_what_chance_gives() -> None:
     scores = {
         "criterion_age_participants": 28,
