@@ -82,7 +82,9 @@ def write_matrices(
         runs: list[MatrixFile] = []
         path = runs_folder / f"{len(made.runs)}.float32" if runs_folder else None
         with ExitStack() as stack:
-            to_file = edges_file(output, entities, names, collected.rows, count, how)
+            to_file = edges_file(
+                output, entities, names, collected.rows, count, how, networks, covariates
+            )
             watchers = [sums.add, stack.enter_context(to_file), _files_into(averaged)]
             run_watchers = []
             if path:
