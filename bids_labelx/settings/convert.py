@@ -15,6 +15,9 @@ T = TypeVar("T")
 # Above any number of volumes, processes, or value of a label.
 _LARGEST = 2**31 - 1
 
+# As many as there are letters to name them by.
+_MOST_MODELS = 26
+
 # How the argument of an atlas begins that each run has a segmentation of its own for.
 DERIVATIVE = "derivative:"
 
@@ -122,6 +125,56 @@ def datasets(value: Any) -> tuple[str, ...]:
     names = [one.partition("=")[0] for one in found]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{', '.join(doubled)}: given with two folders, one is expected")
+    return found
+
+
+def split_name(word: str) -> tuple[str, str]:
+    """NAME and the rest of ``NAME=REST``; the name is empty where none is given.
+
+    >>> split_name("old=age + sex"), split_name("C(site, contr.treatment(base='b'))")
+    (('old', 'age + sex'), ('', "C(site, contr.treatment(base='b'))"))
+    """
+    found = re.match(r"([A-Za-z0-9]+)\s*=(?!=)\s*(.+)", word, re.DOTALL)
+    return (found[1], found[2]) if found and not _is_there(word) else ("", word.strip())
+
+
+def models(value: Any) -> tuple[str, ...]:
+    """Arguments ``[NAME=]FORMULA`` and ``[NAME=]FILE.tsv``, with absolute paths."""
+
+    def convert(word: str) -> str:
+        name, what = split_name(word)
+        if not what:
+            raise ValueError(f"{word!r}: a formula or a table is expected")
+        if what.lower().endswith(".tsv"):
+            what = str(path(what))
+        return f"{name}={what}" if name else what
+
+    found = each(convert)(value)
+    names = [split_name(one)[0] for one in found]
+    if doubled := sorted({name for name in names if name and names.count(name) > 1}):
+        raise ValueError(f"{', '.join(doubled)}: two models of one name; name them apart")
+    if len(found) > _MOST_MODELS:
+        raise ValueError(f"{len(found)} models, at most {_MOST_MODELS} are expected")
+    return found
+
+
+def contrasts(value: Any) -> tuple[str, ...]:
+    """Arguments ``[NAME=]EXPR``; what they are called is told apart as in files."""
+    from bids_labelx.names import camel
+
+    found = words(value)
+    labels: dict[str, str] = {}
+    for word in found:
+        name, what = split_name(word)
+        label = name or camel(what)
+        if not label:
+            raise ValueError(f"{word!r}: a column, a term or a combination of columns is expected")
+        if label in labels:
+            raise ValueError(
+                f"{word!r} and {labels[label]!r} would both be called {label}; name one of them: "
+                "NAME=EXPR"
+            )
+        labels[label] = word
     return found
 
 

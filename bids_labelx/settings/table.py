@@ -21,6 +21,7 @@ from bids_labelx.settings.groups import (
     which_option,
 )
 from bids_labelx.settings.machine import available_cpus
+from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.settings.parts import (
     ConnectivityOptions,
     DenoisingOptions,
@@ -35,7 +36,9 @@ Part = TypeVar("Part", LabelOptions, ExtractionOptions, DenoisingOptions, Connec
 
 
 @dataclass(frozen=True)
-class Settings(LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOptions):
+class Settings(
+    LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOptions, ModelOptions
+):
     """Everything that decides what one invocation of the app does.
 
     The field names are those of the command line's long options, with underscores. Labels stand

@@ -107,4 +107,29 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         if without and values.get(name):
             shown = "--" + name.replace("_", "-")
             found.append(f"{shown}: makes matrices, but --connectivity is none")
+    return found + _without_models(values)
+
+
+def _without_models(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with options of group models, which are right by themselves."""
+    found = []
+    if values.get("model") and not values.get("contrast"):
+        found.append("--model: say what is tested in it with --contrast, a column or a term of it")
+    for name in ("contrast", "permutation_blocks"):
+        if values.get(name) and not values.get("model"):
+            found.append(f"--{name.replace('_', '-')}: is for --model, give it too")
+    if values.get("permute_blocks") == "whole":
+        if not values.get("permutation_blocks"):
+            found.append("--permute-blocks whole: say which with --permutation-blocks")
+        if values.get("model_rows", "participant") != "participant":
+            found.append(
+                "--permute-blocks whole: rows of one participant are permuted within it; it is "
+                "for --model-rows participant"
+            )
+    if values.get("permutation_blocks") and values.get("permutations") == 0:
+        found.append("--permutation-blocks: there are none with --permutations 0")
+    if values.get("model_rows") == "session" and "session" in values.get("average_over", ()):
+        found.append(
+            "--model-rows session: sessions are averaged by --average-over session; leave that out"
+        )
     return found

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +119,50 @@ def test_a_list_of_labels_that_took_the_folders_is_named() -> None:
     options = {"participant_label": ["01", "/data/ds", "/data/out", "participant"]}
     with pytest.raises(UsageError, match=r"--participant-label: it took BIDS_DIR, .* put these"):
         make_settings(options)
+
+
+GROUP = {**NEEDED, "analysis_level": "group"}
+MODEL = {**GROUP, "model": ["age"], "contrast": ["age"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({**GROUP, "model": ["age"]}, "--model: say what is tested in it with --contrast"),
+        ({**GROUP, "contrast": ["age"]}, "--contrast: is for --model"),
+        ({**GROUP, "permutation_blocks": "site"}, "--permutation-blocks: is for --model"),
+        ({**MODEL, "permute_blocks": "whole"}, "say which with --permutation-blocks"),
+        (
+            {**MODEL, "permute_blocks": "whole", "permutation_blocks": "x", "model_rows": "run"},
+            "--permute-blocks whole: rows of one participant",
+        ),
+        (
+            {**MODEL, "permutation_blocks": "site", "permutations": 0},
+            "none with --permutations 0",
+        ),
+        (
+            {**MODEL, "model_rows": "session", "average_over": ["run", "session"]},
+            "--model-rows session: sessions are averaged",
+        ),
+        ({**MODEL, "nbs_threshold": "0"}, "--nbs-threshold '0': a value of t above 0"),
+        ({**MODEL, "model": ["B=age", "B=sex"]}, "B: two models of one name"),
+        ({**MODEL, "model": ["a" * (k + 1) for k in range(27)]}, "27 models, at most 26"),
+        (
+            {**MODEL, "contrast": ["a - b", "a + b"]},
+            "'a \\+ b' and 'a - b' would both be called aB",
+        ),
+        ({**MODEL, "contrast": ["+"]}, "'\\+': a column, a term"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_contradictions_about_models_are_refused(options: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        make_settings(options)
+
+
+def test_models_are_called_by_letters_unless_named() -> None:
+    settings = make_settings({**MODEL, "model": ["age", "A=sex", "B2 = age + sex", "d.tsv"]})
+    *formulas, (last, file) = settings.models.items()
+    assert formulas == [("B", "age"), ("A", "sex"), ("B2", "age + sex")]
+    assert last == "C"
+    assert file == str(Path("d.tsv").absolute())
