@@ -12,6 +12,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bids_labelx.app.group_harmonized import (
+    check_before,
+    harmonize_all,
+    participants_table,
+    write_parquets,
+)
 from bids_labelx.app.group_means import write_matrices
 from bids_labelx.errors import (
     ExitCode,
@@ -87,11 +93,19 @@ def run_group(settings: Settings) -> int:
     mark_excluded(collected.rows.values(), limits)
     names = sorted({str(row["strategy"]) for row in collected.rows.values()})
     strategies = strategies_as_typed(collected.invocations.values(), names)
+    covariates, notes = participants_table(settings)
+    check_before(settings, collected, covariates)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    made = write_matrices(output, collected, settings, strategies)
+    made = write_matrices(output, collected, settings, strategies, covariates=covariates)
+    harmonised = harmonize_all(output, made, settings, covariates)
+    parquet = write_parquets(output, made, harmonised, collected, settings)
     table = quality_table(collected.rows)
-    files = [write_quality(output, table), *coverage, *made.files]
+    files = [
+        *(write_quality(output, table), *coverage, *made.files),
+        *(path for one in harmonised for path in one.files),
+        *parquet,
+    ]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
@@ -111,7 +125,7 @@ def run_group(settings: Settings) -> int:
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
-        notes=list(dict.fromkeys(made.notes)),
+        notes=list(dict.fromkeys([*notes, *made.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
     )

@@ -23,6 +23,7 @@ from bids_labelx.group.edge_rows import Unit
 from bids_labelx.group.mean_matrices import SubjectMatrix, edges_name, relationship
 from bids_labelx.group.participant_columns import ParticipantColumns, columns_of, room_of
 from bids_labelx.group.rows import Row, RowKey, mean_motion
+from bids_labelx.measures.quality import NETWORKLESS
 
 # Rows of what is one value per participant, in one piece of the file.
 _ROWS = 1024
@@ -73,9 +74,7 @@ def edges_file(
         **(averaging or Averaging()).sidecar(),
     }
     path, session = output / edges_name(combination), combination.get("ses", "")
-    with edges_table(
-        path, names, networks, n_participants, about, covariates, session
-    ) as add_row:
+    with edges_table(path, names, networks, n_participants, about, covariates, session) as add_row:
 
         def add(subject: SubjectMatrix) -> None:
             own = [rows[one.row] for one in subject.files]
@@ -139,7 +138,7 @@ def edges_table(
     import h5py
 
     above = np.triu_indices(len(names), k=1)
-    of_networks = list(networks or [""] * len(names))
+    of_networks = ["" if one in NETWORKLESS else one for one in networks or [""] * len(names)]
     texts = {
         f"{what}_{k}": _encoded(own)
         for what, own in (("region", names), ("network", of_networks))
@@ -199,14 +198,14 @@ def edges_table(
 
 def _write_columns(file: Any, columns: ParticipantColumns) -> None:
     """Write what a table says of the participants; nothing where it says nothing of any."""
-    group = file.create_group("participants")
+    group = file.create_group("participants", track_order=True)
     for key, value in columns.about.items():
         group.attrs[key] = value if isinstance(value, str) else json.dumps(value)
-    for column in columns.table:
+    for column, name in columns.names.items():
         values = columns.table[column]
         number = values.dtype == np.float64
         data = values.to_numpy() if number else _encoded([one or "" for one in values])
-        group.create_dataset(columns.names[column], data=data).attrs["Column"] = column
+        group.create_dataset(name, data=data).attrs["Column"] = column
 
 
 def _encoded(texts: Sequence[str]) -> np.ndarray:

@@ -52,15 +52,20 @@ def columns_of(covariates: Covariates, units: Sequence[Unit]) -> ParticipantColu
         Whose rows they are.
     """
     found: dict[str, pd.Series] = {}
-    left_out: dict[str, str] = {}
+    left_out: list[str] = []
+    in_sessions = any(unit.session for unit in units)
     for column in covariates.columns:
-        known = [k for k, unit in enumerate(units) if _has(covariates, unit, column)]
+        # As `Covariates.of` chooses between two tables that both have it.
+        both = column in covariates.participants and column in covariates.sessions
+        of_sessions = in_sessions if both else column in covariates.sessions
+        has = _has_session if of_sessions else _has_participant
+        known = [k for k, unit in enumerate(units) if has(covariates, unit)]
         of = [units[k] for k in known]
         try:
             values = _column(covariates, of, column)
-        except UsageError as error:
+        except UsageError:
             # The sessions of a participant differ in it, and the row is of all of them.
-            left_out[column] = str(error)
+            left_out.append(column)
             continue
         found[column] = values.set_axis(pd.Index(known)).reindex(range(len(units)))
         if found[column].dtype != float:
@@ -72,7 +77,7 @@ def columns_of(covariates: Covariates, units: Sequence[Unit]) -> ParticipantColu
         "Source": covariates.path.name,
         "NumberOfParticipantsMissing": len(missing),
         "ParticipantsMissing": missing[:_MOST_NAMED],
-        **({"ColumnsLeftOut": list(left_out)} if left_out else {}),
+        **({"ColumnsLeftOut": left_out} if left_out else {}),
     }
     plain = [column.replace("/", "_").replace("\0", "") for column in found]
     names = dict(zip(found, distinct(plain), strict=True))
@@ -110,10 +115,11 @@ def room_of(covariates: Covariates | None, n_rows: int) -> int:
     return size
 
 
-def _has(covariates: Covariates, unit: Unit, column: str) -> bool:
-    """Whether there is a cell for a row."""
-    if column in covariates.participants:
-        return unit.participant in covariates.participants.index
+def _has_participant(covariates: Covariates, unit: Unit) -> bool:
+    return unit.participant in covariates.participants.index
+
+
+def _has_session(covariates: Covariates, unit: Unit) -> bool:
     sessions = covariates.sessions.index
     if unit.session:
         return (unit.participant, unit.session) in sessions

@@ -64,7 +64,7 @@ def write_mean_matrix(
         path = output / f"{matrix_name(combination, statistic)}.tsv"
         sidecar = matrix_sidecar(combination, statistic, mean, names, motion)
         write_json(path.with_suffix(".json"), sidecar)
-        write_tsv(path, _table(values, names), index=True)
+        write_matrix(path, values, names)
         written.append(path.relative_to(output))
     return written
 
@@ -83,6 +83,11 @@ def write_strategies(output: Path, rows: Iterable[tuple[Mapping[str, str], Row]]
         what = "QC-FC, loss of degrees of freedom and modularity by denoising strategy"
         _write_described(output, name, table, STRATEGY_COLUMNS, what, ENTITY)
     return [Path(name) for name in by_name]
+
+
+def write_matrix(path: Path, values: np.ndarray, names: Sequence[str]) -> None:
+    """Write a matrix between regions, shape (n_regions, n_regions)."""
+    write_tsv(path, _table(values, names), index=True)
 
 
 def _table(values: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
