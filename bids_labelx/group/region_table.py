@@ -11,6 +11,7 @@ import pandas as pd
 from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.group.collect import Collected
 from bids_labelx.group.parquet import parquet_writer
+from bids_labelx.group.quality_rows import add_failure
 from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.outputs.results import read_series
 
@@ -42,7 +43,7 @@ def write_region_table(output: Path, collected: Collected) -> Path:
     output
         The output dataset.
     collected
-        What is in it. A series that cannot be read goes to its problems.
+        What is in it. A series that cannot be read goes to its problems and its row.
 
     Returns
     -------
@@ -73,7 +74,9 @@ def write_region_table(output: Path, collected: Collected) -> Path:
                 waiting.append(_regions(output, path, dict(collected.rows[row])))
             except LabelxError as error:
                 participant = row[0].removeprefix("sub-")
-                collected.problems.append(Failure.of(error, entities={"sub": participant}))
+                failure = Failure.of(error, entities={"sub": participant})
+                collected.problems.append(failure)
+                add_failure(collected.rows[row], failure)
             if sum(map(len, waiting)) >= _AT_ONCE:
                 write()
         write()
