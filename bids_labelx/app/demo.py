@@ -13,6 +13,7 @@ from bids_labelx.app.group import run_group
 from bids_labelx.app.invocation import without_users_settings
 from bids_labelx.app.participant import run_participants
 from bids_labelx.app.simulate import Demo, simulate
+from bids_labelx.app.simulated_study import RUNS
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.files import read_tsv
 from bids_labelx.names import parse_name
@@ -75,12 +76,13 @@ def _qcfc(output: Path) -> dict[str, float]:
 def truth_error(demo: Demo, output: Path) -> dict[str, float]:
     """Mean absolute difference between the runs' correlations and the truth, by strategy.
 
-    The matrices are averaged over all runs first, as all of them have the same truth.
+    The matrices of the participants who have this very truth are averaged over all runs first.
     """
     truth = read_tsv(demo.truth, numbers=True)
     truth = truth.set_index(truth.columns[0])
     matrices: dict[str, list[np.ndarray]] = {}
-    for participant in participants_of(output):
+    individuals = {run.subject for run in RUNS if run.individual}
+    for participant in sorted({*participants_of(output)} - individuals):
         for path in series_paths(output, participant):
             one = read_series(output, path)
             for matrix in one.matrices():

@@ -19,6 +19,7 @@ from bids_labelx.app.group_harmonized import (
     write_parquets,
 )
 from bids_labelx.app.group_means import write_matrices
+from bids_labelx.app.group_models import Modelled, check_models, folder_of_runs, told, write_models
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -95,16 +96,22 @@ def run_group(settings: Settings) -> int:
     strategies = strategies_as_typed(collected.invocations.values(), names)
     covariates, notes = participants_table(settings)
     check_before(settings, collected, covariates)
+    check_models(collected, settings)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    made = write_matrices(output, collected, settings, strategies, covariates=covariates)
-    harmonised = harmonize_all(output, made, settings, covariates)
-    parquet = write_parquets(output, made, harmonised, collected, settings)
+    with folder_of_runs(settings) as runs_folder:
+        made = write_matrices(output, collected, settings, strategies, runs_folder, covariates)
+        harmonised = harmonize_all(output, made, settings, covariates)
+        parquet = write_parquets(output, made, harmonised, collected, settings)
+        edges = made.runs if runs_folder else made.participants
+        if settings.harmonize:
+            edges = [one.edges for one in harmonised]
+        modelled = write_models(console, output, edges, settings)
     table = quality_table(collected.rows)
     files = [
         *(write_quality(output, table), *coverage, *made.files),
         *(path for one in harmonised for path in one.files),
-        *parquet,
+        *(*parquet, *modelled.files),
     ]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
@@ -125,11 +132,11 @@ def run_group(settings: Settings) -> int:
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
-        notes=list(dict.fromkeys([*notes, *made.notes])),
+        notes=list(dict.fromkeys([*notes, *made.notes, *modelled.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
     )
-    _tell(console, output, content, collected)
+    _tell(console, output, content, collected, modelled)
     figures = write_group_report(output, content, static=settings.report_figures != "none")
     remove_others(output, [*files, Path("group.html"), *figures])
     console.print(f"report: {output / 'group.html'}", markup=False)
@@ -138,7 +145,13 @@ def run_group(settings: Settings) -> int:
     return exit_code([*collected.failures, *collected.problems])
 
 
-def _tell(console: Console, output: Path, content: GroupContent, collected: Collected) -> None:
+def _tell(
+    console: Console,
+    output: Path,
+    content: GroupContent,
+    collected: Collected,
+    modelled: Modelled,
+) -> None:
     """Print what was done, and of each kind of failure what it is and how many there are."""
     table = content.quality
     console.print(
@@ -149,6 +162,8 @@ def _tell(console: Console, output: Path, content: GroupContent, collected: Coll
         markup=False,
     )
     console.print(f"averaged over: {content.averaged}", markup=False)
+    for result in modelled.results:
+        console.print(told(result), markup=False)
     for note in content.notes:
         console.print(f"note: {note}", markup=False)
     if content.absent:

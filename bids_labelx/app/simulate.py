@@ -32,6 +32,7 @@ from bids_labelx.app.simulated_study import (
     SimulatedRun,
     artefact_weights,
     make_anatomy,
+    own_correlation,
     region_names,
     regions_at,
     simulate_run,
@@ -43,6 +44,16 @@ from bids_labelx.app.simulated_surface import SPACE as SURFACE
 TIMING = {"RepetitionTime": REPETITION_TIME, "TaskName": "rest"}
 RESOLUTION = {"Resolution": "6 mm isotropic, coarse for the sake of a small file"}
 
+PARTICIPANTS = {
+    "group": {
+        "Description": "Group that was simulated",
+        "Levels": {"control": "as truth.tsv", "patient": "as truth_group-patient.tsv"},
+    },
+    "scanner": {
+        "Description": "Scanner that was simulated",
+        "Levels": {"A": "as it is", "B": "adds a signal that all regions share"},
+    },
+}
 DENSE = {"Density": "1,962 vertices a hemisphere, coarse for the sake of a small file"}
 
 
@@ -53,32 +64,40 @@ class Demo:
     dataset: Path  # fMRIPrep-like derivatives
     atlas_dataset: Path  # a BIDS atlas dataset
     truth: Path  # TSV of true correlations, region names in its header and first column
+    truth_of_patients: Path  # the same of patients
     space: str
 
 
 def simulate(folder: Path, *, seed: int = 0) -> Demo:
-    """Simulate eight subjects, the first two with two sessions each, and an atlas of 12 regions.
+    """Simulate 16 subjects, ten of them with two sessions each, and an atlas of 12 regions.
 
     One run is there on surfaces, too, with the atlas on these.
 
-    ``simulated/``, ``atlas/`` and ``truth.tsv`` are written in `folder`, which is made when
-    missing. The same seed gives the same bytes in every file.
+    ``simulated/``, ``atlas/``, ``truth.tsv`` and ``truth_group-patient.tsv`` are written in
+    `folder`, which is made when missing. The same seed gives the same bytes in every file.
 
     Raises
     ------
     ValueError
         `seed` is negative.
     """
-    demo = Demo(folder / "simulated", folder / "atlas", folder / "truth.tsv", SPACE)
+    truths = folder / "truth.tsv", folder / "truth_group-patient.tsv"
+    demo = Demo(folder / "simulated", folder / "atlas", *truths, SPACE)
     weights = artefact_weights(np.random.default_rng([seed, 0]))
-    names, truth = region_names(), true_correlation()
-    _write_tsv(demo.truth, {"name": names, **dict(zip(names, truth, strict=True))})
+    names = region_names()
+    truth = {group: true_correlation(group) for group in ("control", "patient")}
+    for path, values in zip(truths, truth.values(), strict=True):
+        _write_tsv(path, {"name": names, **dict(zip(names, values, strict=True))})
     _write_atlas(demo.atlas_dataset)
     anatomy = make_anatomy()
     _write_shared(demo.dataset, anatomy)
     for number, run in enumerate(RUNS, start=1):
         rng = np.random.default_rng([seed, number])
-        bold, columns = simulate_run(rng, run, anatomy, truth, weights)
+        own = truth[run.group]
+        if run.individual:
+            # The same in both sessions.
+            own = own_correlation(np.random.default_rng([seed, 0, int(run.subject)]), own)
+        bold, columns = simulate_run(rng, run, anatomy, own, weights)
         _write_run(demo.dataset, run, anatomy, bold, columns)
     return demo
 
@@ -145,7 +164,16 @@ def _write_shared(root: Path, anatomy: Anatomy) -> None:
     # Suffixes that fMRIPrep writes and that BIDS does not know yet.
     _write(root / ".bidsignore", b"*_timeseries.*\n*_boldref.*\n*_den-*\n")
     subjects = sorted({run.subject for run in RUNS})
-    _write_tsv(root / "participants.tsv", {"participant_id": [f"sub-{s}" for s in subjects]})
+    people = {run.subject: run for run in RUNS}
+    _write_tsv(
+        root / "participants.tsv",
+        {
+            "participant_id": [f"sub-{s}" for s in subjects],
+            "group": [people[s].group for s in subjects],
+            "scanner": [people[s].scanner for s in subjects],
+        },
+    )
+    _write_json(root / "participants.json", PARTICIPANTS)
     _write_json(root / f"task-rest_space-{SPACE}_res-2_desc-preproc_bold.json", TIMING)
     for subject in subjects:
         stem = root / f"sub-{subject}/anat/sub-{subject}_space-{SPACE}_res-2_dseg"

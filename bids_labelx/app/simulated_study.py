@@ -6,6 +6,11 @@ matter, CSF, cosines), so cleaning brings the true correlations back, and leavin
 The others jerk their heads, each more often than the one before, and what a jerk does to the
 signal of that volume no regressor follows: with ``simple`` regions correlate the more, the more a
 subject moves, and only leaving these volumes out (``scrubbing.5``) helps.
+
+All these have the same true correlations. Eight more were scanned twice and have each their own;
+half of them are patients, in whom two networks are connected otherwise, and half were scanned on
+another scanner, which adds a signal to all regions. Patients and controls, and both scanners, move
+alike.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 from scipy.signal import lfilter
+from scipy.stats import wishart
 
 Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.int16]
@@ -41,6 +47,11 @@ GREY, WHITE, CSF = 1, 2, 3  # fMRIPrep's numbers for tissues
 
 NETWORKS = ("Visual", "Motor", "Default")
 NETWORK_CORRELATION = np.array([[0.70, 0.10, -0.15], [0.10, 0.65, -0.10], [-0.15, -0.10, 0.60]])
+# Of patients, between the first network and the last, where controls have -0.15.
+PATIENTS_CORRELATION = 0.35
+OWN_FREEDOM = 80  # degrees of the Wishart distribution by which individuals spread
+OWN_JERKS = (4, 12, 4, 12)  # of a patient and a control each, so that groups move alike
+SCANNER_SIGNAL = 0.45  # percent of baseline that scanner B adds to all regions, standard deviation
 # Directions of the two left regions of each network from the centre; the right ones mirror them.
 SEEDS = (
     ((-0.35, -0.85, 0.40), (-0.45, -0.80, -0.40)),
@@ -86,6 +97,9 @@ class SimulatedRun:
     jerks: int = 0  # volumes spoilt by sudden motion
     surfaces: bool = False  # also sampled on surfaces, see `simulated_surface`
     own_timing: bool = True  # False: RepetitionTime and TaskName are in the root's sidecar only
+    group: str = "control"
+    scanner: str = "A"
+    individual: bool = False  # with true correlations of one's own
 
     @property
     def stem(self) -> str:
@@ -100,6 +114,20 @@ RUNS = (
     SimulatedRun("02", "pre", None, 1.2),
     SimulatedRun("02", "post", None, 1.6, own_timing=False),
     *(SimulatedRun(f"{i:02d}", "pre", None, 0.8, jerks=3 * (i - 2)) for i in range(3, 9)),
+    *(
+        SimulatedRun(
+            f"{i:02d}",
+            session,
+            None,
+            0.8,
+            jerks=OWN_JERKS[(i - 9) // 2],
+            group="patient" if i % 2 else "control",
+            scanner="B" if i > 12 else "A",
+            individual=True,
+        )
+        for i in range(9, 17)
+        for session in ("pre", "post")
+    ),
 )
 
 
@@ -117,11 +145,21 @@ def region_names() -> list[str]:
     return [f"{side}H_{network}_{i}" for network in NETWORKS for side in "LR" for i in (1, 2)]
 
 
-def true_correlation() -> Floats:
+def true_correlation(group: str = "control") -> Floats:
     """Correlations that the regions' neural signals are drawn from, regions by regions."""
-    truth = np.kron(NETWORK_CORRELATION, np.ones((4, 4)))
+    between = NETWORK_CORRELATION.copy()
+    if group == "patient":
+        between[0, 2] = between[2, 0] = PATIENTS_CORRELATION
+    truth = np.kron(between, np.ones((4, 4)))
     np.fill_diagonal(truth, 1.0)
     return truth
+
+
+def own_correlation(rng: np.random.Generator, truth: Floats) -> Floats:
+    """An individual's correlations, spread about the group's."""
+    covariance = wishart(OWN_FREEDOM, truth).rvs(random_state=rng)
+    size = np.sqrt(np.diag(covariance))
+    return np.asarray(covariance / np.outer(size, size))
 
 
 def _distance(mm: Floats, centre: npt.ArrayLike, axes: npt.ArrayLike) -> Floats:
@@ -271,6 +309,8 @@ def simulate_run(
     percent[0] += _band_limited(rng, 1)[:, 0]
     percent[1 : len(truth) + 1] += np.linalg.cholesky(truth) @ _band_limited(rng, len(truth)).T
     percent[1 : len(truth) + 1] += spoilt.T
+    if run.scanner == "B":
+        percent[1 : len(truth) + 1] += SCANNER_SIGNAL * _band_limited(rng, 1)[:, 0]
     stored = _image(rng, anatomy, percent)
 
     # Measured on the image as written, so that the table is true of the file beside it.

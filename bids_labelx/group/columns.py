@@ -91,3 +91,42 @@ STRATEGY_COLUMNS: Columns = {
 
 # A column of the table of strategies that is not among them.
 ENTITY = ("Entity of the matrices that the row is over", TEXT)
+
+_OVER = " over the rows of the table"
+MODEL_COLUMNS: Columns = {
+    "region_1": ("One region of the edge", TEXT),
+    "region_2": ("The other one", TEXT),
+    "region": ("Region, whose edges are averaged in each row of the model", TEXT),
+    "network": ("Network of the region", TEXT),
+    "network_1": ("Network of region_1; of a pair of networks one of them", TEXT),
+    "network_2": ("Network of region_2; of a pair of networks the other one", TEXT),
+    "beta": ("Contrast of the coefficients, in Fisher z per unit of the contrast", PLAIN),
+    "t": ("Student's t of it", PLAIN),
+    "p": ("Two-sided p of t; of a component the family-wise p of its size", PLAIN),
+    "p_fdr": (f"p with the false discovery rate (Benjamini-Hochberg){_OVER}", PLAIN),
+    "p_fwe": (f"Family-wise p of |t|{_OVER}, by permutation of the largest", PLAIN),
+    "n": ("Rows of the model that have a value", "rows"),
+    "dof": ("Residual degrees of freedom", PLAIN),
+    "nbs_component": ("Number of the edge's component; n/a below the threshold", PLAIN),
+    "nbs_p": ("Family-wise p of that component by its size (network-based statistic)", PLAIN),
+    "edges": ("Edges of the component, or of the pair of networks", "edges"),
+    "edges_positive": ("Those with a positive t", "edges"),
+    "regions": ("Regions of the component", "regions"),
+    "component": ("Number of the component, the largest first", PLAIN),
+    "cnbs_t": (
+        "Mean t of the edges of the pair (constrained network-based statistic)",
+        PLAIN,
+    ),
+    "cnbs_p": ("Two-sided p of cnbs_t by permutation", PLAIN),
+    "cnbs_p_fdr": (f"The same with the false discovery rate{_OVER}", PLAIN),
+    "cnbs_p_fwe": (f"Family-wise p of |cnbs_t|{_OVER}, by permutation of the largest", PLAIN),
+}
+
+DESIGN_COLUMNS: Columns = {
+    "participant_id": ("Participant", TEXT),
+    "session_id": ("Session", TEXT),
+    "run": ("Run", TEXT),
+    "block": ("Block of exchangeability", TEXT),
+}
+# A column of a design that is not among them.
+REGRESSOR = ("Regressor of the model", PLAIN)

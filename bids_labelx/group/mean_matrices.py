@@ -100,15 +100,16 @@ def matrix_name(combination: Mapping[str, str], statistic: str) -> str:
     statistic
         ``mean``, ``std``, ``n`` or ``qcfc``.
     """
-    return _named(combination, f"stat-{statistic}_relmat")
+    return group_name(combination, f"stat-{statistic}_relmat")
 
 
 def edges_name(combination: Mapping[str, str]) -> str:
     """The name of the table of all participants' edges; see `matrix_name`."""
-    return _named(combination, "edges") + ".h5"
+    return group_name(combination, "edges") + ".h5"
 
 
-def _named(combination: Mapping[str, str], end: str) -> str:
+def group_name(combination: Mapping[str, str], end: str) -> str:
+    """The name of a file of a combination, with what stands at its end; see `matrix_name`."""
     entities = {key: value for key, value in combination.items() if key != "stat"}
     reduced = combination.get("stat", "mean")
     if reduced != "mean":

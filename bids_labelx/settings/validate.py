@@ -143,6 +143,11 @@ def _harmonisation(values: Mapping[str, Any]) -> list[str]:
             return ["--harmonize: say which covariate has the batches with --batch COLUMN"]
         if batch in values.get("preserve", ()):
             return [f"--preserve {batch}: it is the batch, whose effect is removed"]
+        if values.get("model_rows") == "run" and values.get("model"):
+            return [
+                "--harmonize: harmonises the edges of participants, and --model-rows run models "
+                "those of single runs; choose --model-rows participant or session"
+            ]
         return []
     given = [name for name in ("batch", "preserve") if values.get(name)]
     return [f"--{name}: is for --harmonize, give it too" for name in given]

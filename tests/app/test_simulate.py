@@ -87,9 +87,9 @@ def test_a_negative_seed_is_refused_before_anything_is_written(tmp_path: Path) -
     assert not (tmp_path / "demo").exists()
 
 
-def test_it_is_small_and_holds_eight_subjects_two_sessions_and_a_repeated_run(demo: Demo) -> None:
+def test_it_is_small_and_has_retests_and_a_repeated_run(demo: Demo) -> None:
     size = sum(path.stat().st_size for path in demo.dataset.parent.rglob("*") if path.is_file())
-    assert size < 45e6
+    assert size < 110e6
     assert [path.name.split("_space-")[0] for path in bold_files(demo)] == [
         "sub-01_ses-post_task-rest",
         "sub-01_ses-pre_task-rest_run-1",
@@ -97,7 +97,60 @@ def test_it_is_small_and_holds_eight_subjects_two_sessions_and_a_repeated_run(de
         "sub-02_ses-post_task-rest",
         "sub-02_ses-pre_task-rest",
         *(f"sub-{i:02d}_ses-pre_task-rest" for i in range(3, 9)),
+        *(f"sub-{i:02d}_ses-{s}_task-rest" for i in range(9, 17) for s in ("post", "pre")),
     ]
+
+
+def test_groups_and_scanners_are_crossed_and_move_alike(demo: Demo) -> None:
+    table = pd.read_csv(demo.dataset / "participants.tsv", sep="\t", index_col=0)
+    own = table.loc["sub-09":]  # type: ignore[misc]
+    assert own.value_counts().tolist() == [2] * 4
+    assert set(table.loc[:"sub-08"].itertuples(index=False, name=None)) == {("control", "A")}
+    fd = {
+        path.name[:6]: confounds_of(path)["framewise_displacement"].mean()
+        for path in bold_files(demo)
+        if "ses-pre" in path.name
+    }
+    moved = own.assign(fd=pd.Series(fd))
+    for column in ("group", "scanner"):
+        one, other = moved.groupby(column)["fd"].mean()
+        assert one == pytest.approx(other, rel=0.15)
+
+
+def test_patients_differ_between_two_networks_and_nowhere_else(demo: Demo) -> None:
+    truth = pd.read_csv(demo.truth, sep="\t", index_col=0)
+    patients = pd.read_csv(demo.truth_of_patients, sep="\t", index_col=0)
+    assert np.linalg.eigvalsh(patients.to_numpy()).min() > 0
+    network = atlas_table(demo).set_index("name")["network"]
+    for (one, other), difference in (patients - truth).stack().items():
+        between = {network[one], network[other]} == {"Visual", "Default"}
+        assert difference == pytest.approx(0.5 if between else 0)
+
+
+def test_individuals_keep_their_correlations_from_session_to_session(demo: Demo) -> None:
+    """Series made by nilearn, of the volumes without a jerk."""
+    edges = {}
+    for bold in bold_files(demo):
+        if bold.name[:6] < "sub-09":
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            confounds, sample_mask = load_confounds_strategy(
+                str(bold), "scrubbing", fd_threshold=0.5, std_dvars_threshold=None
+            )
+        masker = NiftiLabelsMasker(
+            str(atlas_image(demo)), resampling_target="data", standardize=None
+        )
+        series = masker.fit_transform(str(bold), confounds=confounds, sample_mask=sample_mask)
+        edges[bold.name[:6], "_ses-pre_" in bold.name] = np.corrcoef(series.T)[UPPER]
+    people = sorted({subject for subject, _ in edges})
+    first, second = (np.array([edges[one, pre] for one in people]) for pre in (True, False))
+    first, second = first - first.mean(axis=0), second - second.mean(axis=0)
+    r = np.corrcoef(first, second)[: len(people), len(people) :]
+    assert np.diag(r).mean() > 0.5
+    # By chance, one of eight would be found.
+    for axis in (0, 1):
+        assert (r.argmax(axis=axis) == np.arange(len(people))).sum() >= 6
 
 
 @pytest.mark.parametrize("dataset", ["dataset", "atlas_dataset"])

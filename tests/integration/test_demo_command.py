@@ -33,10 +33,10 @@ def matrix(output: Path, path: Path) -> pd.DataFrame:
 
 def test_both_levels_are_written_for_all_subjects(demo: tuple[Path, str]) -> None:
     output = demo[0] / "bids_labelx"
-    assert [len(series_paths(output, sub)) for sub in ("01", "02", "08")] == [12, 6, 3]
+    assert [len(series_paths(output, sub)) for sub in ("01", "02", "08", "16")] == [*(12, 6, 3, 6)]
     for name in ("sub-01.html", "sub-02.html", "group.html", "group_qc.tsv", ".bidsignore"):
         assert (output / name).is_file()
-    assert len(pd.read_csv(output / "group_qc.tsv", sep="\t")) == 36
+    assert len(pd.read_csv(output / "group_qc.tsv", sep="\t")) == 84
 
 
 def test_it_says_where_to_look(demo: tuple[Path, str]) -> None:
@@ -68,7 +68,7 @@ def test_the_denoised_matrices_recover_the_simulated_network(demo: tuple[Path, s
 
 
 def of_participants(demo: Path, desc: str) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Fisher z (8, 12, 12) and mean FD (8,) of the participants, and the runs' lost freedom.
+    """Fisher z (16, 12, 12) and mean FD (16,) of the participants, and the runs' lost freedom.
 
     From the matrices, series and input of each run; runs of a participant are averaged.
     """
@@ -76,7 +76,7 @@ def of_participants(demo: Path, desc: str) -> tuple[np.ndarray, np.ndarray, list
     fd: dict[str, list[float]] = {}
     weights: dict[str, list[float]] = {}
     lost = []
-    for sub in (f"{i:02d}" for i in range(1, 9)):
+    for sub in (f"{i:02d}" for i in range(1, 17)):
         for series in series_paths(demo / "bids_labelx", sub):
             if f"_desc-{desc}_" in series.name and VOLUMES in series.name:
                 r = matrix(demo / "bids_labelx", series).to_numpy()
@@ -98,7 +98,7 @@ def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Pa
     (path,) = output.glob("group_*_qcfc.tsv")
     table = pd.read_csv(path, sep="\t").set_index("strategy")
     table = table[table["space"] != "fsLR"]
-    assert table["participants"].tolist() == [8] * 3
+    assert table["participants"].tolist() == [16] * 3
     (atlas,) = (demo[0] / "atlas").rglob("*_dseg.nii.gz")
     labels = nib.load(atlas)
     names = pd.read_csv(next(output.glob(f"sub-01/**/*{VOLUMES}*_dseg.tsv")), sep="\t")
@@ -129,9 +129,9 @@ def test_scrubbing_lowers_what_connectivity_has_to_do_with_motion(demo: tuple[Pa
         q = networkx.community.modularity(graph, parts, weight="weight")
         assert row["modularity"] == pytest.approx(q, rel=1e-5)
         assert f"median QC-FC {np.median(np.abs(r)):.2f}" in demo[1]
-    # By chance, eight participants have a median of about 0.27.
-    assert table["median_abs_qcfc"]["simple"] > 0.6
-    assert table["median_abs_qcfc"]["scrubbing.5"] < 0.45
+    # By chance, 16 participants have a median of about 0.18.
+    assert table["median_abs_qcfc"]["simple"] > 0.35
+    assert table["median_abs_qcfc"]["scrubbing.5"] < 0.25
 
 
 def test_the_figures_of_the_readme_are_the_demo_s(demo: tuple[Path, str]) -> None:

@@ -1,0 +1,155 @@
+"""Group models on the command line: checked before anything is written, then fitted and told."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bids_labelx.errors import CannotWriteError
+from bids_labelx.group.collect import Collected
+from bids_labelx.group.edge_rows import EdgeRows
+from bids_labelx.group.model_files import write_design, write_result
+from bids_labelx.group.model_results import ModelResult, fit_models
+from bids_labelx.group.model_rows import merge_rows, planned_rows
+from bids_labelx.group.models import plan_models
+from bids_labelx.group.write import record_files
+from bids_labelx.report.text import counted
+from bids_labelx.settings import Settings
+
+_CORRECTIONS = {
+    "fwe": "family-wise p < 0.05",
+    "fdr": "p < 0.05 with the false discovery rate, none family-wise",
+    "nbs": "in a component with family-wise p < 0.05, none by themselves",
+}
+
+
+@dataclass
+class Modelled:
+    """What was written of the models, and is to be shown."""
+
+    files: list[Path] = field(default_factory=list)
+    results: list[ModelResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def check_models(collected: Collected, settings: Settings) -> None:
+    """Refuse models, contrasts and tables that do not go with the participants' results.
+
+    Raises
+    ------
+    LabelxError
+        See `plan_models`. Nothing has been written then.
+    """
+    if settings.model:
+        combinations = collected.combinations.values()
+        rows = planned_rows(combinations, collected.rows, settings.model_rows)
+        plan_models(rows, settings, settings.bids_dir)
+
+
+@contextmanager
+def folder_of_runs(settings: Settings) -> Iterator[Path | None]:
+    """A temporary folder for the edges of single runs, where models have a row for each."""
+    if not settings.model or settings.model_rows != "run":
+        yield None
+        return
+    try:
+        if settings.work_dir:
+            settings.work_dir.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix="bids_labelx-runs-", dir=settings.work_dir)
+    except OSError as error:
+        raise CannotWriteError(f"{error.filename}: cannot be made ({error.strerror})") from None
+    with folder as name:
+        yield Path(name)
+
+
+def write_models(
+    console: Console, output: Path, edges: Sequence[EdgeRows], settings: Settings
+) -> Modelled:
+    """Fit all models to all combinations, and write what comes of them.
+
+    Parameters
+    ----------
+    console
+        Where progress is shown.
+    output
+        The output dataset.
+    edges
+        Of participants, harmonised ones too; of single runs for ``--model-rows run``.
+    settings
+        With the models.
+
+    Raises
+    ------
+    LabelxError
+        Where no model can be made of what could be read; no file of a model is written then.
+    """
+    made = Modelled()
+    if not settings.model:
+        return made
+    plans = plan_models(merge_rows(edges, settings.model_rows), settings, settings.bids_dir)
+    made.notes += plans.notes
+    with _progress(console, settings) as show:
+        for planned in plans.planned:
+            if not planned.design.motion:
+                made.notes.append(
+                    f"model {planned.design.name}: mean_fd is no covariate; differences in motion "
+                    "may show as differences in connectivity"
+                )
+            made.files.append(write_design(output, planned.rows, planned.design, settings))
+            for result in fit_models(planned, settings, settings.nprocs, show):
+                made.files += write_result(output, result)
+                made.results.append(result)
+                record_files(output, made.files)
+    made.notes = list(dict.fromkeys(made.notes))
+    return made
+
+
+def told(result: ModelResult) -> str:
+    """What came of a contrast, in a line."""
+    design = result.design
+    correction, found = result.surviving()
+    edges = counted(int(np.isfinite(result.edges.fit.t).sum()), "edge")
+    rows = (
+        f"{counted(len(design.units), 'row')} of {counted(design.n_participants, 'participant')}"
+    )
+    if design.dropped:
+        rows += f", {len(design.dropped):,} dropped"
+    how = f" {_CORRECTIONS[correction]}" if correction else ""
+    permuted = result.edges.permuted
+    done = f"; {len(permuted.exchange):,} {permuted.exchange.kind}" if permuted else ""
+    return (
+        f"{result.rows.title}, {result.name.replace('_', ', ').replace('-', ' ')}: {rows}; "
+        f"{len(found):,} of {edges}{how}{done}"
+    )
+
+
+@contextmanager
+def _progress(console: Console, settings: Settings) -> Iterator[Callable[[str, int], None] | None]:
+    """A bar of the permutations of each contrast, on a terminal."""
+    if not console.is_terminal or not settings.permutations:
+        yield None
+        return
+    columns = (
+        TextColumn("permutations, model {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=settings.permutations)
+        last = [""]
+
+        def show(title: str, done: int) -> None:
+            if title != last[0] or done < bar.tasks[0].completed:
+                last[0] = title
+                bar.reset(task, description=title)
+            bar.update(task, completed=done)
+
+        yield show

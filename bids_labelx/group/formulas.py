@@ -1,0 +1,264 @@
+"""Formulas of covariates as R has them, made into the columns of a design by formulaic."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_labelx.errors import UsageError
+
+INTERCEPT = "Intercept"
+
+# Of what is left when a column is predicted by others, relative to the column, as R's lm has it.
+_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a design.
+
+    Attributes
+    ----------
+    matrix
+        Shape (n_rows, n_columns), float64.
+    names
+        Of the columns.
+    terms
+        Which columns a term of the formula has, by position.
+    centred
+        What of the formula was centred: its mean over the rows was subtracted.
+    """
+
+    matrix: np.ndarray
+    names: tuple[str, ...]
+    terms: Mapping[str, tuple[int, ...]]
+    centred: tuple[str, ...] = ()
+
+
+def variables(formula: str) -> tuple[list[str], set[str]]:
+    """The covariates that a formula names, and those of them that are in ``C(…)`` alone.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be read.
+    """
+    found: dict[str, None] = {}
+    as_numbers: set[str] = set()
+    for term in _parsed(formula):
+        for factor in term.factors:
+            if factor.eval_method.value == "lookup":
+                found[factor.expr] = None
+                as_numbers.add(factor.expr)
+            elif factor.eval_method.value == "python":
+                names, categorical = _names(factor.expr, formula)
+                found |= dict.fromkeys(names)
+                as_numbers |= set(names) - categorical
+    return list(found), set(found) - as_numbers
+
+
+def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Columns:
+    """The columns that a formula makes of covariates without missing values.
+
+    Numeric covariates are centred where the design has an intercept, by itself or as the sum of
+    its columns: of a model without interactions this changes the intercept alone, of one with
+    interactions the other terms are then at the mean of the covariate. Categorical ones are
+    treatment-coded, the first level being the reference.
+
+    Parameters
+    ----------
+    formula
+        Its right side.
+    data
+        Columns of float64 or of categories, by the names of `variables`.
+    absorbed
+        A term whose columns, and with them the intercept, are left out; the others are as they
+        would be beside it.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be evaluated.
+    """
+    terms = _parsed(formula)
+    if absorbed:
+        found = _without(formula, terms, absorbed, data)
+        own = [j for j, name in enumerate(found.names) if name != INTERCEPT]
+        names = tuple(found.names[j] for j in own)
+        positions = {
+            term: tuple(own.index(j) for j in at)
+            for term, at in found.terms.items()
+            if term != INTERCEPT
+        }
+        return Columns(found.matrix[:, own], names, positions, found.centred)
+    plain = _evaluated(formula, terms, data)
+    if not _spans(plain.to_numpy(float), np.ones(len(data))):
+        return _columns(plain, lambda text: text)
+    kinds = {expr: kind.value for expr, (kind, _) in plain.model_spec.encoder_state.items()}
+    centred = [
+        expr
+        for expr, kind in kinds.items()
+        if kind == "numerical" and _evaluated(formula, f"0 + {_quoted(expr)}", data).shape[1] == 1
+    ]
+    wrapped = {expr: f"center({_quoted(expr, inside=True)})" for expr in centred}
+
+    shorter = {longer: expr for expr, longer in wrapped.items()}
+    pattern = "|".join(map(re.escape, sorted(shorter, key=len, reverse=True))) or r"(?!)"
+
+    def shown(text: str) -> str:
+        return re.sub(pattern, lambda found: shorter[found[0]], text)
+
+    written = [
+        ":".join(wrapped.get(one.expr, _quoted(one.expr)) for one in term.factors)
+        for term in terms
+    ]
+    made = _evaluated(formula, " + ".join(["0", *written]), data)
+    return _columns(made, shown, tuple(centred))
+
+
+def _without(formula: str, terms: list[Any], absorbed: str, data: pd.DataFrame) -> Columns:
+    """The columns of a formula, with an intercept in place of a term."""
+    others = [term for term in terms if str(term) not in ("1", absorbed)]
+    if any(factor.expr == absorbed for term in others for factor in term.factors) or len(
+        others
+    ) == len([term for term in terms if str(term) != "1"]):
+        raise UsageError(
+            f"--model {formula!r}: {absorbed} is expected as a term of its own, in no interaction "
+            "and no function"
+        )
+    if not others:
+        raise UsageError(f"--model {formula!r}: there is no term beside {absorbed} to be tested")
+    rest = [":".join(_quoted(one.expr) for one in term.factors) for term in others]
+    return formula_columns(" + ".join(["1", *rest]), data)
+
+
+def dependent(columns: Columns) -> tuple[str, list[str]] | None:
+    """The first column that is a linear combination of those before it, and which these are.
+
+    Parameters
+    ----------
+    columns
+        Of a design.
+
+    Returns
+    -------
+    tuple or None
+        The column's name, and the terms whose columns it is made of; none for one of zeros.
+    """
+    term_of = {j: term for term, positions in columns.terms.items() for j in positions}
+    norms = np.linalg.norm(columns.matrix, axis=0)
+    unit = columns.matrix / np.where(norms > 0, norms, 1)
+    kept: list[int] = []
+    for j, norm in enumerate(norms):
+        if norm == 0:
+            return columns.names[j], []
+        weights = np.linalg.lstsq(unit[:, kept], unit[:, j], rcond=None)[0]
+        if np.linalg.norm(unit[:, j] - unit[:, kept] @ weights) < _TOLERANCE:
+            made_of = [kept[k] for k in np.flatnonzero(np.abs(weights) > _TOLERANCE)]
+            return columns.names[j], list(dict.fromkeys(term_of[k] for k in made_of))
+        kept.append(j)
+    return None
+
+
+def _spans(matrix: np.ndarray, column: np.ndarray) -> bool:
+    weights = np.linalg.lstsq(matrix, column, rcond=None)[0]
+    return bool(np.linalg.norm(column - matrix @ weights) < _TOLERANCE * np.linalg.norm(column))
+
+
+def _parsed(formula: str) -> list[Any]:
+    """The terms of a formula."""
+    from formulaic import Formula
+    from formulaic.formula import SimpleFormula
+
+    text = formula.strip().removeprefix("~")
+    try:
+        found = Formula(text)
+    except Exception as error:
+        raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
+    if not isinstance(found, SimpleFormula):
+        raise UsageError(
+            f"--model {formula!r}: the right side of one formula is expected, such as age + sex; "
+            "the edges are the left side"
+        )
+    if not found:
+        raise UsageError(f"--model {formula!r}: it has no term; 1 is a model of the mean alone")
+    return list(found)
+
+
+def _evaluated(formula: str, terms: Any, data: pd.DataFrame) -> Any:
+    from formulaic import Formula
+
+    try:
+        with np.errstate(all="ignore"):
+            made = Formula(terms).get_model_matrix(data, na_action="ignore")
+    except Exception as error:
+        raise UsageError(
+            f"--model {formula!r}: cannot be evaluated ({_plain(error)}); names are covariates, "
+            "powers are written I(age**2)"
+        ) from None
+    if not np.isfinite(made.to_numpy(float)).all():
+        wrong = made.columns[~np.isfinite(made.to_numpy(float)).all(axis=0)]
+        raise UsageError(f"--model {formula!r}: {wrong[0]} is not finite in all rows")
+    return made
+
+
+def _columns(made: Any, shown: Callable[[str], str], centred: tuple[str, ...] = ()) -> Columns:
+    names = {"1": INTERCEPT}
+    terms = {
+        names.get(str(term), shown(str(term))): tuple(at)
+        for term, at in made.model_spec.term_indices.items()
+    }
+    return Columns(made.to_numpy(float), tuple(map(shown, made.columns)), terms, centred)
+
+
+def _quoted(expr: str, *, inside: bool = False) -> str:
+    """A factor as a formula has it; one that is a name of no letters alone in quotes."""
+    if expr.isidentifier() or re.fullmatch(r"[\d.]+", expr):
+        return expr
+    try:
+        ast.parse(_without_quotes(expr)[0], mode="eval")
+    except SyntaxError:
+        return f"`{expr}`"
+    return expr if inside else f"{{{expr}}}"
+
+
+def _without_quotes(expr: str) -> tuple[str, dict[str, str]]:
+    """An expression with names in place of those in backticks, and what they stand for."""
+    names: dict[str, str] = {}
+
+    def name(found: re.Match[str]) -> str:
+        names[f"_quoted{len(names)}"] = found[1]
+        return f"_quoted{len(names) - 1}"
+
+    return re.sub(r"`([^`]+)`", name, expr), names
+
+
+def _names(expr: str, formula: str) -> tuple[Sequence[str], set[str]]:
+    """The covariates in an expression, and those that are categories in it."""
+    from formulaic.transforms import TRANSFORMS
+
+    text, quoted = _without_quotes(expr)
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError as error:
+        raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
+
+    def names(node: ast.AST) -> list[str]:
+        found = [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
+        return [quoted.get(one, one) for one in found if one not in TRANSFORMS]
+
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
+    inside = [one for one in calls if ast.unparse(one.func) == "C" and one.args]
+    return names(tree), {name for one in inside for name in names(one.args[0])}
+
+
+def _plain(error: Exception) -> str:
+    """What a library says, without its colours, on one line."""
+    text = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error))
+    return " ".join(text.split())

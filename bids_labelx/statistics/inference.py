@@ -1,0 +1,150 @@
+"""All tests of one contrast over edges, from the same permutations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bids_labelx.statistics.components import (
+    Components,
+    PairTest,
+    constrained_nbs,
+    largest_component,
+    mean_t,
+    network_based_statistic,
+)
+from bids_labelx.statistics.exchange import Exchange, draw_exchange
+from bids_labelx.statistics.linear import Fit, fdr, fit
+from bids_labelx.statistics.networks import NetworkPairs
+from bids_labelx.statistics.permutation import Summary, largest_t, p_of_largest, permute
+
+
+@dataclass(frozen=True)
+class Permuted:
+    """What permutations tell of one contrast.
+
+    Attributes
+    ----------
+    exchange
+        The rearrangements: of what kind, how many were done (``len``) and how many are possible.
+    largest_t
+        Largest absolute t over edges of each, shape (n_permutations,); the first is that of the
+        data as they are.
+    p_fwe
+        Family-wise p of each edge, two-sided, shape (n_edges,).
+    components
+        By the network-based statistic.
+    largest_component
+        Edges of the largest component of each, shape (n_permutations,).
+    networks
+        By the constrained network-based statistic; None without networks.
+    """
+
+    exchange: Exchange
+    largest_t: np.ndarray
+    p_fwe: np.ndarray
+    components: Components
+    largest_component: np.ndarray
+    networks: PairTest | None
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Tests of one contrast over edges.
+
+    Attributes
+    ----------
+    fit
+        Least squares, t and its p.
+    p_fdr
+        The same p with the false discovery rate over edges, shape (n_edges,).
+    permuted
+        None where no permutations were asked for, or no edge could be tested.
+    """
+
+    fit: Fit
+    p_fdr: np.ndarray
+    permuted: Permuted | None
+
+
+def infer(
+    z: np.ndarray,
+    design: np.ndarray,
+    weights: np.ndarray,
+    *,
+    n_regions: int,
+    pairs: NetworkPairs | None = None,
+    participants: np.ndarray | None = None,
+    n_permutations: int = 1000,
+    blocks: np.ndarray | None = None,
+    whole: bool = False,
+    threshold: float = 3.1,
+    seed: int = 0,
+    n_jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Inference:
+    """Fit a linear model to each edge, and test a contrast by t and by permutations.
+
+    Parameters
+    ----------
+    z, design, weights, participants
+        See `linear.fit`.
+    n_regions
+        Edges are those above the diagonal, row by row.
+    pairs
+        Of networks, of the same edges.
+    n_permutations
+        The identity included; 0 for none.
+    blocks, whole, seed
+        See `exchange.draw_exchange`.
+    threshold
+        Of the absolute t, for components.
+    n_jobs, progress
+        See `permutation.permute`.
+
+    Raises
+    ------
+    ValueError
+        See `linear.fit` and `exchange.draw_exchange`: before anything is fitted.
+    """
+    exchange = None
+    if n_permutations:
+        exchange = draw_exchange(
+            design,
+            weights,
+            n_permutations,
+            seed=seed,
+            blocks=blocks,
+            whole=whole,
+            participants=participants,
+        )
+    fitted = fit(z, design, weights, participants)
+    adjusted = fdr(fitted.p)
+    if exchange is None or np.isnan(fitted.t).all():
+        return Inference(fitted, adjusted, None)
+    summaries: Sequence[Summary] = [
+        largest_t,
+        largest_component(n_regions, threshold),
+        *([] if pairs is None else [mean_t(pairs)]),
+    ]
+    largest, sizes, *means = permute(
+        z,
+        design,
+        weights,
+        exchange,
+        summaries,
+        participants=participants,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+    permuted = Permuted(
+        exchange,
+        largest,
+        p_of_largest(fitted.t, largest),
+        network_based_statistic(fitted.t, n_regions, threshold, sizes),
+        sizes,
+        constrained_nbs(means[0]) if means else None,
+    )
+    return Inference(fitted, adjusted, permuted)

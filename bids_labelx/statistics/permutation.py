@@ -1,0 +1,188 @@
+"""The null distribution of statistics of edges, by permutation of residuals.
+
+Freedman & Lane (1983, doi:10.2307/1391660), as in Winkler et al. (2014,
+doi:10.1016/j.neuroimage.2014.01.060): what the nuisance part of the model leaves of the edges is
+rearranged, given back to it, and fitted anew with the whole model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bids_labelx.statistics.exchange import Exchange, Restriction, orders, restrict, signs
+from bids_labelx.statistics.linear import (
+    NO_RESIDUALS,
+    Split,
+    blocks_of,
+    checked,
+    fit,
+    patterns,
+    split_design,
+)
+
+# Of t of some permutations, shape (n_some, n_edges) with NaN where an edge is not tested: a value
+# or a row of values for each, along the first axis.
+Summary = Callable[[np.ndarray], np.ndarray]
+
+# Permutations in a product of matrices. Always the same, so that rounding is.
+_AT_ONCE = 32
+# Relative difference of two statistics that are equal but for rounding.
+TIE = 1e-8
+# Of edges in a product, so that it stays in the processor's cache.
+_EDGES_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Edges with the same rows: what the nuisance leaves of them, and its sum of squares."""
+
+    split: Split
+    restriction: Restriction
+    edges: np.ndarray
+    residuals: np.ndarray
+    squares: np.ndarray
+
+
+def permute(
+    z: np.ndarray,
+    design: np.ndarray,
+    weights: np.ndarray,
+    exchange: Exchange,
+    summaries: Sequence[Summary],
+    *,
+    participants: np.ndarray | None = None,
+    n_jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> list[np.ndarray]:
+    """Statistics of all edges under each rearrangement of the residuals.
+
+    Parameters
+    ----------
+    z, design, weights, participants
+        See `linear.fit`.
+    exchange
+        Of `exchange.draw_exchange` for the same design, contrast and participants.
+    summaries
+        What is kept of each permutation, such as `largest_t`.
+    n_jobs
+        Threads, each with a batch of permutations; results do not depend on it.
+    progress
+        Called with the number of permutations that are done.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Of each summary, a value or row for each of the permutations, of which the first is that
+        of the data as they are.
+
+    Notes
+    -----
+    With Q an orthonormal basis of the nuisance part, x the regressor of the contrast, orthogonal
+    to it and of length 1, e an edge's residuals under the nuisance alone, and P a permutation or
+    sign flips, the t of the whole model fitted to P e is ``x'Pe / sqrt((e'e - |Q'Pe|² - (x'Pe)²) /
+    dof)``, whatever of the nuisance is given back to P e. So that x and Q are permuted instead of
+    the edges, and many permutations are one product of matrices.
+
+    Beside `z`, memory for its float64 copy and, per thread, 32 values of t for each edge is taken.
+    """
+    from joblib import Parallel, delayed
+    from threadpoolctl import threadpool_limits
+
+    tested = ~np.isnan(fit(z, design, weights, participants).t)
+    z, design, weights, participants = checked(z, design, weights, participants)
+    parts = []
+    for rows, edges in patterns(z):
+        some = edges[tested[edges]]
+        split = split_design(design, weights, rows, participants) if len(some) else None
+        if split is not None:
+            parts.append(_part(z, split, restrict(exchange, rows), some))
+    batches = [slice(i, i + _AT_ONCE) for i in range(0, len(exchange), _AT_ONCE)]
+    n_edges, done, kept = z.shape[1], 0, []
+
+    def one(batch: slice) -> list[np.ndarray]:
+        t = _statistics(parts, exchange, batch, n_edges)
+        return [summary(t) for summary in summaries]
+
+    # Threads, as products of matrices release Python's lock; each on one core.
+    with threadpool_limits(1):
+        parallel = Parallel(n_jobs, backend="threading", return_as="generator")
+        for found in parallel(delayed(one)(batch) for batch in batches):
+            kept.append(found)
+            done += len(found[0]) if found else 0
+            if progress is not None:
+                progress(done)
+    return [np.concatenate(one) for one in zip(*kept, strict=True)]
+
+
+def largest_t(t: np.ndarray) -> np.ndarray:
+    """The largest absolute t of each permutation: a `Summary`, shape (n_permutations,)."""
+    return np.asarray(np.fmax.reduce(np.abs(t), axis=1))
+
+
+def p_of_largest(observed: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Family-wise p: the share of permutations whose largest statistic is at least that large.
+
+    Parameters
+    ----------
+    observed
+        Statistics, of which the absolute value counts; NaN where there is none. Any shape.
+    largest
+        Of each permutation, the identity included, the largest absolute statistic.
+
+    Returns
+    -------
+    numpy.ndarray
+        The shape of `observed`: at least 1 / n_permutations; NaN stays.
+    """
+    observed = np.abs(np.asarray(observed, np.float64))
+    null = np.sort(largest)
+    below = np.searchsorted(null, observed * (1 - TIE), side="left")
+    return np.where(np.isnan(observed), np.nan, (len(null) - below) / len(null))
+
+
+def _part(z: np.ndarray, split: Split, restriction: Restriction, edges: np.ndarray) -> _Part:
+    residuals = np.empty((len(split.rows), len(edges)))
+    start = 0
+    for some in blocks_of(edges):
+        residuals[:, start : start + len(some)] = split.residuals(z[np.ix_(split.rows, some)])
+        start += len(some)
+    squares = np.einsum("ij,ij->j", residuals, residuals)
+    return _Part(split, restriction, edges, residuals, squares)
+
+
+def _statistics(
+    parts: Sequence[_Part], exchange: Exchange, batch: slice, n_edges: int
+) -> np.ndarray:
+    """The t of each edge under some permutations, shape (n_some, n_edges)."""
+    t = np.full((len(exchange.values[batch]), n_edges), np.nan)
+    for part in parts:
+        split = part.split
+        vectors = np.vstack([split.regressor, split.nuisance.T])
+        moved = _rearranged(vectors, exchange, batch, part)
+        for start in range(0, len(part.edges), _EDGES_AT_ONCE):
+            some = slice(start, start + _EDGES_AT_ONCE)
+            products = (moved @ part.residuals[:, some]).reshape(len(t), len(vectors), -1)
+            along, whole = products[:, 0], part.squares[some]
+            left = whole - np.einsum("ijk,ijk->ik", products, products)
+            np.maximum(left, NO_RESIDUALS * whole, out=left)
+            t[:, part.edges[some]] = along / np.sqrt(left / split.dof)
+    return t
+
+
+def _rearranged(vectors: np.ndarray, exchange: Exchange, batch: slice, part: _Part) -> np.ndarray:
+    """What has the same products with the residuals as these vectors with the rearranged ones.
+
+    Shape (n_some × n_vectors, n_these_rows).
+    """
+    n_rows = vectors.shape[1]
+    if exchange.kind == "sign flips":
+        flipped = signs(exchange, batch, part.split.rows)[:, np.newaxis, :] * vectors
+        return np.asarray(flipped.reshape(-1, n_rows))
+    order = orders(exchange, batch, part.restriction)
+    moved = np.empty((len(order), *vectors.shape))
+    for one, own in zip(moved, order, strict=True):
+        one[:, own] = vectors
+    return moved.reshape(-1, n_rows)
