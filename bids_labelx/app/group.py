@@ -47,6 +47,7 @@ from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.run_records import strategies_as_typed
 from bids_labelx.outputs.states import states_in_words
 from bids_labelx.report.group_page import GroupContent, write_group_report
+from bids_labelx.report.harmonize_words import harmonised_in_short
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
 
@@ -135,6 +136,7 @@ def run_group(settings: Settings) -> int:
         notes=list(dict.fromkeys([*notes, *made.notes, *modelled.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
+        harmonised=harmonised,
     )
     _tell(console, output, content, collected, modelled)
     figures = write_group_report(output, content, static=settings.report_figures != "none")
@@ -162,6 +164,8 @@ def _tell(
         markup=False,
     )
     console.print(f"averaged over: {content.averaged}", markup=False)
+    for harmonised in content.harmonised:
+        console.print(harmonised_in_short(harmonised), markup=False)
     for result in modelled.results:
         console.print(told(result), markup=False)
     for note in content.notes:

@@ -20,15 +20,19 @@ from bids_labelx.group.mean_matrices import edges_name, matrix_name, relationshi
 from bids_labelx.group.moments import Moments
 from bids_labelx.group.write import write_matrix
 from bids_labelx.outputs.columns import PLAIN, describe_matrix
-from bids_labelx.statistics.batch_effects import BatchMoments, batch_differences
+from bids_labelx.statistics.batch_effects import (
+    BatchMoments,
+    batch_differences,
+    chance_eta_squared,
+)
 from bids_labelx.statistics.combat import Harmonisation, estimate
 
 METHOD = (
     "ComBat (Johnson et al., 2007; Fortin et al., 2018) on Fisher z: shift and scale of each edge "
     "and batch, shrunk by parametric empirical Bayes over edges"
 )
-# Bins of eta squared.
-ETA_BINS = 40
+# Shares of the edges at which eta squared is kept, for a picture of its distribution.
+SHARES = np.linspace(0, 1, 41)
 _SIGNIFICANT = 0.05
 _MOST_NAMED = 100
 # Attributes of the raw file that hold for the harmonised one.
@@ -47,8 +51,8 @@ class Effect:
         The share of them with p < 0.05, uncorrected.
     median_eta_squared
         Over edges, of the share of variance between batches.
-    counts
-        Edges by eta squared, in `ETA_BINS` bins from 0 to 1.
+    quantiles
+        Of it over edges, at `SHARES`; NaN where no edge has a test.
     means
         Of each batch, over edges.
     """
@@ -56,7 +60,7 @@ class Effect:
     edges: int
     share_significant: float
     median_eta_squared: float
-    counts: np.ndarray
+    quantiles: np.ndarray
     means: Mapping[str, float]
 
     def sidecar(self) -> dict[str, Any]:
@@ -81,6 +85,8 @@ class Harmonised:
         Which, and what was preserved.
     before, after
         How the batches differ in the raw edges and in the harmonised ones.
+    chance
+        Quantiles of eta squared, as of `Effect`, if batches did not differ.
     not_harmonised
         Edges without an estimate, which are n/a.
     files
@@ -91,6 +97,7 @@ class Harmonised:
     batches: Batches
     before: Effect
     after: Effect
+    chance: np.ndarray
     not_harmonised: int
     files: Sequence[Path] = field(default=())
 
@@ -166,7 +173,8 @@ def harmonize(
     files = [path.relative_to(output), *_write_means(output, rows, moments, shared)]
     units = tuple(rows.units[k] for k in kept)
     own = replace(rows, entities=entities, units=units, mean_fd=rows.mean_fd[kept], path=path)
-    return Harmonised(own, batches, effects[0], effects[1], missing, files)
+    chance = chance_eta_squared(len(made.batches), len(kept), SHARES)
+    return Harmonised(own, batches, effects[0], effects[1], chance, missing, files)
 
 
 def _harmonize_rows(
@@ -205,7 +213,7 @@ def _effect(moments: BatchMoments, made: Harmonisation) -> Effect:
         edges=int(known.sum()),
         share_significant=float((found.p[known] < _SIGNIFICANT).mean()) if len(eta) else np.nan,
         median_eta_squared=float(np.median(eta)) if len(eta) else np.nan,
-        counts=np.histogram(eta, ETA_BINS, (0, 1))[0],
+        quantiles=np.quantile(eta, SHARES) if len(eta) else np.full(len(SHARES), np.nan),
         means={
             label: float(np.nanmean(own)) if np.isfinite(own).any() else np.nan
             for label, own in zip(made.batches, means, strict=True)

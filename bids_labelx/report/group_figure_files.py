@@ -128,7 +128,7 @@ def quality_pictures(
         more = f"; {counted(unknown, 'run')} without a value" if unknown else ""
         each = "" if by == "everything" else f", by {by}"
         pictures.append(
-            _picture(
+            make_picture(
                 data,
                 f"Histograms of {measure} over runs. "
                 + "; ".join(_in_numbers(panel) for panel in panels)
@@ -177,7 +177,7 @@ def strategy_pictures(
     strategies = [_strategy_data(one) for one in evidence]
     common = {"moved": motion_words(evidence[0].row["motion"]), "strategies": strategies}
     return [
-        _picture(
+        make_picture(
             {"kind": suffix, **common},
             alt,
             caption,
@@ -252,7 +252,7 @@ def missing_picture(
         limits=(0, 1),
         cmap="YlOrRd",
     )
-    picture = _picture(data, alt, caption, output / path, plot if static else None)
+    picture = make_picture(data, alt, caption, output / path, plot if static else None)
     return replace(picture, scripts=(script,))
 
 
@@ -299,7 +299,7 @@ def place_of(entities: Mapping[str, str]) -> list[str]:
     return [f"{key}-{value}" for key, value in entities.items() if key not in _TOLD]
 
 
-def _picture(
+def make_picture(
     data: Mapping[str, Any],
     alt: str,
     caption: str,

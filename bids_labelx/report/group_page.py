@@ -16,6 +16,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
+from bids_labelx.group.harmonize import Harmonised
 from bids_labelx.group.rows import motion_words
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
@@ -38,6 +39,8 @@ from bids_labelx.report.group_tables import (
     runs_data,
     strategies_table,
 )
+from bids_labelx.report.harmonize_figures import harmonisation_picture
+from bids_labelx.report.harmonize_words import batches_in_words, harmonisation_in_words
 from bids_labelx.report.packing import pack_integers
 from bids_labelx.report.pages import Part, render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
@@ -87,6 +90,8 @@ class GroupContent:
         Measures that have no mean.
     files
         The files of the group level, within the output dataset.
+    harmonised
+        What was harmonised, in the order of `evidence`.
     """
 
     quality: pd.DataFrame
@@ -107,6 +112,7 @@ class GroupContent:
     notes: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
+    harmonised: Sequence[Harmonised] = ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,9 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         ("strategies", "Strategies", _strategies(output, content.evidence, static)),
         ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
+    if content.harmonised:
+        parts = _harmonisation(output, content.harmonised, static)
+        sections.insert(-1, ("harmonisation", "Harmonisation", parts))
     pictures = [one for _, _, parts in sections for part in parts for one in part.pictures]
     data = {
         "runs": runs_data(quality),
@@ -184,8 +193,8 @@ def files_by_kind(files: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Group files: tables first, then matrices and edges by combination."""
     kinds: dict[str, list[str]] = {"Tables": []}
     for path in files:
-        if path.endswith(("_relmat.tsv", "_edges.h5")):
-            stem = path.removesuffix("_edges.h5").partition("_stat-")[0]
+        if path.endswith(("_relmat.tsv", "_edges.h5", "_edges.parquet")):
+            stem = path.partition("_edges.")[0].partition("_stat-")[0]
             kinds.setdefault(stem.removeprefix("group_").replace("_", " "), []).append(path)
         else:
             kinds["Tables"].append(path)
@@ -303,6 +312,24 @@ def _strategies_part(
         files=(f"group_{coverage}",),
         atlas=atlas_of(entities),
     )
+
+
+def _harmonisation(output: Path, harmonised: Sequence[Harmonised], static: bool) -> list[_Part]:
+    first = harmonised[0].batches
+    parts = [_Part(text=tuple(harmonisation_in_words(first.column, first.names)))]
+    groups = groupby(harmonised, key=lambda one: all_but_strategy(one.edges.entities))
+    for entities, alike in groups:
+        own = list(alike)
+        plain = {key: value for key, value in entities.items() if key != "harm"}
+        parts.append(
+            _Part(
+                f"{atlas_of(plain)}: {where(plain)}",
+                points=tuple(batches_in_words(own)),
+                pictures=(harmonisation_picture(output, plain, own, static=static),),
+                atlas=atlas_of(plain),
+            )
+        )
+    return parts
 
 
 def _missing(output: Path, content: GroupContent, static: bool) -> list[_Part]:

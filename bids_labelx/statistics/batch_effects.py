@@ -80,3 +80,20 @@ def batch_differences(moments: BatchMoments) -> BatchDifferences:
     p = np.full(f.shape, np.nan)
     p[usable] = fdtrc(of[0][usable], of[1][usable], f[usable])
     return BatchDifferences(f, p, eta)
+
+
+def chance_eta_squared(n_batches: int, n_rows: int, shares: Floats) -> Floats:
+    """Quantiles of eta squared of normal values whose batches do not differ.
+
+    It has a beta distribution with half the degrees of freedom between and within batches.
+
+    Parameters
+    ----------
+    n_batches, n_rows
+        How many there are.
+    shares
+        Which quantiles, from 0 to 1.
+    """
+    from scipy.special import betaincinv
+
+    return betaincinv((n_batches - 1) / 2, (n_rows - n_batches) / 2, shares)

@@ -6,7 +6,11 @@ import pingouin
 import pytest
 from scipy.stats import f_oneway
 
-from bids_labelx.statistics.batch_effects import BatchMoments, batch_differences
+from bids_labelx.statistics.batch_effects import (
+    BatchMoments,
+    batch_differences,
+    chance_eta_squared,
+)
 
 SITES = np.repeat([0, 1, 2], [4, 6, 9])
 
@@ -57,3 +61,11 @@ def test_moments_are_those_of_numpy() -> None:
         assert (moments.n[site] == np.isfinite(own).sum(axis=0)).all()
         np.testing.assert_allclose(moments.mean[site], np.nanmean(own, axis=0))
         np.testing.assert_allclose(moments.squares[site] / moments.n[site], np.nanvar(own, axis=0))
+
+
+def test_chance_is_what_noise_has() -> None:
+    z = np.random.default_rng(1).normal(size=(len(SITES), 20_000))
+    found = np.quantile(batch_differences(moments_of(z)).eta_squared, [0.1, 0.5, 0.9])
+    assert chance_eta_squared(3, len(SITES), np.array([0.1, 0.5, 0.9])) == pytest.approx(
+        found, rel=0.03
+    )
