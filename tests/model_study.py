@@ -27,7 +27,7 @@ class Study:
         write_json(self.out / "dataset_description.json", made)
 
     def add(self, label: str, seed: int, **more: object) -> None:
-        """The output of one run; entities such as ``ses`` and ``run``, other things of sidecars."""
+        """The output of one run; with ``ses``, ``run``, or what sidecars say."""
         own = {key: str(more.pop(key)) for key in ("ses", "run") if key in more}
         self._write_run({"sub": label, **own, **ENTITIES}, root=self.out, seed=seed, **more)
 
@@ -46,7 +46,7 @@ class Study:
     def z(self, label: str, **entities: str) -> np.ndarray:
         """Fisher z of a run's edges, read back from its matrix."""
         keys = "".join(f"*_{key}-{value}" for key, value in entities.items())
-        (path,) = (self.out / f"sub-{label}").rglob(f"*{keys}_*_relmat.tsv")
+        (path,) = (self.out / f"sub-{label}").rglob(f"sub-{label}{keys}_*_relmat.tsv")
         r = pd.read_csv(path, sep="\t", index_col=0, na_values="n/a").to_numpy()
         return np.arctanh(r[np.triu_indices(len(r), k=1)])
 

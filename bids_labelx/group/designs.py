@@ -60,6 +60,8 @@ class Design:
         Label of each row's block of exchangeability; None where there is one block.
     motion
         Whether the mean framewise displacement is a covariate.
+    table
+        The name of the table that covariates are of; empty where none was read.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Design:
     participants: np.ndarray | None
     blocks: np.ndarray | None
     motion: bool
+    table: str
 
     @property
     def n_participants(self) -> int:
@@ -151,6 +154,7 @@ def make_design(
         participants=labels,
         blocks=None if blocks is None else used[blocks].astype(str).to_numpy(str),
         motion=MOTION in (own if from_file else names),
+        table=covariates().path.name if {*wanted} - {MOTION, *_OF_UNITS} else "",
     )
 
 

@@ -66,9 +66,9 @@ def variables(formula: str) -> tuple[list[str], set[str]]:
 def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Columns:
     """The columns that a formula makes of covariates without missing values.
 
-    Numeric covariates are centred where the design has an intercept, by itself or as the sum of
-    its columns: of a model without interactions this changes the intercept alone, of one with
-    interactions the other terms are then at the mean of the covariate. Categorical ones are
+    Numeric covariates are centred where this changes no fitted value, as in models that have an
+    intercept and all terms of lower order: without interactions it changes the intercept alone,
+    with interactions the other terms are then at the mean of the covariate. Categorical ones are
     treatment-coded, the first level being the reference.
 
     Parameters
@@ -98,8 +98,6 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         }
         return Columns(found.matrix[:, own], names, positions, found.centred)
     plain = _evaluated(formula, terms, data)
-    if not _spans(plain.to_numpy(float), np.ones(len(data))):
-        return _columns(plain, lambda text: text)
     kinds = {expr: kind.value for expr, (kind, _) in plain.model_spec.encoder_state.items()}
     centred = [
         expr
@@ -119,6 +117,8 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         for term in terms
     ]
     made = _evaluated(formula, " + ".join(["0", *written]), data)
+    if not _spans(plain.to_numpy(float), made.to_numpy(float)):
+        return _columns(plain, lambda text: text)
     return _columns(made, shown, tuple(centred))
 
 
@@ -153,7 +153,7 @@ def dependent(columns: Columns) -> tuple[str, list[str]] | None:
     """
     term_of = {j: term for term, positions in columns.terms.items() for j in positions}
     norms = np.linalg.norm(columns.matrix, axis=0)
-    unit = columns.matrix / np.where(norms > 0, norms, 1)
+    unit = columns.matrix / _lengths(columns.matrix)
     kept: list[int] = []
     for j, norm in enumerate(norms):
         if norm == 0:
@@ -166,9 +166,17 @@ def dependent(columns: Columns) -> tuple[str, list[str]] | None:
     return None
 
 
-def _spans(matrix: np.ndarray, column: np.ndarray) -> bool:
-    weights = np.linalg.lstsq(matrix, column, rcond=None)[0]
-    return bool(np.linalg.norm(column - matrix @ weights) < _TOLERANCE * np.linalg.norm(column))
+def _spans(matrix: np.ndarray, columns: np.ndarray) -> bool:
+    """Whether columns are linear combinations of those of a matrix."""
+    matrix, columns = (one / _lengths(one) for one in (matrix, columns))
+    weights = np.linalg.lstsq(matrix, columns, rcond=None)[0]
+    return bool((np.linalg.norm(columns - matrix @ weights, axis=0) < _TOLERANCE).all())
+
+
+def _lengths(columns: np.ndarray) -> np.ndarray:
+    """Of columns; 1 of those that are zero."""
+    norms = np.linalg.norm(columns, axis=0)
+    return np.where(norms > 0, norms, 1)
 
 
 def _parsed(formula: str) -> list[Any]:
@@ -248,6 +256,14 @@ def _names(expr: str, formula: str) -> tuple[Sequence[str], set[str]]:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
         raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            column = ast.unparse(node)
+            raise UsageError(
+                f"--model {formula!r}: {column} is no covariate; brackets are in names of columns "
+                f"of the design, write {ast.unparse(node.value)}"
+            )
 
     def names(node: ast.AST) -> list[str]:
         found = [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]

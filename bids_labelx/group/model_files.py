@@ -226,6 +226,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
     return {
         "Model": design.name,
         **source,
+        **({"CovariatesTable": design.table} if design.table else {}),
         "Estimation": "ordinary least squares of Fisher z, for each edge over the rows with it",
         "DesignColumns": list(design.columns.names),
         "CentredCovariates": list(design.columns.centred),

@@ -10,7 +10,8 @@ import numpy as np
 from bids_labelx.errors import BadDataError
 from bids_labelx.group.collect import Combination
 from bids_labelx.group.edge_rows import EdgeRows, Unit, motion_of, unit_of_run
-from bids_labelx.group.rows import Row, RowKey
+from bids_labelx.group.mean_matrices import group_name
+from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.names import build_name, sort_entities
 
 # By a choice of --model-rows the entities in which the rows of one model differ, beside sub.
@@ -43,11 +44,19 @@ class ModelRows:
     @property
     def title(self) -> str:
         """The combination, for messages."""
-        return build_name(self.entities, self.strategy, "")
+        return group_name(self.entities, "").rstrip("_")
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Fisher z of these rows, shape (n_rows, n_edges), float32: see `EdgeRows.read`."""
-        return np.vstack([one.read() for one in self.parts])[rows]
+        if len(self.parts) == 1 and np.array_equal(rows, np.arange(len(self.units))):
+            return self.parts[0].read()
+        start = 0
+        made = np.empty((len(rows), self.parts[0].n_edges), np.float32)
+        for one in self.parts:
+            own = (rows >= start) & (rows < start + len(one.units))
+            made[own] = one.read()[rows[own] - start]
+            start += len(one.units)
+        return made
 
 
 def merge_rows(edges: Iterable[EdgeRows], by: str) -> list[ModelRows]:
@@ -95,9 +104,11 @@ def planned_rows(
             groups = [[file] for file in files]
             units = [unit_of_run(file) for file in files]
         else:
-            labels = dict.fromkeys(file.participant for file in files)
-            groups = [[file for file in files if file.participant == label] for label in labels]
-            units = [Unit(label, one.entities.get("ses", "")) for label in labels]
+            of: dict[str, list[MatrixFile]] = {}
+            for file in files:
+                of.setdefault(file.participant, []).append(file)
+            groups = list(of.values())
+            units = [Unit(label, one.entities.get("ses", "")) for label in of]
         networks = one.labels.networks
         planned.append(
             EdgeRows(

@@ -1,0 +1,157 @@
+"""Models that cannot be made are refused by name, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from model_study import NAME, Study
+
+LABELS = [f"{k:02d}" for k in range(1, 7)]
+IDS = [f"sub-{label}" for label in LABELS]
+AGE, SEX = [31, 25, 47, 52, 38, 29], list("FMFMFM")
+
+
+@pytest.fixture
+def study(tmp_path: Path, write_run: Callable[..., Path]) -> Study:
+    """Six participants with age and sex."""
+    made = Study(tmp_path, write_run)
+    for seed, label in enumerate(LABELS):
+        made.add(label, seed)
+    made.table({"participant_id": IDS, "age": AGE, "sex": SEX, "one": 1, "half": [2, 1] * 3})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("model", "contrast", "words"),
+    [
+        ("agee + sex", "agee", "no column agee, did you mean age; it has age, sex, one, half"),
+        ("age + sex[T.M]", "age", "sex[T.M] is no covariate"),
+        ("age +", "age", "no formula"),
+        ("z ~ age", "age", "the edges are the left side"),
+        ("abs(age)", "age", "no column abs"),
+        ("log(sex)", "age", "cannot be evaluated"),
+        ("log(age - 30)", "age", "log(age - 30) is not finite in all rows"),
+        ("age + one", "age", "one is 1 for all 6 rows; a covariate that varies is needed"),
+        ("age + C(one)", "age", "one is 1 for all 6 rows; two groups are needed"),
+        ("age + C(age)", "age", "6 rows for 7 columns (Intercept, age, C(age)[T."),
+        ("sex + half", "sex", "half is a combination of Intercept and sex (collinear)"),
+        ("age + sex", "group", "the columns are Intercept, age, sex[T.M]"),
+        ("C(half) + poly(age, 2)", "poly(age, 2)", "choose from poly(age, 2)[1], poly(age, 2)[2]"),
+        ("age", "age - age", "all weights are 0"),
+        ("age", "age * age", "no column, term of one column or combination"),
+        ("participant_id + age", "age", "no row is left; 6 dropped: sub-01 (the only row"),
+        ("session", "session", "no row is left; 6 dropped: sub-01 (session n/a)"),
+    ],
+)
+def test_formulas_and_contrasts_are_refused_by_name(
+    study: Study, capsys: pytest.CaptureFixture[str], model: str, contrast: str, words: str
+) -> None:
+    before = sorted(study.out.rglob("*"))
+    assert study.group("--model", model, "--contrast", contrast) == 64
+    assert words in capsys.readouterr().err
+    assert sorted(study.out.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"participant_id": IDS[:-1], "age": AGE[:-1]}, "sub-06 not in it"),
+        ({"participant_id": [*IDS, "06"], "age": [*AGE, 1]}, "2 rows of sub-06"),
+        ({"subject": IDS, "age": AGE}, "no column participant_id, but subject, age"),
+        ({"participant_id": IDS, "age": [*AGE[:-1], "?"]}, "column age has '?' for sub-06"),
+        (
+            {"participant_id": IDS, "age": [31, None, None, None, None, 25]},
+            "2 rows for 2 columns (Intercept, age); more rows than columns are needed; 4 dropped: "
+            "sub-02 (age n/a)",
+        ),
+        ({"participant_id": IDS, "age": None}, "no row is left; 6 dropped: sub-01 (age n/a)"),
+    ],
+    ids=["missing", "doubled", "no ids", "no number", "few", "none"],
+)
+def test_tables_are_refused_by_name(
+    study: Study, capsys: pytest.CaptureFixture[str], table: dict[str, object], words: str
+) -> None:
+    file = study.table(table, "covariates.tsv")
+    before = sorted(study.out.rglob("*"))
+    asked = "--model", "age", "--contrast", "age", "--covariates", str(file)
+    assert study.group(*asked) in (64, 65)
+    assert words in capsys.readouterr().err
+    assert sorted(study.out.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"participant_id": IDS[1:], "x": AGE[1:]}, "sub-01 not in it"),
+        ({"participant_id": IDS, "x": SEX}, "column x has other values than numbers"),
+        ({"participant_id": IDS}, "no column but those of ids"),
+        ({"who": IDS, "x": AGE}, "no column participant_id, by which rows are told apart"),
+        ({"participant_id": [*IDS, IDS[0]], "x": [*AGE, 1]}, "several rows of 01"),
+        (
+            {"participant_id": IDS, "x": AGE, "y": [2 * one for one in AGE]},
+            "y is a combination of x (collinear)",
+        ),
+        ({"participant_id": IDS, "x": AGE, "y": 0}, "y is 0 in all rows (collinear)"),
+    ],
+    ids=["missing", "text", "empty", "no ids", "doubled", "collinear", "zero"],
+)
+def test_designs_are_refused_by_name(
+    study: Study, capsys: pytest.CaptureFixture[str], table: dict[str, object], words: str
+) -> None:
+    file = study.table(table, "design.tsv")
+    before = sorted(study.out.rglob("*"))
+    assert study.group("--model", str(file), "--contrast", "x") in (64, 65)
+    assert words in capsys.readouterr().err
+    assert sorted(study.out.rglob("*")) == before
+
+
+def test_one_group_only_is_refused(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(study.out.rglob("*"))
+    women = "--participant-label", *LABELS[::2]
+    assert study.group(*women, "--model", "sex", "--contrast", "sex") == 64
+    assert "sex is F for all 3 rows; two groups are needed" in capsys.readouterr().err
+    assert sorted(study.out.rglob("*")) == before
+
+
+def test_blocks_in_which_nothing_can_be_permuted_are_refused(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(study.out.rglob("*"))
+    asked = "--model", "sex", "--contrast", "sex", "--permutation-blocks", "sex"
+    assert study.group(*asked) == 64
+    assert "nothing can be permuted" in capsys.readouterr().err
+    assert sorted(study.out.rglob("*")) == before
+
+
+def test_no_table_is_needed_for_what_runs_have_themselves(study: Study) -> None:
+    (study.bids / "participants.tsv").unlink()
+    asked = "--model", "mean_fd", "--contrast", "mean_fd", "Intercept", "--permutations", "5"
+    assert study.group(*asked) == 0
+    assert f"{NAME}_model-A_contrast-meanFd_components.tsv" in study.models()
+
+
+def test_a_model_of_some_combinations_alone_is_made_of_these_and_told(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, label in enumerate(LABELS[::2]):
+        study.add(label, seed, strategy="24P")
+    asked = "--model", "sex", "--contrast", "sex", "--permutations", "0"
+    assert study.group(*asked) == 0
+    other = NAME.replace("simple", "24P")
+    told = f"not made: model A of {other}: model A: sex is F for all 3 rows"
+    assert told in capsys.readouterr().err
+    assert all(name.startswith(NAME) for name in study.models())
+
+
+def test_a_contrast_of_one_model_alone_is_made_of_it_and_told(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = "age", "B=age + sex"
+    asked = "--model", *models, "--contrast", "age", "sex", "--permutations", "0"
+    assert study.group(*asked) == 0
+    found = {name.split("_stat-")[0] for name in study.models() if "_stat-" in name}
+    ends = "A_contrast-age", "B_contrast-age", "B_contrast-sex"
+    assert found == {f"{NAME}_model-{end}" for end in ends}
+    assert f"not made: sex in model A of {NAME}: --contrast 'sex'" in capsys.readouterr().err
