@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bids_labelx.app.group_means import Made
-from bids_labelx.errors import LabelxError, UsageError
-from bids_labelx.group.batches import Batches, batches_of
+from bids_labelx.errors import BadDataError, LabelxError
+from bids_labelx.group.batches import Batches, batches_of, labels_of
 from bids_labelx.group.collect import Collected
-from bids_labelx.group.covariates import Covariates, read_covariates
+from bids_labelx.group.covariates import Covariates, check_columns, read_covariates
 from bids_labelx.group.edge_rows import Unit
 from bids_labelx.group.harmonize import Harmonised, harmonize
 from bids_labelx.group.mean_matrices import edges_name
 from bids_labelx.group.parquet import check_pyarrow, write_edges_parquet
 from bids_labelx.group.region_table import write_region_table
 from bids_labelx.group.write import record_files
+from bids_labelx.report.text import enumerated
 from bids_labelx.settings import Settings
-
-# Regions with which there are two edges, which ComBat needs.
-_FEWEST_REGIONS = 3
 
 
 def participants_table(settings: Settings) -> tuple[Covariates | None, list[str]]:
@@ -47,43 +45,79 @@ def check_before(settings: Settings, collected: Collected, covariates: Covariate
     Raises
     ------
     UsageError, BadDataError
-        See `batches.batches_of`; or where pyarrow is not installed.
+        Where pyarrow is not installed, a column or a participant is not in the table, a
+        participant has no batch, or no combination can be harmonised; see `batches.batches_of`.
     """
     if settings.parquet:
         check_pyarrow()
-    if not settings.harmonize:
-        return
-    known: set[tuple[Unit, ...]] = set()
-    for units in _units(collected):
-        if units not in known:
-            _batches(settings, covariates, units)
-        known.add(units)
+    if settings.harmonize:
+        _plan(settings, covariates, dict(_units(collected)))
 
 
 def harmonize_all(
     output: Path, made: Made, settings: Settings, covariates: Covariates | None
 ) -> list[Harmonised]:
-    """Harmonise each combination, as `settings` say.
+    """Harmonise each combination, as `settings` say; what cannot be is noted.
 
     Raises
     ------
     UsageError, BadDataError, CannotWriteError
-        See `harmonize.harmonize`.
+        See `check_before` and `harmonize.harmonize`.
     """
     if not settings.harmonize:
         return []
+    rows_of = {edges_name(rows.entities): rows for rows in made.participants}
+    batches, notes = _plan(
+        settings, covariates, {name: rows.units for name, rows in rows_of.items()}
+    )
+    made.notes += notes
     found = []
-    for rows in made.participants:
-        if len(rows.names) < _FEWEST_REGIONS:
-            made.notes.append(
-                f"{edges_name(rows.entities)}: not harmonised, as it has one edge and ComBat "
-                "pools over edges"
-            )
+    for name, of in batches.items():
+        try:
+            found.append(harmonize(output, rows_of[name], of, covariates))
+        except BadDataError as error:
+            if name == list(batches)[-1] and not found:
+                raise BadDataError(f"{output / name}: {error}") from None
+            made.notes.append(_not_done([name], error))
             continue
-        batches = _batches(settings, covariates, rows.units)
-        found.append(harmonize(output, rows, batches, covariates))
         record_files(output, found[-1].files)
     return found
+
+
+def _not_done(names: Sequence[str], why: object) -> str:
+    """Which combinations are not harmonised, and why."""
+    plain = enumerated(name.removesuffix("_edges.h5") for name in names)
+    return f"neither harmonised nor modelled: {plain}: {why}"
+
+
+def _plan(
+    settings: Settings, covariates: Covariates | None, units: Mapping[str, Sequence[Unit]]
+) -> tuple[dict[str, Batches], list[str]]:
+    """Batches of each combination by the name of its edges, and which have none, and why.
+
+    Raises
+    ------
+    UsageError, BadDataError
+        See `check_before`.
+    """
+    # As `validate` and `participants_table` see to.
+    assert covariates is not None
+    assert settings.batch is not None
+    found: dict[str, Batches] = {}
+    failed: dict[str, list[str]] = {}
+    errors: list[tuple[int, BadDataError]] = []
+    for own in units.values():
+        labels_of(covariates, own, settings.batch)
+        check_columns(settings.preserve, covariates.columns, covariates.path)
+    for name, own in units.items():
+        try:
+            found[name] = batches_of(covariates, own, settings.batch, settings.preserve)
+        except BadDataError as error:
+            errors.append((len(own), error))
+            failed.setdefault(str(error), []).append(name)
+    if errors and not found:
+        raise max(errors, key=lambda one: one[0])[1]
+    return found, [_not_done(names, why) for why, names in failed.items()]
 
 
 def write_parquets(
@@ -115,19 +149,12 @@ def write_parquets(
     return files
 
 
-def _units(collected: Collected) -> Iterator[tuple[Unit, ...]]:
-    """Whose edges each combination has, as far as its files can be read."""
+def _units(collected: Collected) -> Iterator[tuple[str, tuple[Unit, ...]]]:
+    """Whose edges each combination has, as far as its files can be read, by its edges' name."""
     for one in collected.combinations.values():
         files = [file for file in one.files if not collected.rows[file.row].get("excluded")]
         session = one.entities.get("ses", "")
         participants = dict.fromkeys(file.participant for file in files)
-        if files and len(one.labels.names) >= _FEWEST_REGIONS:
-            yield tuple(Unit(participant, session) for participant in participants)
-
-
-def _batches(
-    settings: Settings, covariates: Covariates | None, units: tuple[Unit, ...]
-) -> Batches:
-    if covariates is None or settings.batch is None:
-        raise UsageError("--harmonize: give a table of covariates, and --batch")
-    return batches_of(covariates, units, settings.batch, settings.preserve)
+        if files and len(one.labels.names) > 1:
+            units = tuple(Unit(participant, session) for participant in participants)
+            yield edges_name(one.entities), units

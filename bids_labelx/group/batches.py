@@ -77,13 +77,7 @@ def batches_of(
         one batch only, one has fewer than `FEWEST` participants, or the effect of a preserved
         covariate cannot be told from that of the batches.
     """
-    path = covariates.path
-    labels = covariates.of(units, [column], text=True)[column]
-    if none := [_name(unit) for unit, label in zip(units, labels, strict=True) if not label]:
-        raise BadDataError(
-            f"{path}: no {column} for {_listed(none)}, so that it is not known which batch they "
-            "are of; fill it in, or choose participants with --participant-label"
-        )
+    path, labels = covariates.path, labels_of(covariates, units, column)
     table = covariates.of(units, list(preserved))
     missing = table.isna()
     kept = np.flatnonzero(~missing.any(axis=1))
@@ -92,7 +86,7 @@ def batches_of(
         for k in np.flatnonzero(missing.any(axis=1))
     }
     names, design = _design(table.iloc[kept])
-    own = tuple(labels.iloc[kept])
+    own = tuple(labels[k] for k in kept)
     found = Batches(column, own, tuple(preserved), names, design, kept, dropped)
     without = f" ({len(dropped)} without a preserved covariate are dropped)" if dropped else ""
     if not own:
@@ -109,6 +103,23 @@ def batches_of(
     except BadDataError as error:
         raise BadDataError(f"{path}: {column}: {error}{without}") from None
     return found
+
+
+def labels_of(covariates: Covariates, units: Sequence[Unit], column: str) -> list[str]:
+    """The batch of each row.
+
+    Raises
+    ------
+    UsageError, BadDataError
+        Where the column or a participant is not in the table, or a participant has no batch.
+    """
+    labels = covariates.of(units, [column], text=True)[column].tolist()
+    if none := [_name(unit) for unit, label in zip(units, labels, strict=True) if not label]:
+        raise BadDataError(
+            f"{covariates.path}: no {column} for {_listed(none)}, so that it is not known which "
+            "batch they are of; fill it in, or choose participants with --participant-label"
+        )
+    return labels
 
 
 def _participants(units: Sequence[Unit], found: Batches, label: str) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bids_labelx.group.harmonize import Effect, Harmonised
-from bids_labelx.names import build_name
+from bids_labelx.group.mean_matrices import edges_name
 from bids_labelx.report.text import counted, enumerated
 
 # Participants that a sentence names.
@@ -100,11 +100,11 @@ def batches_in_words(harmonised: Sequence[Harmonised]) -> list[str]:
 
 def harmonised_in_short(one: Harmonised) -> str:
     """What was harmonised of a combination, in a line."""
-    plain = {key: value for key, value in one.edges.entities.items() if key != "harm"}
+    name = edges_name(one.edges.entities).removesuffix("_edges.h5")
     counts = ", ".join(f"{label} {n:,}" for label, n in one.batches.counts.items())
     dropped = f", {len(one.batches.dropped):,} dropped" if one.batches.dropped else ""
     return (
-        f"{build_name(plain, one.edges.strategy, '')}: harmonised over {one.batches.column} "
+        f"{name}: {one.batches.column} harmonised "
         f"({counts}{dropped}); edges with p < 0.05 between batches: "
         f"{_percent(one.before.share_significant)} before, "
         f"{_percent(one.after.share_significant)} after"
