@@ -173,7 +173,9 @@ def harmonize(
     files = [path.relative_to(output), *_write_means(output, rows, moments, shared)]
     units = tuple(rows.units[k] for k in kept)
     own = replace(rows, entities=entities, units=units, mean_fd=rows.mean_fd[kept], path=path)
-    chance = chance_eta_squared(len(made.batches), len(kept), SHARES)
+    # The least of so many edges is not expected to be the least value there can be.
+    shares = (SHARES * (effects[0].edges - 1) + 0.5) / effects[0].edges
+    chance = chance_eta_squared(len(made.batches), len(kept), shares)
     return Harmonised(own, batches, effects[0], effects[1], chance, missing, files)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from bids_labelx.group.harmonize import SHARES, Harmonised
 from bids_labelx.names import build_name
@@ -83,7 +84,7 @@ def plot_batches(harmonised: Sequence[Harmonised]) -> Figure:
         layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08),
         facecolor="white",
     )
-    axes = figure.subplots(len(harmonised), 2, squeeze=False, sharex="col")
+    axes = figure.subplots(len(harmonised), 2, squeeze=False)
     for one, (left, right) in zip(harmonised, axes, strict=True):
         x = 100 * SHARES
         left.plot(x, 100 * one.before.quantiles, color=_BEFORE, label="before")
@@ -105,6 +106,11 @@ def plot_batches(harmonised: Sequence[Harmonised]) -> Figure:
             parse_math=False,
         )
         right.set_ylim(len(places) - 0.5, -0.5)
+        low, high = (end(np.nan_to_num([before, after])) for end in (np.min, np.max))
+        # At least 0.1 wide: what differs less looks alike.
+        room = max(0.1 * (high - low), 0.05 - (high - low) / 2)
+        right.set_xlim(low - room, high + room)
+        right.xaxis.set_major_locator(MaxNLocator(5))
         for own in (left, right):
             own.tick_params(labelsize=8.5, length=2, width=0.6)
             own.spines[["top", "right"]].set_visible(False)

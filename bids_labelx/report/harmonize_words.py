@@ -24,7 +24,7 @@ def harmonisation_in_words(column: str, preserved: Sequence[str]) -> list[str]:
         Columns of the preserved covariates.
     """
     kept = (
-        f"Effects of {enumerated(preserved)} are preserved, each as a linear one."
+        f"Preserved, as linear effects: {enumerated(preserved)}."
         if preserved
         else "No covariate is preserved: where batches differ in age, sex or diagnosis, what "
         "these do to edges is removed with the batches."

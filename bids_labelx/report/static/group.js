@@ -165,14 +165,12 @@
     const colours = [["before", ORANGE], ["after", BLUE], ["by chance", PALE]];
     legend(box, colours);
     const place = grid(box);
-    const ends = d3.extent(strategies.flatMap((one) => one.batches.flatMap(([, , ...means]) => means)));
-    const room = 0.08 * (ends[1] - ends[0] || 0.1);
     const top = d3.max(strategies.flatMap((one) => [...one.before, ...one.chance])) || 1;
     for (const one of strategies) {
       const share = (i) => (100 * i) / (one.before.length - 1);
       const line = (kind) => one[kind].map((y, i) => ({ x: share(i), y }));
       const told = one.before.map((y, i) => ({ x: share(i), y, title: `${share(i).toFixed(0)} % of the edges have at most\nbefore ${y.toFixed(1)} %\nafter ${one.after[i].toFixed(1)} %\nby chance ${one.chance[i].toFixed(1)} %` }));
-      panel(place, one.strategy, `${one.edges.toLocaleString("en")} edges`, (width) => plot(width, {
+      const made = panel(place, one.strategy, `${one.edges.toLocaleString("en")} edges`, (width) => plot(width, {
         x: { domain: [0, 100], label: "edges, sorted (%)" },
         y: { domain: [0, 1.04 * top], label: "variance between batches (%)" },
       }, [
@@ -183,10 +181,15 @@
         Plot.tip(told, Plot.pointerX({ x: "x", y: "y", title: "title" })),
       ]));
       const rows = one.batches.map(([name, n, before, after], i) => ({ i, name, n, before, after, title: `${name}: ${n} participants\nmean Fisher z ${two(before ?? undefined)} before, ${two(after ?? undefined)} after` })).filter(({ before, after }) => before !== null && after !== null);
-      panel(place, "", "mean of all edges, by batch", (width) => plot(width, {
+      const ends = d3.extent(rows.flatMap(({ before, after }) => [before, after]));
+      // At least 0.1 wide: what differs less looks alike.
+      const room = Math.max(0.1 * (ends[1] - ends[0]), 0.05 - (ends[1] - ends[0]) / 2);
+      const means = element("div", { className: "plot" });
+      made.append(element("p", { className: "quiet" }, "mean of all edges, by batch"), means);
+      fitted(means, (width) => plot(width, {
         height: 40 * one.batches.length + 46,
         marginLeft: 8,
-        x: { domain: [ends[0] - room, ends[1] + room], label: "mean Fisher z" },
+        x: { domain: [ends[0] - room, ends[1] + room], label: "mean Fisher z", ticks: 4 },
         y: { domain: d3.range(one.batches.length), axis: null, type: "band", padding: 0 },
       }, [
         Plot.text(rows, { y: "i", frameAnchor: "left", textAnchor: "start", dy: -10, text: (d) => `${d.name} (${d.n.toLocaleString("en")})` }),
