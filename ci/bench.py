@@ -28,6 +28,7 @@ FULL: dict[str, Any] = {
     "n_dense": 1200,
     "n_gifti": 652,
     "n_maps": (1024, 128),
+    "n_permuted": (1000, 400, 5000),
 }
 QUICK: dict[str, Any] = {
     "shape": (20, 24, 18),
@@ -38,6 +39,7 @@ QUICK: dict[str, Any] = {
     "n_dense": 40,
     "n_gifti": 20,
     "n_maps": (30, 10),
+    "n_permuted": (20, 10, 50),
 }
 
 
@@ -48,6 +50,7 @@ def make_data(folder: Path, **size: Any) -> None:
     from bench_surfaces import make_surface_data
 
     dense, gifti, maps = size.pop("n_dense"), size.pop("n_gifti"), size.pop("n_maps")
+    size.pop("n_permuted")
     make_data(folder, **size)
     make_map_data(folder, size["shape"], size["n_volumes"], maps)
     make_surface_data(folder, dense, gifti, size["n_labels"])

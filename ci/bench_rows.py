@@ -18,6 +18,7 @@ from bench_measure import (
     of_gunzip,
     snippet,
 )
+from bench_statistics import statistics_rows
 from bench_surfaces import surface_rows
 
 CLEANING = "detrend=True, low_pass=0.1, high_pass=0.01, t_r=2.0"
@@ -149,4 +150,5 @@ def all_rows(folder: Path, size: Mapping[str, Any]) -> list[Row]:
         *surface_rows(folder, size),
         replace(long, peer=one.ours, peer_name="the volumes once", bars=(memory(300), like)),
         *app_rows(folder, size, gunzip),
+        *statistics_rows(size),
     ]

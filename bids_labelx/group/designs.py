@@ -260,7 +260,7 @@ def _of_formula(name: str, formula: str, data: pd.DataFrame, within: bool) -> Co
         if own.nunique() == 1 and not (within and column == PARTICIPANT):
             kind = "two groups are" if own.dtype == object else "a covariate that varies is"
             raise DesignError(
-                f"model {name}: {column} is {_plain(own.iloc[0])} for all {len(own):,} rows; "
+                f"model {name}: {column} is {_plain(own.iloc[0])} in every row (of {len(own):,}); "
                 f"{kind} needed"
             )
         prepared[column] = own if own.dtype == float else pd.Categorical(own, _levels(own))
@@ -307,10 +307,10 @@ def _check(
         left = Columns(demeaned(columns.matrix, participants)[:, kept], names, terms)
     n_rows = len(left.matrix)
     if n_rows <= len(left.names) + intercepts:
-        kinds = f"{len(left.names)} columns" + f" and {intercepts} participants" * bool(intercepts)
+        kinds = ", ".join(left.names) + f" and {intercepts} participants" * bool(intercepts)
         raise DesignError(
-            f"model {name}: {n_rows:,} rows for {kinds} ({', '.join(left.names)}); more rows than "
-            f"columns are needed{_told(dropped, '; ')}"
+            f"model {name}: as many columns as rows or more: {len(left.names) + intercepts} "
+            f"({kinds}) and {n_rows:,}{_told(dropped, '; ')}"
         )
     found = dependent(left)
     if found is not None:

@@ -99,13 +99,17 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         return Columns(found.matrix[:, own], names, positions, found.centred)
     plain = _evaluated(formula, terms, data)
     kinds = {expr: kind.value for expr, (kind, _) in plain.model_spec.encoder_state.items()}
-    centred = [
-        expr
-        for expr, kind in kinds.items()
-        if kind == "numerical" and _evaluated(formula, f"0 + {_quoted(expr)}", data).shape[1] == 1
-    ]
-    wrapped = {expr: f"center({_quoted(expr, inside=True)})" for expr in centred}
-
+    numeric = {
+        one.expr: one
+        for term in terms
+        for one in term.factors
+        if kinds.get(one.expr) == "numerical"
+    }
+    wrapped = {
+        expr: f"center({_written(one, inside=True)})"
+        for expr, one in numeric.items()
+        if _evaluated(formula, f"0 + {_written(one)}", data).shape[1] == 1
+    }
     shorter = {longer: expr for expr, longer in wrapped.items()}
     pattern = "|".join(map(re.escape, sorted(shorter, key=len, reverse=True))) or r"(?!)"
 
@@ -113,13 +117,12 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         return re.sub(pattern, lambda found: shorter[found[0]], text)
 
     written = [
-        ":".join(wrapped.get(one.expr, _quoted(one.expr)) for one in term.factors)
-        for term in terms
+        ":".join(wrapped.get(one.expr, _written(one)) for one in term.factors) for term in terms
     ]
     made = _evaluated(formula, " + ".join(["0", *written]), data)
     if not _spans(plain.to_numpy(float), made.to_numpy(float)):
         return _columns(plain, lambda text: text)
-    return _columns(made, shown, tuple(centred))
+    return _columns(made, shown, tuple(wrapped))
 
 
 def _without(formula: str, terms: list[Any], absorbed: str, data: pd.DataFrame) -> Columns:
@@ -134,7 +137,7 @@ def _without(formula: str, terms: list[Any], absorbed: str, data: pd.DataFrame) 
         )
     if not others:
         raise UsageError(f"--model {formula!r}: there is no term beside {absorbed} to be tested")
-    rest = [":".join(_quoted(one.expr) for one in term.factors) for term in others]
+    rest = [":".join(_written(one) for one in term.factors) for term in others]
     return formula_columns(" + ".join(["1", *rest]), data)
 
 
@@ -225,15 +228,13 @@ def _columns(made: Any, shown: Callable[[str], str], centred: tuple[str, ...] = 
     return Columns(made.to_numpy(float), tuple(map(shown, made.columns)), terms, centred)
 
 
-def _quoted(expr: str, *, inside: bool = False) -> str:
-    """A factor as a formula has it; one that is a name of no letters alone in quotes."""
-    if expr.isidentifier() or re.fullmatch(r"[\d.]+", expr):
-        return expr
-    try:
-        ast.parse(_without_quotes(expr)[0], mode="eval")
-    except SyntaxError:
-        return f"`{expr}`"
-    return expr if inside else f"{{{expr}}}"
+def _written(factor: Any, *, inside: bool = False) -> str:
+    """A factor as a formula has it, or as it is inside a function of one."""
+    expr: str = factor.expr
+    method = factor.eval_method.value
+    if method == "lookup":
+        return expr if expr.isidentifier() else f"`{expr}`"
+    return f"{{{expr}}}" if method == "python" and not inside else expr
 
 
 def _without_quotes(expr: str) -> tuple[str, dict[str, str]]:

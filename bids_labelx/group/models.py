@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ class Planned:
     contrasts: tuple[Contrast, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plans:
     """All models that can be made, and what cannot.
 
@@ -54,8 +54,8 @@ class Plans:
         Which combinations, models and contrasts do not go together, and why.
     """
 
-    planned: list[Planned] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    planned: list[Planned]
+    notes: list[str]
 
 
 def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: Path) -> Plans:
@@ -84,46 +84,73 @@ def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: 
             tables.append(read_covariates(bids_dir, options.covariates))
         return tables[0]
 
-    plans = Plans()
-    # Of each model and contrast, by combination, why it is not made; none where it is.
-    models: dict[str, dict[str, LabelxError | None]] = {name: {} for name in options.models}
-    contrasts: dict[str, dict[str, LabelxError | None]] = {one: {} for one in options.contrast}
+    if not all_rows:
+        raise UsageError(
+            "--model: there are no correlation matrices of two or more regions to be modelled; "
+            "run the participant level with --connectivity correlation"
+        )
+    planned, tried = [], []
     for rows in all_rows:
         for name, source in options.models.items():
-            where = f"model {name} of {rows.title}"
             try:
                 design = make_design(name, source, rows, covariates, options.permutation_blocks)
             except DesignError as error:
-                models[name][where] = error
+                tried.append(_Tried(name, "", rows.title, error))
                 continue
-            fitting = []
-            for typed in options.contrast:
-                try:
-                    found = _contrast(typed, design)
-                    check_exchange(design, found, options)
-                    fitting.append(found)
-                    contrasts[typed][where] = None
-                except UsageError as error:
-                    contrasts[typed][where] = error
-            if fitting:
-                models[name][where] = None
-                plans.planned.append(Planned(rows, design, tuple(fitting)))
-            else:
-                # The first says what is wrong.
-                models[name][where] = contrasts[options.contrast[0]][where]
-    for of in (models, contrasts):
-        for what, outcomes in of.items():
-            failed = {where: error for where, error in outcomes.items() if error is not None}
-            if failed and len(failed) == len(outcomes):
-                raise next(iter(failed.values()))
-            plans.notes += [
-                f"not made: {_in(of, what, where)}: {e}" for where, e in failed.items()
-            ]
-    return plans
+            own = [_try_contrast(typed, design, rows.title, options) for typed in options.contrast]
+            tried += [one for one, _ in own]
+            found = tuple(contrast for _, contrast in own if contrast is not None)
+            # What is wrong with the first contrast, if none is possible.
+            tried.append(_Tried(name, "", rows.title, None if found else own[0][0].error))
+            if found:
+                planned.append(Planned(rows, design, found))
+    for name in options.models:
+        _raise_if_never([one for one in tried if (one.model, one.contrast) == (name, "")])
+    for typed in options.contrast:
+        _raise_if_never([one for one in tried if one.contrast == typed])
+    return Plans(planned, _notes(tried))
 
 
-def _in(of: Mapping[str, object], what: str, where: str) -> str:
-    return where if where.startswith(f"model {what} ") and what in of else f"{what} in {where}"
+@dataclass(frozen=True)
+class _Tried:
+    """A model, or a contrast of it, of one combination: why it is impossible, if it is."""
+
+    model: str
+    contrast: str
+    combination: str
+    error: LabelxError | None
+
+
+def _try_contrast(
+    typed: str, design: Design, combination: str, options: ModelOptions
+) -> tuple[_Tried, Contrast | None]:
+    try:
+        found = _contrast(typed, design)
+        check_exchange(design, found, options)
+    except UsageError as error:
+        return _Tried(design.name, typed, combination, error), None
+    return _Tried(design.name, typed, combination, None), found
+
+
+def _raise_if_never(tried: Sequence[_Tried]) -> None:
+    errors = [one.error for one in tried]
+    if errors and errors[0] is not None and None not in errors:
+        raise errors[0]
+
+
+def _notes(tried: Sequence[_Tried]) -> list[str]:
+    """What is not made of which combinations, those of one reason together."""
+    of: dict[tuple[str, str], list[str]] = {}
+    for one in tried:
+        if one.error is not None:
+            called = f"model {one.model}"
+            reason = str(one.error).removeprefix(f"{called}: ")
+            if one.contrast:
+                called += f", contrast {one.contrast}"
+                reason = reason.removeprefix(f"--contrast {one.contrast!r}: ")
+            of.setdefault((called, reason), []).append(one.combination)
+    more = {key: f" and {len(own) - 1:,} more" if len(own) > 1 else "" for key, own in of.items()}
+    return [f"not made: {key[0]}, of {own[0]}{more[key]}: {key[1]}" for key, own in of.items()]
 
 
 def _contrast(typed: str, design: Design) -> Contrast:

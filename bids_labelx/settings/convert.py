@@ -168,7 +168,10 @@ def contrasts(value: Any) -> tuple[str, ...]:
         name, what = split_name(word)
         label = name or camel(what)
         if not label:
-            raise ValueError(f"{word!r}: a column, a term or a combination of columns is expected")
+            raise ValueError(
+                f"{word!r}: there is no letter or digit in it to call files by; give it a name: "
+                "NAME=EXPR"
+            )
         if label in labels:
             raise ValueError(
                 f"{word!r} and {labels[label]!r} would both be called {label}; name one of them: "

@@ -122,7 +122,8 @@ def infer(
         )
     fitted = fit(z, design, weights, participants)
     adjusted = fdr(fitted.p)
-    if exchange is None or np.isnan(fitted.t).all():
+    tested = ~np.isnan(fitted.t)
+    if exchange is None or not tested.any():
         return Inference(fitted, adjusted, None)
     summaries: Sequence[Summary] = [
         largest_t,
@@ -136,6 +137,7 @@ def infer(
         exchange,
         summaries,
         participants=participants,
+        tested=tested,
         n_jobs=n_jobs,
         progress=progress,
     )

@@ -40,7 +40,7 @@ class Fit:
         Rows that have the edge.
     dof
         Residual degrees of freedom: rows without the rank of the design, participants' intercepts
-        included; not below 0.
+        included.
     """
 
     beta: np.ndarray
@@ -123,16 +123,15 @@ def fit(
         if split is None:
             continue
         for some in blocks_of(edges):
-            left = split.residuals(z[np.ix_(rows, some)])
-            along = split.regressor @ left
-            whole = np.einsum("ij,ij->j", left, left)
+            values = z[np.ix_(rows, some)].astype(np.float64)
+            left = split.residuals(values)
+            along, whole = split.regressor @ left, squares(left)
             left -= np.outer(split.regressor, along)
-            squares = np.einsum("ij,ij->j", left, left)
-            size = np.einsum("ij,ij->j", *[z[np.ix_(rows, some)].astype(np.float64)] * 2)
-            varies = (squares > NO_RESIDUALS * whole) & (whole > NO_RESIDUALS * size)
+            rest = squares(left)
+            varies = (rest > NO_RESIDUALS * whole) & (whole > NO_RESIDUALS * squares(values))
             some, along = some[varies], along[varies]
             beta[some] = along / split.length
-            t[some] = along / np.sqrt(squares[varies] / split.dof)
+            t[some] = along / np.sqrt(rest[varies] / split.dof)
     tested = ~np.isnan(t)
     p[tested] = two_sided(t[tested], dof[tested])
     return Fit(beta, t, p, n, dof)
@@ -242,6 +241,11 @@ def split_design(
     return Split(rows, groups, nuisance, regressor / length, length, dof)
 
 
+def squares(values: np.ndarray) -> np.ndarray:
+    """The sum of squares of each column."""
+    return np.asarray(np.einsum("ij,ij->j", values, values))
+
+
 def demean(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """Rows as deviations from the mean of their group, float64; a copy where there are none."""
     if groups is None:
@@ -276,4 +280,4 @@ def _intercepts(groups: np.ndarray | None) -> int:
 def _dof(design: np.ndarray, rows: np.ndarray, participants: np.ndarray | None) -> int:
     groups = None if participants is None else participants[rows]
     rank = _basis(demean(_scaled(design[rows])[0], groups)).shape[1]
-    return max(len(rows) - rank - _intercepts(groups), 0)
+    return len(rows) - rank - _intercepts(groups)

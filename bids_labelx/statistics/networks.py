@@ -9,6 +9,9 @@ import numpy as np
 
 from bids_labelx.measures.quality import NETWORKLESS
 
+# Of rows averaged at once, so that their copies stay small.
+_ROWS_AT_ONCE = 32
+
 
 @dataclass(frozen=True)
 class NetworkPairs:
@@ -75,12 +78,11 @@ def pair_means(values: np.ndarray, pairs: NetworkPairs) -> np.ndarray:
         (np.ones(len(used)), (pairs.of_edge[used], used)),
         shape=(len(pairs.names), values.shape[1]),
     )
-    known = ~np.isnan(values)
-    if known.all():
-        counts = np.broadcast_to(pairs.counts, (len(values), len(pairs.names)))
-        sums = to_pair @ values.T
-    else:
+    means = np.full((len(values), len(pairs.names)), np.nan)
+    for start in range(0, len(values), _ROWS_AT_ONCE):
+        some = values[start : start + _ROWS_AT_ONCE]
+        known = ~np.isnan(some)
         counts = (to_pair @ known.T.astype(np.float64)).T
-        sums = to_pair @ np.where(known, values, 0).T
-    out = np.full(counts.shape, np.nan)
-    return np.divide(np.asarray(sums).T, counts, out=out, where=counts > 0)
+        sums = (to_pair @ np.where(known, some, 0).T).T
+        np.divide(sums, counts, out=means[start : start + len(some)], where=counts > 0)
+    return means

@@ -21,6 +21,7 @@ from bids_labelx.statistics.linear import (
     fit,
     patterns,
     split_design,
+    squares,
 )
 
 # Of t of some permutations, shape (n_some, n_edges) with NaN where an edge is not tested: a value
@@ -54,6 +55,7 @@ def permute(
     summaries: Sequence[Summary],
     *,
     participants: np.ndarray | None = None,
+    tested: np.ndarray | None = None,
     n_jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[np.ndarray]:
@@ -67,10 +69,17 @@ def permute(
         Of `exchange.draw_exchange` for the same design, contrast and participants.
     summaries
         What is kept of each permutation, such as `largest_t`.
+    tested
+        Which edges have a t by `linear.fit`, bool of shape (n_edges,); found out where not given.
     n_jobs
         Threads, each with a batch of permutations; results do not depend on it.
     progress
         Called with the number of permutations that are done.
+
+    Raises
+    ------
+    ValueError
+        See `linear.fit`; where the rearrangements are of another number of rows.
 
     Returns
     -------
@@ -91,8 +100,11 @@ def permute(
     from joblib import Parallel, delayed
     from threadpoolctl import threadpool_limits
 
-    tested = ~np.isnan(fit(z, design, weights, participants).t)
+    if tested is None:
+        tested = ~np.isnan(fit(z, design, weights, participants).t)
     z, design, weights, participants = checked(z, design, weights, participants)
+    if len(exchange.unit) != len(z):
+        raise ValueError(f"rearrangements of {len(exchange.unit)} rows for {len(z)} rows")
     parts = []
     for rows, edges in patterns(z):
         some = edges[tested[edges]]
@@ -149,8 +161,7 @@ def _part(z: np.ndarray, split: Split, restriction: Restriction, edges: np.ndarr
     for some in blocks_of(edges):
         residuals[:, start : start + len(some)] = split.residuals(z[np.ix_(split.rows, some)])
         start += len(some)
-    squares = np.einsum("ij,ij->j", residuals, residuals)
-    return _Part(split, restriction, edges, residuals, squares)
+    return _Part(split, restriction, edges, residuals, squares(residuals))
 
 
 def _statistics(

@@ -54,6 +54,17 @@ def test_columns_are_called_as_in_the_formula_and_numbers_are_centred(data: pd.D
     np.testing.assert_allclose(found.matrix[:, 5], age * (data["sex"] == "M"))
 
 
+@pytest.mark.parametrize("name", ["age (years)", "my-var", "2nd", "a:b", "x[1]", "größe"])
+def test_columns_of_any_name_are_covariates(data: pd.DataFrame, name: str) -> None:
+    data[name] = data["iq"]
+    formula = f"`{name}` * sex"
+    assert variables(formula) == ([name, "sex"], set())
+    found = formula_columns(formula, data)
+    assert found.names == ("Intercept", name, "sex[T.M]", f"{name}:sex[T.M]")
+    assert found.centred == (name,)
+    assert contrast_of(f"x={name}", found).weights.tolist() == [0, 1, 0, 0]
+
+
 @pytest.mark.parametrize("formula", ["0 + age", "age:sex", "sex + age:iq"])
 def test_nothing_is_centred_where_it_would_make_another_model(
     data: pd.DataFrame, formula: str

@@ -33,9 +33,9 @@ def study(tmp_path: Path, write_run: Callable[..., Path]) -> Study:
         ("abs(age)", "age", "no column abs"),
         ("log(sex)", "age", "cannot be evaluated"),
         ("log(age - 30)", "age", "log(age - 30) is not finite in all rows"),
-        ("age + one", "age", "one is 1 for all 6 rows; a covariate that varies is needed"),
-        ("age + C(one)", "age", "one is 1 for all 6 rows; two groups are needed"),
-        ("age + C(age)", "age", "6 rows for 7 columns (Intercept, age, C(age)[T."),
+        ("age + one", "age", "one is 1 in every row (of 6); a covariate that varies is needed"),
+        ("age + C(one)", "age", "one is 1 in every row (of 6); two groups are needed"),
+        ("age + C(age)", "age", "columns as rows or more: 7 (Intercept, age, C(age)[T.29.0]"),
         ("sex + half", "sex", "half is a combination of Intercept and sex (collinear)"),
         ("age + sex", "group", "the columns are Intercept, age, sex[T.M]"),
         ("C(half) + poly(age, 2)", "poly(age, 2)", "choose from poly(age, 2)[1], poly(age, 2)[2]"),
@@ -63,8 +63,7 @@ def test_formulas_and_contrasts_are_refused_by_name(
         ({"participant_id": IDS, "age": [*AGE[:-1], "?"]}, "column age has '?' for sub-06"),
         (
             {"participant_id": IDS, "age": [31, None, None, None, None, 25]},
-            "2 rows for 2 columns (Intercept, age); more rows than columns are needed; 4 dropped: "
-            "sub-02 (age n/a)",
+            "as many columns as rows or more: 2 (Intercept, age) and 2; 4 dropped: sub-02 (age",
         ),
         ({"participant_id": IDS, "age": None}, "no row is left; 6 dropped: sub-01 (age n/a)"),
     ],
@@ -111,7 +110,7 @@ def test_one_group_only_is_refused(study: Study, capsys: pytest.CaptureFixture[s
     before = sorted(study.out.rglob("*"))
     women = "--participant-label", *LABELS[::2]
     assert study.group(*women, "--model", "sex", "--contrast", "sex") == 64
-    assert "sex is F for all 3 rows; two groups are needed" in capsys.readouterr().err
+    assert "sex is F in every row (of 3); two groups are needed" in capsys.readouterr().err
     assert sorted(study.out.rglob("*")) == before
 
 
@@ -140,7 +139,7 @@ def test_a_model_of_some_combinations_alone_is_made_of_these_and_told(
     asked = "--model", "sex", "--contrast", "sex", "--permutations", "0"
     assert study.group(*asked) == 0
     other = NAME.replace("simple", "24P")
-    told = f"not made: model A of {other}: model A: sex is F for all 3 rows"
+    told = f"not made: model A, of {other}: sex is F in every row (of 3)"
     assert told in capsys.readouterr().err
     assert all(name.startswith(NAME) for name in study.models())
 
@@ -154,4 +153,13 @@ def test_a_contrast_of_one_model_alone_is_made_of_it_and_told(
     found = {name.split("_stat-")[0] for name in study.models() if "_stat-" in name}
     ends = "A_contrast-age", "B_contrast-age", "B_contrast-sex"
     assert found == {f"{NAME}_model-{end}" for end in ends}
-    assert f"not made: sex in model A of {NAME}: --contrast 'sex'" in capsys.readouterr().err
+    assert f"not made: model A, contrast sex, of {NAME}: no column" in capsys.readouterr().err
+
+
+def test_without_correlation_matrices_a_model_is_refused(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in study.out.rglob("*_relmat.tsv"):
+        path.unlink()
+    assert study.group("--model", "age", "--contrast", "age") == 64
+    assert "there are no correlation matrices" in capsys.readouterr().err

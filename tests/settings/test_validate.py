@@ -151,7 +151,7 @@ MODEL = {**GROUP, "model": ["age"], "contrast": ["age"]}
             {**MODEL, "contrast": ["a - b", "a + b"]},
             "'a \\+ b' and 'a - b' would both be called aB",
         ),
-        ({**MODEL, "contrast": ["+"]}, "'\\+': a column, a term"),
+        ({**MODEL, "contrast": ["+"]}, "'\\+': there is no letter"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -128,6 +128,13 @@ def test_pairs_of_networks_are_tested_by_their_mean_t() -> None:
     assert found.p_fwe[1] < 0.1 < found.p_fwe.max()
 
 
+def test_means_that_are_equal_but_for_rounding_are_equal() -> None:
+    null = np.array([[0.5, 2.0], [-0.5 * (1 - 1e-12), 1.0], [0.1, -2.0 * (1 - 1e-12)], [0, 0]])
+    found = constrained_nbs(null)
+    np.testing.assert_allclose(found.p, [0.5, 0.5])
+    np.testing.assert_allclose(found.p_fwe, [0.75, 0.5])
+
+
 def test_a_pair_without_a_tested_edge_has_no_p() -> None:
     pairs = network_pairs(["a", "a", "b"])
     found = constrained_nbs(mean_t(pairs)(np.array([[np.nan, 2, 1], [np.nan, 0, 1]])))

@@ -76,6 +76,12 @@ def test_two_groups_are_listed_once_in_each_division(n: int, first: int) -> None
     assert len(divisions) == comb(n, first)
 
 
+def test_zeros_of_either_sign_are_alike() -> None:
+    design = two_groups(6, 3)
+    design[4, 1] = -0.0
+    assert draw_exchange(design, [0, 1], 1000, seed=0).possible == comb(6, 3)
+
+
 def test_a_covariate_has_every_order_once() -> None:
     exchange = draw_exchange(covariate(5), [0, 1], factorial(5), seed=0)
     assert exchange.every
@@ -90,7 +96,9 @@ def test_one_less_than_all_is_drawn_at_random() -> None:
 
 def test_rows_stay_in_their_blocks() -> None:
     blocks = np.random.default_rng(3).permutation(np.repeat(["x", "y", "z"], [4, 5, 6]))
-    found = all_orders(draw_exchange(covariate(15), [0, 1], 200, seed=0, blocks=blocks))
+    exchange = draw_exchange(covariate(15), [0, 1], 200, seed=0, blocks=blocks)
+    found = all_orders(exchange)
+    np.testing.assert_array_equal(found, exchange.values)
     assert (blocks[found] == blocks).all()
     for row in range(15):
         assert set(found[:, row]) == set(np.flatnonzero(blocks == blocks[row]))

@@ -25,7 +25,7 @@ def by_hand(row: np.ndarray, networks: list[str], first: str, second: str) -> fl
 
 def random_edges(missing: float) -> np.ndarray:
     rng = np.random.default_rng(0)
-    z = rng.normal(size=(5, 28))
+    z = rng.normal(size=(40, 28))
     z[rng.random(z.shape) < missing] = np.nan
     return z
 

@@ -224,9 +224,19 @@ def test_family_wise_p_are_those_of_nilearn_within_the_error_of_drawing(case: st
 
 
 def test_the_identity_counts_and_ties_do() -> None:
-    largest = np.array([3.0, 1.0, 2.0, 3.0 * (1 + 1e-12)])
+    largest = np.array([3.0, 1.0, 2.0, 3.0 * (1 - 1e-12)])
     found = p_of_largest(np.array([[-3.0, 2.5], [0.5, np.nan]]), largest)
     np.testing.assert_array_equal(found, [[0.5, 0.5], [1, np.nan]])
+
+
+def test_a_permutation_that_divides_the_groups_wholly_counts_and_has_a_number() -> None:
+    """Two of the six divisions leave no residuals; the data are one of the other four."""
+    z, design = np.array([[0.1, 0.3, 0.1, 0.3]]).T, np.repeat(np.eye(2), 2, axis=0)
+    z[3] += 1e-9
+    exchange = draw_exchange(design, [1, -1], 100, seed=0)
+    (largest,) = permute(z, design, [1, -1], exchange, [largest_t])
+    assert np.isfinite(largest).all()
+    assert (largest > 1e6).sum() == 2
 
 
 def test_no_edge_can_be_tested() -> None:
@@ -235,3 +245,9 @@ def test_no_edge_can_be_tested() -> None:
     (found,) = permute(np.full((N, 2), np.nan), FULL[:, :2], weights, exchange, [every_t])
     assert found.shape == (5, 2)
     assert np.isnan(found).all()
+
+
+def test_rearrangements_of_other_rows_are_refused() -> None:
+    exchange = draw_exchange(FULL[:9, :2], [0, 1], 5, seed=0)
+    with pytest.raises(ValueError, match="of 9 rows for 18 rows"):
+        permute(edges(0), FULL[:, :2], [0, 1], exchange, [every_t])

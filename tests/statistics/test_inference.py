@@ -1,0 +1,68 @@
+"""All tests of one contrast, from the same permutations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_labelx.statistics.components import largest_component, mean_t
+from bids_labelx.statistics.exchange import draw_exchange
+from bids_labelx.statistics.inference import infer
+from bids_labelx.statistics.linear import fdr, fit
+from bids_labelx.statistics.networks import network_pairs
+from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute
+
+REGIONS, N = 7, 20
+Z = np.random.default_rng(0).normal(size=(N, REGIONS * (REGIONS - 1) // 2))
+DESIGN = np.column_stack([np.ones(N), np.arange(N) % 2, np.random.default_rng(1).normal(size=N)])
+AGE = np.array([0.0, 0, 1])
+
+
+def test_the_parts_are_those_of_the_same_permutations() -> None:
+    """Each of the summaries alone, and the same seed."""
+    pairs, blocks = network_pairs(["a", "a", "b", "b", "b", "", "a"]), np.arange(N) // 5
+    found = infer(
+        Z,
+        DESIGN,
+        AGE,
+        n_regions=REGIONS,
+        pairs=pairs,
+        n_permutations=50,
+        blocks=blocks,
+        threshold=1.2,
+        seed=3,
+    )
+    assert found.permuted is not None
+    assert found.permuted.networks is not None
+    exchange = draw_exchange(DESIGN, AGE, 50, seed=3, blocks=blocks)
+    t = fit(Z, DESIGN, AGE).t
+    (largest,) = permute(Z, DESIGN, AGE, exchange, [largest_t])
+    (sizes,) = permute(Z, DESIGN, AGE, exchange, [largest_component(REGIONS, 1.2)])
+    (means,) = permute(Z, DESIGN, AGE, exchange, [mean_t(pairs)])
+    np.testing.assert_array_equal(found.fit.t, t)
+    np.testing.assert_array_equal(found.permuted.largest_t, largest)
+    np.testing.assert_array_equal(found.permuted.p_fwe, p_of_largest(t, largest))
+    np.testing.assert_array_equal(found.permuted.largest_component, sizes)
+    np.testing.assert_array_equal(found.permuted.networks.t, means[0])
+    np.testing.assert_array_equal(found.p_fdr, fdr(found.fit.p))
+
+
+@pytest.mark.parametrize("n", [0, 10], ids=["no permutations", "no edge"])
+def test_nothing_is_permuted_where_nothing_is_asked_for_or_no_edge_can_be_tested(n: int) -> None:
+    z = np.full_like(Z, np.nan) if n else Z
+    found = infer(z, DESIGN, AGE, n_regions=REGIONS, n_permutations=n)
+    assert found.permuted is None
+    np.testing.assert_array_equal(found.fit.t, fit(z, DESIGN, AGE).t)
+
+
+def test_without_networks_there_are_no_pairs() -> None:
+    found = infer(Z, DESIGN, AGE, n_regions=REGIONS, n_permutations=10)
+    assert found.permuted is not None
+    assert found.permuted.networks is None
+
+
+def test_what_cannot_be_exchanged_is_refused_and_without_permutations_is_not() -> None:
+    blocks = np.arange(N)
+    with pytest.raises(ValueError, match="nothing can be permuted"):
+        infer(Z, DESIGN, AGE, n_regions=REGIONS, n_permutations=10, blocks=blocks)
+    assert infer(Z, DESIGN, AGE, n_regions=REGIONS, n_permutations=0, blocks=blocks)
