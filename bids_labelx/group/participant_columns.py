@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, UsageError
+from bids_labelx.errors import UsageError
+from bids_labelx.files import as_numbers
 from bids_labelx.group.covariates import Covariates
 from bids_labelx.group.edge_rows import Unit
 
@@ -127,8 +128,10 @@ def _has_session(covariates: Covariates, unit: Unit) -> bool:
 
 
 def _column(covariates: Covariates, units: Sequence[Unit], column: str) -> pd.Series:
-    try:
-        return covariates.of(units, [column])[column]
-    except BadDataError:
-        # Numbers and others: to be read by the user.
-        return covariates.of(units, [column], text=True)[column]
+    """Numbers where all values in the table are, else text."""
+    tables = (covariates.participants, covariates.sessions)
+    cells = [cell for table in tables if column in table for cell in table[column]]
+    values = covariates.of(units, [column], text=True)[column]
+    if as_numbers(cells).dtype != float:
+        return values
+    return as_numbers([value or "n/a" for value in values])

@@ -124,6 +124,38 @@ def test_sessions_are_harmonised_by_the_scanner_of_each(
             np.testing.assert_allclose(file["z"][:], expected, atol=1e-6)
 
 
+def test_a_session_of_one_scanner_alone_is_noted_and_the_other_one_harmonised(
+    tmp_path: Path, write_run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = Study(tmp_path, write_run)
+    for seed, (label, site) in enumerate(zip(LABELS, SITES, strict=True)):
+        study.add(label, seed, ses="a")
+        if site == 1:
+            study.add(label, seed + 20, ses="b")
+    study.table({"participant_id": LABELS, "site": SITES})
+    assert study.group(*COMBAT) == 0
+    assert [one for one in written(study) if one.endswith("_harm-combat_edges.h5")] == [
+        f"group_ses-a_{NAME.removeprefix('group_')}_harm-combat_edges.h5"
+    ]
+    told = capsys.readouterr().err
+    assert f"neither harmonised nor modelled: group_ses-b_{NAME.removeprefix('group_')}: " in told
+    assert "site: one batch only (1)" in told
+    assert "neither harmonised nor modelled" in (study.out / "group.html").read_text()
+
+
+def test_one_edge_is_refused_after_the_raw_files_are_written(
+    tmp_path: Path, write_run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    atlas = pd.DataFrame({"index": [1, 2], "name": ["one", "two"]})
+    study = Study(tmp_path, write_run)
+    for seed, label in enumerate(LABELS):
+        study.add(label, seed, atlas=atlas)
+    study.table({"participant_id": LABELS, "site": SITES})
+    assert study.group(*COMBAT) == 65
+    assert "pools its estimates over edges, and 1 of 1" in capsys.readouterr().err
+    assert not [one for one in written(study) if "harm" in one]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
