@@ -20,6 +20,7 @@ from bids_labelx.group.edge_rows import EdgeRows, Unit
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.harmonize import Effect, Harmonised
+from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.group.write import write_quality
 from bids_labelx.report.group_matrices import GroupMatrix
 from bids_labelx.report.group_page import GroupContent, write_group_report
@@ -33,6 +34,7 @@ NETWORKS = ["Vis", "Mot", "Mot", "Aud", "Vis", "Mot"]
 ORDER = [0, 4, 1, 2, 5, 3]
 COVERAGE = "group_atlas-A_coverage.tsv"
 COUNT = 30
+ENDS = (("q1", -0.1), ("median", 0.0), ("q3", 0.1), ("low", -0.3), ("high", 0.3))
 
 
 def entities(strategy: int, atlas: str = "A") -> dict[str, str]:
@@ -141,6 +143,32 @@ def harmonised(
     return Harmonised(edges, batches, before, after, 0.1 * shares, lost)
 
 
+def rated() -> RatedStrategies:
+    """All strategies, retested in a second session."""
+    rows = [
+        {
+            "strategy": strategy,
+            "participants": 28,
+            "retest": "sessions",
+            "participants_retest": 20,
+            "repeats": 2,
+            **{f"icc{kind}_{end}": 0.5 + off - 0.1 * k for kind in (21, 31) for end, off in ENDS},
+            "fingerprint": 0.75 - 0.25 * k,
+            "fingerprint_chance": 0.05,
+            "fingerprint_p": 0.001,
+            "discriminability": 0.9 - 0.1 * k,
+            "within": 0.6,
+            "between": 0.1,
+            "segregation": 0.8,
+            "median_abs_qcfc": 0.25 - 0.1 * k,
+            "mean_dof_lost": 20.0,
+        }
+        for k, strategy in enumerate(STRATEGIES)
+    ]
+    known = [entities(k) for k in range(len(STRATEGIES))]
+    return RatedStrategies(known, rows, [], tuple(NAMES), ())
+
+
 def content(**changes: Any) -> GroupContent:
     """All that the page has."""
     count = range(len(STRATEGIES))
@@ -151,6 +179,7 @@ def content(**changes: Any) -> GroupContent:
         "excluded_by": {"--max-mean-fd 0.25": 3},
         "coverage": {COVERAGE: coverage()},
         "evidence": [evidence(k) for k in count],
+        "rated": [rated()],
         "matrices": [
             GroupMatrix(entities(k), STRATEGIES[k], NAMES, NETWORKS, matrix(k), COUNT, COUNT)
             for k in count

@@ -76,13 +76,14 @@ def _qcfc(output: Path) -> dict[str, float]:
 def truth_error(demo: Demo, output: Path) -> dict[str, float]:
     """Mean absolute difference between the runs' correlations and the truth, by strategy.
 
-    The matrices of the participants who have this very truth are averaged over all runs first.
+    The matrices of the controls on the first scanner, of whose group it is the truth, are averaged
+    over all runs first.
     """
     truth = read_tsv(demo.truth, numbers=True)
     truth = truth.set_index(truth.columns[0])
     matrices: dict[str, list[np.ndarray]] = {}
-    individuals = {run.subject for run in RUNS if run.individual}
-    for participant in sorted({*participants_of(output)} - individuals):
+    others = {run.subject for run in RUNS if run.group != "control" or run.scanner != "A"}
+    for participant in sorted({*participants_of(output)} - others):
         for path in series_paths(output, participant):
             one = read_series(output, path)
             for matrix in one.matrices():

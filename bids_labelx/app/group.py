@@ -19,7 +19,8 @@ from bids_labelx.app.group_harmonized import (
     write_parquets,
 )
 from bids_labelx.app.group_means import write_matrices
-from bids_labelx.app.group_models import Modelled, check_models, folder_of_runs, told, write_models
+from bids_labelx.app.group_models import Modelled, check_models, told, write_models
+from bids_labelx.app.group_trust import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -46,6 +47,7 @@ from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.run_records import strategies_as_typed
 from bids_labelx.outputs.states import states_in_words
+from bids_labelx.report.group_models import model_parts
 from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.harmonize_words import harmonised_in_short
 from bids_labelx.report.text import counted, enumerated
@@ -98,31 +100,37 @@ def run_group(settings: Settings) -> int:
     covariates, notes = participants_table(settings)
     check_before(settings, collected, covariates)
     check_models(collected, settings)
+    chosen = chosen_columns(collected, settings)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
-    with folder_of_runs(settings) as runs_folder:
-        made = write_matrices(output, collected, settings, strategies, runs_folder, covariates)
+    with scratch_folder(settings) as scratch:
+        runs_folder = scratch if keeps_runs(collected, settings) else None
+        tables_of = covariates, chosen
+        made = write_matrices(output, collected, settings, strategies, runs_folder, *tables_of)
+        rated, tables = rate_all(output, made, collected, settings, chosen, scratch)
         harmonised = harmonize_all(output, made, settings, covariates)
         parquet = write_parquets(output, made, harmonised, collected, settings)
-        edges = made.runs if runs_folder else made.participants
+        edges = made.runs if settings.model and settings.model_rows == "run" else made.participants
         if settings.harmonize:
             edges = [one.edges for one in harmonised]
         modelled = write_models(console, output, edges, settings)
     table = quality_table(collected.rows)
     files = [
-        *(write_quality(output, table), *coverage, *made.files),
+        *(write_quality(output, table), *coverage, *tables, *made.files),
         *(path for one in harmonised for path in one.files),
         *(*parquet, *modelled.files),
     ]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
+    static = settings.report_figures != "none"
     content = GroupContent(
         quality=table,
         limits=limits,
         excluded_by=count_excluded(collected.rows.values(), limits),
         coverage={name: sums.table() for name, sums in collected.atlases.items()},
         evidence=made.evidence,
+        rated=rated,
         matrices=made.matrices,
         labels={name: sums.paths for name, sums in collected.atlases.items()},
         strategies=strategies,
@@ -137,9 +145,10 @@ def run_group(settings: Settings) -> int:
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
         harmonised=harmonised,
+        models=model_parts(output, modelled.results, strategies, static=static),
     )
     _tell(console, output, content, collected, modelled)
-    figures = write_group_report(output, content, static=settings.report_figures != "none")
+    figures = write_group_report(output, content, static=static)
     remove_others(output, [*files, Path("group.html"), *figures])
     console.print(f"report: {output / 'group.html'}", markup=False)
     if settings.allow_missing:

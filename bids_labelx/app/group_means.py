@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.group.averaging import averaging
+from bids_labelx.group.chosen_columns import ChosenColumns
 from bids_labelx.group.collect import Collected, Combination
+from bids_labelx.group.common_qcfc import common_qcfc
 from bids_labelx.group.covariates import Covariates
 from bids_labelx.group.edge_rows import EdgeRows, Unit, edges_of_runs, motion_of, unit_of_run
 from bids_labelx.group.edges import edges_file
@@ -26,8 +28,13 @@ from bids_labelx.group.mean_matrices import (
 from bids_labelx.group.qcfc import distances_between, mean_points
 from bids_labelx.group.quality_rows import add_failure
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
-from bids_labelx.group.strategy_rows import StrategySums
-from bids_labelx.group.write import record_files, write_mean_matrix, write_strategies
+from bids_labelx.group.strategy_rows import StrategySums, with_common
+from bids_labelx.group.write import (
+    record_files,
+    write_common_qcfc,
+    write_mean_matrix,
+    write_strategies,
+)
 from bids_labelx.names import build_name
 from bids_labelx.report.group_figure_files import all_but_strategy
 from bids_labelx.report.group_matrices import GroupMatrix
@@ -45,8 +52,10 @@ class Made:
     notes: list[str] = field(default_factory=list)
     # As the files call them, each once.
     weights: dict[str, None] = field(default_factory=dict)
-    # Edges of each combination, by participant and, where they were kept, by run.
+    # Edges of each combination, by participant and, where they were kept, by run; and the
+    # matrices behind each participant's.
     participants: list[EdgeRows] = field(default_factory=list)
+    sources: list[list[tuple[MatrixFile, ...]]] = field(default_factory=list)
     runs: list[EdgeRows] = field(default_factory=list)
 
 
@@ -57,6 +66,7 @@ def write_matrices(
     strategies: Sequence[str],
     runs_folder: Path | None = None,
     covariates: Covariates | None = None,
+    chosen: ChosenColumns | None = None,
 ) -> Made:
     """Write the means, one after the other; what is broken goes to the problems.
 
@@ -70,6 +80,8 @@ def write_matrices(
         Where the edges of single runs are kept as well, if they are.
     covariates
         What is known of the participants, for the files of edges.
+    chosen
+        With the covariates of QC-FC, if there are any.
     """
     made = Made()
     for combination in _in_order(collected, strategies):
@@ -126,13 +138,34 @@ def write_matrices(
             fd = motion_of([used for _, used in averaged], collected.rows)
             own = EdgeRows(*what, units, fd, output / edges_name(entities))
             made.participants.append(own)
+            made.sources.append([used for _, used in averaged])
             if path:
                 units = tuple(unit_of_run(file) for file in runs)
                 fd = motion_of([[file] for file in runs], collected.rows)
                 made.runs.append(replace(own, units=units, mean_fd=fd, path=path))
+    _compare_on_common(output, made, collected, settings, chosen or ChosenColumns())
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
     return made
+
+
+def _compare_on_common(
+    output: Path, made: Made, collected: Collected, settings: Settings, chosen: ChosenColumns
+) -> None:
+    """Have QC-FC over the participants that all strategies have, where these differ.
+
+    So it has with covariates, which the sums over participants do not know.
+    """
+    keys = [build_name(all_but_strategy(one.entities), "", "") for one in made.participants]
+    for key in dict.fromkeys(keys):
+        group = [place for place, own in enumerate(keys) if own == key]
+        edges, sources = ([made.participants[i] for i in group], [made.sources[i] for i in group])
+        found = common_qcfc(edges, sources, collected.rows, settings.qcfc_motion, chosen)
+        for place, one in zip(group, found or (), strict=found is not None):
+            own = made.participants[place]
+            distances = distances_between(own.points)
+            made.evidence[place] = with_common(made.evidence[place], one, distances)
+            write_common_qcfc(output, own.entities, own.names, one, settings.qcfc_motion)
 
 
 def _files_into(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bids_labelx.errors import CannotWriteError
 from bids_labelx.group.collect import Collected
 from bids_labelx.group.edge_rows import EdgeRows
 from bids_labelx.group.model_files import write_design, write_result
@@ -51,22 +49,6 @@ def check_models(collected: Collected, settings: Settings) -> None:
         combinations = collected.combinations.values()
         rows = planned_rows(combinations, collected.rows, settings.model_rows)
         plan_models(rows, settings, settings.bids_dir)
-
-
-@contextmanager
-def folder_of_runs(settings: Settings) -> Iterator[Path | None]:
-    """A temporary folder for the edges of single runs, where models have a row for each."""
-    if not settings.model or settings.model_rows != "run":
-        yield None
-        return
-    try:
-        if settings.work_dir:
-            settings.work_dir.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix="bids_labelx-runs-", dir=settings.work_dir)
-    except OSError as error:
-        raise CannotWriteError(f"{error.filename}: cannot be made ({error.strerror})") from None
-    with folder as name:
-        yield Path(name)
 
 
 def write_models(
@@ -131,7 +113,9 @@ def told(result: ModelResult) -> str:
 
 
 @contextmanager
-def _progress(console: Console, settings: Settings) -> Iterator[Callable[[str, int], None] | None]:
+def _progress(
+    console: Console, settings: Settings
+) -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar of the permutations of each contrast, on a terminal."""
     if not console.is_terminal or not settings.permutations:
         yield None
@@ -144,12 +128,11 @@ def _progress(console: Console, settings: Settings) -> Iterator[Callable[[str, i
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=settings.permutations)
-        last = [""]
 
-        def show(title: str, done: int) -> None:
-            if title != last[0] or done < bar.tasks[0].completed:
-                last[0] = title
-                bar.reset(task, description=title)
-            bar.update(task, completed=done)
+        def show(title: str, total: int, done: int) -> None:
+            # Done are more and more, but in the first step of a contrast.
+            if done <= bar.tasks[0].completed:
+                bar.reset(task, description=title, total=total)
+            bar.update(task, description=title, total=total, completed=done)
 
         yield show

@@ -7,10 +7,10 @@ The others jerk their heads, each more often than the one before, and what a jer
 signal of that volume no regressor follows: with ``simple`` regions correlate the more, the more a
 subject moves, and only leaving these volumes out (``scrubbing.5``) helps.
 
-All these have the same true correlations. Eight more were scanned twice and have each their own;
-half of them are patients, in whom two networks are connected otherwise, and half were scanned on
-another scanner, which adds a signal to all regions. Patients and controls, and both scanners, move
-alike.
+All but the first two have correlations of their own, spread about those of their group. Eight of
+them were scanned twice; half of these are patients, in whom two networks are connected otherwise,
+and half were scanned on another scanner, which adds a signal to all regions. Patients and
+controls, and both scanners, move alike.
 """
 
 from __future__ import annotations
@@ -113,7 +113,10 @@ RUNS = (
     SimulatedRun("01", "post", None, 1.0, surfaces=True),
     SimulatedRun("02", "pre", None, 1.2),
     SimulatedRun("02", "post", None, 1.6, own_timing=False),
-    *(SimulatedRun(f"{i:02d}", "pre", None, 0.8, jerks=3 * (i - 2)) for i in range(3, 9)),
+    *(
+        SimulatedRun(f"{i:02d}", "pre", None, 0.8, jerks=3 * (i - 2), individual=True)
+        for i in range(3, 9)
+    ),
     *(
         SimulatedRun(
             f"{i:02d}",

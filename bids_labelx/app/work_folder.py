@@ -48,7 +48,7 @@ def work_folder(settings: Settings) -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             if settings.work_dir is None:
-                place = stack.enter_context(_temporary_folder(where))
+                place = stack.enter_context(temporary_folder(where))
             else:
                 place = settings.work_dir / _selection(settings)
                 _make_private(place)
@@ -61,7 +61,7 @@ def work_folder(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def _temporary_folder(where: Path) -> Iterator[Path]:
+def temporary_folder(where: Path) -> Iterator[Path]:
     """A folder below `where`, removed at the end, or by a later invocation if this is killed."""
     for left in where.glob(f"{_PREFIX}*"):
         _remove_if_left(left)

@@ -67,6 +67,17 @@ COVERAGE_COLUMNS: Columns = {
 STRATEGY_COLUMNS: Columns = {
     "strategy": ("Denoising strategy", TEXT),
     "participants": ("Participants with a matrix and a known motion", "participants"),
+    "participants_of_strategy": (
+        "Participants of this strategy with a matrix and a known motion; QC-FC is over those that "
+        "all strategies have",
+        "participants",
+    ),
+    "covariates": ("Covariates that QC-FC holds constant (partial correlation)", TEXT),
+    "participants_without_covariates": (
+        "Participants that all strategies have, and that are left out of QC-FC as a covariate is "
+        "missing",
+        "participants",
+    ),
     "motion": ("Column of group_qc.tsv that edges are correlated with", TEXT),
     "median_abs_qcfc": (
         "Median over edges of |r| between Fisher z and motion over participants (QC-FC)",

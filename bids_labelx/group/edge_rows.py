@@ -69,7 +69,8 @@ class EdgeRows:
         if self.path.suffix == ".h5":
             import h5py
 
-            with h5py.File(self.path, "r", locking=False) as file:
+            # A row is a chunk: without a cache no more of it is read than is asked for.
+            with h5py.File(self.path, "r", locking=False, rdcc_nbytes=0) as file:
                 return np.asarray(file["z"][:, edges])
         shape = len(self.units), self.n_edges
         return np.array(np.memmap(self.path, np.float32, "r", shape=shape)[:, edges])

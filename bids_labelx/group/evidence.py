@@ -62,6 +62,8 @@ class Evidence:
         Lowest, mean and highest loss of degrees of freedom of a run.
     volumes
         Mean number of volumes of a run, censored ones included.
+    covariate_columns
+        How many columns of covariates QC-FC holds constant.
     """
 
     entities: Mapping[str, str]
@@ -69,6 +71,12 @@ class Evidence:
     edges: EdgeSummary
     lost: tuple[float, float, float]
     volumes: float
+    covariate_columns: int = 0
+
+    @property
+    def chance(self) -> float:
+        """Median ``|r|`` of edges that are unrelated to motion; see `chance_median`."""
+        return chance_median(self.row["participants"] - self.covariate_columns)
 
 
 def summarize_edges(r: np.ndarray, distances: np.ndarray) -> EdgeSummary:

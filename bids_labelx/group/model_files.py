@@ -31,7 +31,8 @@ _INTERCEPTS = (
 )
 _EXCHANGED = (
     "residuals of the nuisance part of the model are rearranged (Freedman and Lane, 1983); where "
-    "the contrast is about a mean, signs are flipped; the data as they are count as one"
+    "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
+    "with fewer rows enters with the t that has its p with the degrees of freedom of the others"
 )
 
 

@@ -16,7 +16,7 @@ from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.components import Components
 from bids_labelx.statistics.exchange import Exchange
 from bids_labelx.statistics.inference import Inference, infer
-from bids_labelx.statistics.linear import Fit, fdr, fit
+from bids_labelx.statistics.linear import Fit, fdr, fit, with_dof
 from bids_labelx.statistics.networks import NetworkPairs, network_pairs, pair_means
 from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute
 
@@ -121,7 +121,7 @@ def fit_models(
     planned: Planned,
     options: ModelOptions,
     n_jobs: int = 1,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[ModelResult]:
     """Fit a model to all edges of a combination and test its contrasts, one after the other.
 
@@ -132,14 +132,14 @@ def fit_models(
     n_jobs
         Threads for permutations; results do not depend on it.
     progress
-        Called with model and contrast, and the permutations that are done.
+        Called with model and contrast, how many permutations there are, and how many are done.
     """
     rows, design = planned.rows, planned.design
     z, count = rows.read(design.rows), len(rows.names)
     pairs = network_pairs(rows.networks) if rows.networks else None
     if pairs is not None and not pairs.names:
         pairs = None
-    for contrast in planned.contrasts:
+    for contrast, count_exchanged in planned.contrasts:
         title = f"{design.name}: {contrast.name}"
         edges = infer(
             z,
@@ -154,7 +154,7 @@ def fit_models(
             threshold=options.nbs_threshold,
             seed=options.seed,
             n_jobs=n_jobs,
-            progress=None if progress is None else partial(progress, title),
+            progress=None if progress is None else partial(progress, title, count_exchanged),
         )
         exchange = edges.permuted.exchange if edges.permuted else None
         of_networks = None
@@ -169,11 +169,22 @@ def _tested(
 ) -> Tested:
     what = design.columns.matrix, contrast.weights
     found = fit(z, *what, design.participants)
-    adjusted = fdr(found.p)
-    if exchange is None or np.isnan(found.t).all():
+    adjusted, tested = fdr(found.p), ~np.isnan(found.t)
+    if exchange is None or not tested.any():
         return Tested(found, adjusted, None)
-    (largest,) = permute(z, *what, exchange, [largest_t], participants=design.participants)
-    return Tested(found, adjusted, p_of_largest(found.t, largest))
+    (largest,) = permute(
+        z,
+        *what,
+        exchange,
+        [largest_t],
+        participants=design.participants,
+        tested=tested,
+        same_dof=True,
+    )
+    # As of edges: those with fewer rows have the t of the same p.
+    dof = np.maximum(found.dof, 1)
+    t = with_dof(found.t, dof, dof[tested].max())
+    return Tested(found, adjusted, p_of_largest(t, largest))
 
 
 def region_means(z: np.ndarray, n_regions: int) -> np.ndarray:

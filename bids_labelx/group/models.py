@@ -34,12 +34,12 @@ class Planned:
     design
         Of the model.
     contrasts
-        Those that the model has.
+        Those that the model has, with the number of rearrangements that test each.
     """
 
     rows: ModelRows
     design: Design
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[tuple[Contrast, int], ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: 
                 continue
             own = [_try_contrast(typed, design, rows.title, options) for typed in options.contrast]
             tried += [one for one, _ in own]
-            found = tuple(contrast for _, contrast in own if contrast is not None)
+            found = tuple(contrast for _, contrast in own if contrast)
             # What is wrong with the first contrast, if none is possible.
             tried.append(_Tried(name, "", rows.title, None if found else own[0][0].error))
             if found:
@@ -123,13 +123,13 @@ class _Tried:
 
 def _try_contrast(
     typed: str, design: Design, combination: str, options: ModelOptions
-) -> tuple[_Tried, Contrast | None]:
+) -> tuple[_Tried, tuple[Contrast, int] | None]:
     try:
         found = _contrast(typed, design)
-        check_exchange(design, found, options)
+        count = _count_exchanged(design, found, options)
     except UsageError as error:
         return _Tried(design.name, typed, combination, error), None
-    return _Tried(design.name, typed, combination, None), found
+    return _Tried(design.name, typed, combination, None), (found, count)
 
 
 def _raise_if_never(tried: Sequence[_Tried]) -> None:
@@ -166,8 +166,8 @@ def _contrast(typed: str, design: Design) -> Contrast:
     return found
 
 
-def check_exchange(design: Design, contrast: Contrast, options: ModelOptions) -> None:
-    """Refuse a contrast that nothing can be permuted for."""
+def _count_exchanged(design: Design, contrast: Contrast, options: ModelOptions) -> int:
+    """The number of rearrangements; a contrast that nothing can be permuted for is refused."""
     whole = options.permute_blocks == "whole"
     if whole and design.participants is not None:
         raise DesignError(
@@ -175,9 +175,9 @@ def check_exchange(design: Design, contrast: Contrast, options: ModelOptions) ->
             f"participants, as it has the term {PARTICIPANT}"
         )
     if not options.permutations:
-        return
+        return 0
     try:
-        draw_exchange(
+        exchange = draw_exchange(
             design.columns.matrix,
             contrast.weights,
             options.permutations,
@@ -190,3 +190,4 @@ def check_exchange(design: Design, contrast: Contrast, options: ModelOptions) ->
         raise DesignError(
             f"--contrast {contrast.expression!r} of model {design.name}: {error}"
         ) from None
+    return len(exchange)

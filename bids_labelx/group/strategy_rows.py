@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from bids_labelx.group.common_qcfc import CommonQcFc
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix
 from bids_labelx.group.qcfc import Correlations, summarize
@@ -38,7 +40,7 @@ class StrategySums:
     def add(self, subject: SubjectMatrix) -> None:
         """Add a participant; one of unknown motion counts for the degrees of freedom alone."""
         rows = [self._rows[file.row] for file in subject.files]
-        self._lost += [row["volumes"] - _left(row) for row in rows]
+        self._lost += [row["volumes"] - degrees_left(row) for row in rows]
         self._volumes += sum(row["volumes"] for row in rows)
         self._strategy = rows[0]["strategy"]
         moved = mean_motion(rows, self._motion)
@@ -98,6 +100,31 @@ class StrategySums:
                 None if networks is None else signed_modularity(mean.mean, networks)
             ),
         }
+
+
+def with_common(evidence: Evidence, common: CommonQcFc, distances: np.ndarray) -> Evidence:
+    """The same with QC-FC over the participants that all strategies have.
+
+    Parameters
+    ----------
+    evidence, common
+        Of one combination.
+    distances
+        In mm, shape (n_regions, n_regions); see `StrategySums.row`.
+    """
+    found = summarize(common.r, common.n - common.columns, distances)
+    row: Row = {}
+    for key, value in evidence.row.items():
+        row[key] = value
+        if key == "participants":
+            row |= {key: common.participants, **common.figures}
+    row |= {
+        "median_abs_qcfc": found and found.median_abs,
+        "share_significant": found and found.share_significant,
+        "distance_dependence": found and found.distance_dependence,
+    }
+    edges = summarize_edges(common.r, distances)
+    return replace(evidence, row=row, edges=edges, covariate_columns=common.columns)
 
 
 def modularity(mean: np.ndarray, networks: Sequence[str]) -> float | None:
@@ -170,7 +197,7 @@ def _excess(weights: np.ndarray, same: np.ndarray) -> float:
     return float(((weights - expected) * same).sum())
 
 
-def _left(row: Row) -> float:
+def degrees_left(row: Row) -> float:
     """The effective degrees of freedom of a run, the nominal ones where it has no others."""
     effective = row["effective_degrees_of_freedom"]
     return float(row["degrees_of_freedom"] if effective is None else effective)

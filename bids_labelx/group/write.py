@@ -17,11 +17,19 @@ from bids_labelx.group.columns import (
     QUALITY_COLUMNS,
     STRATEGY_COLUMNS,
 )
+from bids_labelx.group.common_qcfc import CommonQcFc
 from bids_labelx.group.coverage_sums import CoverageSums, coverage_name
-from bids_labelx.group.mean_matrices import MeanMatrix, matrix_name, matrix_sidecar
-from bids_labelx.group.rows import Row
+from bids_labelx.group.mean_matrices import (
+    MeanMatrix,
+    matrix_name,
+    matrix_sidecar,
+    relationship,
+)
+from bids_labelx.group.rows import MOTION, Row
+from bids_labelx.group.trust import RatedStrategies
+from bids_labelx.group.trust_columns import trust_columns
 from bids_labelx.names import sort_entities
-from bids_labelx.outputs.columns import Columns, describe_columns
+from bids_labelx.outputs.columns import PLAIN, Columns, describe_columns, describe_matrix
 
 # Which files the group level has written, so that it removes those and no others.
 _RECORD = Path("logs", "group.json")
@@ -69,19 +77,90 @@ def write_mean_matrix(
     return written
 
 
+def write_common_qcfc(
+    output: Path,
+    combination: Mapping[str, str],
+    names: Sequence[str],
+    found: CommonQcFc,
+    motion: str,
+) -> None:
+    """Write QC-FC over the participants that all strategies have, in place of that over all."""
+    path = output / f"{matrix_name(combination, 'qcfc')}.tsv"
+    z, moved = relationship(combination), MOTION[motion][1]
+    what = f"Pearson correlation over participants of the {z} and {moved} (QC-FC)"
+    if found.covariates:
+        given = ", ".join(found.covariates)
+        what = (
+            f"Partial correlation over participants of the {z} and {moved}, given {given} (QC-FC)"
+        )
+    added = {
+        "RelationshipMeasure": what,
+        "NumberOfParticipantsOfQcFc": found.participants,
+        "ParticipantsOfQcFc": "those that all strategies have, of known motion and covariates",
+        "ParticipantsWithoutCovariates": found.without_covariates,
+        "Covariates": list(found.covariates),
+    }
+    write_json(path.with_suffix(".json"), read_json(path.with_suffix(".json")) | added)
+    write_tsv(path, _table(found.r, names), index=True)
+
+
 def write_strategies(output: Path, rows: Iterable[tuple[Mapping[str, str], Row]]) -> list[Path]:
     """Write a table per atlas, a row per combination; the paths are within the output dataset."""
+    what = "QC-FC, loss of degrees of freedom and modularity by denoising strategy"
+    return _write_by_atlas(output, rows, "qcfc", STRATEGY_COLUMNS, what)
+
+
+def write_trust(output: Path, rated: Sequence[RatedStrategies]) -> list[Path]:
+    """Write what is known of strategies: a table per atlas, and ICC(2,1) of the edges of each.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The tables, within the output dataset.
+    """
+    rows = [pair for one in rated for pair in zip(one.entities, one.rows, strict=True)]
+    what = "Reliability, identifiability, separation of networks and QC-FC by denoising strategy"
+    columns = trust_columns({key for _, row in rows for key in row})
+    written = _write_by_atlas(output, rows, "strategies", columns, what)
+    for one in rated:
+        for entities, row, icc in zip(one.entities, one.rows, one.icc21, strict=False):
+            path = output / f"{matrix_name(entities, 'icc21')}.tsv"
+            sidecar = {
+                "RelationshipMeasure": f"ICC(2,1) over {row['retest']} of the "
+                f"{relationship(entities)}",
+                "Weighted": True,
+                "Directed": False,
+                "ValidDiagonal": False,
+                "StorageFormat": "Full",
+                "NumberOfParticipants": row["participants_retest"],
+                "NumberOfRepeats": row["repeats"],
+                "SourceEntities": dict(entities),
+                **describe_matrix(PLAIN),
+            }
+            write_json(path.with_suffix(".json"), sidecar)
+            write_tsv(path, _table(icc, one.names), index=True)
+            written.append(path.relative_to(output))
+    return written
+
+
+def _write_by_atlas(
+    output: Path,
+    rows: Iterable[tuple[Mapping[str, str], Row]],
+    suffix: str,
+    columns: Columns,
+    what: str,
+) -> list[Path]:
     by_name: dict[str, list[tuple[Mapping[str, str], Row]]] = defaultdict(list)
     for entities, row in rows:
-        by_name[coverage_name(entities).replace("_coverage.", "_qcfc.")].append((entities, row))
+        name = coverage_name(entities).replace("_coverage.", f"_{suffix}.")
+        by_name[name].append((entities, row))
     for name, own in by_name.items():
         table = pd.DataFrame([row for _, row in own])
         # Those that the first row lacks would come last.
         keys = sort_entities({key: "" for entities, _ in own for key in entities})
         first = [key for key in keys if key in table]
         table = table[[*first, *table.columns.drop(first)]]
-        what = "QC-FC, loss of degrees of freedom and modularity by denoising strategy"
-        _write_described(output, name, table, STRATEGY_COLUMNS, what, ENTITY)
+        _write_described(output, name, table, columns, what, ENTITY)
     return [Path(name) for name in by_name]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.group.evidence import Evidence, chance_median
+from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.mean_matrices import AVERAGED
 from bids_labelx.group.rows import motion_words
@@ -31,7 +31,7 @@ from bids_labelx.report.group_figures import (
 )
 from bids_labelx.report.group_tables import numbers, rounded
 from bids_labelx.report.packing import read_script, write_script
-from bids_labelx.report.pages import FigureFile
+from bids_labelx.report.pages import FigureFile, Part
 from bids_labelx.report.panel_figures import plot_values
 from bids_labelx.report.run_data import panel_from
 from bids_labelx.report.text import as_text, counted
@@ -66,6 +66,14 @@ class Picture:
     caption: str
     files: tuple[FigureFile, ...] = ()
     scripts: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroupPart(Part):
+    """A part with pictures below what the others have, perhaps of one atlas."""
+
+    pictures: tuple[Picture, ...] = ()
+    atlas: str = ""
 
 
 def quality_pictures(
@@ -128,7 +136,7 @@ def quality_pictures(
         more = f"; {counted(unknown, 'run')} without a value" if unknown else ""
         each = "" if by == "everything" else f", by {by}"
         pictures.append(
-            make_picture(
+            drawn_picture(
                 data,
                 f"Histograms of {measure} over runs. "
                 + "; ".join(_in_numbers(panel) for panel in panels)
@@ -177,7 +185,7 @@ def strategy_pictures(
     strategies = [_strategy_data(one) for one in evidence]
     common = {"moved": motion_words(evidence[0].row["motion"]), "strategies": strategies}
     return [
-        make_picture(
+        drawn_picture(
             {"kind": suffix, **common},
             alt,
             caption,
@@ -195,7 +203,7 @@ def _strategy_data(one: Evidence) -> dict[str, Any]:
     return {
         "strategy": one.row["strategy"],
         **known,
-        "chance": chance_median(one.row["participants"]) if one.edges.edges else None,
+        "chance": one.chance if one.edges.edges else None,
         "counts": one.edges.counts.tolist(),
         "distance": rounded(one.edges.distance, 0.1),
         "quartiles": [rounded(values, 0.001) for values in one.edges.quartiles],
@@ -252,7 +260,7 @@ def missing_picture(
         limits=(0, 1),
         cmap="YlOrRd",
     )
-    picture = make_picture(data, alt, caption, output / path, plot if static else None)
+    picture = drawn_picture(data, alt, caption, output / path, plot if static else None)
     return replace(picture, scripts=(script,))
 
 
@@ -299,7 +307,7 @@ def place_of(entities: Mapping[str, str]) -> list[str]:
     return [f"{key}-{value}" for key, value in entities.items() if key not in _TOLD]
 
 
-def make_picture(
+def drawn_picture(
     data: Mapping[str, Any],
     alt: str,
     caption: str,

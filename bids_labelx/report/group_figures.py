@@ -14,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from bids_labelx.group.evidence import HISTOGRAM, EdgeSummary, Evidence, chance_median
+from bids_labelx.group.evidence import HISTOGRAM, EdgeSummary, Evidence
 from bids_labelx.group.rows import motion_words
 from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.report.label_colours import PALETTE
@@ -135,14 +135,14 @@ def plot_qcfc(evidence: Sequence[Evidence]) -> Figure:
     """Draw histograms of QC-FC over edges, a panel per strategy with the same axes.
 
     Lines mark plus and minus the median of ``|r|``. The grey band would contain half of the edges
-    if they were unrelated to motion; see `chance_median`.
+    if they were unrelated to motion; see `Evidence.chance`.
     """
     figure, axes = _grid(len(evidence), (3.0, 2.6))
     highest = 0.0
     for one, own in zip(evidence, axes, strict=True):
         own.set_xlim(-1, 1)
         if one.edges.edges:
-            chance = chance_median(one.row["participants"])
+            chance = one.chance
             share = 100 * one.edges.counts / one.edges.edges
             highest = max(highest, float(share.max()))
             median = one.row["median_abs_qcfc"]
@@ -233,11 +233,11 @@ def plot_cost(evidence: Sequence[Evidence]) -> Figure:
         error_kw={"elinewidth": 1.2, "capsize": 3, "ecolor": "black"},
     )
     for place, one in enumerate(evidence):
-        _value(axes[0], float(one.lost[2]), place, f"{one.lost[1]:.4g}")
+        mark_value(axes[0], float(one.lost[2]), place, f"{one.lost[1]:.4g}")
     axes[0].set_xlim(0, 1.2 * float(ends.max(initial=0)) or 1)
     axes[0].set_xlabel("loss of degrees of freedom (mean, range)", fontsize=9)
     axes[0].set_yticks(
-        places, [_wrapped(one.row["strategy"]) for one in evidence], fontsize=9, parse_math=False
+        places, [wrapped(one.row["strategy"]) for one in evidence], fontsize=9, parse_math=False
     )
     axes[0].invert_yaxis()
     # On one scale: one beside the other shows what negative edges make of it.
@@ -250,7 +250,7 @@ def plot_cost(evidence: Sequence[Evidence]) -> Figure:
         own.axvline(0, color="black", linewidth=0.6)
         for place, value in enumerate(known):
             text = "n/a" if np.isnan(value) else two_decimals(value)
-            _value(own, max(float(np.nan_to_num(value)), 0), place, text)
+            mark_value(own, max(float(np.nan_to_num(value)), 0), place, text)
         own.set_xlim(low - (0.1 * room if low else 0), high + room)
         own.set_xlabel(label, fontsize=9)
     for own in axes:
@@ -259,7 +259,8 @@ def plot_cost(evidence: Sequence[Evidence]) -> Figure:
     return figure
 
 
-def _value(axes: Axes, x: float, y: float, text: str) -> None:
+def mark_value(axes: Axes, x: float, y: float, text: str) -> None:
+    """Write a value beside the end of its bar."""
     axes.annotate(
         text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8.5
     )
@@ -288,11 +289,11 @@ def _grid(count: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
 
 
 def _name(axes: Axes, title: str, panels: int, note: str = "") -> None:
-    lines = [title if panels == 1 else _wrapped(title), note]
+    lines = [title if panels == 1 else wrapped(title), note]
     axes.set_title("\n".join(filter(None, lines)), fontsize=9.5, parse_math=False)
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     """A name in whole, in lines as wide as a panel; it may have no blank to break at."""
     return fill(text, _LINE)
 

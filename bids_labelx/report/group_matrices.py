@@ -99,7 +99,7 @@ def matrix_pictures(
             caption += f"; of {count:,} regions, cells are means of {block} × {block} pairs"
         alt = f"Matrices between regions of {atlas_of(entities)} by strategy"
         files = [_static(output, one, limits[_scale(one)]) for one in group] if static else []
-        data = {"kind": "matrices", "matrices": shown}
+        data = {"kind": "matrices", "measure": "mean Fisher z", "matrices": shown}
         picture = Picture(data, alt, caption, tuple(files), tuple(scripts))
         pictures.append((atlas_of(entities), picture))
     return pictures

@@ -18,12 +18,14 @@ from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.harmonize import Harmonised
 from bids_labelx.group.rows import motion_words
+from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.group_figure_files import (
+    GroupPart,
     Picture,
     all_but_strategy,
     atlas_of,
@@ -39,12 +41,12 @@ from bids_labelx.report.group_tables import (
     runs_data,
     strategies_table,
 )
-from bids_labelx.report.harmonize_figures import harmonisation_picture
-from bids_labelx.report.harmonize_words import batches_in_words, harmonisation_in_words
+from bids_labelx.report.harmonize_part import harmonisation_parts
 from bids_labelx.report.packing import pack_integers
-from bids_labelx.report.pages import Part, render_template
+from bids_labelx.report.pages import render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
 from bids_labelx.report.text import counted
+from bids_labelx.report.trust_part import rated_parts
 
 MOST_WARNINGS = 20
 
@@ -64,6 +66,8 @@ class GroupContent:
         Each ``group_atlas-…_coverage.tsv`` by its name.
     evidence
         Of each combination, those that differ in the strategy only next to each other.
+    rated
+        Strategies of the same matrices otherwise, of all sessions.
     matrices
         The mean matrices, in the order of `evidence`.
     labels
@@ -90,6 +94,8 @@ class GroupContent:
         Measures that have no mean.
     files
         The files of the group level, within the output dataset.
+    models
+        A part for each contrast of each model, over the strategies; see `group_models`.
     harmonised
         What was harmonised, in the order of `evidence`.
     """
@@ -99,6 +105,7 @@ class GroupContent:
     excluded_by: Mapping[str, int]
     coverage: Mapping[str, pd.DataFrame]
     evidence: Sequence[Evidence]
+    rated: Sequence[RatedStrategies]
     matrices: Sequence[GroupMatrix]
     labels: Mapping[str, Sequence[Path]]
     strategies: Sequence[str]
@@ -113,18 +120,11 @@ class GroupContent:
     not_averaged: Sequence[str]
     files: Sequence[str]
     harmonised: Sequence[Harmonised] = ()
-
-
-@dataclass(frozen=True)
-class _Part(Part):
-    """A part with pictures below what the others have, perhaps of one atlas."""
-
-    pictures: tuple[Picture, ...] = ()
-    atlas: str = ""
+    models: Sequence[GroupPart] = ()
 
 
 # Anchor, heading and parts.
-_Section = tuple[str, str, Sequence[_Part]]
+_Section = tuple[str, str, Sequence[GroupPart]]
 
 
 def write_group_report(output: Path, content: GroupContent, *, static: bool) -> list[Path]:
@@ -150,10 +150,16 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         ("quality", "Quality", [_quality(output, quality, content.limits, static)]),
         ("matrices", "Mean matrices", _matrices(content, matrices)),
         ("strategies", "Strategies", _strategies(output, content.evidence, static)),
+        (
+            "reliability",
+            "Reliability of strategies",
+            rated_parts(output, content.rated, static=static),
+        ),
+        *([("models", "Models", content.models)] if content.models else []),
         ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
     if content.harmonised:
-        parts = _harmonisation(output, content.harmonised, static)
+        parts = harmonisation_parts(output, content.harmonised, static=static)
         sections.insert(-1, ("harmonisation", "Harmonisation", parts))
     pictures = [one for _, _, parts in sections for part in parts for one in part.pictures]
     data = {
@@ -247,18 +253,18 @@ def _warnings(content: GroupContent) -> list[str]:
     return [*shown, f"and {more:,} more: see runs and participants"] if more > 0 else shown
 
 
-def _quality(output: Path, quality: pd.DataFrame, limits: Limits, static: bool) -> _Part:
+def _quality(output: Path, quality: pd.DataFrame, limits: Limits, static: bool) -> GroupPart:
     pictures = quality_pictures(output, quality, limits, static=static)
     text = (
         "Each run is counted once; it is marked excluded if any shown strategy or atlas excludes "
         "it. Each dot is a run, and leads to its participant's page."
     )
-    return _Part(
+    return GroupPart(
         text=(text if pictures else "No run has quality measures.",), pictures=tuple(pictures)
     )
 
 
-def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) -> list[_Part]:
+def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) -> list[GroupPart]:
     text = (
         "Fisher's z of the correlations, averaged over participants edge by edge, each of whom "
         f"counts equally. The matrices of one are averaged first, over {content.averaged}; their "
@@ -269,16 +275,16 @@ def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) ->
     )
     atlases = dict.fromkeys(atlas for atlas, _ in matrices)
     parts = [
-        _Part(atlas, pictures=tuple(own for of, own in matrices if of == atlas), atlas=atlas)
+        GroupPart(atlas, pictures=tuple(own for of, own in matrices if of == atlas), atlas=atlas)
         for atlas in atlases
     ]
-    first = _Part(
+    first = GroupPart(
         text=(text if parts else "There is no mean matrix.",), points=tuple(content.notes)
     )
     return [first, *parts]
 
 
-def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> list[_Part]:
+def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> list[GroupPart]:
     moved = motion_words(evidence[0].row["motion"]) if evidence else "motion"
     text = (
         "Motion biases connectivity. QC-FC is the correlation, over participants, of an edge with "
@@ -290,21 +296,29 @@ def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> lis
     )
     groups = groupby(evidence, key=lambda one: all_but_strategy(one.entities))
     parts = [_strategies_part(output, entities, list(own), static) for entities, own in groups]
-    first = _Part(text=(text if parts else "There is no matrix to compare strategies by.",))
+    first = GroupPart(text=(text if parts else "There is no matrix to compare strategies by.",))
     return [first, *parts]
 
 
 def _strategies_part(
     output: Path, entities: Mapping[str, str], evidence: Sequence[Evidence], static: bool
-) -> _Part:
+) -> GroupPart:
     table = pd.DataFrame(
-        [{**one.row, "edges": one.edges.edges, "volumes": one.volumes} for one in evidence]
+        [
+            {
+                **one.row,
+                "edges": one.edges.edges,
+                "volumes": one.volumes,
+                "covariate_columns": one.covariate_columns,
+            }
+            for one in evidence
+        ]
     )
     what = f"{atlas_of(entities)}: {where(entities)}"
     coverage = build_name(
         {k: entities[k] for k in ATLAS_ENTITIES if k in entities}, "qcfc", ".tsv"
     )
-    return _Part(
+    return GroupPart(
         what,
         points=tuple(qcfc_in_words(table)),
         pictures=tuple(strategy_pictures(output, evidence, static=static)),
@@ -314,25 +328,7 @@ def _strategies_part(
     )
 
 
-def _harmonisation(output: Path, harmonised: Sequence[Harmonised], static: bool) -> list[_Part]:
-    first = harmonised[0].batches
-    parts = [_Part(text=tuple(harmonisation_in_words(first.column, first.names)))]
-    groups = groupby(harmonised, key=lambda one: all_but_strategy(one.edges.entities))
-    for entities, alike in groups:
-        own = list(alike)
-        plain = {key: value for key, value in entities.items() if key != "harm"}
-        parts.append(
-            _Part(
-                f"{atlas_of(plain)}: {where(plain)}",
-                points=tuple(batches_in_words(own)),
-                pictures=(harmonisation_picture(output, plain, own, static=static),),
-                atlas=atlas_of(plain),
-            )
-        )
-    return parts
-
-
-def _missing(output: Path, content: GroupContent, static: bool) -> list[_Part]:
+def _missing(output: Path, content: GroupContent, static: bool) -> list[GroupPart]:
     parts = []
     for name, coverage in content.coverage.items():
         atlas = atlas_of(parse_name(Path(name)).entities)
@@ -340,10 +336,10 @@ def _missing(output: Path, content: GroupContent, static: bool) -> list[_Part]:
         runs = counted(int(coverage["runs"].iloc[0]), "run")
         if table is None:
             text = f"None of {len(coverage):,} labels is missing in any of {runs}."
-            parts.append(_Part(atlas, text=(text,), files=(name,), atlas=atlas))
+            parts.append(GroupPart(atlas, text=(text,), files=(name,), atlas=atlas))
             continue
         picture = missing_picture(output, name, coverage, content.labels[name], static=static)
         parts.append(
-            _Part(atlas, pictures=(picture,), tables=(table,), files=(name,), atlas=atlas)
+            GroupPart(atlas, pictures=(picture,), tables=(table,), files=(name,), atlas=atlas)
         )
-    return parts or [_Part(text=("There is no label table.",))]
+    return parts or [GroupPart(text=("There is no label table.",))]

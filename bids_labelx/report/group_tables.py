@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.measures.quality import FEW_DEGREES, FEW_MINUTES
 from bids_labelx.outputs.states import FAILED
 from bids_labelx.report.pages import Table
@@ -56,6 +57,30 @@ _STRATEGY_COLUMNS = {
     "mean_dof_lost": "loss of degrees of freedom",
     "modularity": "modularity (positive edges)",
     "signed_modularity": "signed modularity",
+}
+
+_TRUST_COLUMNS = {
+    "strategy": "strategy",
+    "participants": "participants",
+    "participants_retest": "with repeats",
+    "icc21_median": "ICC(2,1)",
+    "icc21_low": "95 % CI, from",
+    "icc21_high": "to",
+    "icc31_median": "ICC(3,1)",
+    "fingerprint": "share identified",
+    "discriminability": "discriminability",
+    "within": "z within networks",
+    "between": "z between networks",
+    "segregation": "segregation",
+    "median_abs_qcfc": "median |QC-FC|",
+    "mean_dof_lost": "loss of degrees of freedom",
+}
+# Ends of columns of what is predicted; see `columns.CRITERION`.
+_SCORES = {
+    "r": "r of predicted {}",
+    "r2": "R² of {}",
+    "auc": "AUC of {}",
+    "balanced_accuracy": "balanced accuracy of {}",
 }
 
 
@@ -127,6 +152,17 @@ def rounded(values: Iterable[float], step: float) -> list[float | None]:
 def strategies_table(rows: pd.DataFrame, caption: str) -> Table:
     """Make the table of strategies from rows of ``group_…_qcfc.tsv``; see `qcfc_in_words`."""
     return _table(rows, _STRATEGY_COLUMNS, caption)
+
+
+def trust_table(rows: pd.DataFrame, caption: str) -> Table:
+    """Make the table of strategies from rows of ``group_…_strategies.tsv``."""
+    predicted = {
+        name: text.format(name.removeprefix(CRITERION).removesuffix(f"_{end}"))
+        for name in map(str, rows)
+        for end, text in _SCORES.items()
+        if name.startswith(CRITERION) and name.endswith(f"_{end}")
+    }
+    return _table(rows, _TRUST_COLUMNS | predicted, caption)
 
 
 def missing_table(coverage: pd.DataFrame, atlas: str) -> Table | None:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from bids_labelx.group.harmonize import SHARES, Harmonised
 from bids_labelx.names import build_name
 from bids_labelx.report.figures import DPI, default_style
-from bids_labelx.report.group_figure_files import Picture, atlas_of, make_picture, where
+from bids_labelx.report.group_figure_files import Picture, atlas_of, drawn_picture, where
 from bids_labelx.report.group_tables import rounded
 from bids_labelx.report.label_colours import PALETTE
 
@@ -45,7 +45,7 @@ def harmonisation_picture(
         for one in harmonised
     )
     column = harmonised[0].batches.column
-    return make_picture(
+    return drawn_picture(
         data,
         f"Differences between batches ({column}) of {atlas_of(entities)}: {where(entities)}. "
         f"Median share of variance between batches before and after: {medians}",

@@ -27,19 +27,22 @@ def qcfc_in_words(table: pd.DataFrame) -> list[str]:
     ----------
     table
         Rows of ``group_…_qcfc.tsv`` that differ in the strategy only. It may have two more
-        columns: ``edges``, the number of edges with an r, and ``volumes``, the mean number of
-        volumes of a run.
+        columns: ``edges``, the number of edges with an r, ``volumes``, the mean number of
+        volumes of a run, and ``covariate_columns``, how many of them QC-FC holds constant.
 
     Returns
     -------
     list of str
-        Strategies with different numbers of participants are not compared.
+        QC-FC is over the same participants for all strategies. Modularity is not compared where
+        strategies have different numbers of participants.
     """
     counts = {name: int(n) for name, n in _known(table, "participants").items()}
+    own = {name: int(n) for name, n in _known(table, "participants_of_strategy").items()}
+    held = round(max(_known(table, "covariate_columns").values(), default=0))
     moved = motion_words(table["motion"].iloc[0])
     medians = _known(table, "median_abs_qcfc")
-    comparable = len(set(counts.values())) == 1
-    found = [] if comparable else [_not_comparable(counts, moved)]
+    comparable = len(set((own or counts).values())) == 1
+    found = [_common(table, counts, own, moved)] if own else []
     if medians:
         without = [name for name in counts if name not in medians]
         found += [f"There is no QC-FC for {enumerated(without)}."] if without else []
@@ -47,13 +50,13 @@ def qcfc_in_words(table: pd.DataFrame) -> list[str]:
         if edges and min(edges) < FEW_EDGES:
             found.append(f"Only {counted(min(edges), 'edge')} with an r: interpret with caution.")
         found += [
-            _median(medians, comparable),
-            _chance(medians, {name: counts[name] for name in medians}),
+            _median(medians),
+            _chance(medians, {name: counts[name] for name in medians}, held),
             _significant(table, moved, complete=not without),
-            _distance(_known(table, "distance_dependence"), comparable),
+            _distance(_known(table, "distance_dependence")),
         ]
     else:
-        found.append(_no_qcfc(counts, moved))
+        found.append(_no_qcfc(counts, moved, held))
     found.append(_cost(_known(table, "mean_dof_lost"), _known(table, "volumes")))
     return found + _modularities(
         _known(table, "modularity"), _known(table, "signed_modularity"), comparable
@@ -69,19 +72,36 @@ def _known(table: pd.DataFrame, column: str) -> dict[str, float]:
     return {str(name): float(value) for name, value in pairs if pd.notna(value)}
 
 
-def _not_comparable(counts: Mapping[str, int], moved: str) -> str:
+def _common(
+    table: pd.DataFrame, counts: Mapping[str, int], own: Mapping[str, int], moved: str
+) -> str:
+    """On which participants QC-FC is, where a strategy has others, and which it holds constant."""
+    common = counted(max(counts.values(), default=0), "participant")
+    given = table["covariates"].dropna().tolist() if "covariates" in table else []
+    text = f"QC-FC is over the {common} that all strategies have with a {moved}"
+    if given:
+        without = round(max(_known(table, "participants_without_covariates").values(), default=0))
+        text = (
+            f"QC-FC is a partial correlation that holds {enumerated(str(given[0]).split(', '))} "
+            f"constant (Ciric et al., 2017), over the {common} that all strategies have with a "
+            f"{moved} and these covariates"
+        )
+        text += f"; {counted(without, 'other')} without a covariate left out" if without else ""
+    if len(set(own.values())) == 1:
+        return f"{text}."
+    listed = enumerated(f"{name} {count}" for name, count in own.items())
     return (
-        f"The strategies have different numbers of participants with a {moved} "
-        f"({enumerated(f'{name} {count}' for name, count in counts.items())}), so they cannot be "
-        "compared: differences may come from the participants and not from the strategies."
+        f"{text}; by themselves they have {listed}. Degrees of freedom and modularity are over "
+        "all participants of each strategy: differences may come from the participants and not "
+        "from the strategies."
     )
 
 
-def _no_qcfc(counts: Mapping[str, int], moved: str) -> str:
-    most = max(counts.values(), default=0)
-    if most < FEWEST:
+def _no_qcfc(counts: Mapping[str, int], moved: str, held: int) -> str:
+    most, fewest = max(counts.values(), default=0), FEWEST + held
+    if most < fewest:
         return (
-            f"There is no QC-FC: it needs {FEWEST} participants with a {moved}, and there "
+            f"There is no QC-FC: it needs {fewest} participants with a {moved}, and there "
             f"{'is' if most == 1 else 'are'} {most}."
         )
     return (
@@ -90,9 +110,9 @@ def _no_qcfc(counts: Mapping[str, int], moved: str) -> str:
     )
 
 
-def _median(values: Mapping[str, float], comparable: bool) -> str:
+def _median(values: Mapping[str, float]) -> str:
     what = "Median |QC-FC| over all edges"
-    if not comparable or len(values) == 1:
+    if len(values) == 1:
         return f"{what} is {_by_strategy(values)}."
     low, high = min(values.values()), max(values.values())
     if _similar(low, high):
@@ -106,8 +126,8 @@ def _median(values: Mapping[str, float], comparable: bool) -> str:
     return f"{what} is lowest for {enumerated(best)}{similar} and highest for {enumerated(worst)}."
 
 
-def _chance(medians: Mapping[str, float], counts: Mapping[str, int]) -> str:
-    by_count = {n: chance_median(n) for n in sorted(set(counts.values()))}
+def _chance(medians: Mapping[str, float], counts: Mapping[str, int], held: int) -> str:
+    by_count = {n: chance_median(n - held) for n in sorted(set(counts.values()))}
     expected = enumerated(f"{two_decimals(r)} with {n} participants" for n, r in by_count.items())
     below = [name for name, value in medians.items() if value <= by_count[counts[name]]]
     told = (
@@ -148,7 +168,7 @@ def _significant(table: pd.DataFrame, moved: str, *, complete: bool) -> str:
     )
 
 
-def _distance(rhos: Mapping[str, float], comparable: bool) -> str:
+def _distance(rhos: Mapping[str, float]) -> str:
     if not rhos:
         return (
             "Whether QC-FC depends on distance is unknown: fewer than 3 edges have an r and a "
@@ -156,7 +176,7 @@ def _distance(rhos: Mapping[str, float], comparable: bool) -> str:
             "gives the midthickness meshes."
         )
     what = "The dependence of QC-FC on distance (Spearman's rho)"
-    if not comparable or len(rhos) == 1:
+    if len(rhos) == 1:
         return f"{what} is {_by_strategy(rhos)}."
     sizes = {name: abs(value) for name, value in rhos.items()}
     low, high = min(sizes.values()), max(sizes.values())

@@ -76,7 +76,21 @@ class ModelOptions:
         help="edges with a higher |t| form the components of the network-based statistic",
     )
     seed: int = statistics_option(
-        0, convert.whole(0), metavar="SEED", help="what permutations are drawn by"
+        0, convert.whole(0), metavar="SEED", help="what permutations and folds are drawn by"
+    )
+    qcfc_covariates: tuple[str, ...] = statistics_option(
+        (),
+        convert.words,
+        metavar="COLUMN",
+        help="covariates that QC-FC holds constant, such as age and sex (partial correlation)",
+        unset="none",
+    )
+    criterion: tuple[str, ...] = statistics_option(
+        (),
+        convert.words,
+        metavar="COLUMN",
+        help="covariates that edges of each strategy shall predict: numbers, or two values",
+        unset="none",
     )
 
     @property

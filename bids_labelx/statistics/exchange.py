@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from bids_labelx.statistics.linear import ROUNDING, checked, split_design
+from bids_labelx.statistics.linear import ROUNDING, checked, is_estimable, split_design
 
 # Of random numbers drawn at once, so that they take little memory; part of what a seed gives.
 _ORDERS_AT_ONCE = 500
@@ -85,8 +85,9 @@ def draw_exchange(
     Raises
     ------
     ValueError
-        Where nothing can be exchanged, with the reason; where n is below 1; where whole blocks
-        are asked for without blocks or with participants.
+        Where the design does not determine the contrast, or no permutation changes what is
+        tested, as of a contrast between blocks within which rows are exchanged; where n is below
+        1; where whole blocks are asked for without blocks or with participants.
 
     Notes
     -----
@@ -124,15 +125,19 @@ def draw_exchange(
             group = np.unique(group * n_rows + one, return_inverse=True)[1]
     if absorbed is None and _about_a_mean(design, weights):
         return _flips(unit, n, rng)
-    kinds = _alike(design, unit)
-    possible = _count(group, kinds)
-    if possible == 1:
+    if not is_estimable(design, weights, absorbed):
+        raise ValueError("the rows of the design do not determine the contrast")
+    # What stays the same whatever is exchanged: means of groups, of each place in whole blocks.
+    fixed = group[unit] * n_rows + _place(unit)
+    if not is_estimable(design, weights, np.unique(fixed, return_inverse=True)[1]):
         raise ValueError(
-            "nothing can be permuted: within each "
-            + ("set of blocks of a size" if whole else "block or participant")
-            + f", the rows of the design are the same ({len(np.unique(group))} of these, "
+            "nothing can be permuted that changes the test: the contrast does not vary "
+            + ("between blocks of a size" if whole else "within blocks")
+            + f", or no more than the other columns do ({len(np.unique(group))} of these, "
             f"{n_rows} rows)"
         )
+    kinds = _alike(design, unit)
+    possible = _count(group, kinds)
     every = possible <= n
     values = _every(group, kinds, rng) if every else _random(group, n, rng)
     return Exchange("permutations", unit, group, values, possible, every)

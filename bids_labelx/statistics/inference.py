@@ -16,7 +16,7 @@ from bids_labelx.statistics.components import (
     network_based_statistic,
 )
 from bids_labelx.statistics.exchange import Exchange, draw_exchange
-from bids_labelx.statistics.linear import Fit, fdr, fit
+from bids_labelx.statistics.linear import Fit, fdr, fit, with_dof
 from bids_labelx.statistics.networks import NetworkPairs
 from bids_labelx.statistics.permutation import Summary, largest_t, p_of_largest, permute
 
@@ -24,6 +24,9 @@ from bids_labelx.statistics.permutation import Summary, largest_t, p_of_largest,
 @dataclass(frozen=True)
 class Permuted:
     """What permutations tell of one contrast.
+
+    Where edges lack rows, t is taken here with the degrees of freedom of the edges that have most:
+    see `permutation.permute`.
 
     Attributes
     ----------
@@ -138,14 +141,17 @@ def infer(
         summaries,
         participants=participants,
         tested=tested,
+        same_dof=True,
         n_jobs=n_jobs,
         progress=progress,
     )
+    dof = np.maximum(fitted.dof, 1)
+    t = with_dof(fitted.t, dof, dof[tested].max())
     permuted = Permuted(
         exchange,
         largest,
-        p_of_largest(fitted.t, largest),
-        network_based_statistic(fitted.t, n_regions, threshold, sizes),
+        p_of_largest(t, largest),
+        network_based_statistic(t, n_regions, threshold, sizes),
         sizes,
         constrained_nbs(means[0]) if means else None,
     )

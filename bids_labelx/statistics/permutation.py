@@ -22,6 +22,7 @@ from bids_labelx.statistics.linear import (
     patterns,
     split_design,
     squares,
+    with_dof,
 )
 
 # Of t of some permutations, shape (n_some, n_edges) with NaN where an edge is not tested: a value
@@ -56,6 +57,7 @@ def permute(
     *,
     participants: np.ndarray | None = None,
     tested: np.ndarray | None = None,
+    same_dof: bool = False,
     n_jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> list[np.ndarray]:
@@ -71,6 +73,11 @@ def permute(
         What is kept of each permutation, such as `largest_t`.
     tested
         Which edges have a t by `linear.fit`, bool of shape (n_edges,); found out where not given.
+    same_dof
+        Summaries get, in place of the t of an edge that lacks rows, the t with the same p and the
+        degrees of freedom of the edges that have most, see `linear.with_dof`. The largest t is
+        that of an edge with few rows otherwise, whose t are spread widely, and no other edge is
+        found.
     n_jobs
         Threads, each with a batch of permutations; results do not depend on it.
     progress
@@ -111,11 +118,12 @@ def permute(
         split = split_design(design, weights, rows, participants) if len(some) else None
         if split is not None:
             parts.append(_part(z, split, restrict(exchange, rows), some))
+    most = max((part.split.dof for part in parts), default=0) if same_dof else 0
     batches = [slice(i, i + _AT_ONCE) for i in range(0, len(exchange), _AT_ONCE)]
     n_edges, done, kept = z.shape[1], 0, []
 
     def one(batch: slice) -> list[np.ndarray]:
-        t = _statistics(parts, exchange, batch, n_edges)
+        t = _statistics(parts, exchange, batch, n_edges, most)
         return [summary(t) for summary in summaries]
 
     # Threads, as products of matrices release Python's lock; each on one core.
@@ -165,9 +173,12 @@ def _part(z: np.ndarray, split: Split, restriction: Restriction, edges: np.ndarr
 
 
 def _statistics(
-    parts: Sequence[_Part], exchange: Exchange, batch: slice, n_edges: int
+    parts: Sequence[_Part], exchange: Exchange, batch: slice, n_edges: int, most: int
 ) -> np.ndarray:
-    """The t of each edge under some permutations, shape (n_some, n_edges)."""
+    """The t of each edge under some permutations, shape (n_some, n_edges).
+
+    With at least the degrees of freedom `most`.
+    """
     t = np.full((len(exchange.values[batch]), n_edges), np.nan)
     for part in parts:
         split = part.split
@@ -179,7 +190,10 @@ def _statistics(
             along, whole = products[:, 0], part.squares[some]
             left = whole - np.einsum("ijk,ijk->ik", products, products)
             np.maximum(left, NO_RESIDUALS * whole, out=left)
-            t[:, part.edges[some]] = along / np.sqrt(left / split.dof)
+            found = along / np.sqrt(left / split.dof)
+            t[:, part.edges[some]] = (
+                found if split.dof >= most else with_dof(found, split.dof, most)
+            )
     return t
 
 

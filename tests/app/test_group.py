@@ -250,7 +250,7 @@ def test_mean_matrices_are_those_of_the_files_and_say_how_many_participants_an_e
     ):
         of_runs = tables(output.glob(f"sub-*/**/*_stat-{stat}_*_desc-{desc}_relmat.tsv"))
         stem = f"group_ses-a_task-rest_space-{SPACE}_atlas-Slabs_meas-correlation_desc-{name}_stat"
-        mean, n, _, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
+        _, mean, n, _, std = tables(output.glob(f"{stem}-*_relmat.tsv"))
         assert len(of_runs) == 3
         assert mean.index.tolist() == mean.columns.tolist() == ["nine", "two", "five"]
         for a, b in permutations(mean.index, 2):
@@ -351,10 +351,10 @@ def test_the_same_results_give_the_same_bytes_in_any_order_of_participants(
     before = content()
     run_group(replace(third, participant_label=("03", "01", "02", "01")))
     assert content() == before
-    # 4 means of JSON, table and figure; spreads, numbers and QC-FC; edges; three tables with JSON.
-    # 4 histograms, the cost of strategies by statistic, and missing labels. Data of the means and
-    # of the brain for the page.
-    assert len(before) == 4 * 3 + 4 * 2 * 3 + 4 + 3 * 2 + 4 + 2 + 1 + 5
+    # 4 means of JSON, table and figure; spreads, numbers, QC-FC and ICC; edges; four tables with
+    # JSON. 4 histograms, cost and reliability of strategies by statistic, and missing labels. Data
+    # of the means and of the brain for the page.
+    assert len(before) == 4 * 3 + 4 * 2 * 4 + 4 + 4 * 2 + 4 + 2 * 2 + 1 + 5
 
 
 def test_a_broken_centroid_leaves_its_run_out_and_is_named(
@@ -391,7 +391,7 @@ def test_the_page_links_to_all_files_and_shows_the_matrices(settings: Settings) 
     run_group(settings)
     page = (settings.output_dir / "group.html").read_text()
     files = {path.name for path in settings.output_dir.glob("group_*.tsv")}
-    assert len(files) == 19
+    assert len(files) == 20
     for name in files:
         assert f'href="{name}"' in page
     for path in settings.output_dir.glob("figures/*.svg"):
@@ -403,8 +403,8 @@ def test_the_page_has_its_sections_and_every_figure_it_shows(third: Settings) ->
     page = (third.output_dir / "group.html").read_text()
     anchors = re.findall(r'<section id="([^"]+)"', page)
     assert anchors == [
-        *("summary", "runs", "quality", "matrices", "strategies", "missing-labels"),
-        *("participants", "files"),
+        *("summary", "runs", "quality", "matrices", "strategies", "reliability"),
+        *("missing-labels", "participants", "files"),
     ]
     shown = {unquote(src) for src in re.findall(r'<img src="([^"]+)"', page)}
     pictures = data_of(page)["pictures"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,14 @@ import statsmodels.formula.api as smf
 from model_study import NAME, Study
 from scipy import stats
 
+from bids_labelx.app.options import build_parser
+from bids_labelx.settings import Settings, make_settings
+
 LABELS = [f"{k:02d}" for k in range(1, 13)]
 AGES = [21.5, 34, 56, 23, 45, 61, 38, 29, 50, 44, 33, 27]
 SEXES = list("FMMFMFFMFMFM")
 SITES = [1, 2, 10, 1, 2, 10, 10, 2, 1, 2, 10, 1]
+FIELDS = {one.name for one in fields(Settings)}
 QUICK = ("--permutations", "0")
 
 
@@ -185,3 +191,15 @@ def test_regions_and_pairs_of_networks_are_means_of_edges(study: Study) -> None:
     assert names == [["Vis", "Vis"], ["Vis", "Mot"], ["Mot", "Mot"]]
     assert networks["edges"].tolist() == [1, 4, 1]
     np.testing.assert_allclose(networks["t"], [one.tvalues["age"] for one in fits], rtol=2e-5)
+
+
+def test_the_commands_of_the_documentation_are_understood() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "group.md").read_text("utf-8")
+    block = page.split("## Models")[1].split("```")[1].replace("\\\n", " ")
+    commands = [shlex.split(line)[1:] for line in block.strip().splitlines()]
+    assert len(commands) == 5
+    for words in commands:
+        options, unknown = build_parser().parse_known_args(words)
+        assert unknown == []
+        known = {name: value for name, value in vars(options).items() if name in FIELDS}
+        assert make_settings(known).models

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 import numpy as np
 import pandas as pd
 import pytest
-from browsing import CONTRASTS, Opened
+from browsing import CONTRASTS, Opened, two_decimals
 from group_site import COUNT, NAMES, ORDER, STRATEGIES, coverage, quality, write_group
 
 WIDTHS = pytest.mark.parametrize("width", [1440, 400])
@@ -52,7 +52,8 @@ def test_page_opens_in_peace_fits_the_window_and_can_be_read(
 ) -> None:
     opened = Opened(browser, group / "group.html", width, color_scheme=scheme)
     opened.page.locator("#runs-table td").first.wait_for()
-    for section in ("quality", "matrices", "strategies", "harmonisation", "missing-labels"):
+    sections = ("quality", "matrices", "strategies", "reliability", "harmonisation")
+    for section in (*sections, "missing-labels"):
         for number in range(opened.page.locator(f"#{section} .drawing").count()):
             drawn(opened, section, number)
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -263,6 +264,28 @@ def test_one_atlas_is_shown_at_a_time_and_kept_in_the_address(
     plain.page.wait_for_function("document.querySelector('#choice select').value === 'A'")
     plain.page.context.close()
     opened.page.context.close()
+
+
+def test_the_bars_of_rated_strategies_are_their_values(opened: Opened) -> None:
+    figure = drawn(opened, "reliability")
+    panels = figure.locator(".plotted")
+    titles = panels.locator(".title").all_text_contents()
+    assert titles[2:4] == ["participants identified", "discriminability"]
+    table = opened.page.locator("#reliability table").first
+    heads = [one.rstrip("↕ ") for one in table.locator("thead th").all_text_contents()]
+    shown = table.locator("tbody tr").all()
+    for number, head in ((2, "share identified"), (3, "discriminability")):
+        cells = [row.locator("th, td").nth(heads.index(head)).text_content() for row in shown]
+        widths = (
+            panels.nth(number)
+            .locator("g[aria-label=bar] rect")
+            .evaluate_all("(bars) => bars.map((bar) => bar.getBoundingClientRect().width)")
+        )
+        scale = widths[0] / float(cells[0])
+        assert widths == pytest.approx([scale * float(cell) for cell in cells], rel=0.02)
+        texts = panels.nth(number).locator("svg text").all_text_contents()
+        assert {two_decimals(float(cell)) for cell in cells} <= set(texts)
+        assert set(STRATEGIES) <= set(texts)
 
 
 def test_missing_labels_are_shown_in_the_whole_atlas(opened: Opened, group: Path) -> None:

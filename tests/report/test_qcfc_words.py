@@ -109,8 +109,8 @@ def test_fewer_than_four_participants_have_no_qcfc(most: int) -> None:
 
 def test_motion_is_called_by_its_name() -> None:
     other = ["mean_rmsd"] * 3
-    uneven = qcfc_in_words(table(motion=other, participants=[9, 9, 8]))
-    assert "with a mean RMSD (none" in uneven[0]
+    uneven = qcfc_in_words(table(motion=other, participants_of_strategy=[30, 31, 32]))
+    assert "with a mean RMSD; by themselves they have none 30" in uneven[0]
     assert "correlated with mean RMSD after" in says("Edges significantly", motion=other)
     without = qcfc_in_words(table(motion=other, median_abs_qcfc=[NAN] * 3))
     assert without[0].endswith("all have the same mean RMSD.")
@@ -121,16 +121,42 @@ def test_enough_participants_without_any_r_are_not_called_too_few() -> None:
     assert found[0].startswith("There is no QC-FC: no edge has a correlation with mean FD")
 
 
-def test_different_participants_are_not_compared() -> None:
-    found = qcfc_in_words(table(participants=[30, 30, 28]))
-    assert "(none 30, simple 30 and scrub 28)" in found[0]
-    assert "cannot be compared" in found[0]
-    text = " ".join(found)
-    for word in ("lowest", "highest for", "weakest", "strongest", "higher", "similar"):
-        assert word not in text
-    assert "is 0.40 for none, 0.30 for simple and 0.20 for scrub." in text
-    assert "0.13 with 30 participants" in text
-    assert f"{chance_median(28):.2f} with 28 participants" in text
+def test_strategies_of_other_participants_are_compared_on_those_that_all_have() -> None:
+    found = qcfc_in_words(table(participants=[28] * 3, participants_of_strategy=[30, 30, 28]))
+    assert found[0].startswith(
+        "QC-FC is over the 28 participants that all strategies have with a mean FD; by themselves "
+        "they have none 30, simple 30 and scrub 28."
+    )
+    assert sentence(found, "Median |QC-FC|").endswith(
+        "is lowest for scrub (0.20) and highest for none (0.40)."
+    )
+    assert f"{chance_median(28):.2f} with 28 participants" in sentence(found, "If motion")
+    # Modularity is of all participants of a strategy.
+    for start in ("Modularity", "Signed"):
+        text = sentence(found, start)
+        assert "without denoising" not in text
+        assert "for none" in text
+
+
+def test_covariates_that_are_held_constant_are_told_and_lower_what_chance_gives() -> None:
+    held: dict[str, object] = {
+        "participants": [12] * 3,
+        "participants_of_strategy": [13] * 3,
+        "covariates": ["age, sex"] * 3,
+        "participants_without_covariates": [1] * 3,
+        "covariate_columns": [2] * 3,
+    }
+    found = qcfc_in_words(table(**held))
+    assert found[0] == (
+        "QC-FC is a partial correlation that holds age and sex constant (Ciric et al., 2017), "
+        "over the 12 participants that all strategies have with a mean FD and these covariates; "
+        "1 other without a covariate left out."
+    )
+    expected = f"about {chance_median(10):.2f} with 12 participants"
+    assert expected in sentence(found, "If motion")
+    few = {**held, "participants": [5] * 3, "median_abs_qcfc": [NAN] * 3}
+    without = qcfc_in_words(table(**few))
+    assert without[1].startswith("There is no QC-FC: it needs 6 participants with a mean FD")
 
 
 def test_significant_edges_are_counted_where_their_number_is_known() -> None:

@@ -196,14 +196,27 @@ def test_whole_blocks_have_one_sign() -> None:
 @pytest.mark.parametrize(
     ("design", "weights", "options", "words"),
     [
-        (two_groups(6, 3), [0, 1], {"blocks": [0, 0, 0, 1, 1, 1]}, "nothing can be permuted"),
+        (two_groups(6, 3), [0, 1], {"blocks": [0, 0, 0, 1, 1, 1]}, "within blocks.*2 of these"),
+        (
+            np.column_stack([two_groups(6, 3), [1, 5, 2, 4, 3, 8]]),
+            [0, 1, 0],
+            {"blocks": [0, 0, 0, 1, 1, 1]},
+            "within blocks",
+        ),
+        (
+            np.column_stack([np.ones(6), [0, 1, 0, 1, 0, 1], [3, 3, 5, 5, 4, 4]]),
+            [0, 1, 0],
+            {"blocks": [0, 0, 1, 1, 2, 2], "whole": True},
+            "between blocks of a size.*1 of these",
+        ),
         (
             covariate(6),
             [0, 1],
             {"blocks": [0, 1, 1, 2, 2, 2], "whole": True},
-            "set of blocks of a size",
+            "between blocks of a size",
         ),
-        (covariate(6)[:, 1:], [1], {"participants": list("abcdef")}, "nothing can be permuted"),
+        (covariate(6)[:, 1:], [1], {"participants": list("abcdef")}, "do not determine"),
+        (np.ones((6, 2)), [0, 1], {}, "do not determine"),
         (np.ones((4, 1)), [1], {"blocks": [0] * 4, "whole": True}, "single row or block"),
         (covariate(6), [0, 1], {"whole": True}, "where there are blocks"),
         (
@@ -217,8 +230,11 @@ def test_whole_blocks_have_one_sign() -> None:
     ],
     ids=[
         "site is the contrast",
+        "site is the contrast beside age",
+        "sessions are the contrast beside age",
         "blocks of three sizes",
         "a row for each participant",
+        "twice the same column",
         "one block",
         "whole without blocks",
         "whole with participants",

@@ -66,3 +66,23 @@ def test_what_cannot_be_exchanged_is_refused_and_without_permutations_is_not() -
     with pytest.raises(ValueError, match="nothing can be permuted"):
         infer(Z, DESIGN, AGE, n_regions=REGIONS, n_permutations=10, blocks=blocks)
     assert infer(Z, DESIGN, AGE, n_regions=REGIONS, n_permutations=0, blocks=blocks)
+
+
+def test_edges_with_few_rows_do_not_hide_the_others() -> None:
+    """Four rows leave two degrees of freedom, with which a t of 10 is nothing."""
+    rng, design, weights = np.random.default_rng(4), DESIGN[:, ::2], np.array([0.0, 1])
+    z, few = rng.normal(size=Z.shape), np.arange(10)
+    z[:, 15] += 2 * design[:, 1]
+    for edge in few:
+        z[rng.permutation(N)[4:], edge] = np.nan
+    found = infer(z, design, weights, n_regions=REGIONS, n_permutations=500, threshold=3.5)
+    assert found.permuted is not None
+    np.testing.assert_array_equal(found.permuted.p_fwe < 0.05, np.arange(Z.shape[1]) == 15)
+    assert (np.abs(found.fit.t[few]) > 3.5).any()
+    np.testing.assert_array_equal(np.flatnonzero(found.permuted.components.of_edge), [15])
+    assert found.permuted.components.p[0] < 0.05
+    # That of the data as they are is that of an edge with all rows.
+    np.testing.assert_allclose(found.permuted.largest_t[0], np.abs(found.fit.t[15]))
+    exchange = draw_exchange(design, weights, 500, seed=0)
+    (largest,) = permute(z, design, weights, exchange, [largest_t])
+    assert (p_of_largest(found.fit.t, largest) > 0.05).all()

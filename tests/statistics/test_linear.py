@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from bids_labelx.statistics.linear import fdr, fit
+from bids_labelx.statistics.linear import fdr, fit, with_dof
 
 N, EDGES = 24, 12
 
@@ -186,3 +186,17 @@ def test_false_discovery_rates_are_those_of_statsmodels() -> None:
 
 def test_no_p_value_is_adjusted_where_there_is_none() -> None:
     assert np.isnan(fdr(np.full(3, np.nan))).all()
+
+
+def test_a_t_with_other_degrees_of_freedom_has_about_the_same_p() -> None:
+    t, dof = np.linspace(-6, 6, 25), np.array([10, 15, 30, 60])[:, np.newaxis]
+    found = with_dof(t, dof, 60)
+    np.testing.assert_allclose(found, stats.t.isf(stats.t.sf(t, dof), 60), rtol=0.004, atol=1e-12)
+    np.testing.assert_allclose(found[-1], t, atol=1e-12)
+
+
+def test_a_t_with_one_degree_of_freedom_is_no_larger_than_its_p_says() -> None:
+    t = np.array([-15, -3, 3, 15])
+    found, exact = with_dof(t, 1, 60), stats.t.isf(stats.t.sf(t, 1), 60)
+    np.testing.assert_allclose(found, exact, rtol=0.07)
+    assert (np.abs(found) < np.abs(exact)).all()

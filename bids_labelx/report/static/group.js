@@ -159,43 +159,32 @@
     ])));
   }
 
-  // ---- Harmonisation ----
-
-  function batches(box, { strategies }) {
-    const colours = [["before", ORANGE], ["after", BLUE], ["by chance", PALE]];
-    legend(box, colours);
+  /** A panel for each measure, a bar for each strategy; lines are quartiles over edges. */
+  function trust(box, { strategies, panels }) {
+    const entries = [["median or value", BLUE]];
+    if (panels.some(({ chance }) => chance !== null)) entries.push(["by chance", labelx.vermillion]);
+    legend(box, entries);
     const place = grid(box);
-    const top = d3.max(strategies.flatMap((one) => [...one.before, ...one.chance])) || 1;
-    for (const one of strategies) {
-      const share = (i) => (100 * i) / (one.before.length - 1);
-      const line = (kind) => one[kind].map((y, i) => ({ x: share(i), y }));
-      const told = one.before.map((y, i) => ({ x: share(i), y, title: `${share(i).toFixed(0)} % of the edges have at most\nbefore ${y.toFixed(1)} %\nafter ${one.after[i].toFixed(1)} %\nby chance ${one.chance[i].toFixed(1)} %` }));
-      const made = panel(place, one.strategy, `${one.edges.toLocaleString("en")} edges`, (width) => plot(width, {
-        x: { domain: [0, 100], label: "edges, sorted (%)" },
-        y: { domain: [0, 1.04 * top], label: "variance between batches (%)" },
-      }, [
-        Plot.ruleY([0]),
-        Plot.lineY(line("chance"), { x: "x", y: "y", stroke: PALE, ...dashed }),
-        Plot.lineY(line("before"), { x: "x", y: "y", stroke: ORANGE, strokeWidth: 2 }),
-        Plot.lineY(line("after"), { x: "x", y: "y", stroke: BLUE, strokeWidth: 2 }),
-        Plot.tip(told, Plot.pointerX({ x: "x", y: "y", title: "title" })),
-      ]));
-      const rows = one.batches.map(([name, n, before, after], i) => ({ i, name, n, before, after, title: `${name}: ${n} participants\nmean Fisher z ${two(before ?? undefined)} before, ${two(after ?? undefined)} after` })).filter(({ before, after }) => before !== null && after !== null);
-      const ends = d3.extent(rows.flatMap(({ before, after }) => [before, after]));
-      // At least 0.1 wide: what differs less looks alike.
-      const room = Math.max(0.1 * (ends[1] - ends[0]), 0.05 - (ends[1] - ends[0]) / 2);
-      const means = element("div", { className: "plot" });
-      made.append(element("p", { className: "quiet" }, "mean of all edges, by batch"), means);
-      fitted(means, (width) => plot(width, {
-        height: 40 * one.batches.length + 46,
+    for (const { label, note, values, spans, chance, ends: [low, high] } of panels) {
+      const rows = values.map((value, i) => ({ i, name: strategies[i], value, span: spans[i] }));
+      // A value stands clear of the line of chance.
+      const right = ({ value, span }) => {
+        const end = Math.max(0, value ?? 0, span ? span[1] : 0);
+        return chance !== null && end < chance && end > chance - 0.3 * (high - low) ? chance : end;
+      };
+      const words = ({ value, span }) => (value === null ? "n/a" : two(value)) + (span ? ` (${two(span[0])} to ${two(span[1])})` : "");
+      panel(place, label, note, (width) => plot(width, {
+        height: 44 * rows.length + 40,
         marginLeft: 8,
-        x: { domain: [ends[0] - room, ends[1] + room], label: "mean Fisher z", ticks: 4 },
-        y: { domain: d3.range(one.batches.length), axis: null, type: "band", padding: 0 },
+        x: { domain: [low, high + 0.5 * (high - low)], ticks: d3.ticks(low, high, 4), label: null },
+        y: { domain: d3.range(rows.length), axis: null, type: "band", padding: 0 },
       }, [
-        Plot.text(rows, { y: "i", frameAnchor: "left", textAnchor: "start", dy: -10, text: (d) => `${d.name} (${d.n.toLocaleString("en")})` }),
-        Plot.ruleY(rows, { y: "i", x1: "before", x2: "after", dy: 7, stroke: PALE }),
-        Plot.dot(rows, { y: "i", x: "before", dy: 7, r: 4, fill: ORANGE, title: "title", tip: true }),
-        Plot.dot(rows, { y: "i", x: "after", dy: 7, r: 4, fill: BLUE, title: "title", tip: true }),
+        Plot.barX(rows, { x: "value", y: "i", insetTop: 20, insetBottom: 6, fill: BLUE }),
+        chance !== null && Plot.tickX(rows, { x: chance, y: "i", insetTop: 18, insetBottom: 4, stroke: labelx.vermillion, strokeWidth: 2 }),
+        Plot.ruleY(rows.filter(({ span }) => span), { x1: (d) => d.span[0], x2: (d) => d.span[1], y: "i", dy: 7, marker: "tick" }),
+        Plot.text(rows, { y: "i", frameAnchor: "left", textAnchor: "start", dy: -12, text: "name" }),
+        Plot.text(rows, { x: right, y: "i", dx: 6, dy: 7, textAnchor: "start", text: words }),
+        Plot.ruleX([0]),
       ]));
     }
   }
@@ -206,7 +195,8 @@
     const found = await Promise.all(data.matrices.map(async ({ strategy, src, files }) => {
       const one = await labelx.load(src).catch(() => null);
       const values = one && labelx.square((await labelx.unpack(one.values)).values, one.size);
-      return one && { ...one, strategy, files, cells: values };
+      const survives = one?.survive && labelx.square((await labelx.unpack(one.survive)).values, one.size);
+      return one && { ...one, strategy, files, cells: values, survives };
     }));
     const shown = found.filter(Boolean);
     if (!shown.length) return;
@@ -221,8 +211,10 @@
     const blocks = [0, ...starts].map((first, i) => [first, (starts[i] ?? size) - first, network(first) || "no network"]);
     const left = networks ? blocks : size <= 40 && names.map((_, row) => [row, 1, label(row)]);
     const table = labelx.colours.RdBu_r;
-    const none = shown.some(({ cells }) => cells.some(Number.isNaN)) ? "no value (n/a)" : "";
-    labelx.colourBar(box, { table, limits, label: "mean Fisher z", none });
+    const measure = data.measure;
+    const empty = shown.some(({ cells }) => cells.some(Number.isNaN)) ? "no value (n/a)" : "";
+    const none = shown[0].survive ? "n/a; above the diagonal, does not survive" : empty;
+    labelx.colourBar(box, { table, limits, label: measure, none });
     const place = grid(box, "matrices");
     const listed = element("div", { role: "status", className: "listed" });
     box.append(listed);
@@ -240,11 +232,12 @@
       const made = panel(place, one.strategy, `${one.n}`);
       const heat = labelx.heat(made, {
         rows: size, columns: size, left: left || undefined, leftWidth: "min(5rem, 18vw)", select, clear,
-        label: `${one.strategy}: mean Fisher z between regions`,
+        label: `${one.strategy}: ${measure} between regions`,
         lines: { rows: starts, columns: starts },
         tip: (row, column) => `${label(row)} – ${label(column)}\n${value(one, row, column)}`,
       });
-      heat.paint({ values: one.cells, table, limits });
+      const cells = one.cells.map((cell, k) => (one.survives && k % size > k / size && !one.survives[k] ? NaN : cell));
+      heat.paint({ values: cells, table, limits });
       heats.push(heat);
       const pairs = d3.range(size).flatMap((i) => Array.from(one.cells.subarray(i * size + i + 1, (i + 1) * size))).filter((z) => !Number.isNaN(z));
       // Of whole steps: else some bars would have a step more than others.
@@ -255,7 +248,7 @@
       const box_ = element("div", { className: "plot" });
       const links = one.files.map((file) => element("a", { href: labelx.url(file) }, file.split(".").pop().toUpperCase()));
       made.append(box_, element("p", {}, "Files: ", ...links.flatMap((link, i) => (i ? [", ", link] : [link]))));
-      fitted(box_, (width) => plot(width, { height: 90, x: { domain: [edges[0], edges[edges.length - 1]], label: "mean Fisher z" }, y: { label: "pairs", ticks: 2 } }, [
+      fitted(box_, (width) => plot(width, { height: 90, x: { domain: [edges[0], edges[edges.length - 1]], label: measure }, y: { label: "pairs", ticks: 2 } }, [
         Plot.rect(counts, { x1: "x0", x2: "x1", y1: 0, y2: "length", fill: PALE }),
         Plot.ruleY([0]),
       ]));
@@ -343,7 +336,9 @@
     document.documentElement.classList.add("scripted");
     const runs = tables(content);
     atlasChoice();
-    const draw = { distributions, qcfc, distance, cost, batches, matrices, missing };
+    const models = labelx.modelPictures({ grid, panel, plot, legend, two });
+    const batches = labelx.batchPicture({ grid, panel, plot, fitted, legend, two });
+    const draw = { distributions, qcfc, distance, cost, trust, batches, matrices, missing, ...models };
     const figures = [...document.querySelectorAll("figure.drawing")];
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {

@@ -1,0 +1,126 @@
+"""QC-FC on the participants that all strategies have, perhaps with covariates held constant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bids_labelx.group.chosen_columns import ChosenColumns
+from bids_labelx.group.edge_rows import EdgeRows
+from bids_labelx.group.edge_stack import EdgeStack, as_matrix
+from bids_labelx.group.qcfc import FEWEST
+from bids_labelx.group.rows import MatrixFile, Row, RowKey, mean_motion
+from bids_labelx.statistics.partial import partial_correlation_of_edges
+
+
+@dataclass(frozen=True)
+class CommonQcFc:
+    """QC-FC of one strategy over participants that all strategies have.
+
+    Attributes
+    ----------
+    r, n
+        Shape (n_regions, n_regions); see `partial_correlation_of_edges`.
+    participants
+        How many it is over.
+    own
+        How many participants of the strategy have a known motion.
+    without_covariates
+        How many of those that all strategies have lack a covariate, and are left out.
+    covariates
+        Those held constant.
+    columns
+        How many columns these are.
+    """
+
+    r: np.ndarray
+    n: np.ndarray
+    participants: int
+    own: int
+    without_covariates: int
+    covariates: tuple[str, ...]
+    columns: int
+
+    @property
+    def figures(self) -> Row:
+        """What the strategy's row says of it, beside its figures."""
+        return {
+            "participants_of_strategy": self.own,
+            "covariates": ", ".join(self.covariates) or None,
+            "participants_without_covariates": self.without_covariates,
+        }
+
+
+def common_qcfc(
+    strategies: Sequence[EdgeRows],
+    sources: Sequence[Sequence[Sequence[MatrixFile]]],
+    rows: Mapping[RowKey, Row],
+    motion: str,
+    chosen: ChosenColumns,
+) -> list[CommonQcFc] | None:
+    """QC-FC of strategies over the same participants, those whose motion all strategies know.
+
+    Parameters
+    ----------
+    strategies
+        Edges of combinations that differ in the strategy alone, a row per participant.
+    sources
+        Of each strategy and row the matrices behind it.
+    rows
+        Those of the quality table.
+    motion
+        A key of `rows.MOTION`.
+    chosen
+        With the covariates.
+
+    Returns
+    -------
+    list of CommonQcFc or None
+        None where all strategies have the same participants and no covariate is asked for: then
+        it is what the sums over each strategy's participants are.
+    """
+    moved = [
+        {
+            unit: value
+            for unit, files in zip(one.units, own, strict=True)
+            if (value := mean_motion([rows[file.row] for file in files], motion)) is not None
+        }
+        for one, own in zip(strategies, sources, strict=True)
+    ]
+    if not chosen.covariates and len({frozenset(one) for one in moved}) == 1:
+        return None
+    common = [unit for unit in strategies[0].units if all(unit in one for one in moved)]
+    design = chosen.design(common)
+    known = np.isfinite(design).all(axis=1)
+    kept = [unit for unit, has in zip(common, known, strict=True) if has]
+    found = []
+    for one, own in zip(strategies, moved, strict=True):
+        places = {unit: row for row, unit in enumerate(one.units)}
+        stack = EdgeStack((one,), tuple(((0, places[unit]),) for unit in kept))
+        r, n = qcfc_of(stack, np.array([own[unit] for unit in kept]), design[known])
+        size = len(one.names)
+        counts = np.nan_to_num(as_matrix(n, size)).astype(np.int64)
+        missing = len(common) - len(kept)
+        what = len(kept), len(own), missing, chosen.covariates, design.shape[1]
+        found.append(CommonQcFc(as_matrix(r, size), counts, *what))
+    return found
+
+
+def qcfc_of(
+    stack: EdgeStack, motion: np.ndarray, design: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """QC-FC of each edge and the number of participants behind it, each of shape (n_edges,).
+
+    Parameters
+    ----------
+    stack
+        A row per participant.
+    motion, design
+        In mm, shape (n_rows,); covariates, shape (n_rows, n_columns).
+    """
+    if not stack.cells:
+        return np.full(stack.n_edges, np.nan), np.zeros(stack.n_edges, np.int64)
+    parts = [partial_correlation_of_edges(z, motion, design, FEWEST) for z in stack.blocks()]
+    return np.concatenate([r for r, _ in parts]), np.concatenate([n for _, n in parts])
