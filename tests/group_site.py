@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import pandas as pd
 from browsing import EVIL
 
 from bids_labelx.files import write_tsv
+from bids_labelx.group.batches import Batches
+from bids_labelx.group.edge_rows import EdgeRows, Unit
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.exclusion import Limits
+from bids_labelx.group.harmonize import Effect, Harmonised
 from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.group.write import write_quality
 from bids_labelx.report.group_matrices import GroupMatrix
@@ -104,6 +108,41 @@ def evidence(strategy: int) -> Evidence:
     return Evidence(entities(strategy), row, summarize_edges(r, mm), (10, 20.0, 45), 200.0)
 
 
+def harmonised(
+    strategy: int,
+    *,
+    counts: Mapping[str, int] | None = None,
+    names: tuple[str, ...] = ("age",),
+    dropped: Mapping[str, str] | None = None,
+    missing: int | None = None,
+) -> Harmonised:
+    """Of one strategy, by its position; the later ones have smaller differences before."""
+    counts = counts or {"A": 5, "B": 4}
+    labels = tuple(label for label, n in counts.items() for _ in range(n))
+    count = len(labels)
+    last = {"sub-07": "no age"} if dropped is None else dropped
+    batches = Batches(
+        "site", labels, names, names, np.zeros((count, len(names))), np.arange(count), last
+    )
+    shares = np.linspace(0, 1, 41)
+    first, *others = counts
+    means = {first: 0.3, **dict.fromkeys(others, 0.5)}
+    before = Effect(15, (0.62, 0.095, 0.05)[strategy], 0.12, 0.3 * shares**2, means)
+    after = Effect(15, 0.0, 0.015, 0.04 * shares, dict.fromkeys(counts, 0.4))
+    edges = EdgeRows(
+        {**entities(strategy), "harm": "combat"},
+        STRATEGIES[strategy],
+        tuple(NAMES),
+        tuple(NETWORKS),
+        np.zeros((6, 3)),
+        tuple(Unit(f"{k:02d}") for k in range(count)),
+        np.zeros(count),
+        Path("x.h5"),
+    )
+    lost = 3 * (strategy == 1) if missing is None else missing
+    return Harmonised(edges, batches, before, after, 0.1 * shares, lost)
+
+
 def rated() -> RatedStrategies:
     """All strategies, retested in a second session."""
     rows = [
@@ -161,6 +200,7 @@ def content(**changes: Any) -> GroupContent:
         "absent": [],
         "not_averaged": [],
         "files": ["group_qc.tsv", COVERAGE],
+        "harmonised": [harmonised(k, counts={"A": 5, EVIL: 4}) for k in count],
     }
     return GroupContent(**(usual | changes))
 

@@ -12,6 +12,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bids_labelx.app.group_harmonized import (
+    check_before,
+    harmonize_all,
+    participants_table,
+    write_parquets,
+)
 from bids_labelx.app.group_means import write_matrices
 from bids_labelx.app.group_models import Modelled, check_models, told, write_models
 from bids_labelx.app.group_trust import chosen_columns, keeps_runs, rate_all, scratch_folder
@@ -43,6 +49,7 @@ from bids_labelx.outputs.run_records import strategies_as_typed
 from bids_labelx.outputs.states import states_in_words
 from bids_labelx.report.group_models import model_parts
 from bids_labelx.report.group_page import GroupContent, write_group_report
+from bids_labelx.report.harmonize_words import harmonised_in_short
 from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
 
@@ -90,18 +97,29 @@ def run_group(settings: Settings) -> int:
     mark_excluded(collected.rows.values(), limits)
     names = sorted({str(row["strategy"]) for row in collected.rows.values()})
     strategies = strategies_as_typed(collected.invocations.values(), names)
+    covariates, notes = participants_table(settings)
+    check_before(settings, collected, covariates)
     check_models(collected, settings)
     chosen = chosen_columns(collected, settings)
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
     with scratch_folder(settings) as scratch:
         runs_folder = scratch if keeps_runs(collected, settings) else None
-        made = write_matrices(output, collected, settings, strategies, runs_folder, chosen)
+        tables_of = covariates, chosen
+        made = write_matrices(output, collected, settings, strategies, runs_folder, *tables_of)
         rated, tables = rate_all(output, made, collected, settings, chosen, scratch)
+        harmonised = harmonize_all(output, made, settings, covariates)
+        parquet = write_parquets(output, made, harmonised, collected, settings)
         edges = made.runs if settings.model and settings.model_rows == "run" else made.participants
+        if settings.harmonize:
+            edges = [one.edges for one in harmonised]
         modelled = write_models(console, output, edges, settings)
     table = quality_table(collected.rows)
-    files = [write_quality(output, table), *coverage, *tables, *made.files, *modelled.files]
+    files = [
+        *(write_quality(output, table), *coverage, *tables, *made.files),
+        *(path for one in harmonised for path in one.files),
+        *(*parquet, *modelled.files),
+    ]
     absent = (
         [] if settings.participant_label else participants_without_output(settings.bids_dir, known)
     )
@@ -123,9 +141,10 @@ def run_group(settings: Settings) -> int:
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
-        notes=list(dict.fromkeys([*made.notes, *modelled.notes])),
+        notes=list(dict.fromkeys([*notes, *made.notes, *modelled.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
+        harmonised=harmonised,
         models=model_parts(output, modelled.results, strategies, static=static),
     )
     _tell(console, output, content, collected, modelled)
@@ -154,6 +173,8 @@ def _tell(
         markup=False,
     )
     console.print(f"averaged over: {content.averaged}", markup=False)
+    for harmonised in content.harmonised:
+        console.print(harmonised_in_short(harmonised), markup=False)
     for result in modelled.results:
         console.print(told(result), markup=False)
     for note in content.notes:

@@ -14,6 +14,7 @@ from bids_labelx.group.averaging import averaging
 from bids_labelx.group.chosen_columns import ChosenColumns
 from bids_labelx.group.collect import Collected, Combination
 from bids_labelx.group.common_qcfc import common_qcfc
+from bids_labelx.group.covariates import Covariates
 from bids_labelx.group.edge_rows import EdgeRows, Unit, edges_of_runs, motion_of, unit_of_run
 from bids_labelx.group.edges import edges_file
 from bids_labelx.group.evidence import Evidence
@@ -64,6 +65,7 @@ def write_matrices(
     settings: Settings,
     strategies: Sequence[str],
     runs_folder: Path | None = None,
+    covariates: Covariates | None = None,
     chosen: ChosenColumns | None = None,
 ) -> Made:
     """Write the means, one after the other; what is broken goes to the problems.
@@ -76,12 +78,15 @@ def write_matrices(
         In the order in which they were typed.
     runs_folder
         Where the edges of single runs are kept as well, if they are.
+    covariates
+        What is known of the participants, for the files of edges.
     chosen
         With the covariates of QC-FC, if there are any.
     """
     made = Made()
     for combination in _in_order(collected, strategies):
         entities, names = combination.entities, combination.labels.names
+        networks = combination.labels.networks
         if len(names) == 1:
             continue  # One region is connected with nothing.
         files = [one for one in combination.files if not collected.rows[one.row].get("excluded")]
@@ -94,7 +99,9 @@ def write_matrices(
         runs: list[MatrixFile] = []
         path = runs_folder / f"{len(made.runs)}.float32" if runs_folder else None
         with ExitStack() as stack:
-            to_file = edges_file(output, entities, names, collected.rows, count, how)
+            to_file = edges_file(
+                output, entities, names, collected.rows, count, how, networks, covariates
+            )
             watchers = [sums.add, stack.enter_context(to_file), _files_into(averaged)]
             run_watchers = []
             if path:
@@ -109,7 +116,7 @@ def write_matrices(
         if mean is None:
             (output / edges_name(entities)).unlink(missing_ok=True)
         else:
-            r, networks = sums.correlations.r(), combination.labels.networks
+            r = sums.correlations.r()
             made.files += write_mean_matrix(output, entities, names, mean, r, settings.qcfc_motion)
             made.files.append(Path(edges_name(entities)))
             points = mean_points(combination.centroids[file.path] for file in files)

@@ -91,6 +91,9 @@ class Collected:
         What of its files is missing or broken.
     invocations
         Those that wrote the results, by key, as they finished last.
+    series
+        Time series that can be read and have the label table of their atlas, within the output
+        dataset, with their rows.
     """
 
     rows: dict[RowKey, Row] = field(default_factory=dict)
@@ -100,6 +103,7 @@ class Collected:
     failures: list[Failure] = field(default_factory=list)
     problems: list[Failure] = field(default_factory=list)
     invocations: dict[str, Invocation] = field(default_factory=dict)
+    series: dict[Path, RowKey] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class _ReadSeries:
     """A series that could be read."""
 
     participant: str
+    path: Path
     row: RowKey
     labels: Path
     atlas: str
@@ -165,6 +170,7 @@ def collect(
     for one in read:
         labels = collected.atlases[one.atlas]
         if one.sums is labels:
+            collected.series[one.path] = one.row
             _add_matrices(one, output, collected, over)
             continue
         text = other_labels(output / one.labels, one.sums, labels)
@@ -226,7 +232,7 @@ def _read_participant(
         # The runs of an atlas in a template share one array, and mostly one of missing labels.
         missing = (one.labels["status"] != OK).to_numpy()
         shared = [known.setdefault(array.tobytes(), array) for array in (points, missing)]
-        yield _ReadSeries(participant, row, labels, atlas, summed[labels], found, *shared)
+        yield _ReadSeries(participant, path, row, labels, atlas, summed[labels], found, *shared)
 
 
 def _matrix_paths(output: Path, participant: str) -> dict[Path, list[Path]]:

@@ -72,7 +72,7 @@ def write_mean_matrix(
         path = output / f"{matrix_name(combination, statistic)}.tsv"
         sidecar = matrix_sidecar(combination, statistic, mean, names, motion)
         write_json(path.with_suffix(".json"), sidecar)
-        write_tsv(path, _table(values, names), index=True)
+        write_matrix(path, values, names)
         written.append(path.relative_to(output))
     return written
 
@@ -162,6 +162,11 @@ def _write_by_atlas(
         table = table[[*first, *table.columns.drop(first)]]
         _write_described(output, name, table, columns, what, ENTITY)
     return [Path(name) for name in by_name]
+
+
+def write_matrix(path: Path, values: np.ndarray, names: Sequence[str]) -> None:
+    """Write a matrix between regions, shape (n_regions, n_regions)."""
+    write_tsv(path, _table(values, names), index=True)
 
 
 def _table(values: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ _AS_THEY_ARE = (*LIBRARIES, "LICENSE-d3.txt", "LICENSE-plot.txt", "page.css")
 # In the order in which they build on each other.
 _OF_PAGES = (
     *("core", "heat", "tables", "chart", "brain"),
-    *("pictures", "regions", "participant", "models", "group"),
+    *("pictures", "regions", "participant", "models", "batches", "group"),
 )
 
 

@@ -16,6 +16,7 @@ from bids_labelx.errors import Failure
 from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
+from bids_labelx.group.harmonize import Harmonised
 from bids_labelx.group.rows import motion_words
 from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.names import build_name, parse_name
@@ -40,6 +41,7 @@ from bids_labelx.report.group_tables import (
     runs_data,
     strategies_table,
 )
+from bids_labelx.report.harmonize_part import harmonisation_parts
 from bids_labelx.report.packing import pack_integers
 from bids_labelx.report.pages import render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
@@ -94,6 +96,8 @@ class GroupContent:
         The files of the group level, within the output dataset.
     models
         A part for each contrast of each model, over the strategies; see `group_models`.
+    harmonised
+        What was harmonised, in the order of `evidence`.
     """
 
     quality: pd.DataFrame
@@ -115,6 +119,7 @@ class GroupContent:
     notes: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
+    harmonised: Sequence[Harmonised] = ()
     models: Sequence[GroupPart] = ()
 
 
@@ -153,6 +158,9 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         *([("models", "Models", content.models)] if content.models else []),
         ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
+    if content.harmonised:
+        parts = harmonisation_parts(output, content.harmonised, static=static)
+        sections.insert(-1, ("harmonisation", "Harmonisation", parts))
     pictures = [one for _, _, parts in sections for part in parts for one in part.pictures]
     data = {
         "runs": runs_data(quality),
@@ -191,8 +199,8 @@ def files_by_kind(files: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Group files: tables first, then matrices and edges by combination."""
     kinds: dict[str, list[str]] = {"Tables": []}
     for path in files:
-        if path.endswith(("_relmat.tsv", "_edges.h5")):
-            stem = path.removesuffix("_edges.h5").partition("_stat-")[0]
+        if path.endswith(("_relmat.tsv", "_edges.h5", "_edges.parquet")):
+            stem = path.partition("_edges.")[0].partition("_stat-")[0]
             kinds.setdefault(stem.removeprefix("group_").replace("_", " "), []).append(path)
         else:
             kinds["Tables"].append(path)

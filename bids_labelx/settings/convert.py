@@ -246,6 +246,11 @@ def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
     return convert
 
 
+def lower_choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
+    """One of the allowed words, whether in capitals or not."""
+    return lambda value: choice(allowed)(value.lower() if isinstance(value, str) else value)
+
+
 def number(expected: str, valid: Callable[[float], bool]) -> Callable[[Any], float]:
     """A number for which `valid` holds."""
 

@@ -20,6 +20,7 @@ from bids_labelx.settings.groups import (
     signal_option,
     which_option,
 )
+from bids_labelx.settings.harmonisation_options import HarmonisationOptions
 from bids_labelx.settings.machine import available_cpus
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.settings.parts import (
@@ -37,7 +38,12 @@ Part = TypeVar("Part", LabelOptions, ExtractionOptions, DenoisingOptions, Connec
 
 @dataclass(frozen=True)
 class Settings(
-    LabelOptions, ExtractionOptions, DenoisingOptions, ConnectivityOptions, ModelOptions
+    LabelOptions,
+    ExtractionOptions,
+    DenoisingOptions,
+    ConnectivityOptions,
+    ModelOptions,
+    HarmonisationOptions,
 ):
     """Everything that decides what one invocation of the app does.
 

@@ -107,7 +107,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         if without and values.get(name):
             shown = "--" + name.replace("_", "-")
             found.append(f"{shown}: makes matrices, but --connectivity is none")
-    return found + _without_models(values)
+    return found + _without_models(values) + _harmonisation(values)
 
 
 def _without_models(values: Mapping[str, Any]) -> list[str]:
@@ -133,3 +133,21 @@ def _without_models(values: Mapping[str, Any]) -> list[str]:
             "--model-rows session: sessions are averaged by --average-over session; leave that out"
         )
     return found
+
+
+def _harmonisation(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with options of harmonisation, which are right by themselves."""
+    if values.get("harmonize"):
+        batch = values.get("batch")
+        if not batch:
+            return ["--harmonize: say which covariate has the batches with --batch COLUMN"]
+        if batch in values.get("preserve", ()):
+            return [f"--preserve {batch}: it is the batch, whose effect is removed"]
+        if values.get("model_rows") == "run" and values.get("model"):
+            return [
+                "--harmonize: harmonises the edges of participants, and --model-rows run models "
+                "those of single runs; choose --model-rows participant or session"
+            ]
+        return []
+    given = [name for name in ("batch", "preserve") if values.get(name)]
+    return [f"--{name}: is for --harmonize, give it too" for name in given]

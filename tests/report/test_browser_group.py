@@ -52,7 +52,8 @@ def test_page_opens_in_peace_fits_the_window_and_can_be_read(
 ) -> None:
     opened = Opened(browser, group / "group.html", width, color_scheme=scheme)
     opened.page.locator("#runs-table td").first.wait_for()
-    for section in ("quality", "matrices", "strategies", "reliability", "missing-labels"):
+    sections = ("quality", "matrices", "strategies", "reliability", "harmonisation")
+    for section in (*sections, "missing-labels"):
         for number in range(opened.page.locator(f"#{section} .drawing").count()):
             drawn(opened, section, number)
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -159,6 +160,17 @@ def test_no_bar_is_cut_and_limits_are_drawn(opened: Opened) -> None:
             assert min(ends) >= 0
             lines = panel.locator("line[stroke-dasharray], g[stroke-dasharray] line").count()
             assert lines == (number < 2)
+
+
+def test_harmonisation_has_a_curve_before_and_after_and_a_dot_for_each_batch(
+    opened: Opened,
+) -> None:
+    panels = drawn(opened, "harmonisation").locator(".plotted")
+    assert panels.count() == len(STRATEGIES)
+    curves, means = (panels.nth(0).locator("svg").nth(k) for k in range(2))
+    assert curves.locator('g[aria-label="line"] path').count() == 3
+    assert means.locator("circle").count() == 4
+    assert "A (5)" in means.text_content()
 
 
 def test_matrices_show_the_tables_in_the_order_typed(opened: Opened, group: Path) -> None:

@@ -223,11 +223,15 @@ def test_files_are_grouped_by_combination() -> None:
         "group_task-rest_atlas-A_desc-x_stat-mean_relmat.tsv",
         "group_task-rest_atlas-A_desc-x_edges.h5",
         "group_task-rest_atlas-A_desc-y_edges.h5",
+        "group_task-rest_atlas-A_desc-y_edges.parquet",
+        "group_task-rest_atlas-A_desc-y_harm-combat_edges.h5",
+        "group_task-rest_atlas-A_desc-y_harm-combat_stat-n_relmat.tsv",
     ]
     assert files_by_kind(files) == [
         ("Tables", files[:2]),
         ("task-rest atlas-A desc-x", files[2:4]),
-        ("task-rest atlas-A desc-y", files[4:]),
+        ("task-rest atlas-A desc-y", files[4:6]),
+        ("task-rest atlas-A desc-y harm-combat", files[6:]),
     ]
 
 

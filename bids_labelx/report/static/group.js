@@ -337,7 +337,8 @@
     const runs = tables(content);
     atlasChoice();
     const models = labelx.modelPictures({ grid, panel, plot, legend, two });
-    const draw = { distributions, qcfc, distance, cost, trust, matrices, missing, ...models };
+    const batches = labelx.batchPicture({ grid, panel, plot, fitted, legend, two });
+    const draw = { distributions, qcfc, distance, cost, trust, batches, matrices, missing, ...models };
     const figures = [...document.querySelectorAll("figure.drawing")];
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
