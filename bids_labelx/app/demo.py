@@ -15,7 +15,7 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.app.simulate import Demo, simulate
 from bids_labelx.app.simulated_study import RUNS
 from bids_labelx.errors import CannotWriteError
-from bids_labelx.files import read_tsv
+from bids_labelx.files import read_json, read_tsv
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.results import participants_of, read_series, series_paths
 from bids_labelx.settings import make_settings
@@ -41,6 +41,11 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
         "denoise": ["none", "simple", "scrubbing.5"],
         # Two of the participants have sessions, and all count as one group.
         "average_over": ["run", "session"],
+        "model": ["group + mean_fd"],
+        "contrast": ["group"],
+        "harmonize": "combat",
+        "batch": "scanner",
+        "preserve": ["group"],
         **{name: value for name, value in options.items() if value is not None},
     }
     participant = make_settings({**chosen, "analysis_level": "participant"})
@@ -54,6 +59,8 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
             f"{rated.get(strategy, '')}",
             markup=False,
         )
+    for line in group_difference(demo, output):
+        console.print(line, markup=False)
     console.print(
         f"\nlook at\n  {output}/sub-01.html\n  {output}/sub-08.html\n  {output}/group.html\n"
         f"  {output}/group_qc.tsv\nand compare the matrices with {demo.truth}",
@@ -77,6 +84,40 @@ def _rated(output: Path) -> dict[str, str]:
         for _, row in known.iterrows():
             found[row["strategy"]] = "".join(words[key].format(row[key]) for key in words)
     return found
+
+
+def group_difference(demo: Demo, output: Path) -> list[str]:
+    """Which of the edges that were simulated to differ between groups the model finds, in words.
+
+    Judged by the family-wise p of the edges, and by what its estimates are on average.
+    """
+    controls, patients = (
+        read_tsv(path, numbers=True).set_index("name").astype(float)
+        for path in (demo.truth, demo.truth_of_patients)
+    )
+    off_diagonal = ~np.eye(len(controls), dtype=bool)
+    difference = (patients.where(off_diagonal, 0)).apply(np.arctanh)
+    difference -= controls.where(off_diagonal, 0).apply(np.arctanh)
+    lines = []
+    for path in sorted(output.glob("group_*_contrast-group_edges.tsv")):
+        table = read_tsv(path, numbers=True)
+        true = np.array(
+            [
+                difference.at[one, other]
+                for one, other in zip(table["region_1"], table["region_2"], strict=True)
+            ]
+        )
+        differs = np.abs(true) > 1e-6
+        found = (table["p_fwe"] < 0.05).to_numpy()
+        strategy = read_json(path.with_suffix(".json"))["DenoisingStrategy"]
+        beta = table["beta"].to_numpy(float)
+        lines.append(
+            f"{strategy}: patients differ from controls in {found[differs].sum()} of the "
+            f"{differs.sum()} edges that were simulated to differ (family-wise p < 0.05), by "
+            f"{beta[differs].mean():.2f} in Fisher z on average for {true[differs].mean():.2f}, "
+            f"and in {found[~differs].sum()} of {(~differs).sum()} others"
+        )
+    return lines
 
 
 def truth_error(demo: Demo, output: Path) -> dict[str, float]:

@@ -224,9 +224,13 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
     is_table = design.source.lower().endswith(".tsv")
     source = {"Design": Path(design.source).name} if is_table else {"Formula": design.source}
     within = design.participants is not None
+    # Edges of single runs are in no file that stays.
+    files = [one.path.name for one in rows.parts if one.path.suffix == ".h5"]
     return {
         "Model": design.name,
         **source,
+        "DenoisingStrategy": rows.strategy,
+        **({"EdgesFiles": files} if files else {}),
         **({"CovariatesTable": design.table} if design.table else {}),
         "Estimation": "ordinary least squares of Fisher z, for each edge over the rows with it",
         "DesignColumns": list(design.columns.names),

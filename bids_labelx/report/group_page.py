@@ -146,6 +146,11 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
     """
     quality = _in_order(content.quality, content.strategies)
     matrices = matrix_pictures(output, content.matrices, static=static)
+    harmonised = (
+        harmonisation_parts(output, content.harmonised, static=static)
+        if content.harmonised
+        else []
+    )
     sections: list[_Section] = [
         ("quality", "Quality", [_quality(output, quality, content.limits, static)]),
         ("matrices", "Mean matrices", _matrices(content, matrices)),
@@ -155,12 +160,10 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
             "Reliability of strategies",
             rated_parts(output, content.rated, static=static),
         ),
-        *([("models", "Models", content.models)] if content.models else []),
+        *_if_any("harmonisation", "Harmonisation", harmonised),
+        *_if_any("models", "Models", content.models),
         ("missing-labels", "Missing labels", _missing(output, content, static)),
     ]
-    if content.harmonised:
-        parts = harmonisation_parts(output, content.harmonised, static=static)
-        sections.insert(-1, ("harmonisation", "Harmonisation", parts))
     pictures = [one for _, _, parts in sections for part in parts for one in part.pictures]
     data = {
         "runs": runs_data(quality),
@@ -185,6 +188,11 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
     write_text(output / "group.html", page)
     static_files = [Path(file.src) for one in pictures for file in one.files]
     return [*static_files, *(path for one in pictures for path in one.scripts)]
+
+
+def _if_any(anchor: str, title: str, parts: Sequence[GroupPart]) -> list[_Section]:
+    """A section, where it has parts."""
+    return [(anchor, title, parts)] if parts else []
 
 
 def _in_order(quality: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
