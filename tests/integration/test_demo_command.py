@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import matplotlib.image
 import networkx
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+import statsmodels.api
 from scipy.stats import pearsonr, spearmanr
 
 from bids_labelx.names import parse_name
@@ -209,3 +212,64 @@ def test_the_validator_finds_no_error_in_the_output(demo: tuple[Path, str]) -> N
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [issue for issue in issues if issue["severity"] == "error"] == []
     assert done.returncode == 0
+
+
+def harmonised_edges(output: Path, desc: str) -> tuple[np.ndarray, pd.DataFrame]:
+    """Fisher z of the harmonised edges, and who the rows are, in their order."""
+    (path,) = output.glob(f"group_*_desc-{desc}_harm-combat_edges.h5")
+    with h5py.File(path) as file:
+        people = file["participant_id"].asstr()[:]
+        table = pd.read_csv(output.parent / "simulated" / "participants.tsv", sep="\t")
+        own = table.set_index("participant_id").loc[people]
+        return file["z"][:].astype(float), own.assign(mean_fd=file["mean_fd"][:])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "desc"), [("none", "raw"), ("simple", "simple"), ("scrubbing.5", "scrubbing5")]
+)
+def test_the_simulated_difference_of_patients_is_found_and_no_other(
+    demo: tuple[Path, str], strategy: str, desc: str
+) -> None:
+    """Judges: statsmodels for the model, the truth for what should be found."""
+    output = demo[0] / "bids_labelx"
+    z, people = harmonised_edges(output, desc)
+    patient = (people["group"] == "patient").to_numpy(float)
+    design = statsmodels.api.add_constant(np.column_stack([patient, people["mean_fd"]]))
+    fits = [statsmodels.api.OLS(edge, design).fit() for edge in z.T]
+    (path,) = output.glob(f"group_*_desc-{desc}_harm-combat_model-A_contrast-group_edges.tsv")
+    table = pd.read_csv(path, sep="\t")
+    np.testing.assert_allclose(table["beta"], [one.params[1] for one in fits], rtol=1e-4)
+    np.testing.assert_allclose(table["t"], [one.tvalues[1] for one in fits], rtol=1e-4)
+    network = [table[f"network_{k}"].to_numpy() for k in (1, 2)]
+    true = np.array([{*pair} == {"Visual", "Default"} for pair in zip(*network, strict=True)])
+    assert true.sum() == 16
+    found = (table["p_fwe"] < 0.05).to_numpy()
+    assert not found[~true].any()
+    by = table["beta"][true].mean()
+    assert (
+        f"{strategy}: patients differ from controls in {found[true].sum()} of the 16 edges that "
+        f"were simulated to differ (family-wise p < 0.05), by {by:.2f} in Fisher z on average for "
+        f"{np.arctanh(0.35) - np.arctanh(-0.15):.2f}, and in 0 of 50 others"
+    ) in demo[1]
+    if strategy == "scrubbing.5":
+        assert found[true].all()
+        assert by == pytest.approx(np.arctanh(0.35) + np.arctanh(0.15), abs=0.08)
+
+
+def test_the_second_scanner_is_seen_in_the_edges_until_they_are_harmonised(
+    demo: tuple[Path, str],
+) -> None:
+    output = demo[0] / "bids_labelx"
+    after, people = harmonised_edges(output, "scrubbing5")
+    (path,) = output.glob("group_*MNI*_desc-scrubbing5_edges.h5")
+    with h5py.File(path) as file:
+        before = file["z"][:].astype(float)
+    second = (people["scanner"] == "B").to_numpy()
+    shares = [
+        (scipy.stats.f_oneway(z[second], z[~second]).pvalue < 0.05).mean() for z in (before, after)
+    ]
+    assert shares[0] > 0.3
+    assert shares[1] < 0.05
+    # The signal that the scanner adds to all regions raises what is correlated little.
+    low = before[~second].mean(axis=0) < 0.3
+    assert (before[second] - before[~second].mean(axis=0))[:, low].mean() > 0.1
