@@ -42,6 +42,7 @@ FLOORS = (
     "files",
     "content",
     "names",
+    "suggestions",
     "errors",
     "_version",
 )
