@@ -96,7 +96,7 @@ def run_participants(settings: Settings) -> int:
         if settings.dry_run:
             from bids_labelx.participant.dry_run import dry_run
 
-            log_again(console, planning)
+            print_warnings(console, planning)
             told = dry_run(settings, plan)
             print("\n".join(told.lines))
             return exit_code(told.failures)

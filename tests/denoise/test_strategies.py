@@ -143,8 +143,10 @@ def test_presets_of_nilearn_leave_the_high_pass_to_their_cosines(name: str) -> N
 
 
 def test_unknown_strategies_are_all_named_with_those_that_exist() -> None:
-    with pytest.raises(UsageError, match=r"foo bar: choose from 24P, .*simple.*FILE\.toml"):
+    with pytest.raises(UsageError, match=r"foo; bar: choose from 24P, .*simple.*FILE\.toml"):
         read_strategies(["foo", "simple", "bar"])
+    with pytest.raises(UsageError, match=r"--denoise 36p, did you mean 36P: choose from 24P"):
+        read_strategies(["36p"])
 
 
 def test_the_label_of_none_is_raw_and_of_others_camel_case() -> None:
