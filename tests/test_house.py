@@ -26,6 +26,7 @@ FLOORS = (
     "participant",
     "report",
     "atlases",
+    "models",
     "group",
     "inputs",
     "outputs",

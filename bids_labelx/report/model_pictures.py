@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bids_labelx.group.model_results import ModelResult
-from bids_labelx.group.model_rows import unit_words
+from bids_labelx.models.results import ModelResult
+from bids_labelx.models.rows import unit_words
 from bids_labelx.report.figures import plot_matrix, save_figure
 from bids_labelx.report.group_figure_files import Picture
 from bids_labelx.report.group_tables import rounded

@@ -10,7 +10,7 @@ import pytest
 from browsing import EVIL
 from modelled import COUNT, modelled
 
-from bids_labelx.group.model_results import ModelResult
+from bids_labelx.models.results import ModelResult
 from bids_labelx.report.model_pictures import MOST_EDGES, model_pictures
 from bids_labelx.report.packing import read_script, unpack
 

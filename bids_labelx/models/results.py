@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from bids_labelx.group.contrasts import Contrast
-from bids_labelx.group.designs import Design
-from bids_labelx.group.model_rows import ModelRows
-from bids_labelx.group.models import Planned
+from bids_labelx.models.contrasts import Contrast
+from bids_labelx.models.designs import Design
+from bids_labelx.models.plans import Planned
+from bids_labelx.models.rows import ModelRows
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.components import Components
 from bids_labelx.statistics.exchange import Exchange

@@ -8,8 +8,8 @@ import pytest
 from bids_labelx.errors import BadDataError
 from bids_labelx.group.edge_rows import EdgeRows, Unit
 from bids_labelx.group.mean_matrices import group_name
-from bids_labelx.group.model_results import region_means
-from bids_labelx.group.model_rows import merge_rows
+from bids_labelx.models.results import region_means
+from bids_labelx.models.rows import merge_rows
 
 COMMON = {"task": "rest", "atlas": "A", "meas": "correlation", "desc": "simple"}
 NAMES = ("a", "b", "c")

@@ -15,13 +15,13 @@ from bids_labelx.errors import BadDataError, UsageError
 from bids_labelx.files import NO_VALUE, as_numbers, read_tsv
 from bids_labelx.group.covariates import Covariates, check_columns
 from bids_labelx.group.edge_rows import Unit
-from bids_labelx.group.formulas import (
+from bids_labelx.models.formulas import (
     Columns,
     dependent,
     formula_columns,
     variables,
 )
-from bids_labelx.group.model_rows import ModelRows, unit_words
+from bids_labelx.models.rows import ModelRows, unit_words
 from bids_labelx.statistics.linear import demean
 
 MOTION, PARTICIPANT = "mean_fd", "participant_id"

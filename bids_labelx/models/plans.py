@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.errors import LabelxError, UsageError
-from bids_labelx.group.contrasts import Contrast, contrast_of
 from bids_labelx.group.covariates import Covariates, read_covariates
-from bids_labelx.group.designs import (
+from bids_labelx.models.contrasts import Contrast, contrast_of
+from bids_labelx.models.designs import (
     PARTICIPANT,
     Design,
     DesignError,
     constant_within,
     make_design,
 )
-from bids_labelx.group.model_rows import ModelRows
+from bids_labelx.models.rows import ModelRows
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.exchange import draw_exchange
 

@@ -6,8 +6,8 @@ import patsy
 import pytest
 
 from bids_labelx.errors import UsageError
-from bids_labelx.group.contrasts import contrast_of
-from bids_labelx.group.formulas import Columns, dependent, formula_columns, variables
+from bids_labelx.models.contrasts import contrast_of
+from bids_labelx.models.formulas import Columns, dependent, formula_columns, variables
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pandas as pd
 
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.group.columns import DESIGN_COLUMNS, MODEL_COLUMNS, REGRESSOR
-from bids_labelx.group.designs import Design
 from bids_labelx.group.mean_matrices import group_name, relationship
-from bids_labelx.group.model_results import ModelResult, component_p
-from bids_labelx.group.model_rows import ModelRows
+from bids_labelx.models.designs import Design
+from bids_labelx.models.results import ModelResult, component_p
+from bids_labelx.models.rows import ModelRows
 from bids_labelx.outputs.columns import PLAIN, describe_columns, describe_matrix
 from bids_labelx.outputs.sidecars import software_versions
 from bids_labelx.settings.model_options import ModelOptions

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bids_labelx.errors import UsageError
-from bids_labelx.group.formulas import Columns
+from bids_labelx.models.formulas import Columns
 from bids_labelx.names import camel
 from bids_labelx.settings.convert import split_name
 
