@@ -18,8 +18,8 @@ from bids_labelx.models.files import write_design, write_result
 from bids_labelx.models.plans import plan_models
 from bids_labelx.models.results import ModelResult, fit_models
 from bids_labelx.models.rows import merge_rows, planned_rows
-from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
+from bids_labelx.words import counted
 
 _CORRECTIONS = {
     "fwe": "family-wise p < 0.05",

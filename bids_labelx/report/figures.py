@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from bids_labelx.files import write_bytes
 from bids_labelx.measures.quality import NETWORKLESS
-from bids_labelx.report.label_colours import NO_VALUE
-from bids_labelx.report.run_data import network_order, symmetric_limits
+from bids_labelx.pictures.label_colours import NO_VALUE
+from bids_labelx.pictures.run_data import network_order, symmetric_limits
 
 DPI = 110
 

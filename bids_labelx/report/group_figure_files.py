@@ -20,6 +20,8 @@ from bids_labelx.group.rows import motion_words
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.paths import report_figure
 from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
+from bids_labelx.pictures.packing import read_script, write_script
+from bids_labelx.pictures.run_data import panel_from
 from bids_labelx.report.figures import save_figure
 from bids_labelx.report.group_figures import (
     Distribution,
@@ -30,11 +32,9 @@ from bids_labelx.report.group_figures import (
     plot_qcfc,
 )
 from bids_labelx.report.group_tables import numbers, rounded
-from bids_labelx.report.packing import read_script, write_script
 from bids_labelx.report.pages import FigureFile, Part
 from bids_labelx.report.panel_figures import plot_values
-from bids_labelx.report.run_data import panel_from
-from bids_labelx.report.text import as_text, counted
+from bids_labelx.words import as_text, counted
 
 # Columns that identify a run, whatever atlas and strategy.
 RUN = ["participant_id", "session_id", "run"]

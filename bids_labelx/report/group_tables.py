@@ -13,7 +13,7 @@ from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.measures.quality import FEW_DEGREES, FEW_MINUTES
 from bids_labelx.outputs.states import FAILED
 from bids_labelx.report.pages import Table
-from bids_labelx.report.text import as_text, counted
+from bids_labelx.words import as_text, counted
 
 MOST_LABELS = 50
 

@@ -14,10 +14,10 @@ from matplotlib.ticker import MaxNLocator
 
 from bids_labelx.group.harmonize import SHARES, Harmonised
 from bids_labelx.names import build_name
+from bids_labelx.pictures.label_colours import PALETTE
 from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.report.group_figure_files import Picture, atlas_of, drawn_picture, where
 from bids_labelx.report.group_tables import rounded
-from bids_labelx.report.label_colours import PALETTE
 
 _BEFORE, _AFTER, _CHANCE = PALETTE[0], PALETTE[4], "#8a949e"
 

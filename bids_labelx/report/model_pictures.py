@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from bids_labelx.models.results import ModelResult
 from bids_labelx.models.rows import unit_words
+from bids_labelx.pictures.packing import MOST_ROWS, pack_integers, pack_matrix, write_script
+from bids_labelx.pictures.run_data import network_order
 from bids_labelx.report.figures import plot_matrix, save_figure
 from bids_labelx.report.group_figure_files import Picture
 from bids_labelx.report.group_tables import rounded
 from bids_labelx.report.model_figures import plot_glass, plot_permutations
-from bids_labelx.report.packing import MOST_ROWS, pack_integers, pack_matrix, write_script
 from bids_labelx.report.pages import FigureFile
-from bids_labelx.report.run_data import network_order
-from bids_labelx.report.text import counted
+from bids_labelx.words import counted
 
 # More lines than this are one blot on the brain.
 MOST_EDGES = 300

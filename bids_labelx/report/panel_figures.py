@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from bids_labelx.pictures.label_colours import MISSING, NO_VALUE
+from bids_labelx.pictures.panels import Panel
 from bids_labelx.report.figures import DPI, default_style
-from bids_labelx.report.label_colours import MISSING, NO_VALUE
-from bids_labelx.report.panels import Panel
 
 # Of a label over a background, or over itself in the light; colours of a scale are opaque.
 OPACITY = 0.75
@@ -44,9 +44,9 @@ def plot_labels(
     Parameters
     ----------
     panels
-        See `bids_labelx.report.panels.panels_of`; not empty.
+        See `bids_labelx.pictures.panels.panels_of`; not empty.
     colours, networks
-        See `bids_labelx.report.label_colours.LabelColours`.
+        See `bids_labelx.pictures.label_colours.LabelColours`.
     note
         To stand below, such as what the colours mean.
     """

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from bids_labelx.pictures.label_colours import NO_VALUE, PALETTE
+from bids_labelx.pictures.run_data import network_order
 from bids_labelx.report.figures import (
     DPI,
     MAX_NAMES,
@@ -21,8 +23,6 @@ from bids_labelx.report.figures import (
     name_rows,
     shorten,
 )
-from bids_labelx.report.label_colours import NO_VALUE, PALETTE
-from bids_labelx.report.run_data import network_order
 
 _PRESENT, _MISSING = PALETTE[4], PALETTE[5]
 _BEFORE, _AFTER = "#5b6770", PALETTE[4]
@@ -135,7 +135,7 @@ def plot_carpet(
     after
         By strategy.
     networks
-        Of each region; see `bids_labelx.report.run_data.network_order`.
+        Of each region; see `bids_labelx.pictures.run_data.network_order`.
     motion
         Curves, by name with unit, each of shape (n_volumes,).
     thresholds

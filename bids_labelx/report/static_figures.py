@@ -13,10 +13,10 @@ import numpy as np
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import SPATIAL, parse_name
 from bids_labelx.outputs.paths import figure_path
-from bids_labelx.report.packing import read_script, unpack, unpack_matrix
+from bids_labelx.pictures.packing import read_script, unpack, unpack_matrix
+from bids_labelx.pictures.run_data import panel_from
 from bids_labelx.report.pages import FigureFile
-from bids_labelx.report.run_data import panel_from
-from bids_labelx.report.text import counted, region_signals
+from bids_labelx.words import counted, region_signals
 
 _ENDINGS = (".png", ".svg")
 # By suffix: what a figure shows.

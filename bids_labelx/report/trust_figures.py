@@ -20,6 +20,7 @@ from bids_labelx.group.rows import Row
 from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.names import build_name
+from bids_labelx.pictures.label_colours import PALETTE
 from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.report.group_figure_files import (
     Picture,
@@ -30,8 +31,7 @@ from bids_labelx.report.group_figure_files import (
 )
 from bids_labelx.report.group_figures import mark_value, wrapped
 from bids_labelx.report.group_tables import rounded
-from bids_labelx.report.label_colours import PALETTE
-from bids_labelx.report.text import two_decimals
+from bids_labelx.words import two_decimals
 
 _BLUE, _VERMILLION = PALETTE[4], PALETTE[5]
 _COLUMNS = 3

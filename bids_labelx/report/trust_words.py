@@ -11,7 +11,7 @@ from bids_labelx.group.rows import Row
 from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.report.qcfc_words import SIMILAR
-from bids_labelx.report.text import counted, enumerated, two_decimals
+from bids_labelx.words import counted, enumerated, two_decimals
 
 # Participants that are named one by one.
 _MOST_NAMED = 10

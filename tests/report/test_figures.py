@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from bids_labelx.errors import CannotWriteError
+from bids_labelx.pictures.run_data import network_order
 from bids_labelx.report.figures import (
     MAX_NAMES,
     NO_NETWORK,
@@ -20,7 +21,6 @@ from bids_labelx.report.figures import (
     render_figure,
     save_figure,
 )
-from bids_labelx.report.run_data import network_order
 
 
 def tick_names(axes: Axes) -> tuple[list[str], list[str]]:

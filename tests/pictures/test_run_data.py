@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.report.packing import unpack, unpack_matrix
-from bids_labelx.report.panels import Panel, Plane, RegionGeometry
-from bids_labelx.report.run_data import (
+from bids_labelx.pictures.packing import unpack, unpack_matrix
+from bids_labelx.pictures.panels import Panel, Plane, RegionGeometry
+from bids_labelx.pictures.run_data import (
     atlas_data,
     correlate_confounds,
     matrix_data,

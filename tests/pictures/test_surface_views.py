@@ -11,9 +11,9 @@ import pytest
 from bids_labelx.extraction.grayordinates import CORTEX, BrainModel, Grayordinates
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.meshes import Mesh, read_mesh, sphere
-from bids_labelx.report.label_colours import label_colours
-from bids_labelx.report.panels import Panel, panels_of
-from bids_labelx.report.surface_views import meshes_of, views_of
+from bids_labelx.pictures.label_colours import label_colours
+from bids_labelx.pictures.panels import Panel, panels_of
+from bids_labelx.pictures.surface_views import meshes_of, views_of
 
 LATERAL, MEDIAL = 11, 7
 

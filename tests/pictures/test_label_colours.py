@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from bids_labelx.report.label_colours import (
+from bids_labelx.pictures.label_colours import (
     LABELS,
     MISSING,
     NO_VALUE,
     label_colours,
     tell_apart,
 )
-from bids_labelx.report.panels import Panel
+from bids_labelx.pictures.panels import Panel
 
 
 def panel(regions: np.ndarray) -> Panel:
@@ -95,7 +95,7 @@ def test_colours_of_networks_are_told_from_each_other_from_none_and_from_missing
 
 def test_panels_are_made_without_matplotlib() -> None:
     code = (
-        "import sys, bids_labelx.report.panels, bids_labelx.report.label_colours; "
+        "import sys, bids_labelx.pictures.panels, bids_labelx.pictures.label_colours; "
         "print('matplotlib' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

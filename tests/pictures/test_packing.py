@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from bids_labelx.errors import BadDataError, LabelxError
-from bids_labelx.report.packing import (
+from bids_labelx.pictures.packing import (
     MOST_ROWS,
     as_base64,
     pack,

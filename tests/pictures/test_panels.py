@@ -8,7 +8,7 @@ from nilearn.image import coord_transform
 from bids_labelx.extraction.grayordinates import BrainModel, Grayordinates
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.meshes import Mesh
-from bids_labelx.report.panels import Panel, Plane, panels_of, positions_of, region_geometry
+from bids_labelx.pictures.panels import Panel, Plane, panels_of, positions_of, region_geometry
 
 SHAPE = (20, 24, 16)
 AFFINE = np.array([[3.0, 0, 0, -30], [0, 2, 0, -20], [0, 0, 4, -10], [0, 0, 0, 1]])

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bids_labelx.report.text import (
+from bids_labelx.words import (
     as_text,
     counted,
     enumerated,

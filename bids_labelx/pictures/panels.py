@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bids_labelx.extraction.grayordinates import CORTEX, Grayordinates
 from bids_labelx.extraction.space import Space, VolumeGrid, voxel_grid
 from bids_labelx.meshes import Mesh
-from bids_labelx.report.surface_views import View
+from bids_labelx.pictures.surface_views import View
 
 SLICES_PER_ROW = 5
 # Grey levels of a background: more of them compress worse, and are not told apart below colours.
@@ -106,7 +106,7 @@ def panels_of(
     space
         Their elements.
     views
-        Of the surfaces that have the vertices, see `bids_labelx.report.surface_views.views_of`.
+        Of the surfaces that have the vertices, see `bids_labelx.pictures.surface_views.views_of`.
     background
         Value of each voxel, such as a run's mean image, shape (n_elements,). Not for surfaces.
     ids

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_labelx.measures.quality import NETWORKLESS
-from bids_labelx.report.label_colours import label_colours
-from bids_labelx.report.packing import MOST_ROWS, pack, pack_integers, pack_matrix, unpack
-from bids_labelx.report.panels import Panel, Plane, RegionGeometry
+from bids_labelx.pictures.label_colours import label_colours
+from bids_labelx.pictures.packing import MOST_ROWS, pack, pack_integers, pack_matrix, unpack
+from bids_labelx.pictures.panels import Panel, Plane, RegionGeometry
 
 # Of z-scored series and regressors, in standard deviations; of correlations; of motion, in mm
 # or as a ratio; of the logarithm of power.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from bids_labelx.measures.quality import NETWORKLESS
-from bids_labelx.report.panels import Panel
+from bids_labelx.pictures.panels import Panel
 
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 # Stripes and outlines of missing regions, which no region has.
