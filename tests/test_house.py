@@ -25,6 +25,7 @@ FLOORS = (
     "masker",
     "participant",
     "report",
+    "figures",
     "pictures",
     "atlases",
     "models",
@@ -151,6 +152,15 @@ def nilearn_imports(package: Path) -> list[str]:
     ]
 
 
+def matplotlib_outside_figures(package: Path) -> list[str]:
+    return [
+        path
+        for path, tree in modules(package)
+        if room(path) != "figures"
+        and any(name.split(".")[0] == "matplotlib" for name in imported(tree))
+    ]
+
+
 def mutable_state(package: Path) -> list[str]:
     """What a module keeps between calls: names that change, containers that do, and caches."""
     found = []
@@ -269,6 +279,11 @@ GUARDS: dict[str, tuple[Callable[[Path], list[str]], str, str]] = {
         "import nipype.interfaces.base",
     ),
     "nilearn is for tests": (nilearn_imports, "names.py", "def f():\n    import nilearn.masking"),
+    "matplotlib is for figures/": (
+        matplotlib_outside_figures,
+        "report/pages.py",
+        "def f():\n    from matplotlib.figure import Figure",
+    ),
     "no names that change": (
         mutable_state,
         "names.py",

@@ -1,6 +1,6 @@
 """What a participant's page draws of a run: rounded to what a screen shows, and packed.
 
-`bids_labelx.report.static_figures` draws from the same data.
+`bids_labelx.figures.from_scripts` draws from the same data.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def _contents(
         networks = regions["network"].fillna("").astype(str).tolist()
     if cmap is not None:
         # Not before it is needed: the import takes longer than all the rest.
-        from bids_labelx.report.panel_figures import colours_of
+        from bids_labelx.figures.panels import colours_of
 
         palette = colours_of(cmap)
     coloured = label_colours(panels, len(regions), networks, palette)

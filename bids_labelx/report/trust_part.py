@@ -11,7 +11,7 @@ from bids_labelx.group.coverage_sums import coverage_name
 from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.report.group_figure_files import GroupPart, all_but_strategy, atlas_of, where
 from bids_labelx.report.group_tables import trust_table
-from bids_labelx.report.trust_figures import trust_picture
+from bids_labelx.report.rating_pictures import trust_picture
 from bids_labelx.report.trust_words import trust_in_words
 
 

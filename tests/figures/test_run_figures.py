@@ -5,14 +5,14 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from bids_labelx.report.figures import render_figure
-from bids_labelx.report.run_figures import (
+from bids_labelx.figures.runs import (
     Cleaned,
     plot_carpet,
     plot_coverage,
     plot_design,
     plot_spectrum,
 )
+from bids_labelx.figures.style import render_figure
 
 
 def sides(axes: Axes, patch: Patch) -> tuple[float, float]:

@@ -14,10 +14,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from bids_labelx.figures.style import DPI, default_style
 from bids_labelx.group.evidence import HISTOGRAM, EdgeSummary, Evidence
 from bids_labelx.group.rows import motion_words
 from bids_labelx.pictures.label_colours import PALETTE
-from bids_labelx.report.figures import DPI, default_style
 from bids_labelx.words import two_decimals
 
 PANELS_PER_ROW = 4

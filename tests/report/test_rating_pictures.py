@@ -1,22 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rated_rows import row
+from rated_rows import ROWS
 
 from bids_labelx.group.trust import RatedStrategies
-from bids_labelx.report.trust_figures import plot_trust, trust_panels, trust_picture
-
-ROWS: list[dict[str, Any]] = [
-    {
-        **row("simple", criterion_age_r=0.25, criterion_age_r2=0.1),
-        "icc31_q1": 0.2,
-        "icc31_q3": 0.6,
-    },
-    {**row("scrub", segregation=None, criterion_age_r=-0.1), "icc31_q1": -0.1, "icc31_q3": 0.4},
-]
+from bids_labelx.report.rating_pictures import trust_panels, trust_picture
 
 
 def test_there_is_a_panel_for_each_measure_with_the_rows_values() -> None:
@@ -45,20 +35,6 @@ def test_what_no_strategy_has_has_no_panel() -> None:
     (one,) = trust_panels([{"strategy": "simple", "segregation": 0.5}])
     assert one.label == "system segregation"
     assert trust_panels([{"strategy": "simple"}]) == []
-
-
-def test_the_figure_has_the_bars_and_the_lines_of_chance() -> None:
-    panels = trust_panels(ROWS)
-    figure = plot_trust(["simple", "scrub"], panels)
-    axes = {own.get_title(): own for own in figure.axes}
-    assert list(axes) == [one.label for one in panels]
-    widths = [bar.get_width() for bar in axes["discriminability"].patches]
-    assert widths == pytest.approx([0.8, 0.8])
-    spans = [line.get_xdata() for line in axes["ICC(2,1), agreement"].lines]
-    assert [0.3, 0.5] in [list(map(float, span)) for span in spans]
-    at = [float(line.get_xdata()[0]) for line in axes["discriminability"].lines]
-    assert 0.5 in at
-    assert [text.get_text() for text in axes["system segregation"].texts] == ["0.80", "n/a"]
 
 
 def test_the_picture_has_its_numbers_for_the_script_and_in_words(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from bids_labelx.figures.panels import colours_of, plot_labels, plot_values
+from bids_labelx.figures.style import render_figure
 from bids_labelx.pictures.label_colours import LABELS, MISSING, NO_VALUE
 from bids_labelx.pictures.panels import Panel, Plane
-from bids_labelx.report.figures import render_figure
-from bids_labelx.report.panel_figures import colours_of, plot_labels, plot_values
 
 # Region 1 above region 2 above none, in three columns from dark to bright.
 REGIONS = np.repeat([1, 2, 0], 3).reshape(3, 3)

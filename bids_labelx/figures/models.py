@@ -12,8 +12,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bids_labelx.figures.style import DPI, default_style
 from bids_labelx.pictures.label_colours import PALETTE
-from bids_labelx.report.figures import DPI, default_style
 
 # Title, axes across and up, and what is on the right.
 VIEWS = (

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from bids_labelx.figures.style import DPI, default_style
 from bids_labelx.pictures.label_colours import MISSING, NO_VALUE
 from bids_labelx.pictures.panels import Panel
-from bids_labelx.report.figures import DPI, default_style
 
 # Of a label over a background, or over itself in the light; colours of a scale are opaque.
 OPACITY = 0.75

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from bids_labelx.group.evidence import EdgeSummary, Evidence, chance_median, summarize_edges
-from bids_labelx.report.figures import render_figure
-from bids_labelx.report.group_figures import (
+from bids_labelx.figures.group import (
     Distribution,
     bin_edges,
     plot_cost,
@@ -17,6 +15,8 @@ from bids_labelx.report.group_figures import (
     plot_distributions,
     plot_qcfc,
 )
+from bids_labelx.figures.style import render_figure
+from bids_labelx.group.evidence import EdgeSummary, Evidence, chance_median, summarize_edges
 
 
 def distribution(title: str, n: int, excluded: int = 0, seed: int = 0) -> Distribution:

@@ -14,15 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from bids_labelx.figures.axis_names import MAX_NAMES, name_rows, shorten
+from bids_labelx.figures.style import DPI, default_style
 from bids_labelx.pictures.label_colours import NO_VALUE, PALETTE
 from bids_labelx.pictures.run_data import network_order
-from bids_labelx.report.figures import (
-    DPI,
-    MAX_NAMES,
-    default_style,
-    name_rows,
-    shorten,
-)
 
 _PRESENT, _MISSING = PALETTE[4], PALETTE[5]
 _BEFORE, _AFTER = "#5b6770", PALETTE[4]
