@@ -20,7 +20,7 @@ from bids_labelx.app.group_harmonized import (
 )
 from bids_labelx.app.group_means import write_matrices
 from bids_labelx.app.group_models import Modelled, check_models, told, write_models
-from bids_labelx.app.group_trust import chosen_columns, keeps_runs, rate_all, scratch_folder
+from bids_labelx.app.group_ratings import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,

@@ -23,7 +23,7 @@ _COLUMNS = 3
 
 
 @dataclass(frozen=True)
-class TrustPanel:
+class RatingPanel:
     """One measure of all strategies.
 
     Attributes
@@ -56,7 +56,7 @@ class TrustPanel:
 
 
 @default_style()
-def plot_trust(names: Sequence[str], panels: Sequence[TrustPanel]) -> Figure:
+def plot_ratings(names: Sequence[str], panels: Sequence[RatingPanel]) -> Figure:
     """Draw a panel for each measure with a horizontal bar for each strategy.
 
     Lines on bars span the quartiles over edges, dashed lines are what chance gives.
@@ -80,7 +80,7 @@ def plot_trust(names: Sequence[str], panels: Sequence[TrustPanel]) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, panel: TrustPanel, places: np.ndarray) -> None:
+def _draw(axes: Axes, panel: RatingPanel, places: np.ndarray) -> None:
     axes.barh(places, panel.numbers, height=0.62, color=_BLUE)
     axes.axvline(0, color="black", linewidth=0.6)
     right = [max(value or 0.0, 0.0) for value in panel.values]

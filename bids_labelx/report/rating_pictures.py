@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from bids_labelx.figures.ratings import TrustPanel, plot_trust
+from bids_labelx.figures.ratings import RatingPanel, plot_ratings
+from bids_labelx.group.rating_columns import CRITERION
+from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.group.rows import Row
-from bids_labelx.group.trust import RatedStrategies
-from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.names import build_name
 from bids_labelx.report.group_figure_files import (
     Picture,
@@ -34,7 +34,7 @@ _SHARES = (
 )
 
 
-def trust_panels(rows: Sequence[Row]) -> list[TrustPanel]:
+def rating_panels(rows: Sequence[Row]) -> list[RatingPanel]:
     """The measures that some strategy has a value of, those of one kind on one scale."""
     icc = [
         (label, _values(rows, f"{key}_median"), _spans(rows, key))
@@ -44,7 +44,7 @@ def trust_panels(rows: Sequence[Row]) -> list[TrustPanel]:
     inner = [end for _, _, spans in icc for span in spans if span for end in span]
     ends = _ends(inner)
     note = "median and quartiles of edges"
-    shown = [TrustPanel(label, values, spans, None, ends, note) for label, values, spans in icc]
+    shown = [RatingPanel(label, values, spans, None, ends, note) for label, values, spans in icc]
     for label, key, chance, note in _SHARES:
         values = _values(rows, key)
         if key == "fingerprint":
@@ -61,14 +61,16 @@ def trust_panels(rows: Sequence[Row]) -> list[TrustPanel]:
     return [one for one in shown if any(value is not None for value in one.values)]
 
 
-def _shares(label: str, values: list[float | None], chance: float | None, note: str) -> TrustPanel:
+def _shares(
+    label: str, values: list[float | None], chance: float | None, note: str
+) -> RatingPanel:
     """A panel from 0 to 1 at least; its note tells what chance gives."""
     if chance is not None:
         note += f"; by chance {two_decimals(chance)}"
-    return TrustPanel(label, values, [], chance, _ends(values, most=1.0), note)
+    return RatingPanel(label, values, [], chance, _ends(values, most=1.0), note)
 
 
-def trust_picture(output: Path, rated: RatedStrategies, *, static: bool) -> Picture | None:
+def rating_picture(output: Path, rated: RatedStrategies, *, static: bool) -> Picture | None:
     """Show reliability, identifiability, networks and QC-FC of strategies; None without any.
 
     Parameters
@@ -76,11 +78,11 @@ def trust_picture(output: Path, rated: RatedStrategies, *, static: bool) -> Pict
     output
         The output dataset.
     rated
-        See `group.trust`.
+        See `group.ratings`.
     static
         Whether to draw it into a file as well.
     """
-    panels = trust_panels(rated.rows)
+    panels = rating_panels(rated.rows)
     if not panels:
         return None
     names = [str(row["strategy"]) for row in rated.rows]
@@ -97,11 +99,11 @@ def trust_picture(output: Path, rated: RatedStrategies, *, static: bool) -> Pict
         "Reliability of edges (median over edges, line: quartiles), participants identified, "
         "segregation of networks and QC-FC by strategy; red: by chance. Reliable is not valid",
         output / "figures" / ("group_" + build_name(entities, "trust", ".svg")),
-        partial(plot_trust, names, panels) if static else None,
+        partial(plot_ratings, names, panels) if static else None,
     )
 
 
-def _data(one: TrustPanel) -> Mapping[str, Any]:
+def _data(one: RatingPanel) -> Mapping[str, Any]:
     return {
         "label": one.label,
         "values": rounded(one.numbers, 0.001),
@@ -129,6 +131,6 @@ def _ends(values: Sequence[float | None], most: float = 0.0) -> tuple[float, flo
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _told(names: Sequence[str], panel: TrustPanel) -> str:
+def _told(names: Sequence[str], panel: RatingPanel) -> str:
     pairs = zip(names, panel.values, strict=True)
     return ", ".join(f"{n} {'n/a' if v is None else two_decimals(v)}" for n, v in pairs)

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from rated_rows import ROWS
 
-from bids_labelx.figures.ratings import plot_trust
-from bids_labelx.report.rating_pictures import trust_panels
+from bids_labelx.figures.ratings import plot_ratings
+from bids_labelx.report.rating_pictures import rating_panels
 
 
 def test_the_figure_has_the_bars_and_the_lines_of_chance() -> None:
-    panels = trust_panels(ROWS)
-    figure = plot_trust(["simple", "scrub"], panels)
+    panels = rating_panels(ROWS)
+    figure = plot_ratings(["simple", "scrub"], panels)
     axes = {own.get_title(): own for own in figure.axes}
     assert list(axes) == [one.label for one in panels]
     widths = [bar.get_width() for bar in axes["discriminability"].patches]

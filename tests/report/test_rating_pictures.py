@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from rated_rows import ROWS
 
-from bids_labelx.group.trust import RatedStrategies
-from bids_labelx.report.rating_pictures import trust_panels, trust_picture
+from bids_labelx.group.ratings import RatedStrategies
+from bids_labelx.report.rating_pictures import rating_panels, rating_picture
 
 
 def test_there_is_a_panel_for_each_measure_with_the_rows_values() -> None:
-    panels = {one.label: one for one in trust_panels(ROWS)}
+    panels = {one.label: one for one in rating_panels(ROWS)}
     assert list(panels) == [
         "ICC(2,1), agreement",
         "ICC(3,1), consistency",
@@ -32,9 +32,9 @@ def test_there_is_a_panel_for_each_measure_with_the_rows_values() -> None:
 
 
 def test_what_no_strategy_has_has_no_panel() -> None:
-    (one,) = trust_panels([{"strategy": "simple", "segregation": 0.5}])
+    (one,) = rating_panels([{"strategy": "simple", "segregation": 0.5}])
     assert one.label == "system segregation"
-    assert trust_panels([{"strategy": "simple"}]) == []
+    assert rating_panels([{"strategy": "simple"}]) == []
 
 
 def test_the_picture_has_its_numbers_for_the_script_and_in_words(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_the_picture_has_its_numbers_for_the_script_and_in_words(tmp_path: Path)
     entities = [{**known, "desc": name} for name in ("simple", "scrub")]
     rated = RatedStrategies(entities, ROWS, [], ("a",), ())
     (tmp_path / "figures").mkdir()
-    picture = trust_picture(tmp_path, rated, static=True)
+    picture = rating_picture(tmp_path, rated, static=True)
     assert picture is not None
     assert picture.data["strategies"] == ["simple", "scrub"]
     by_label = {one["label"]: one for one in picture.data["panels"]}
@@ -53,4 +53,4 @@ def test_the_picture_has_its_numbers_for_the_script_and_in_words(tmp_path: Path)
     assert (tmp_path / file.src).is_file()
     assert file.src == "figures/group_task-rest_atlas-A_stat-mean_meas-correlation_trust.svg"
     none = RatedStrategies(entities[:1], [{"strategy": "simple"}], [], ("a",), ())
-    assert trust_picture(tmp_path, none, static=True) is None
+    assert rating_picture(tmp_path, none, static=True) is None

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_labelx.app import group_trust
+from bids_labelx.app import group_ratings
 from bids_labelx.app.group import run_group
-from bids_labelx.app.group_trust import scratch_folder
+from bids_labelx.app.group_ratings import scratch_folder
 from bids_labelx.errors import CannotWriteError, UsageError
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.outputs.paths import output_path
@@ -258,7 +258,7 @@ def test_a_scratch_folder_that_cannot_be_made_is_told(
     def full(_: Path) -> None:
         raise OSError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(group_trust, "temporary_folder", full)
+    monkeypatch.setattr(group_ratings, "temporary_folder", full)
     with pytest.raises(CannotWriteError, match=r"temporary folder in .*: Permission denied"):
         scratch_folder(settings).__enter__()
 

@@ -14,8 +14,8 @@ from scipy.stats import pearsonr, spearmanr
 from bids_labelx.group.chosen_columns import ChosenColumns
 from bids_labelx.group.covariates import read_covariates
 from bids_labelx.group.edge_rows import Unit
+from bids_labelx.group.ratings import HowRated, RatedStrategies, StrategyEdges, rate_strategies
 from bids_labelx.group.rows import Row, RowKey
-from bids_labelx.group.trust import HowRated, RatedStrategies, StrategyEdges, rate_strategies
 
 N = 12
 PAIRS = list(zip(*np.triu_indices(5, k=1), strict=True))

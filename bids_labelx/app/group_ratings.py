@@ -16,8 +16,8 @@ from bids_labelx.group.collect import Collected
 from bids_labelx.group.covariates import read_covariates
 from bids_labelx.group.edge_rows import Unit
 from bids_labelx.group.quality_rows import add_failure
-from bids_labelx.group.trust import HowRated, RatedStrategies, StrategyEdges, rate_strategies
-from bids_labelx.group.write import record_files, write_trust
+from bids_labelx.group.ratings import HowRated, RatedStrategies, StrategyEdges, rate_strategies
+from bids_labelx.group.write import record_files, write_ratings
 from bids_labelx.names import build_name
 from bids_labelx.settings import Settings
 
@@ -122,7 +122,7 @@ def rate_all(
             collected.problems.append(failure)
             add_failure(collected.rows[file.row], failure)
         rated.append(found)
-    files = write_trust(output, rated)
+    files = write_ratings(output, rated)
     record_files(output, files)
     return rated, files
 

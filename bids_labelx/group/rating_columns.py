@@ -27,7 +27,7 @@ def _icc(name: str, label: str) -> Columns:
     }
 
 
-TRUST_COLUMNS: Columns = {
+RATING_COLUMNS: Columns = {
     "strategy": ("Denoising strategy", TEXT),
     "participants": ("Participants that all strategies have", "participants"),
     "retest": (
@@ -92,8 +92,8 @@ CRITERION_SCORES: Columns = {
 CRITERION = "criterion_"
 
 
-def trust_columns(names: Iterable[str]) -> Columns:
-    """`TRUST_COLUMNS` and those of what is predicted, among a table's columns."""
+def rating_columns(names: Iterable[str]) -> Columns:
+    """`RATING_COLUMNS` and those of what is predicted, among a table's columns."""
     predicted = (name for name in names if name.startswith(CRITERION))
     ends = sorted(CRITERION_SCORES, key=len, reverse=True)
     found = {}
@@ -101,4 +101,4 @@ def trust_columns(names: Iterable[str]) -> Columns:
         end = next(one for one in ends if name.endswith(f"_{one}"))
         text, unit = CRITERION_SCORES[end]
         found[name] = text.format(name.removeprefix(CRITERION).removesuffix(f"_{end}")), unit
-    return {**TRUST_COLUMNS, **found}
+    return {**RATING_COLUMNS, **found}

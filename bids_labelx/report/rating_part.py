@@ -1,4 +1,4 @@
-"""The group page's section on which strategy can be trusted."""
+"""The group page's section of rated strategies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from bids_labelx.group.coverage_sums import coverage_name
-from bids_labelx.group.trust import RatedStrategies
+from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.report.group_figure_files import GroupPart, all_but_strategy, atlas_of, where
-from bids_labelx.report.group_tables import trust_table
-from bids_labelx.report.rating_pictures import trust_picture
-from bids_labelx.report.trust_words import trust_in_words
+from bids_labelx.report.group_tables import ratings_table
+from bids_labelx.report.rating_pictures import rating_picture
+from bids_labelx.report.rating_words import ratings_in_words
 
 
 def rated_parts(
@@ -30,13 +30,13 @@ def rated_parts(
     for one in rated:
         entities = all_but_strategy(one.entities[0])
         what = f"{atlas_of(entities)}: {where(entities)}"
-        picture = trust_picture(output, one, static=static)
+        picture = rating_picture(output, one, static=static)
         parts.append(
             GroupPart(
                 what,
-                points=tuple(trust_in_words(one)),
+                points=tuple(ratings_in_words(one)),
                 pictures=(picture,) if picture else (),
-                tables=(trust_table(pd.DataFrame(one.rows), f"Reliability, {what}"),),
+                tables=(ratings_table(pd.DataFrame(one.rows), f"Reliability, {what}"),),
                 files=(coverage_name(entities).replace("_coverage.", "_strategies."),),
                 atlas=atlas_of(entities),
             )

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import pytest
 from rated_rows import row
 
+from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.group.rows import Row
-from bids_labelx.group.trust import RatedStrategies
-from bids_labelx.report.trust_words import trust_in_words
+from bids_labelx.report.rating_words import ratings_in_words
 
 
 def words(*rows: Row, left_out: Sequence[str] = (), without: Sequence[str] = ()) -> str:
     halves = tuple((name, "too short") for name in without)
     entities = [{"atlas": "A"}] * len(rows)
     rated = RatedStrategies(entities, list(rows), [], ("a",), tuple(left_out), (), halves)
-    return "\n".join(trust_in_words(rated))
+    return "\n".join(ratings_in_words(rated))
 
 
 def test_each_number_is_told_with_its_strategy() -> None:
@@ -95,12 +95,14 @@ def test_edges_that_some_lack_are_told() -> None:
     for edges, part in ((6, ""), (4, "over edges without a missing region: 4 of 6 edges are in")):
         rows = [row("simple", edges_compared=edges)]
         rated = RatedStrategies([{"atlas": "A"}], rows, [], tuple("abcd"), ())
-        text = "\n".join(trust_in_words(rated))
+        text = "\n".join(ratings_in_words(rated))
         assert part in text
         assert ("missing region" in text) == bool(part)
     none = row("simple", edges_compared=2, fingerprint=None)
     rated = RatedStrategies([{"atlas": "A"}], [none], [], tuple("abcd"), ())
-    assert "Nobody can be identified: 2 of 6 edges are in all" in "\n".join(trust_in_words(rated))
+    assert "Nobody can be identified: 2 of 6 edges are in all" in "\n".join(
+        ratings_in_words(rated)
+    )
 
 
 def test_predictions_are_told_with_what_chance_gives() -> None:

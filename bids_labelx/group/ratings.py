@@ -1,4 +1,4 @@
-"""``group_atlas-…_strategies.tsv``: which strategy can be trusted, beside QC-FC.
+"""``group_atlas-…_strategies.tsv``: ratings of strategies, beside QC-FC.
 
 Test-retest reliability, identifiability, separation of networks, QC-FC, loss of degrees of freedom
 and prediction, of strategies of the same matrices otherwise, over the participants that all
@@ -61,7 +61,7 @@ class RatedStrategies:
     entities
         Of each strategy, those of its row.
     rows
-        Of each strategy; see `columns.TRUST_COLUMNS`.
+        Of each strategy; see `rating_columns.RATING_COLUMNS`.
     icc21
         Of each strategy ICC(2,1) of its edges, shape (n_regions, n_regions), NaN where there is
         none; empty where there are no repeats.

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from bids_labelx.group.rating_columns import CRITERION
+from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.group.retest import FEWEST, HALVES
 from bids_labelx.group.rows import Row
-from bids_labelx.group.trust import RatedStrategies
-from bids_labelx.group.trust_columns import CRITERION
 from bids_labelx.report.qcfc_words import SIMILAR
 from bids_labelx.words import counted, enumerated, two_decimals
 
@@ -20,7 +20,7 @@ _FEW_PARTICIPANTS = 20
 _ALPHA = 0.05
 
 
-def trust_in_words(rated: RatedStrategies) -> list[str]:
+def ratings_in_words(rated: RatedStrategies) -> list[str]:
     """Describe what the values of the strategies show, a sentence or two for each measure."""
     rows = rated.rows
     found = [_participants(rated)]
