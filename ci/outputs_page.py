@@ -18,7 +18,7 @@ from bids_labelx.group.columns import (
     QUALITY_COLUMNS,
     STRATEGY_COLUMNS,
 )
-from bids_labelx.group.trust_columns import CRITERION, CRITERION_SCORES, TRUST_COLUMNS
+from bids_labelx.group.rating_columns import CRITERION, CRITERION_SCORES, RATING_COLUMNS
 from bids_labelx.outputs.columns import (
     KIND_COLUMNS,
     LABEL_COLUMNS,
@@ -105,7 +105,7 @@ _TABLES: tuple[tuple[str, str, Columns], ...] = (
     ("Quality of runs", "group_qc.tsv", QUALITY_COLUMNS),
     ("Coverage of labels", "group_…_coverage.tsv", COVERAGE_COLUMNS),
     ("QC-FC of strategies", "group_…_qcfc.tsv", STRATEGY_COLUMNS),
-    ("Ratings of strategies", "group_…_strategies.tsv", TRUST_COLUMNS),
+    ("Ratings of strategies", "group_…_strategies.tsv", RATING_COLUMNS),
     (
         "Prediction by strategies (`--criterion NAME`)",
         "group_…_strategies.tsv",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib.resources import files
 from typing import Any
@@ -51,7 +52,6 @@ def presets_page() -> str:
         if one.name.endswith(".toml")
     }
     order = sorted(presets, key=lambda name: list(_USE).index(name))
-    heading = ("preset", "confound regressors", "filter", "censoring", "whose it is", "paper")
     lines = [
         "# Presets of denoising",
         "",
@@ -65,17 +65,26 @@ def presets_page() -> str:
         "but `none` and `denoised` also remove the volumes that fMRIPrep marks as",
         "non-steady-state.",
         "",
-        "| " + " | ".join((*heading, "use it for")) + " |",
-        "|" + "---|" * (len(heading) + 1),
+        "## What each does",
+        "",
+        "| preset | confound regressors | filter | censoring |",
+        "|---|---|---|---|",
     ]
-    lines += [_row(name, presets[name]) for name in order]
+    for name in order:
+        cells = (regressors(presets[name]), _filter(presets[name]), _censoring(presets[name]))
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "## When to use which, and whose it is",
+        "",
+        "| preset | use it for | whose it is | paper |",
+        "|---|---|---|---|",
+    ]
+    for name in order:
+        paper, use = _USE[name]
+        source = re.sub(r"(--[a-z-]+(?: auto| [0-9.]+)?)", r"`\1`", presets[name]["source"])
+        lines.append(f"| `{name}` | {use} | {source} | {paper} |")
     return "\n".join([*lines, "", *_denoised()]) + "\n"
-
-
-def _row(name: str, preset: dict[str, Any]) -> str:
-    paper, use = _USE[name]
-    cells = (f"`{name}`", regressors(preset), _filter(preset), _censoring(preset))
-    return "| " + " | ".join((*cells, preset["source"], paper, use)) + " |"
 
 
 def regressors(preset: dict[str, Any]) -> str:

@@ -17,9 +17,9 @@ from bids_labelx.group.coverage_sums import CoverageSums
 from bids_labelx.group.exclusion import Limits, mark_excluded
 from bids_labelx.group.mean_matrices import MeanMatrix, SubjectMatrix, matrix_sidecar
 from bids_labelx.group.quality_rows import add_series, quality_table
+from bids_labelx.group.rating_columns import CRITERION_SCORES, RATING_COLUMNS
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.group.strategy_rows import StrategySums
-from bids_labelx.group.trust_columns import CRITERION_SCORES, TRUST_COLUMNS
 from bids_labelx.measures.quality import coverage_table
 from bids_labelx.names import ENTITY_ORDER
 from bids_labelx.outputs.columns import LABEL_COLUMNS, LABEL_NAMES, OUTLIER_COLUMNS
@@ -72,11 +72,11 @@ def test_every_column_of_a_table_has_a_description_of_its_own(tmp_path: Path) ->
 def test_every_column_by_which_strategies_are_rated_is_on_the_page_of_ratings() -> None:
     """Where it fails: say in explanation/ratings.md what the new figure is, and is not."""
     known = set(re.findall(r"`([a-z_0-9]+)…?`", RATINGS.read_text("utf-8")))
-    figures = {re.sub("^(icc[0-9]+_).*", r"\1", name) for name in TRUST_COLUMNS}
+    figures = {re.sub("^(icc[0-9]+_).*", r"\1", name) for name in RATING_COLUMNS}
     of = {"participants": "age", "r": "age", "r2": "age", "auc": "sex", "balanced_accuracy": "sex"}
     figures |= {f"criterion_{of[end]}_{end}" for end in CRITERION_SCORES}
     assert sorted(figures - known) == []
-    assert all(text for text, _ in TRUST_COLUMNS.values())
+    assert all(text for text, _ in RATING_COLUMNS.values())
 
 
 def _written(folder: Path) -> dict[str, set[str]]:

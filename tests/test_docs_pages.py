@@ -23,7 +23,7 @@ from bids_labelx.group.columns import (
     QUALITY_COLUMNS,
     STRATEGY_COLUMNS,
 )
-from bids_labelx.group.trust_columns import CRITERION_SCORES, TRUST_COLUMNS
+from bids_labelx.group.rating_columns import CRITERION_SCORES, RATING_COLUMNS
 from bids_labelx.outputs.columns import LABEL_COLUMNS, LABEL_NAMES, OUTLIER_COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +83,7 @@ def test_every_exit_code_has_a_row_in_the_reference() -> None:
         pytest.param(QUALITY_COLUMNS, id="quality"),
         pytest.param(COVERAGE_COLUMNS, id="coverage"),
         pytest.param(STRATEGY_COLUMNS, id="qcfc"),
-        pytest.param(TRUST_COLUMNS, id="ratings"),
+        pytest.param(RATING_COLUMNS, id="ratings"),
         pytest.param({f"criterion_NAME_{one}": "" for one in CRITERION_SCORES}, id="criterion"),
         pytest.param(MODEL_COLUMNS, id="models"),
         pytest.param(DESIGN_COLUMNS, id="designs"),
