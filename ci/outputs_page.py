@@ -97,6 +97,17 @@ _FILES = {
         File("logs/.lock…", "always", "locks; may be removed when nothing runs"),
     ),
 }
+# What entities of names say, but for those of the run.
+_ENTITIES = {
+    "atlas-": "name of the atlas, as in `--atlas NAME=…`; with `seg-` where it has several",
+    "stat-": "statistic over the voxels of a region; of group matrices that over participants",
+    "meas-": "connectivity measure",
+    "desc-": "denoising strategy in letters and digits, `raw` for `none`; with `Median` and so on "
+    "for another statistic in group files, and `First50` or `Random50` for `--exact-volumes 50`",
+    "harm-": "method of `--harmonize`",
+    "model-": "model of `--model`: A, B and so on, or its name",
+    "contrast-": "contrast of `--contrast`",
+}
 _TABLES: tuple[tuple[str, str, Columns], ...] = (
     ("Label table", "…_dseg.tsv", {**LABEL_NAMES, **LABEL_COLUMNS}),
     ("Label table of an atlas of maps: what differs", "…_dseg.tsv", KIND_COLUMNS["maps"]),
@@ -129,6 +140,8 @@ def outputs_page() -> str:
         "gives the formulas, and the keys of the JSON files. What is not known is `n/a`. Files of",
         "`--harmonize combat` have `harm-combat` in their names.",
     ]
+    lines += ["", "## Names", "", "| entity | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {what} |" for name, what in _ENTITIES.items()]
     for heading, files in _FILES.items():
         lines += ["", f"## {heading}", "", "| file | when | what it is |", "|---|---|---|"]
         lines += [f"| `{one.name}` | {one.when} | {one.what} |" for one in files]
