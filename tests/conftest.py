@@ -261,7 +261,7 @@ def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     drawn = request.node.get_closest_marker("figures") is not None
     rooms = ("app", "faults", "participant", "producers", "science", "workflow")
     if not drawn and request.path.parent.name in rooms:
-        monkeypatch.setattr("bids_labelx.report.figures.render_figure", lambda *_: b"")
+        monkeypatch.setattr("bids_labelx.figures.style.render_figure", lambda *_: b"")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

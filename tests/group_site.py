@@ -20,11 +20,11 @@ from bids_labelx.group.edge_rows import EdgeRows, Unit
 from bids_labelx.group.evidence import Evidence, summarize_edges
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.harmonize import Effect, Harmonised
-from bids_labelx.group.trust import RatedStrategies
+from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.group.write import write_quality
+from bids_labelx.pictures.packing import pack_integers, write_script
 from bids_labelx.report.group_matrices import GroupMatrix
 from bids_labelx.report.group_page import GroupContent, write_group_report
-from bids_labelx.report.packing import pack_integers, write_script
 
 # As they were typed, which is not as they are sorted.
 STRATEGIES = ("simple", "24P", EVIL)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.group.edge_rows import EdgeRows, Unit
-from bids_labelx.group.model_results import ModelResult, fit_models
-from bids_labelx.group.model_rows import merge_rows
-from bids_labelx.group.models import plan_models
+from bids_labelx.models.plans import plan_models
+from bids_labelx.models.results import ModelResult, fit_models
+from bids_labelx.models.rows import merge_rows
 from bids_labelx.settings.model_options import ModelOptions
 
 COUNT = 24

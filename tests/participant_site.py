@@ -11,17 +11,17 @@ import pandas as pd
 from browsing import EVIL
 from numpy.typing import NDArray
 
-from bids_labelx.report.assets import write_assets
-from bids_labelx.report.packing import write_script
-from bids_labelx.report.pages import FigureFile, Part, RunSection, Table, participant_page
-from bids_labelx.report.panels import Panel, Plane, RegionGeometry
-from bids_labelx.report.run_data import (
+from bids_labelx.pictures.packing import write_script
+from bids_labelx.pictures.panels import Panel, Plane, RegionGeometry
+from bids_labelx.pictures.run_data import (
     atlas_data,
     matrix_data,
     results_data,
     signals_data,
     strategy_data,
 )
+from bids_labelx.report.assets import write_assets
+from bids_labelx.report.pages import FigureFile, Part, RunSection, Table, participant_page
 
 VOLUMES, T_R = 60, 2.5
 NAMES = ["V1", EVIL, "M1 left, whose name goes on and on and on", "A1", "Lost", "S1"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bids_labelx.group.rows import Row
 
 
@@ -29,3 +31,13 @@ def row(strategy: str, **changes: object) -> Row:
         "median_abs_qcfc": 0.2,
     }
     return usual | changes
+
+
+ROWS: list[dict[str, Any]] = [
+    {
+        **row("simple", criterion_age_r=0.25, criterion_age_r2=0.1),
+        "icc31_q1": 0.2,
+        "icc31_q3": 0.6,
+    },
+    {**row("scrub", segregation=None, criterion_age_r=-0.1), "icc31_q1": -0.1, "icc31_q3": 0.4},
+]

@@ -25,7 +25,10 @@ FLOORS = (
     "masker",
     "participant",
     "report",
+    "figures",
+    "pictures",
     "atlases",
+    "models",
     "group",
     "inputs",
     "outputs",
@@ -41,6 +44,7 @@ FLOORS = (
     "locks",
     "files",
     "content",
+    "words",
     "names",
     "suggestions",
     "errors",
@@ -146,6 +150,15 @@ def nilearn_imports(package: Path) -> list[str]:
         path
         for path, tree in modules(package)
         if any(name.split(".")[0] == "nilearn" for name in imported(tree))
+    ]
+
+
+def matplotlib_outside_figures(package: Path) -> list[str]:
+    return [
+        path
+        for path, tree in modules(package)
+        if room(path) != "figures"
+        and any(name.split(".")[0] == "matplotlib" for name in imported(tree))
     ]
 
 
@@ -267,6 +280,11 @@ GUARDS: dict[str, tuple[Callable[[Path], list[str]], str, str]] = {
         "import nipype.interfaces.base",
     ),
     "nilearn is for tests": (nilearn_imports, "names.py", "def f():\n    import nilearn.masking"),
+    "matplotlib is for figures/": (
+        matplotlib_outside_figures,
+        "report/pages.py",
+        "def f():\n    from matplotlib.figure import Figure",
+    ),
     "no names that change": (
         mutable_state,
         "names.py",

@@ -24,8 +24,8 @@ from bids_labelx.outputs.failures import by_participant, failures_by_kind, read_
 from bids_labelx.outputs.results import run_of
 from bids_labelx.outputs.run_records import Invocation, strategies_as_typed
 from bids_labelx.outputs.states import DONE, state_of, states_in_words
-from bids_labelx.report.text import counted
 from bids_labelx.suggestions import listed
+from bids_labelx.words import counted
 
 _GROUP_TABLE, _GROUP_PAGE = "group_qc.tsv", "group.html"
 # Runs of which one message is told that are named beside it.

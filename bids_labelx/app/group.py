@@ -20,7 +20,7 @@ from bids_labelx.app.group_harmonized import (
 )
 from bids_labelx.app.group_means import write_matrices
 from bids_labelx.app.group_models import Modelled, check_models, told, write_models
-from bids_labelx.app.group_trust import chosen_columns, keeps_runs, rate_all, scratch_folder
+from bids_labelx.app.group_ratings import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -50,8 +50,8 @@ from bids_labelx.outputs.states import states_in_words
 from bids_labelx.report.group_models import model_parts
 from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.harmonize_words import harmonised_in_short
-from bids_labelx.report.text import counted, enumerated
 from bids_labelx.settings import Settings
+from bids_labelx.words import counted, enumerated
 
 # Runs of which one message is told that are named beside it.
 _MOST_NAMED = 5

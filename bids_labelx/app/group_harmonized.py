@@ -16,8 +16,8 @@ from bids_labelx.group.mean_matrices import edges_name
 from bids_labelx.group.parquet import check_pyarrow, write_edges_parquet
 from bids_labelx.group.region_table import write_region_table
 from bids_labelx.group.write import record_files
-from bids_labelx.report.text import enumerated
 from bids_labelx.settings import Settings
+from bids_labelx.words import enumerated
 
 
 def participants_table(settings: Settings) -> tuple[Covariates | None, list[str]]:

@@ -38,8 +38,8 @@ from bids_labelx.group.write import (
 from bids_labelx.names import build_name
 from bids_labelx.report.group_figure_files import all_but_strategy
 from bids_labelx.report.group_matrices import GroupMatrix
-from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings
+from bids_labelx.words import counted
 
 
 @dataclass

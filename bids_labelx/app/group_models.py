@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bids_labelx.group.collect import Collected
 from bids_labelx.group.edge_rows import EdgeRows
-from bids_labelx.group.model_files import write_design, write_result
-from bids_labelx.group.model_results import ModelResult, fit_models
-from bids_labelx.group.model_rows import merge_rows, planned_rows
-from bids_labelx.group.models import plan_models
 from bids_labelx.group.write import record_files
-from bids_labelx.report.text import counted
+from bids_labelx.models.files import write_design, write_result
+from bids_labelx.models.plans import plan_models
+from bids_labelx.models.results import ModelResult, fit_models
+from bids_labelx.models.rows import merge_rows, planned_rows
 from bids_labelx.settings import Settings
+from bids_labelx.words import counted
 
 _CORRECTIONS = {
     "fwe": "family-wise p < 0.05",

@@ -38,8 +38,8 @@ from bids_labelx.names import MESHES, is_utf8, printable, space_name
 from bids_labelx.outputs.columns import describe_columns
 from bids_labelx.outputs.description import BIDS_VERSION, CODE_URL
 from bids_labelx.participant.opening import Header, read_headers
-from bids_labelx.report.text import counted
 from bids_labelx.settings.convert import path as absolute
+from bids_labelx.words import counted
 
 KINDS = ("hcp",)
 _IMPORTED = "bids_labelx import"

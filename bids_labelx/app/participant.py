@@ -51,8 +51,8 @@ from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.pages import read_templates
-from bids_labelx.report.text import counted
 from bids_labelx.settings import Settings, to_toml
+from bids_labelx.words import counted
 
 
 def run_participants(settings: Settings) -> int:

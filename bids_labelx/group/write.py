@@ -25,9 +25,9 @@ from bids_labelx.group.mean_matrices import (
     matrix_sidecar,
     relationship,
 )
+from bids_labelx.group.rating_columns import rating_columns
+from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.group.rows import MOTION, Row
-from bids_labelx.group.trust import RatedStrategies
-from bids_labelx.group.trust_columns import trust_columns
 from bids_labelx.names import sort_entities
 from bids_labelx.outputs.columns import PLAIN, Columns, describe_columns, describe_matrix
 
@@ -110,7 +110,7 @@ def write_strategies(output: Path, rows: Iterable[tuple[Mapping[str, str], Row]]
     return _write_by_atlas(output, rows, "qcfc", STRATEGY_COLUMNS, what)
 
 
-def write_trust(output: Path, rated: Sequence[RatedStrategies]) -> list[Path]:
+def write_ratings(output: Path, rated: Sequence[RatedStrategies]) -> list[Path]:
     """Write what is known of strategies: a table per atlas, and ICC(2,1) of the edges of each.
 
     Returns
@@ -120,7 +120,7 @@ def write_trust(output: Path, rated: Sequence[RatedStrategies]) -> list[Path]:
     """
     rows = [pair for one in rated for pair in zip(one.entities, one.rows, strict=True)]
     what = "Reliability, identifiability, separation of networks and QC-FC by denoising strategy"
-    columns = trust_columns({key for _, row in rows for key in row})
+    columns = rating_columns({key for _, row in rows for key in row})
     written = _write_by_atlas(output, rows, "strategies", columns, what)
     for one in rated:
         for entities, row, icc in zip(one.entities, one.rows, one.icc21, strict=False):

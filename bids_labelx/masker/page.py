@@ -17,8 +17,8 @@ from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.extraction.spatial import resample_volumes
 from bids_labelx.extraction.weighted import Maps
 from bids_labelx.masker.label_run import LabelledSpace
+from bids_labelx.pictures.panels import positions_of
 from bids_labelx.report.masker import MaskerReport, masker_report
-from bids_labelx.report.panels import positions_of
 
 _UNDRAWN = (
     "The labels are on surfaces or grayordinates, of which no picture is drawn here: the regions "

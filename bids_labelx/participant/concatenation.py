@@ -29,9 +29,9 @@ from bids_labelx.participant.matrices import (
 )
 from bids_labelx.participant.plan import Plan
 from bids_labelx.participant.run_order import in_order
-from bids_labelx.report.packing import write_script
+from bids_labelx.pictures.packing import write_script
+from bids_labelx.pictures.run_data import results_data
 from bids_labelx.report.page_contents import concatenated_script
-from bids_labelx.report.run_data import results_data
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")

@@ -17,8 +17,8 @@ from bids_labelx.participant.denoise_run import Prepared, prepare_strategies
 from bids_labelx.participant.extract import read_mask
 from bids_labelx.participant.lacking import lacking_in_words
 from bids_labelx.participant.plan import Plan, PlannedRun
-from bids_labelx.report.text import counted
 from bids_labelx.settings import DenoisingOptions, Settings
+from bids_labelx.words import counted
 
 
 class DryRun(NamedTuple):

@@ -19,7 +19,7 @@ from bids_labelx.denoise import (
 )
 from bids_labelx.errors import LabelxError
 from bids_labelx.participant.plan import PlannedRun
-from bids_labelx.report.text import counted, enumerated
+from bids_labelx.words import counted, enumerated
 
 # Families of columns by how the text of one that is missing begins.
 _FAMILIES = {

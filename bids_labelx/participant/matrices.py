@@ -19,7 +19,7 @@ from bids_labelx.outputs.paths import output_path
 from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
 from bids_labelx.outputs.sidecars import relmat_sidecar
 from bids_labelx.participant.records import Connected, Denoised, MatrixKey
-from bids_labelx.report.run_data import matrix_data, networks_of
+from bids_labelx.pictures.run_data import matrix_data, networks_of
 from bids_labelx.settings import ConnectivityOptions
 
 # In what the results of a run differ that are of the same volumes.

@@ -21,16 +21,16 @@ from bids_labelx.participant.deliver import About, Delivery, done_strategies
 from bids_labelx.participant.matrices import matrix_path, matrix_picture
 from bids_labelx.participant.records import MatrixKey, RunResults, SeriesKey, SignalKey
 from bids_labelx.participant.weights import read_labels
-from bids_labelx.report.packing import write_script
-from bids_labelx.report.panels import panels_of, region_geometry
-from bids_labelx.report.run_data import (
+from bids_labelx.pictures.packing import write_script
+from bids_labelx.pictures.panels import panels_of, region_geometry
+from bids_labelx.pictures.run_data import (
     atlas_data,
     results_data,
     signals_data,
     strategy_data,
 )
+from bids_labelx.pictures.surface_views import FLAT_NOTE, View, meshes_of, views_of
 from bids_labelx.report.static_figures import remove_figures
-from bids_labelx.report.surface_views import FLAT_NOTE, View, meshes_of, views_of
 
 # Columns of the outliers table, as a page names them.
 _FD, _FILTERED_FD, _DVARS = "FD (mm)", "filtered FD (mm)", "std. DVARS"

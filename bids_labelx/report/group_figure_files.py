@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,18 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.group.evidence import Evidence
-from bids_labelx.group.exclusion import Limits
-from bids_labelx.group.mean_matrices import AVERAGED
-from bids_labelx.group.rows import motion_words
-from bids_labelx.names import build_name, parse_name
-from bids_labelx.outputs.paths import report_figure
-from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
-from bids_labelx.report.figures import save_figure
-from bids_labelx.report.group_figures import (
+from bids_labelx.figures.group import (
     Distribution,
     bin_edges,
     plot_cost,
@@ -29,12 +20,20 @@ from bids_labelx.report.group_figures import (
     plot_distributions,
     plot_qcfc,
 )
+from bids_labelx.figures.panels import plot_values
+from bids_labelx.figures.style import Draw, save_figure
+from bids_labelx.group.evidence import Evidence
+from bids_labelx.group.exclusion import Limits
+from bids_labelx.group.mean_matrices import AVERAGED
+from bids_labelx.group.rows import motion_words
+from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.paths import report_figure
+from bids_labelx.outputs.results import ATLAS_ENTITIES, RESULT_ENTITIES
+from bids_labelx.pictures.packing import read_script, write_script
+from bids_labelx.pictures.run_data import panel_from
 from bids_labelx.report.group_tables import numbers, rounded
-from bids_labelx.report.packing import read_script, write_script
 from bids_labelx.report.pages import FigureFile, Part
-from bids_labelx.report.panel_figures import plot_values
-from bids_labelx.report.run_data import panel_from
-from bids_labelx.report.text import as_text, counted
+from bids_labelx.words import as_text, counted
 
 # Columns that identify a run, whatever atlas and strategy.
 RUN = ["participant_id", "session_id", "run"]
@@ -312,7 +311,7 @@ def drawn_picture(
     alt: str,
     caption: str,
     path: Path,
-    plot: Callable[[], Figure] | None,
+    plot: Draw | None,
 ) -> Picture:
     """A picture with its static figure, where there is something to plot it with."""
     if plot is None:

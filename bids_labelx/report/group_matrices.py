@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_labelx.figures.matrices import plot_matrix
+from bids_labelx.figures.style import save_figure
 from bids_labelx.group.mean_matrices import AVERAGED, matrix_name
 from bids_labelx.outputs.results import ATLAS_ENTITIES
-from bids_labelx.report.figures import plot_matrix, save_figure
+from bids_labelx.pictures.packing import MOST_ROWS, pack_matrix, write_script
+from bids_labelx.pictures.run_data import network_order, symmetric_limits
 from bids_labelx.report.group_figure_files import (
     Picture,
     all_but_strategy,
@@ -22,10 +25,8 @@ from bids_labelx.report.group_figure_files import (
     place_of,
     where,
 )
-from bids_labelx.report.packing import MOST_ROWS, pack_matrix, write_script
 from bids_labelx.report.pages import FigureFile
-from bids_labelx.report.run_data import network_order, symmetric_limits
-from bids_labelx.report.text import counted, region_signals
+from bids_labelx.words import counted, region_signals
 
 # Mean Fisher z is stored and shown to this.
 _STEP = 0.01

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bids_labelx.group.mean_matrices import group_name
-from bids_labelx.group.model_results import ModelResult
+from bids_labelx.models.results import ModelResult
 from bids_labelx.report.group_figure_files import GroupPart, all_but_strategy, atlas_of, where
 from bids_labelx.report.model_pictures import model_pictures
 from bids_labelx.report.model_words import edges_table, model_in_words

@@ -17,12 +17,13 @@ from bids_labelx.files import write_text
 from bids_labelx.group.evidence import Evidence
 from bids_labelx.group.exclusion import Limits
 from bids_labelx.group.harmonize import Harmonised
+from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.group.rows import motion_words
-from bids_labelx.group.trust import RatedStrategies
 from bids_labelx.names import build_name, parse_name
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
+from bids_labelx.pictures.packing import pack_integers
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.group_figure_files import (
     GroupPart,
@@ -42,11 +43,10 @@ from bids_labelx.report.group_tables import (
     strategies_table,
 )
 from bids_labelx.report.harmonize_part import harmonisation_parts
-from bids_labelx.report.packing import pack_integers
 from bids_labelx.report.pages import render_template
 from bids_labelx.report.qcfc_words import qcfc_in_words
-from bids_labelx.report.text import counted
-from bids_labelx.report.trust_part import rated_parts
+from bids_labelx.report.rating_part import rated_parts
+from bids_labelx.words import counted
 
 MOST_WARNINGS = 20
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.group.trust_columns import CRITERION
+from bids_labelx.group.rating_columns import CRITERION
 from bids_labelx.measures.quality import FEW_DEGREES, FEW_MINUTES
 from bids_labelx.outputs.states import FAILED
 from bids_labelx.report.pages import Table
-from bids_labelx.report.text import as_text, counted
+from bids_labelx.words import as_text, counted
 
 MOST_LABELS = 50
 
@@ -59,7 +59,7 @@ _STRATEGY_COLUMNS = {
     "signed_modularity": "signed modularity",
 }
 
-_TRUST_COLUMNS = {
+_RATING_COLUMNS = {
     "strategy": "strategy",
     "participants": "participants",
     "participants_retest": "with repeats",
@@ -154,7 +154,7 @@ def strategies_table(rows: pd.DataFrame, caption: str) -> Table:
     return _table(rows, _STRATEGY_COLUMNS, caption)
 
 
-def trust_table(rows: pd.DataFrame, caption: str) -> Table:
+def ratings_table(rows: pd.DataFrame, caption: str) -> Table:
     """Make the table of strategies from rows of ``group_…_strategies.tsv``."""
     predicted = {
         name: text.format(name.removeprefix(CRITERION).removesuffix(f"_{end}"))
@@ -162,7 +162,7 @@ def trust_table(rows: pd.DataFrame, caption: str) -> Table:
         for end, text in _SCORES.items()
         if name.startswith(CRITERION) and name.endswith(f"_{end}")
     }
-    return _table(rows, _TRUST_COLUMNS | predicted, caption)
+    return _table(rows, _RATING_COLUMNS | predicted, caption)
 
 
 def missing_table(coverage: pd.DataFrame, atlas: str) -> Table | None:

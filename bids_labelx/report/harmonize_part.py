@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 
 from bids_labelx.group.harmonize import Harmonised
+from bids_labelx.report.batch_pictures import harmonisation_picture
 from bids_labelx.report.group_figure_files import GroupPart, all_but_strategy, atlas_of, where
-from bids_labelx.report.harmonize_figures import harmonisation_picture
 from bids_labelx.report.harmonize_words import batches_in_words, harmonisation_in_words
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bids_labelx.group.harmonize import Effect, Harmonised
 from bids_labelx.group.mean_matrices import edges_name
-from bids_labelx.report.text import counted, enumerated
+from bids_labelx.words import counted, enumerated
 
 # Participants that a sentence names.
 _MOST_NAMED = 10

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from bids_labelx.extraction.space import VolumeGrid
 from bids_labelx.files import write_text
+from bids_labelx.pictures.label_colours import LABELS, label_colours
+from bids_labelx.pictures.panels import panels_of, region_geometry
+from bids_labelx.pictures.run_data import panel_data
 from bids_labelx.report.assets import read_asset, scripts
-from bids_labelx.report.label_colours import LABELS, label_colours
 from bids_labelx.report.pages import Table, render_template
-from bids_labelx.report.panels import panels_of, region_geometry
-from bids_labelx.report.run_data import panel_data
-from bids_labelx.report.text import as_text, counted
+from bids_labelx.words import as_text, counted
 
 FRAME_HEIGHT = 720
 _SCRIPTS = ("core", "heat", "tables", "brain", "masker")
@@ -179,7 +179,7 @@ def _contents(
         networks = regions["network"].fillna("").astype(str).tolist()
     if cmap is not None:
         # Not before it is needed: the import takes longer than all the rest.
-        from bids_labelx.report.panel_figures import colours_of
+        from bids_labelx.figures.panels import colours_of
 
         palette = colours_of(cmap)
     coloured = label_colours(panels, len(regions), networks, palette)

@@ -17,8 +17,8 @@ from bids_labelx.errors import LabelxError
 from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.run_records import RunRecord, is_figure
 from bids_labelx.report.pages import render_template
-from bids_labelx.report.text import enumerated
 from bids_labelx.settings import make_settings, options_of_results
+from bids_labelx.words import enumerated
 
 
 @dataclass

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bids_labelx.group.model_results import ModelResult
-from bids_labelx.group.model_rows import unit_words
-from bids_labelx.report.figures import plot_matrix, save_figure
+from bids_labelx.figures.matrices import plot_matrix
+from bids_labelx.figures.models import plot_glass, plot_permutations
+from bids_labelx.figures.style import Draw, save_figure
+from bids_labelx.models.results import ModelResult
+from bids_labelx.models.rows import unit_words
+from bids_labelx.pictures.packing import MOST_ROWS, pack_integers, pack_matrix, write_script
+from bids_labelx.pictures.run_data import network_order
 from bids_labelx.report.group_figure_files import Picture
 from bids_labelx.report.group_tables import rounded
-from bids_labelx.report.model_figures import plot_glass, plot_permutations
-from bids_labelx.report.packing import MOST_ROWS, pack_integers, pack_matrix, write_script
 from bids_labelx.report.pages import FigureFile
-from bids_labelx.report.run_data import network_order
-from bids_labelx.report.text import counted
+from bids_labelx.words import counted
 
 # More lines than this are one blot on the brain.
 MOST_EDGES = 300
@@ -72,18 +73,18 @@ def model_pictures(
         return pictures
     plots = {"glass": plot_glass, "permutations": plot_permutations}
     return [
-        replace(one, files=(_static(output, one, plots[one.data["kind"]], stem),))
+        replace(
+            one, files=(_static(output, one, partial(plots[one.data["kind"]], one.data), stem),)
+        )
         if one.data["kind"] in plots
         else one
         for one in pictures
     ]
 
 
-def _static(
-    output: Path, one: Picture, plot: Callable[[Mapping[str, Any]], Figure], stem: str
-) -> FigureFile:
+def _static(output: Path, one: Picture, plot: Draw, stem: str) -> FigureFile:
     path = Path("figures", f"{stem}_{one.data['kind']}.svg")
-    save_figure(plot(one.data), output / path)
+    save_figure(plot(), output / path)
     return FigureFile(path.as_posix(), one.alt, one.caption)
 
 

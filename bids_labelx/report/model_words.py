@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bids_labelx.group.model_results import ModelResult
+from bids_labelx.models.results import ModelResult
 from bids_labelx.report.model_pictures import surviving_in_words
 from bids_labelx.report.pages import Table
-from bids_labelx.report.text import as_text, counted, enumerated, two_decimals
+from bids_labelx.words import as_text, counted, enumerated, two_decimals
 
 # Edges that the page lists of each strategy.
 MOST_LISTED = 10

@@ -16,8 +16,8 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from bids_labelx.outputs.states import DONE, states_in_words
-from bids_labelx.report.packing import as_base64
-from bids_labelx.report.text import enumerated
+from bids_labelx.pictures.packing import as_base64
+from bids_labelx.words import enumerated
 
 _NUMBER = re.compile(r"[-+−]?(\d[\d, ]*)?\.?\d+([eE][-+]?\d+)?\s?%?|[-+−]?inf|nan", re.IGNORECASE)
 _NO_VALUE = ("", "n/a", "–", "-", "not known")

@@ -27,8 +27,6 @@ from bids_labelx.report.page_contents import (
 from bids_labelx.report.pages import Part, RunSection, Table, participant_page
 from bids_labelx.report.run_tables import facts_of, missing_labels_table, strategy_table
 from bids_labelx.report.static_figures import (
-    draw_concatenated,
-    draw_figures,
     existing_figures,
     figures_of_matrices,
     measure_of,
@@ -115,6 +113,9 @@ def draw_participant(output: Path, participant: str) -> None:
     LabelxError
         Where a file behind them is broken or gone; those before it are drawn.
     """
+    # matplotlib is loaded where figures are asked for alone.
+    from bids_labelx.figures.from_scripts import draw_concatenated, draw_figures
+
     runs: dict[str, list[Series]] = {}
     for path in series_paths(output, participant):
         one = read_series(output, path)

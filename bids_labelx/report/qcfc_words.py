@@ -9,7 +9,7 @@ import pandas as pd
 from bids_labelx.group.evidence import chance_median
 from bids_labelx.group.qcfc import FEWEST
 from bids_labelx.group.rows import motion_words
-from bids_labelx.report.text import counted, enumerated, two_decimals
+from bids_labelx.words import counted, enumerated, two_decimals
 
 # Values that differ by less are called similar.
 SIMILAR = 0.02

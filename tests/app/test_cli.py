@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -117,14 +116,6 @@ def test_every_setting_is_accepted_with_underscores() -> None:
     for name in (one.name for one in fields(Settings) if one.name not in POSITIONAL):
         with_value = build_parser().parse_known_args(hyphenate([f"--{name}", "1"]))[0]
         assert getattr(with_value, name) in ("1", ["1"], True, 1)
-
-
-def test_readme_and_help_agree_on_the_options() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    options = set(re.findall(r"(?<!-)--[a-z][a-z-]+", build_parser().format_help()))
-    # What engines and schedulers are told there is no option of ours; ci/container runs it.
-    readme = re.sub(r"(?s)\n## In a container\n.*?(?=\n## )", "", readme)
-    assert set(re.findall(r"(?<!-)--[a-z][a-z-]+", readme)) <= options
 
 
 def test_without_any_argument_a_few_lines_say_how_to_begin(

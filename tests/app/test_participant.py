@@ -26,7 +26,7 @@ from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.failures import read_failures
 from bids_labelx.participant.finished import this_invocation
 from bids_labelx.participant.plan import make_plan
-from bids_labelx.report.packing import read_script
+from bids_labelx.pictures.packing import read_script
 from bids_labelx.settings import Settings, make_settings, read_options
 from bids_labelx.workflow.graph import init_bids_labelx_wf
 

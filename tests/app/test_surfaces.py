@@ -32,7 +32,7 @@ from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import LabelxError, NoRunsError
 from bids_labelx.meshes import sphere
 from bids_labelx.outputs.failures import read_failures
-from bids_labelx.report.packing import read_script
+from bids_labelx.pictures.packing import read_script
 from bids_labelx.settings import Settings
 
 SPACE = space_of()

@@ -14,7 +14,7 @@ import pytest
 
 from bids_labelx import NiftiLabelsMasker
 from bids_labelx.masker.page import region_table
-from bids_labelx.report.packing import unpack
+from bids_labelx.pictures.packing import unpack
 
 TABLE = pd.DataFrame({"index": [5, 2, 9170], "name": ["V1", "A1", "M1"]})
 # 30 voxels each, and 30 of none.

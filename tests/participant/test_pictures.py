@@ -16,7 +16,7 @@ import pytest
 
 from bids_labelx.app.participant import run_participants
 from bids_labelx.outputs.results import concatenated_matrices, read_series, series_paths
-from bids_labelx.report.packing import read_script, unpack, unpack_matrix
+from bids_labelx.pictures.packing import read_script, unpack, unpack_matrix
 from bids_labelx.report.page_contents import concatenated_contents, run_contents
 from bids_labelx.settings import Settings
 

@@ -13,7 +13,7 @@ from browsing import EVIL, Opened, pixels
 from matplotlib.colors import to_rgb
 
 from bids_labelx.extraction.space import VolumeGrid
-from bids_labelx.report.label_colours import LABELS
+from bids_labelx.pictures.label_colours import LABELS
 from bids_labelx.report.masker import MaskerReport, masker_report
 
 NAMES = [EVIL, "b 10", "b 2"]

@@ -12,7 +12,7 @@ from browsing import CONTRASTS, Opened, colours, two_decimals
 from group_site import NAMES, NETWORKS, ORDER, STRATEGIES, write_group
 from modelled import COUNT, modelled
 
-from bids_labelx.group.model_results import ModelResult
+from bids_labelx.models.results import ModelResult
 from bids_labelx.report.group_models import model_parts
 
 GREY = np.array([0xBD] * 3) / 255

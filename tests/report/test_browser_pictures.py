@@ -26,8 +26,8 @@ from participant_site import (
     z_scored,
 )
 
-from bids_labelx.report.packing import read_script, write_script
-from bids_labelx.report.run_data import matrix_data
+from bids_labelx.pictures.packing import read_script, write_script
+from bids_labelx.pictures.run_data import matrix_data
 
 DATA = data_of(RUNS[0])
 COUNT = len(NAMES)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from group_site import NAMES, NETWORKS, ORDER, STRATEGIES, entities, matrix
 
+from bids_labelx.pictures.packing import MOST_ROWS, read_script, unpack_matrix
 from bids_labelx.report import group_matrices
 from bids_labelx.report.group_matrices import GroupMatrix, matrix_pictures
-from bids_labelx.report.packing import MOST_ROWS, read_script, unpack_matrix
 
 
 def mean(strategy: int, atlas: str = "A", spread: float = 0.4) -> GroupMatrix:

@@ -20,6 +20,7 @@ from group_site import (
 
 from bids_labelx.errors import Failure
 from bids_labelx.group.exclusion import Limits, count_excluded
+from bids_labelx.pictures.packing import read_script
 from bids_labelx.report.group_figure_files import quality_pictures
 from bids_labelx.report.group_page import MOST_WARNINGS, files_by_kind, write_group_report
 from bids_labelx.report.group_tables import (
@@ -29,7 +30,6 @@ from bids_labelx.report.group_tables import (
     runs_data,
     strategies_table,
 )
-from bids_labelx.report.packing import read_script
 
 
 def page(folder: Path, **changes: Any) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
 from group_site import harmonised
 
-from bids_labelx.report.harmonize_figures import harmonisation_picture, plot_batches
 from bids_labelx.report.harmonize_words import (
     batches_in_words,
     harmonisation_in_words,
@@ -52,24 +49,3 @@ def test_the_console_has_a_line_of_it() -> None:
         "group_task-rest_atlas-A_meas-correlation_desc-s0_harm-combat: site harmonised "
         "(A 5, B 4, 1 dropped); edges with p < 0.05 between batches: 62 % before, 0 % after"
     )
-
-
-def test_the_picture_has_the_numbers(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    of = [harmonised(0), harmonised(1)]
-    found = harmonisation_picture(tmp_path, of[0].edges.entities, of, static=False)
-    (first, _) = found.data["strategies"]
-    assert first["batches"] == [["A", 5, 0.3, 0.4], ["B", 4, 0.5, 0.4]]
-    assert first["before"][-1] == pytest.approx(100 * of[0].before.quantiles[-1], abs=0.01)
-    assert "simple 12.0 % and 1.5 %" in found.alt
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.figures
-def test_the_figure_has_a_row_per_strategy_with_the_batches() -> None:
-    figure = plot_batches([harmonised(0), harmonised(1)])
-    left, right = figure.axes[:2]
-    assert len(figure.axes) == 4
-    before, after, _ = (line.get_ydata() for line in left.lines)
-    np.testing.assert_allclose(before, 100 * harmonised(0).before.quantiles)
-    np.testing.assert_allclose(after, 100 * harmonised(0).after.quantiles)
-    assert [one.get_text() for one in right.get_yticklabels()] == ["A (5)", "B (4)"]

@@ -19,10 +19,10 @@ from matplotlib.colors import to_rgb
 
 from bids_labelx.errors import CannotWriteError
 from bids_labelx.extraction.space import VolumeGrid
-from bids_labelx.report.label_colours import LABELS, NO_VALUE
+from bids_labelx.pictures.label_colours import LABELS, NO_VALUE
+from bids_labelx.pictures.packing import unpack
+from bids_labelx.pictures.panels import panels_of
 from bids_labelx.report.masker import MaskerReport, masker_report
-from bids_labelx.report.packing import unpack
-from bids_labelx.report.panels import panels_of
 
 EVIL = "<script>alert(1)</script>"
 VOID = {"meta", "link", "img", "base"}

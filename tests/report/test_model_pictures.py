@@ -10,9 +10,9 @@ import pytest
 from browsing import EVIL
 from modelled import COUNT, modelled
 
-from bids_labelx.group.model_results import ModelResult
+from bids_labelx.models.results import ModelResult
+from bids_labelx.pictures.packing import read_script, unpack
 from bids_labelx.report.model_pictures import MOST_EDGES, model_pictures
-from bids_labelx.report.packing import read_script, unpack
 
 NAMES = ("V1", "M1", EVIL, "A1", "V2", "M2")
 NETWORKS = ("Vis", "Mot", "Mot", "Aud", "Vis", "Mot")

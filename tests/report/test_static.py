@@ -10,8 +10,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from bids_labelx.report.figures import NO_VALUE
-from bids_labelx.report.label_colours import PALETTE
+from bids_labelx.pictures.label_colours import NO_VALUE, PALETTE
 
 CORE = (files("bids_labelx.report") / "static" / "core.js").read_text(encoding="utf-8")
 

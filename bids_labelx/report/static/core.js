@@ -2,7 +2,7 @@
 //
 //   element(tag, properties, ...children)   a new element; unknown properties become attributes
 //   load(src)          Promise of the object that a data script hands to `labelx.take("…", n)`,
-//                      see report/packing.py; asked for once per src; a missing file is told
+//                      see pictures/packing.py; asked for once per src; a missing file is told
 //   url(path)          a relative path, as it is on disk, as a link
 //   unpack(packed)     Promise of {shape, values: Float32Array, step}; NaN where nothing is
 //   whole(object)      Promise of a copy of an object with all its packed arrays unpacked

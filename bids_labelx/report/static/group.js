@@ -160,7 +160,7 @@
   }
 
   /** A panel for each measure, a bar for each strategy; lines are quartiles over edges. */
-  function trust(box, { strategies, panels }) {
+  function ratings(box, { strategies, panels }) {
     const entries = [["median or value", BLUE]];
     if (panels.some(({ chance }) => chance !== null)) entries.push(["by chance", labelx.vermillion]);
     legend(box, entries);
@@ -338,7 +338,7 @@
     atlasChoice();
     const models = labelx.modelPictures({ grid, panel, plot, legend, two });
     const batches = labelx.batchPicture({ grid, panel, plot, fitted, legend, two });
-    const draw = { distributions, qcfc, distance, cost, trust, batches, matrices, missing, ...models };
+    const draw = { distributions, qcfc, distance, cost, ratings, batches, matrices, missing, ...models };
     const figures = [...document.querySelectorAll("figure.drawing")];
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {

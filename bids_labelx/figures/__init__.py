@@ -1,0 +1,1 @@
+"""Static figures: everything that is drawn by matplotlib."""

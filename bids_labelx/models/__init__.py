@@ -1,0 +1,1 @@
+"""Group models: designs of covariates, contrasts, and the edges that follow them."""

@@ -1,0 +1,141 @@
+"""Contrasts: from a column, a term or a linear combination to a weight for each column."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bids_labelx.errors import UsageError
+from bids_labelx.models.formulas import Columns
+from bids_labelx.names import camel
+from bids_labelx.settings.convert import split_name
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A linear combination of a design's columns that is tested against zero.
+
+    Attributes
+    ----------
+    name
+        Letters and digits, as files are called.
+    expression
+        As it was typed.
+    weights
+        Of the columns, shape (n_columns,).
+    """
+
+    name: str
+    expression: str
+    weights: np.ndarray
+
+
+def contrast_of(typed: str, columns: Columns) -> Contrast:
+    """The contrast that an argument of ``--contrast`` is in a design.
+
+    Parameters
+    ----------
+    typed
+        ``[NAME=]EXPR``: a column, a term of one column, or a combination of such with ``+ - * /``
+        and numbers.
+    columns
+        Of the design.
+
+    Raises
+    ------
+    UsageError
+        Where it is none of them, with the columns that there are.
+    """
+    name, expression = split_name(typed)
+    label = camel(name or expression)
+    plain = _squeezed(expression)
+    names = {_squeezed(one): j for j, one in enumerate(columns.names)}
+    for j, column in enumerate(columns.names):
+        for term in _terms_of(j, columns):
+            names.setdefault(_squeezed(term), j)
+            # As one calls a covariate that is in C(…).
+            if found := re.fullmatch(r"C\((\w+)\)", term):
+                names.setdefault(found[1], j)
+        names.setdefault(_squeezed(column), j)
+    several = {
+        _squeezed(term): [columns.names[j] for j in at]
+        for term, at in columns.terms.items()
+        if len(at) > 1
+    }
+    several |= {
+        found[1]: own
+        for term, own in several.items()
+        if (found := re.fullmatch(r"C\((\w+)\)", term))
+    }
+    if plain in several and plain not in names:
+        raise UsageError(
+            f"--contrast {typed!r}: {expression} has {len(several[plain])} columns, one is "
+            f"expected; choose from {', '.join(several[plain])}, or a combination of them"
+        )
+    weights = np.zeros(len(columns.names))
+    if plain in names:
+        weights[names[plain]] = 1
+    else:
+        weights = _combined(plain, names, len(columns.names), typed, columns.names)
+    if not weights.any():
+        raise UsageError(f"--contrast {typed!r}: all weights are 0, so there is nothing to test")
+    return Contrast(label, expression, weights)
+
+
+def _terms_of(column: int, columns: Columns) -> list[str]:
+    """The term that this column is all of, if it is of one."""
+    return [term for term, positions in columns.terms.items() if positions == (column,)]
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[\s`]", "", text)
+
+
+def _combined(
+    plain: str, names: dict[str, int], count: int, typed: str, shown: Sequence[str]
+) -> np.ndarray:
+    """The weights of a linear combination."""
+    known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    # No part of a longer name, as of a level that there is not.
+    pattern = rf"(?<![\w.\]):])({known})(?![\w.\[(:])"
+    text = re.sub(pattern, lambda found: f"_column[{names[found[1]]}]", plain)
+    unknown = UsageError(
+        f"--contrast {typed!r}: no column, term of one column or combination of them with + - * / "
+        f"and numbers; the columns are {', '.join(shown)}"
+    )
+    try:
+        constant, weights = _linear(ast.parse(text, mode="eval").body, count)
+    except (SyntaxError, ValueError, ZeroDivisionError):
+        raise unknown from None
+    if constant != 0:
+        raise unknown
+    return weights + 0.0  # No −0.
+
+
+def _linear(node: ast.AST, count: int) -> tuple[float, np.ndarray]:
+    """A number, and weights of columns, that an expression is the sum of."""
+    none = np.zeros(count)
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        return float(node.value), none
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "_column":
+        none[int(ast.unparse(node.slice))] = 1
+        return 0.0, none
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
+        sign = 1 if isinstance(node.op, ast.UAdd) else -1
+        number, weights = _linear(node.operand, count)
+        return sign * number, sign * weights
+    if isinstance(node, ast.BinOp):
+        (a, first), (b, second) = (_linear(one, count) for one in (node.left, node.right))
+        if isinstance(node.op, ast.Add):
+            return a + b, first + second
+        if isinstance(node.op, ast.Sub):
+            return a - b, first - second
+        if isinstance(node.op, ast.Mult) and not (first.any() and second.any()):
+            return a * b, a * second + b * first
+        if isinstance(node.op, ast.Div) and not second.any():
+            return a / b, first / b
+    raise ValueError("not linear")

@@ -1,0 +1,45 @@
+"""The group page's section of rated strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bids_labelx.group.coverage_sums import coverage_name
+from bids_labelx.group.ratings import RatedStrategies
+from bids_labelx.report.group_figure_files import GroupPart, all_but_strategy, atlas_of, where
+from bids_labelx.report.group_tables import ratings_table
+from bids_labelx.report.rating_pictures import rating_picture
+from bids_labelx.report.rating_words import ratings_in_words
+
+
+def rated_parts(
+    output: Path, rated: Sequence[RatedStrategies], *, static: bool
+) -> list[GroupPart]:
+    """A part for each atlas, measure and so on, with sentences, figure and table."""
+    text = (
+        "Whether edges of a strategy are those of the participant: how alike they are in two "
+        "sessions, runs or halves of runs of the same participants (intraclass correlation), "
+        "whether participants are told apart by them, and how far the networks of the label table "
+        "are separated. All strategies are rated on the same participants. No measure alone shows "
+        "which strategy to trust, and none of them that what is reliable is neural."
+    )
+    parts = []
+    for one in rated:
+        entities = all_but_strategy(one.entities[0])
+        what = f"{atlas_of(entities)}: {where(entities)}"
+        picture = rating_picture(output, one, static=static)
+        parts.append(
+            GroupPart(
+                what,
+                points=tuple(ratings_in_words(one)),
+                pictures=(picture,) if picture else (),
+                tables=(ratings_table(pd.DataFrame(one.rows), f"Reliability, {what}"),),
+                files=(coverage_name(entities).replace("_coverage.", "_strategies."),),
+                atlas=atlas_of(entities),
+            )
+        )
+    first = GroupPart(text=(text if parts else "There is no matrix to rate strategies by.",))
+    return [first, *parts]
