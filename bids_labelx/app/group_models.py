@@ -48,7 +48,7 @@ def check_models(collected: Collected, settings: Settings) -> None:
     if settings.model:
         combinations = collected.combinations.values()
         rows = planned_rows(combinations, collected.rows, settings.model_rows)
-        plan_models(rows, settings, settings.bids_dir)
+        plan_models(rows, settings, settings.bids_dir, settings if settings.harmonize else None)
 
 
 def write_models(
@@ -75,7 +75,9 @@ def write_models(
     made = Modelled()
     if not settings.model:
         return made
-    plans = plan_models(merge_rows(edges, settings.model_rows), settings, settings.bids_dir)
+    harmonised = settings if settings.harmonize else None
+    rows = merge_rows(edges, settings.model_rows)
+    plans = plan_models(rows, settings, settings.bids_dir, harmonised)
     made.notes += plans.notes
     with _progress(console, settings) as show:
         for planned in plans.planned:
@@ -84,6 +86,12 @@ def write_models(
                     f"model {planned.design.name}: mean_fd is no covariate; differences in motion "
                     "may show as differences in connectivity"
                 )
+            made.notes += [f"model {planned.design.name}: {one}" for one in planned.design.remarks]
+            made.notes += [
+                f"model {planned.design.name}, contrast {contrast.name}: {one}"
+                for contrast, _ in planned.contrasts
+                for one in contrast.remarks
+            ]
             made.files.append(write_design(output, planned.rows, planned.design, settings))
             for result in fit_models(planned, settings, settings.nprocs, show):
                 made.files += write_result(output, result)

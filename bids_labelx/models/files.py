@@ -193,6 +193,8 @@ def result_sidecar(result: ModelResult) -> dict[str, Any]:
         "Contrast": result.contrast.expression,
         "ContrastWeights": dict(zip(names, weights.tolist(), strict=True)),
     }
+    if remarks := [*result.design.remarks, *result.contrast.remarks]:
+        about["Remarks"] = remarks
     permuted = result.edges.permuted
     if permuted is None:
         return about | {"Permutations": 0}
@@ -244,6 +246,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
         "DesignTable": design_name(rows, design),
         "DroppedRows": dict(design.dropped),
         "MeanFDIsCovariate": design.motion,
+        **({"Remarks": list(design.remarks)} if design.remarks else {}),
         "SoftwareVersions": {**software_versions(), "formulaic": version("formulaic")},
         "SourceEntities": dict(rows.entities),
     }

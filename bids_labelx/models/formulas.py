@@ -120,7 +120,7 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         ":".join(wrapped.get(one.expr, _written(one)) for one in term.factors) for term in terms
     ]
     made = _evaluated(formula, " + ".join(["0", *written]), data)
-    if not _spans(plain.to_numpy(float), made.to_numpy(float)):
+    if not spans(plain.to_numpy(float), made.to_numpy(float)):
         return _columns(plain, lambda text: text)
     return _columns(made, shown, tuple(wrapped))
 
@@ -169,8 +169,8 @@ def dependent(columns: Columns) -> tuple[str, list[str]] | None:
     return None
 
 
-def _spans(matrix: np.ndarray, columns: np.ndarray) -> bool:
-    """Whether columns are linear combinations of those of a matrix."""
+def spans(matrix: np.ndarray, columns: np.ndarray) -> bool:
+    """Whether columns are linear combinations of those of a matrix, both of shape (n_rows, …)."""
     matrix, columns = (one / _lengths(one) for one in (matrix, columns))
     weights = np.linalg.lstsq(matrix, columns, rcond=None)[0]
     return bool((np.linalg.norm(columns - matrix @ weights, axis=0) < _TOLERANCE).all())

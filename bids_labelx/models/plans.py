@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from bids_labelx.models.designs import (
     constant_within,
     make_design,
 )
+from bids_labelx.models.harmonised import check_contrast, check_design
 from bids_labelx.models.rows import ModelRows
+from bids_labelx.settings.harmonisation_options import HarmonisationOptions
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.exchange import draw_exchange
 
@@ -58,7 +61,12 @@ class Plans:
     notes: list[str]
 
 
-def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: Path) -> Plans:
+def plan_models(
+    all_rows: Sequence[ModelRows],
+    options: ModelOptions,
+    bids_dir: Path,
+    harmonised: HarmonisationOptions | None = None,
+) -> Plans:
     """Make the designs of all models for all combinations.
 
     Parameters
@@ -69,6 +77,8 @@ def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: 
         What is asked for.
     bids_dir
         Where tables of covariates are.
+    harmonised
+        Over which batches the edges are harmonised; None where they are not.
 
     Raises
     ------
@@ -97,7 +107,20 @@ def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: 
             except DesignError as error:
                 tried.append(_Tried(name, "", rows.title, error))
                 continue
-            own = [_try_contrast(typed, design, rows.title, options) for typed in options.contrast]
+            check = None
+            if harmonised is not None:
+                check_design(design, harmonised, covariates())
+                check = partial(
+                    check_contrast,
+                    design=design,
+                    rows=rows,
+                    options=harmonised,
+                    covariates=covariates(),
+                )
+            own = [
+                _try_contrast(typed, design, rows.title, options, check)
+                for typed in options.contrast
+            ]
             tried += [one for one, _ in own]
             found = tuple(contrast for _, contrast in own if contrast)
             # What is wrong with the first contrast, if none is possible.
@@ -122,10 +145,16 @@ class _Tried:
 
 
 def _try_contrast(
-    typed: str, design: Design, combination: str, options: ModelOptions
+    typed: str,
+    design: Design,
+    combination: str,
+    options: ModelOptions,
+    check: Callable[[Contrast], Contrast] | None,
 ) -> tuple[_Tried, tuple[Contrast, int] | None]:
     try:
         found = _contrast(typed, design)
+        if check is not None:
+            found = check(found)
         count = _count_exchanged(design, found, options)
     except UsageError as error:
         return _Tried(design.name, typed, combination, error), None

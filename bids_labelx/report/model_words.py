@@ -29,6 +29,8 @@ def model_in_words(results: Sequence[ModelResult]) -> list[str]:
     first = results[0]
     said = [_tested(first), *dict.fromkeys(_rows(one) for one in results)]
     said += [_permuted(first), *(_found(one) for one in results)]
+    remarks = [text for one in results for text in (*one.design.remarks, *one.contrast.remarks)]
+    said += [f"{text[0].upper()}{text[1:]}." for text in dict.fromkeys(remarks)]
     if not all(one.design.motion for one in results):
         said.append(
             "The model has no mean_fd: where motion is related to the contrast, differences may "
