@@ -21,11 +21,7 @@ from bids_labelx.models.rows import merge_rows, planned_rows
 from bids_labelx.settings import Settings
 from bids_labelx.words import counted
 
-_CORRECTIONS = {
-    "fwe": "family-wise p < 0.05",
-    "fdr": "p < 0.05 with the false discovery rate, none family-wise",
-    "nbs": "in a component with family-wise p < 0.05, none by themselves",
-}
+ALPHA = 0.05
 
 
 @dataclass
@@ -104,20 +100,24 @@ def write_models(
 def told(result: ModelResult) -> str:
     """What came of a contrast, in a line."""
     design = result.design
-    correction, found = result.surviving()
+    found = result.surviving()[1]
     edges = counted(int(np.isfinite(result.edges.fit.t).sum()), "edge")
+    by_rate = f"{int((result.edges.p_fdr < ALPHA).sum()):,}"
     rows = (
         f"{counted(len(design.units), 'row')} of {counted(design.n_participants, 'participant')}"
     )
     if design.dropped:
         rows += f", {len(design.dropped):,} dropped"
-    how = f" {_CORRECTIONS[correction]}" if correction else ""
     permuted = result.edges.permuted
-    done = f"; {len(permuted.exchange):,} {permuted.exchange.kind}" if permuted else ""
-    return (
-        f"{result.rows.title}, {result.name.replace('_', ', ').replace('-', ' ')}: {rows}; "
-        f"{len(found):,} of {edges}{how}{done}"
-    )
+    survive = f"{by_rate} of {edges} with false discovery rate q < {ALPHA}"
+    if permuted is not None:
+        done = counted(len(permuted.exchange), permuted.exchange.kind.removesuffix("s"))
+        survive = (
+            f"{len(found):,} of {edges} with family-wise p < {ALPHA}, {by_rate} with false "
+            f"discovery rate q < {ALPHA}; {done}"
+        )
+    what = result.name.replace("_", ", ").replace("-", " ")
+    return f"{result.rows.title}, {what}: {rows}; {survive}"
 
 
 @contextmanager

@@ -34,6 +34,10 @@ _EXCHANGED = (
     "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
     "with fewer rows enters with the t that has its p with the degrees of freedom of the others"
 )
+_BY_T = "Student's t distribution"
+_BY_PERMUTATION = (
+    "share of permutations with an absolute t as large, since rows of a block are not independent"
+)
 
 
 def write_design(output: Path, rows: ModelRows, design: Design, options: ModelOptions) -> Path:
@@ -111,7 +115,7 @@ def _matrices(result: ModelResult) -> dict[str, tuple[str, np.ndarray]]:
     found = {
         "beta": ("contrast of the coefficients", own.beta),
         "t": ("t of the contrast", own.t),
-        "p": ("two-sided p of t, not corrected", own.p),
+        "p": ("two-sided p, not corrected", result.edges.p),
         "pfdr": ("p with the false discovery rate over edges", result.edges.p_fdr),
         "n": ("rows of the model that have the edge", own.n.astype(float)),
     }
@@ -179,7 +183,7 @@ def _components(result: ModelResult, first: np.ndarray, second: np.ndarray) -> p
 
 def _tested(of: Any, p_fwe: np.ndarray | None) -> dict[str, np.ndarray]:
     """The columns that all tables of tests have."""
-    found = {"beta": of.fit.beta, "t": of.fit.t, "p": of.fit.p, "p_fdr": of.p_fdr}
+    found = {"beta": of.fit.beta, "t": of.fit.t, "p": of.p, "p_fdr": of.p_fdr}
     if p_fwe is not None:
         found["p_fwe"] = p_fwe
     return {**found, "n": of.fit.n, "dof": of.fit.dof}
@@ -197,9 +201,10 @@ def result_sidecar(result: ModelResult) -> dict[str, Any]:
         about["Remarks"] = remarks
     permuted = result.edges.permuted
     if permuted is None:
-        return about | {"Permutations": 0}
+        return about | {"PMethod": _BY_T, "Permutations": 0}
     exchange = permuted.exchange
     return about | {
+        "PMethod": _BY_PERMUTATION if result.options.permute_blocks == "whole" else _BY_T,
         "Permutations": len(exchange),
         "PermutationsRequested": result.options.permutations,
         "PermutationKind": exchange.kind,

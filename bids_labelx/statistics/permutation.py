@@ -55,6 +55,7 @@ def permute(
     exchange: Exchange,
     summaries: Sequence[Summary],
     *,
+    totals: Sequence[Summary] = (),
     participants: np.ndarray | None = None,
     tested: np.ndarray | None = None,
     same_dof: bool = False,
@@ -71,6 +72,8 @@ def permute(
         Of `exchange.draw_exchange` for the same design, contrast and participants.
     summaries
         What is kept of each permutation, such as `largest_t`.
+    totals
+        What is added up over all permutations, such as `times_reached`.
     tested
         Which edges have a t by `linear.fit`, bool of shape (n_edges,); found out where not given.
     same_dof
@@ -92,7 +95,7 @@ def permute(
     -------
     list of numpy.ndarray
         Of each summary, a value or row for each of the permutations, of which the first is that
-        of the data as they are.
+        of the data as they are; then the sum of each of the totals.
 
     Notes
     -----
@@ -121,25 +124,44 @@ def permute(
     most = max((part.split.dof for part in parts), default=0) if same_dof else 0
     batches = [slice(i, i + _AT_ONCE) for i in range(0, len(exchange), _AT_ONCE)]
     n_edges, done, kept = z.shape[1], 0, []
+    sums: list[np.ndarray | float] = [0.0 for _ in totals]
 
-    def one(batch: slice) -> list[np.ndarray]:
+    def one(batch: slice) -> tuple[int, list[np.ndarray], list[np.ndarray]]:
         t = _statistics(parts, exchange, batch, n_edges, most)
-        return [summary(t) for summary in summaries]
+        return len(t), [own(t) for own in summaries], [own(t).sum(axis=0) for own in totals]
 
     # Threads, as products of matrices release Python's lock; each on one core.
     with threadpool_limits(1):
         parallel = Parallel(n_jobs, backend="threading", return_as="generator")
-        for found in parallel(delayed(one)(batch) for batch in batches):
+        for count, found, added in parallel(delayed(one)(batch) for batch in batches):
             kept.append(found)
-            done += len(found[0]) if found else 0
+            sums = [own + more for own, more in zip(sums, added, strict=True)]
+            done += count
             if progress is not None:
                 progress(done)
-    return [np.concatenate(one) for one in zip(*kept, strict=True)]
+    return [*(np.concatenate(own) for own in zip(*kept, strict=True)), *map(np.asarray, sums)]
 
 
 def largest_t(t: np.ndarray) -> np.ndarray:
     """The largest absolute t of each permutation: a `Summary`, shape (n_permutations,)."""
     return np.asarray(np.fmax.reduce(np.abs(t), axis=1))
+
+
+def times_reached(observed: np.ndarray) -> Summary:
+    """Whether the absolute t of each permutation and edge is at least that of the data.
+
+    Parameters
+    ----------
+    observed
+        The t of each edge, as summaries get it, shape (n_edges,).
+    """
+    least = np.abs(observed) * (1 - TIE)
+
+    def summary(t: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.abs(t) >= least)
+
+    return summary
 
 
 def p_of_largest(observed: np.ndarray, largest: np.ndarray) -> np.ndarray:
