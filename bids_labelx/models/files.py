@@ -211,6 +211,7 @@ def result_sidecar(result: ModelResult) -> dict[str, Any]:
         "PermutationMethod": _EXCHANGED,
         "PermutationsPossible": exchange.possible if exchange.possible < 2**53 else "over 2^53",
         "PermutationsExhaustive": exchange.every,
+        "LowestPossibleP": permuted.lowest_p,
         "Exchangeability": _exchangeability(result.design, result.options),
         "Seed": result.options.seed,
         "NBSThreshold": result.options.nbs_threshold,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,10 @@ from bids_labelx.models.rows import ModelRows
 from bids_labelx.settings.harmonisation_options import HarmonisationOptions
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.exchange import draw_exchange
+from bids_labelx.statistics.permutation import lowest_p
+from bids_labelx.words import counted
+
+_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,8 @@ def _try_contrast(
         found = _contrast(typed, design)
         if check is not None:
             found = check(found)
-        count = _count_exchanged(design, found, options)
+        count, remarks = _exchanged(design, found, options)
+        found = replace(found, remarks=(*found.remarks, *remarks))
     except UsageError as error:
         return _Tried(design.name, typed, combination, error), None
     return _Tried(design.name, typed, combination, None), (found, count)
@@ -195,8 +200,13 @@ def _contrast(typed: str, design: Design) -> Contrast:
     return found
 
 
-def _count_exchanged(design: Design, contrast: Contrast, options: ModelOptions) -> int:
-    """The number of rearrangements; a contrast that nothing can be permuted for is refused."""
+def _exchanged(
+    design: Design, contrast: Contrast, options: ModelOptions
+) -> tuple[int, tuple[str, ...]]:
+    """The number of rearrangements, and whether they are too few for any p < 0.05.
+
+    A contrast that nothing can be permuted for is refused.
+    """
     whole = options.permute_blocks == "whole"
     if whole and design.participants is not None:
         raise DesignError(
@@ -204,7 +214,7 @@ def _count_exchanged(design: Design, contrast: Contrast, options: ModelOptions) 
             f"participants, as it has the term {PARTICIPANT}"
         )
     if not options.permutations:
-        return 0
+        return 0, ()
     try:
         exchange = draw_exchange(
             design.columns.matrix,
@@ -219,4 +229,12 @@ def _count_exchanged(design: Design, contrast: Contrast, options: ModelOptions) 
         raise DesignError(
             f"--contrast {contrast.expression!r} of model {design.name}: {error}"
         ) from None
-    return len(exchange)
+    lowest = lowest_p(exchange, design.columns.matrix, contrast.weights, design.participants)
+    if lowest < _ALPHA:
+        return len(exchange), ()
+    done = counted(len(exchange), exchange.kind.removesuffix("s"))
+    todo = "all there are; more rows are needed" if exchange.every else "ask for more"
+    return len(exchange), (
+        f"no edge can have a family-wise p < {_ALPHA}: the lowest p of {done} is {lowest:.2g} "
+        f"({todo})",
+    )

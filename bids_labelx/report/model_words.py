@@ -97,7 +97,7 @@ def _permuted(one: ModelResult) -> str:
     done = counted(len(exchange), exchange.kind.removesuffix("s"))
     return (
         f"{done} of residuals (Freedman & Lane, 1983{within}{every}); "
-        f"the lowest possible p is {1 / len(exchange):.2g}."
+        f"the lowest possible p is {permuted.lowest_p:.2g}."
     )
 
 

@@ -21,6 +21,7 @@ from bids_labelx.statistics.networks import NetworkPairs
 from bids_labelx.statistics.permutation import (
     Summary,
     largest_t,
+    lowest_p,
     p_of_largest,
     permute,
     times_reached,
@@ -38,6 +39,8 @@ class Permuted:
     ----------
     exchange
         The rearrangements: of what kind, how many were done (``len``) and how many are possible.
+    lowest_p
+        That an edge with all rows can have.
     largest_t
         Largest absolute t over edges of each, shape (n_permutations,); the first is that of the
         data as they are.
@@ -52,6 +55,7 @@ class Permuted:
     """
 
     exchange: Exchange
+    lowest_p: float
     largest_t: np.ndarray
     p_fwe: np.ndarray
     components: Components
@@ -160,6 +164,7 @@ def infer(
     p = np.where(tested, more[-1] / len(exchange), np.nan) if whole else fitted.p
     permuted = Permuted(
         exchange,
+        lowest_p(exchange, design, weights, participants),
         largest,
         p_of_largest(t, largest),
         network_based_statistic(t, n_regions, threshold, sizes),

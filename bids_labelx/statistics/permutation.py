@@ -185,6 +185,41 @@ def p_of_largest(observed: np.ndarray, largest: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(observed), np.nan, (len(null) - below) / len(null))
 
 
+def lowest_p(
+    exchange: Exchange,
+    design: np.ndarray,
+    weights: np.ndarray,
+    participants: np.ndarray | None = None,
+) -> float:
+    """The lowest two-sided p that an edge with all rows can have.
+
+    The share of the rearrangements with the absolute t of the data as they are, whatever these
+    are: the identity, and those that turn every t into -t, as all signs flipped do, or two
+    groups of one size in each other's place.
+
+    Parameters
+    ----------
+    exchange, design, weights, participants
+        See `permute`.
+    """
+    rows = np.arange(len(design))
+    numbers = checked(np.empty((len(design), 0)), design, weights, participants)[3]
+    split = split_design(np.asarray(design, float), np.asarray(weights, float), rows, numbers)
+    if split is None:
+        return 1.0
+    vectors, restriction = np.vstack([split.regressor, split.nuisance.T]), restrict(exchange, rows)
+    same = 0
+    for start in range(0, len(exchange), _AT_ONCE):
+        batch = slice(start, start + _AT_ONCE)
+        moved = _rearranged(vectors, exchange, batch, rows, restriction)
+        moved = moved.reshape(-1, *vectors.shape)
+        mirrored = np.abs(moved[:, 0] @ split.regressor) > 1 - TIE
+        nuisance = moved[:, 1:]
+        beyond = nuisance - nuisance @ split.nuisance @ split.nuisance.T
+        same += int((mirrored & (np.abs(beyond) < TIE).all(axis=(1, 2))).sum())
+    return same / len(exchange)
+
+
 def _part(z: np.ndarray, split: Split, restriction: Restriction, edges: np.ndarray) -> _Part:
     residuals = np.empty((len(split.rows), len(edges)))
     start = 0
@@ -205,7 +240,7 @@ def _statistics(
     for part in parts:
         split = part.split
         vectors = np.vstack([split.regressor, split.nuisance.T])
-        moved = _rearranged(vectors, exchange, batch, part)
+        moved = _rearranged(vectors, exchange, batch, split.rows, part.restriction)
         for start in range(0, len(part.edges), _EDGES_AT_ONCE):
             some = slice(start, start + _EDGES_AT_ONCE)
             products = (moved @ part.residuals[:, some]).reshape(len(t), len(vectors), -1)
@@ -219,16 +254,22 @@ def _statistics(
     return t
 
 
-def _rearranged(vectors: np.ndarray, exchange: Exchange, batch: slice, part: _Part) -> np.ndarray:
+def _rearranged(
+    vectors: np.ndarray,
+    exchange: Exchange,
+    batch: slice,
+    rows: np.ndarray,
+    restriction: Restriction,
+) -> np.ndarray:
     """What has the same products with the residuals as these vectors with the rearranged ones.
 
     Shape (n_some × n_vectors, n_these_rows).
     """
     n_rows = vectors.shape[1]
     if exchange.kind == "sign flips":
-        flipped = signs(exchange, batch, part.split.rows)[:, np.newaxis, :] * vectors
+        flipped = signs(exchange, batch, rows)[:, np.newaxis, :] * vectors
         return np.asarray(flipped.reshape(-1, n_rows))
-    order = orders(exchange, batch, part.restriction)
+    order = orders(exchange, batch, restriction)
     moved = np.empty((len(order), *vectors.shape))
     for one, own in zip(moved, order, strict=True):
         one[:, own] = vectors
