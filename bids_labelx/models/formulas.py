@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import UsageError
+from bids_labelx.models.expressions import names_in
 
 INTERCEPT = "Intercept"
 
@@ -57,7 +57,7 @@ def variables(formula: str) -> tuple[list[str], set[str]]:
                 found[factor.expr] = None
                 as_numbers.add(factor.expr)
             elif factor.eval_method.value == "python":
-                names, categorical = _names(factor.expr, formula)
+                names, categorical = names_in(factor.expr, formula)
                 found |= dict.fromkeys(names)
                 as_numbers |= set(names) - categorical
     return list(found), set(found) - as_numbers
@@ -186,12 +186,22 @@ def _parsed(formula: str) -> list[Any]:
     """The terms of a formula."""
     from formulaic import Formula
     from formulaic.formula import SimpleFormula
+    from formulaic.parser import DefaultFormulaParser
 
     text = formula.strip().removeprefix("~")
+    if re.search(r"(^|[\s+*:(-])\.($|[\s+*:)-])", text):
+        raise UsageError(
+            f"--model {formula!r}: . for all covariates is not read; name the covariates"
+        )
     try:
         found = Formula(text)
     except Exception as error:
         raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
+    if power := _power_of_one(DefaultFormulaParser().get_ast(text)):
+        raise UsageError(
+            f"--model {formula!r}: {power} is {power.partition('**')[0]} alone in a formula, as "
+            f"in R; write I({power})"
+        )
     if not isinstance(found, SimpleFormula):
         raise UsageError(
             f"--model {formula!r}: the right side of one formula is expected, such as age + sex; "
@@ -200,6 +210,15 @@ def _parsed(formula: str) -> list[Any]:
     if not found:
         raise UsageError(f"--model {formula!r}: it has no term; 1 is a model of the mean alone")
     return list(found)
+
+
+def _power_of_one(node: Any) -> str:
+    """A power of a single term, which in a formula is that term; empty where there is none."""
+    if not hasattr(node, "operator"):
+        return ""
+    if str(node.operator) in ("**", "^") and not hasattr(node.args[0], "operator"):
+        return "**".join(map(str, node.args))
+    return next(filter(None, map(_power_of_one, node.args)), "")
 
 
 def _evaluated(formula: str, terms: Any, data: pd.DataFrame) -> Any:
@@ -235,44 +254,6 @@ def _written(factor: Any, *, inside: bool = False) -> str:
     if method == "lookup":
         return expr if expr.isidentifier() else f"`{expr}`"
     return f"{{{expr}}}" if method == "python" and not inside else expr
-
-
-def _without_quotes(expr: str) -> tuple[str, dict[str, str]]:
-    """An expression with names in place of those in backticks, and what they stand for."""
-    names: dict[str, str] = {}
-
-    def name(found: re.Match[str]) -> str:
-        names[f"_quoted{len(names)}"] = found[1]
-        return f"_quoted{len(names) - 1}"
-
-    return re.sub(r"`([^`]+)`", name, expr), names
-
-
-def _names(expr: str, formula: str) -> tuple[Sequence[str], set[str]]:
-    """The covariates in an expression, and those that are categories in it."""
-    from formulaic.transforms import TRANSFORMS
-
-    text, quoted = _without_quotes(expr)
-    try:
-        tree = ast.parse(text, mode="eval")
-    except SyntaxError as error:
-        raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
-
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript):
-            column = ast.unparse(node)
-            raise UsageError(
-                f"--model {formula!r}: {column} is no covariate; brackets are in names of columns "
-                f"of the design, write {ast.unparse(node.value)}"
-            )
-
-    def names(node: ast.AST) -> list[str]:
-        found = [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
-        return [quoted.get(one, one) for one in found if one not in TRANSFORMS]
-
-    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
-    inside = [one for one in calls if ast.unparse(one.func) == "C" and one.args]
-    return names(tree), {name for one in inside for name in names(one.args[0])}
 
 
 def _plain(error: Exception) -> str:
