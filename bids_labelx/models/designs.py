@@ -21,6 +21,7 @@ from bids_labelx.models.formulas import (
     formula_columns,
     variables,
 )
+from bids_labelx.models.remarks import remarks_of_design
 from bids_labelx.models.rows import ModelRows, unit_words
 from bids_labelx.statistics.linear import demean
 
@@ -147,6 +148,11 @@ def make_design(
         columns = _of_formula(name, source, used[names], within)
     labels = np.array([unit.participant for unit in units]) if within else None
     _check(name, columns, labels, dropped, from_file)
+    numbers = {
+        one: used[one].to_numpy()
+        for one in names
+        if one not in categories and one != MOTION and used[one].dtype == float
+    }
     return Design(
         name=name,
         source=source,
@@ -158,6 +164,7 @@ def make_design(
         blocks=None if blocks is None else used[blocks].astype(str).to_numpy(str),
         motion=MOTION in (own if from_file else names),
         table=covariates().path.name if {*wanted} - {MOTION, *OF_UNITS} else "",
+        remarks=remarks_of_design(columns, numbers, within=within),
     )
 
 

@@ -23,7 +23,8 @@ from bids_labelx.settings.model_options import ModelOptions
 
 _CENTRED = (
     "the mean over the rows was subtracted from these; without interactions this changes the "
-    "intercept alone, with interactions other terms are at the mean of the covariate"
+    "intercept alone; with interactions, other terms are effects at the mean of the covariate, or "
+    "in the reference group of a category, and no main effects"
 )
 _INTERCEPTS = (
     "each participant has an intercept, which is absorbed: rows are deviations from their "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,15 @@ class Columns:
         Which columns a term of the formula has, by position.
     centred
         What of the formula was centred: its mean over the rows was subtracted.
+    levels
+        Of each categorical factor of the formula.
     """
 
     matrix: np.ndarray
     names: tuple[str, ...]
     terms: Mapping[str, tuple[int, ...]]
     centred: tuple[str, ...] = ()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def variables(formula: str) -> tuple[list[str], set[str]]:
@@ -96,7 +99,7 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
             for term, at in found.terms.items()
             if term != INTERCEPT
         }
-        return Columns(found.matrix[:, own], names, positions, found.centred)
+        return Columns(found.matrix[:, own], names, positions, found.centred, found.levels)
     plain = _evaluated(formula, terms, data)
     kinds = {expr: kind.value for expr, (kind, _) in plain.model_spec.encoder_state.items()}
     numeric = {
@@ -239,12 +242,17 @@ def _evaluated(formula: str, terms: Any, data: pd.DataFrame) -> Any:
 
 
 def _columns(made: Any, shown: Callable[[str], str], centred: tuple[str, ...] = ()) -> Columns:
-    names = {"1": INTERCEPT}
     terms = {
-        names.get(str(term), shown(str(term))): tuple(at)
+        INTERCEPT if str(term) == "1" else shown(str(term)): tuple(at)
         for term, at in made.model_spec.term_indices.items()
     }
-    return Columns(made.to_numpy(float), tuple(map(shown, made.columns)), terms, centred)
+    levels = {
+        expr: tuple(map(str, state["categories"]))
+        for expr, (_, state) in made.model_spec.encoder_state.items()
+        if "categories" in state
+    }
+    names = tuple(map(shown, made.columns))
+    return Columns(made.to_numpy(float), names, terms, centred, levels)
 
 
 def _written(factor: Any, *, inside: bool = False) -> str:

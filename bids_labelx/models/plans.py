@@ -20,6 +20,7 @@ from bids_labelx.models.designs import (
     make_design,
 )
 from bids_labelx.models.harmonised import check_contrast, check_design
+from bids_labelx.models.remarks import remarks_of_contrast
 from bids_labelx.models.rows import ModelRows
 from bids_labelx.settings.harmonisation_options import HarmonisationOptions
 from bids_labelx.settings.model_options import ModelOptions
@@ -160,7 +161,8 @@ def _try_contrast(
         if check is not None:
             found = check(found)
         count, remarks = _exchanged(design, found, options)
-        found = replace(found, remarks=(*found.remarks, *remarks))
+        said = *found.remarks, *remarks_of_contrast(found, design.columns), *remarks
+        found = replace(found, remarks=said)
     except UsageError as error:
         return _Tried(design.name, typed, combination, error), None
     return _Tried(design.name, typed, combination, None), (found, count)

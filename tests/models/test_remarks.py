@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import statsmodels.api as sm
 from model_study import NAME, Study
 
 LABELS = [f"{k:02d}" for k in range(1, 13)]
@@ -54,3 +57,70 @@ def test_groups_that_are_too_small_for_any_edge_are_remarked(
     assert sidecar["LowestPossibleP"] == 0.1
     assert (study.read("model-A_contrast-sex_edges")["p_fwe"] >= 0.1).all()
     assert "the lowest possible p is 0.1" in (study.out / "group.html").read_text()
+
+
+def said_of(study: Study, capsys: pytest.CaptureFixture[str], *asked: str) -> list[str]:
+    """What is remarked on the console, which the page and the files remark, too."""
+    assert study.group(*asked, "--permutations", "0") == 0
+    notes = [one for one in capsys.readouterr().err.splitlines() if one.startswith("note: model")]
+    said = [one.partition(": model ")[2].partition(": ")[2] for one in notes]
+    said = [one for one in said if not one.startswith("mean_fd is no covariate")]
+    (path,) = study.out.glob("*_edges.json")
+    assert json.loads(path.read_text()).get("Remarks", []) == said
+    page = html.unescape((study.out / "group.html").read_text())
+    assert all(f"{one[0].upper()}{one[1:]}." in page for one in said)
+    return said
+
+
+@pytest.mark.parametrize("formula", [True, False], ids=["formula", "table"])
+def test_a_design_without_a_constant_is_remarked(
+    study: Study, capsys: pytest.CaptureFixture[str], formula: bool
+) -> None:
+    patient = {"participant_id": LABELS, "patient": [0, 1] * 6}
+    model = "0 + age" if formula else str(study.table(patient, "design.tsv"))
+    contrast = "age" if formula else "patient"
+    said = said_of(study, capsys, "--model", model, "--contrast", contrast)
+    assert [one[:21] for one in said] == ["there is no intercept"]
+
+
+@pytest.mark.parametrize(
+    ("model", "contrast", "words"),
+    [
+        ("age", "age", []),
+        ("0 + sex", "sex[F]", []),
+        ("group", "group", ["group has the values 0, 1 and 2 and is fitted as one slope"]),
+        ("age + C(group)", "age", []),
+        ("sex*age", "age", ["its effect where sex is F, and no main effect"]),
+        ("sex*age", "sex", ["its effect at the mean of age, and no main effect"]),
+        ("sex*age", "sex:age", []),
+        ("sex*age", "m=age + sex[T.M]:age / 2", []),
+        (
+            "age*C(group, contr.treatment(base='1'))",
+            "age",
+            ["where C(group, contr.treatment(base='1')) is 1, and no main effect"],
+        ),
+        ("age + sex", "sex", []),
+    ],
+    ids=lambda one: str(one) if isinstance(one, str) else None,
+)
+def test_what_may_not_be_meant_is_remarked(
+    study: Study,
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    contrast: str,
+    words: list[str],
+) -> None:
+    said = said_of(study, capsys, "--model", model, "--contrast", contrast)
+    assert len(said) == len(words)
+    assert all(word in one for word, one in zip(words, said, strict=True))
+
+
+def test_the_effect_beside_an_interaction_is_that_of_the_reference_group(study: Study) -> None:
+    """By statsmodels, of the women alone."""
+    assert study.group("--model", "sex*age", "--contrast", "age", "--permutations", "0") == 0
+    women = [k for k, sex in enumerate(SEXES) if sex == "F"]
+    z = np.array([study.z(LABELS[k]) for k in women])
+    design = sm.add_constant(np.array(AGES)[women])
+    expected = [sm.OLS(edge, design).fit().params[1] for edge in z.T]
+    found = study.read("model-A_contrast-age_edges")["beta"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
