@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from bids_labelx.settings import Settings
 from bids_labelx.words import counted
 
 ALPHA = 0.05
+_SECONDS_BETWEEN_LINES = 30
 
 
 @dataclass
@@ -124,9 +126,12 @@ def told(result: ModelResult) -> str:
 def _progress(
     console: Console, settings: Settings
 ) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar of the permutations of each contrast, on a terminal."""
-    if not console.is_terminal or not settings.permutations:
+    """A bar of the permutations of each contrast; elsewhere than on a terminal, lines."""
+    if not settings.permutations:
         yield None
+        return
+    if not console.is_terminal:
+        yield _lines(console)
         return
     columns = (
         TextColumn("permutations, model {task.description}"),
@@ -144,3 +149,17 @@ def _progress(
             bar.update(task, description=title, total=total, completed=done)
 
         yield show
+
+
+def _lines(console: Console) -> Callable[[str, int, int], None]:
+    """Print a line now and then, none of what is quickly done."""
+    last = time.monotonic()
+
+    def show(title: str, total: int, done: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            console.print(f"model {title}: {done:,} of {total:,} permutations", markup=False)
+
+    return show
