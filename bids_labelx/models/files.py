@@ -23,7 +23,8 @@ from bids_labelx.settings.model_options import ModelOptions
 
 _CENTRED = (
     "the mean over the rows was subtracted from these; without interactions this changes the "
-    "intercept alone, with interactions other terms are at the mean of the covariate"
+    "intercept alone; with interactions, other terms are effects at the mean of the covariate, or "
+    "in the reference group of a category, and no main effects"
 )
 _INTERCEPTS = (
     "each participant has an intercept, which is absorbed: rows are deviations from their "
@@ -33,6 +34,11 @@ _EXCHANGED = (
     "residuals of the nuisance part of the model are rearranged (Freedman and Lane, 1983); where "
     "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
     "with fewer rows enters with the t that has its p with the degrees of freedom of the others"
+)
+_AVERAGED = "; where rows lack edges, of the deviations of edges from their mean over the rows"
+_BY_T = "Student's t distribution"
+_BY_PERMUTATION = (
+    "share of permutations with an absolute t as large, since rows of a block are not independent"
 )
 
 
@@ -111,7 +117,7 @@ def _matrices(result: ModelResult) -> dict[str, tuple[str, np.ndarray]]:
     found = {
         "beta": ("contrast of the coefficients", own.beta),
         "t": ("t of the contrast", own.t),
-        "p": ("two-sided p of t, not corrected", own.p),
+        "p": ("two-sided p, not corrected", result.edges.p),
         "pfdr": ("p with the false discovery rate over edges", result.edges.p_fdr),
         "n": ("rows of the model that have the edge", own.n.astype(float)),
     }
@@ -138,7 +144,7 @@ def _tables(result: ModelResult) -> Iterator[tuple[str, str, pd.DataFrame]]:
         nbs = {"nbs_component": number, "nbs_p": component_p(permuted.components)}
     yield "edges", "A contrast of each edge", pd.DataFrame({**ends, **tested, **nbs})
     own = {"region": names} if of_region is None else {"region": names, "network": of_region}
-    what = "A contrast of the mean Fisher z of all edges of a region"
+    what = "A contrast of the mean Fisher z of all edges of a region" + _AVERAGED
     regions = _tested(result.regions, result.regions.p_fwe)
     yield "regions", what, pd.DataFrame({**own, **regions})
     if result.pairs is not None and result.networks is not None:
@@ -154,6 +160,7 @@ def _tables(result: ModelResult) -> Iterator[tuple[str, str, pd.DataFrame]]:
             cnbs = {"cnbs_t": of.t, "cnbs_p": of.p, "cnbs_p_fdr": of.p_fdr}
             cnbs["cnbs_p_fwe"] = of.p_fwe
         what = "A contrast of the mean Fisher z of the edges within and between networks"
+        what += _AVERAGED
         yield "networks", what, pd.DataFrame({**pairs, **test, **cnbs})
     if permuted is not None:
         what = "Components of the network-based statistic"
@@ -179,7 +186,7 @@ def _components(result: ModelResult, first: np.ndarray, second: np.ndarray) -> p
 
 def _tested(of: Any, p_fwe: np.ndarray | None) -> dict[str, np.ndarray]:
     """The columns that all tables of tests have."""
-    found = {"beta": of.fit.beta, "t": of.fit.t, "p": of.fit.p, "p_fdr": of.p_fdr}
+    found = {"beta": of.fit.beta, "t": of.fit.t, "p": of.p, "p_fdr": of.p_fdr}
     if p_fwe is not None:
         found["p_fwe"] = p_fwe
     return {**found, "n": of.fit.n, "dof": of.fit.dof}
@@ -193,17 +200,21 @@ def result_sidecar(result: ModelResult) -> dict[str, Any]:
         "Contrast": result.contrast.expression,
         "ContrastWeights": dict(zip(names, weights.tolist(), strict=True)),
     }
+    if remarks := [*result.design.remarks, *result.contrast.remarks]:
+        about["Remarks"] = remarks
     permuted = result.edges.permuted
     if permuted is None:
-        return about | {"Permutations": 0}
+        return about | {"PMethod": _BY_T, "Permutations": 0}
     exchange = permuted.exchange
     return about | {
+        "PMethod": _BY_PERMUTATION if result.options.permute_blocks == "whole" else _BY_T,
         "Permutations": len(exchange),
         "PermutationsRequested": result.options.permutations,
         "PermutationKind": exchange.kind,
         "PermutationMethod": _EXCHANGED,
         "PermutationsPossible": exchange.possible if exchange.possible < 2**53 else "over 2^53",
         "PermutationsExhaustive": exchange.every,
+        "LowestPossibleP": permuted.lowest_p,
         "Exchangeability": _exchangeability(result.design, result.options),
         "Seed": result.options.seed,
         "NBSThreshold": result.options.nbs_threshold,
@@ -244,6 +255,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
         "DesignTable": design_name(rows, design),
         "DroppedRows": dict(design.dropped),
         "MeanFDIsCovariate": design.motion,
+        **({"Remarks": list(design.remarks)} if design.remarks else {}),
         "SoftwareVersions": {**software_versions(), "formulaic": version("formulaic")},
         "SourceEntities": dict(rows.entities),
     }
