@@ -35,7 +35,6 @@ _EXCHANGED = (
     "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
     "with fewer rows enters with the t that has its p with the degrees of freedom of the others"
 )
-_AVERAGED = "; where rows lack edges, of the deviations of edges from their mean over the rows"
 _BY_T = "Student's t distribution"
 _BY_PERMUTATION = (
     "share of permutations with an absolute t as large, since rows of a block are not independent"
@@ -144,7 +143,7 @@ def _tables(result: ModelResult) -> Iterator[tuple[str, str, pd.DataFrame]]:
         nbs = {"nbs_component": number, "nbs_p": component_p(permuted.components)}
     yield "edges", "A contrast of each edge", pd.DataFrame({**ends, **tested, **nbs})
     own = {"region": names} if of_region is None else {"region": names, "network": of_region}
-    what = "A contrast of the mean Fisher z of all edges of a region" + _AVERAGED
+    what = "A contrast of the mean Fisher z of all edges of a region"
     regions = _tested(result.regions, result.regions.p_fwe)
     yield "regions", what, pd.DataFrame({**own, **regions})
     if result.pairs is not None and result.networks is not None:
@@ -160,7 +159,6 @@ def _tables(result: ModelResult) -> Iterator[tuple[str, str, pd.DataFrame]]:
             cnbs = {"cnbs_t": of.t, "cnbs_p": of.p, "cnbs_p_fdr": of.p_fdr}
             cnbs["cnbs_p_fwe"] = of.p_fwe
         what = "A contrast of the mean Fisher z of the edges within and between networks"
-        what += _AVERAGED
         yield "networks", what, pd.DataFrame({**pairs, **test, **cnbs})
     if permuted is not None:
         what = "Components of the network-based statistic"

@@ -17,7 +17,7 @@ from bids_labelx.statistics.components import Components
 from bids_labelx.statistics.exchange import Exchange
 from bids_labelx.statistics.inference import Inference, infer
 from bids_labelx.statistics.linear import Fit, fdr, fit, with_dof
-from bids_labelx.statistics.networks import NetworkPairs, averaged, network_pairs, pair_means
+from bids_labelx.statistics.networks import NetworkPairs, network_pairs, pair_means
 from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute, times_reached
 
 
@@ -156,10 +156,8 @@ def fit_models(
         exchange = edges.permuted.exchange if edges.permuted else None
         of_networks = None
         if pairs is not None:
-            means = averaged(z, partial(pair_means, pairs=pairs))
-            of_networks = _tested(design, contrast, exchange, means, whole=whole)
-        means = averaged(z, partial(region_means, n_regions=count))
-        of_regions = _tested(design, contrast, exchange, means, whole=whole)
+            of_networks = _tested(design, contrast, exchange, pair_means(z, pairs), whole=whole)
+        of_regions = _tested(design, contrast, exchange, region_means(z, count), whole=whole)
         yield ModelResult(rows, design, contrast, options, edges, of_regions, pairs, of_networks)
 
 
