@@ -30,6 +30,10 @@ _INTERCEPTS = (
     "each participant has an intercept, which is absorbed: rows are deviations from their "
     "participant's mean, and only differences within participants are tested"
 )
+_MEANS = (
+    "where rows lack edges, the mean of a row is its term in an additive model of rows and edges, "
+    "at the average of all edges; where none are missing, the plain mean"
+)
 _EXCHANGED = (
     "residuals of the nuisance part of the model are rearranged (Freedman and Lane, 1983); where "
     "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
@@ -103,7 +107,8 @@ def write_result(output: Path, result: ModelResult) -> list[Path]:
     for kind, what, table in _tables(result):
         name = group_name(result.rows.entities, f"{result.name}_{kind}.tsv")
         described = describe_columns(table.columns, MODEL_COLUMNS)
-        sidecar = {"Description": what, **about, **described}
+        means = {"MeanOverEdges": _MEANS} if kind in ("regions", "networks") else {}
+        sidecar = {"Description": what, **means, **about, **described}
         write_json((output / name).with_suffix(".json"), sidecar)
         write_tsv(output / name, table)
         written.append(Path(name))
