@@ -7,6 +7,7 @@ import pytest
 
 from bids_labelx._version import __version__
 from bids_labelx.app import cli
+from bids_labelx.app.arguments import arrange
 from bids_labelx.app.cli import main, run_and_exit
 from bids_labelx.app.options import build_parser, hyphenate
 from bids_labelx.denoise import preset_names
@@ -82,7 +83,7 @@ def test_a_mistake_of_ours_is_called_one_and_ends_with_70(
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr(cli, "_run", broken)
-    assert main([]) == 70
+    assert main(["--list-denoise"]) == 70
     message = capsys.readouterr().err
     assert "internal error: ZeroDivisionError: oh" in message
     assert "Traceback" not in message
@@ -115,3 +116,23 @@ def test_every_setting_is_accepted_with_underscores() -> None:
     for name in (one.name for one in fields(Settings) if one.name not in POSITIONAL):
         with_value = build_parser().parse_known_args(hyphenate([f"--{name}", "1"]))[0]
         assert getattr(with_value, name) in ("1", ["1"], True, 1)
+
+
+def test_without_any_argument_a_few_lines_say_how_to_begin(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 64
+    text = capsys.readouterr().err
+    assert 8 <= len(text.splitlines()) <= 12
+    for words in ("--demo DIR", "BIDS_DIR OUTPUT_DIR participant --atlas", "check", "--help"):
+        assert f"bids_labelx {words}" in text
+
+
+def test_the_commands_that_the_first_lines_name_are_understood() -> None:
+    lines = [line.split() for line in cli._FIRST_USE.splitlines() if line.startswith("  ")]
+    assert len(lines) == 4
+    for program, *words in lines:
+        assert program == "bids_labelx"
+        arranged, problems = arrange(words)
+        assert not problems
+        assert not build_parser().parse_known_args(arranged)[1]
