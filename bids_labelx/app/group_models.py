@@ -84,6 +84,12 @@ def write_models(
                     f"model {planned.design.name}: mean_fd is no covariate; differences in motion "
                     "may show as differences in connectivity"
                 )
+            if planned.design.absorbed:
+                named = ", ".join(planned.design.absorbed)
+                made.notes.append(
+                    f"model {planned.design.name}: the intercepts of participants have {named} "
+                    "already, as it does not differ within them: it is not estimated"
+                )
             made.files.append(write_design(output, planned.rows, planned.design, settings))
             for result in fit_models(planned, settings, settings.nprocs, show):
                 made.files += write_result(output, result)
