@@ -165,8 +165,8 @@ def _networks(rows: Sequence[Row]) -> list[str]:
     values = _known(rows, "segregation")
     if not values:
         return [
-            "There is no segregation: it needs two networks in the label table at least, and edges "
-            "within them that are above 0 by two standard errors."
+            "There is no segregation: it needs two networks in the label table at least, and "
+            "edges within them that are above 0 by two standard errors."
         ]
     within, between = _known(rows, "within"), _known(rows, "between")
     means = enumerated(
