@@ -90,6 +90,12 @@ def write_models(
                 for contrast, _ in planned.contrasts
                 for one in contrast.remarks
             ]
+            if planned.design.absorbed:
+                named = ", ".join(planned.design.absorbed)
+                made.notes.append(
+                    f"model {planned.design.name}: the intercepts of participants have {named} "
+                    "already, as it does not differ within them: it is not estimated"
+                )
             made.files.append(write_design(output, planned.rows, planned.design, settings))
             for result in fit_models(planned, settings, settings.nprocs, show):
                 made.files += write_result(output, result)

@@ -46,11 +46,13 @@ from bids_labelx.participant.contents import (
     write_methods,
 )
 from bids_labelx.participant.finished import this_invocation, without_finished
+from bids_labelx.participant.lacking import lacking_in_words
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.pages import read_templates
 from bids_labelx.settings import Settings, to_toml
+from bids_labelx.suggestions import labels_not_there
 from bids_labelx.words import counted
 
 
@@ -96,7 +98,7 @@ def run_participants(settings: Settings) -> int:
         if settings.dry_run:
             from bids_labelx.participant.dry_run import dry_run
 
-            log_again(console, planning)
+            print_warnings(console, planning)
             told = dry_run(settings, plan)
             print("\n".join(told.lines))
             return exit_code(told.failures)
@@ -143,6 +145,9 @@ def _carry_out(
         ]
         _tell(console, "note", notes)
         _tell(console, "failed", failures)
+        if failures:
+            for text in lacking_in_words(rest.runs, plan.strategies):
+                say(console, text)
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
         reports, unwritten = _write_reports(settings, sorted(participants), templates)
         say(console, f"reports: {_shown(settings, reports)}")
@@ -282,11 +287,11 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
     failed = {one.entities["sub"] for one in read_failures(output)}
     known = {*participants_with_results(output), *failed}
     wanted = sorted(set(settings.participant_label) or known)
-    absent = [f"sub-{label}" for label in wanted if label not in known]
-    if absent or not wanted:
+    problem = labels_not_there(wanted, known, output)
+    if problem or not wanted:
         raise NoRunsError(
-            f"{output}: nothing of {', '.join(absent) or 'any participant'} in it; run the "
-            "participant level without --reports-only"
+            f"{problem or f'{output}: nothing of any participant in it'}; run the participant "
+            "level without --reports-only"
         )
     check_links(output, wanted, follow=settings.follow_links)
     reports, failures = _write_reports(settings, wanted, read_templates())

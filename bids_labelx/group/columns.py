@@ -72,6 +72,7 @@ STRATEGY_COLUMNS: Columns = {
         "all strategies have",
         "participants",
     ),
+    "runs": ("Runs of these participants that all strategies have; QC-FC is over these", "runs"),
     "covariates": ("Covariates that QC-FC holds constant (partial correlation)", TEXT),
     "participants_without_covariates": (
         "Participants that all strategies have, and that are left out of QC-FC as a covariate is "

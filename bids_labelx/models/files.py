@@ -30,12 +30,15 @@ _INTERCEPTS = (
     "each participant has an intercept, which is absorbed: rows are deviations from their "
     "participant's mean, and only differences within participants are tested"
 )
+_MEANS = (
+    "where rows lack edges, the mean of a row is its term in an additive model of rows and edges, "
+    "at the average of all edges; where none are missing, the plain mean"
+)
 _EXCHANGED = (
     "residuals of the nuisance part of the model are rearranged (Freedman and Lane, 1983); where "
     "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
     "with fewer rows enters with the t that has its p with the degrees of freedom of the others"
 )
-_AVERAGED = "; where rows lack edges, of the deviations of edges from their mean over the rows"
 _BY_T = "Student's t distribution"
 _BY_PERMUTATION = (
     "share of permutations with an absolute t as large, since rows of a block are not independent"
@@ -104,7 +107,8 @@ def write_result(output: Path, result: ModelResult) -> list[Path]:
     for kind, what, table in _tables(result):
         name = group_name(result.rows.entities, f"{result.name}_{kind}.tsv")
         described = describe_columns(table.columns, MODEL_COLUMNS)
-        sidecar = {"Description": what, **about, **described}
+        means = {"MeanOverEdges": _MEANS} if kind in ("regions", "networks") else {}
+        sidecar = {"Description": what, **means, **about, **described}
         write_json((output / name).with_suffix(".json"), sidecar)
         write_tsv(output / name, table)
         written.append(Path(name))
@@ -144,7 +148,7 @@ def _tables(result: ModelResult) -> Iterator[tuple[str, str, pd.DataFrame]]:
         nbs = {"nbs_component": number, "nbs_p": component_p(permuted.components)}
     yield "edges", "A contrast of each edge", pd.DataFrame({**ends, **tested, **nbs})
     own = {"region": names} if of_region is None else {"region": names, "network": of_region}
-    what = "A contrast of the mean Fisher z of all edges of a region" + _AVERAGED
+    what = "A contrast of the mean Fisher z of all edges of a region"
     regions = _tested(result.regions, result.regions.p_fwe)
     yield "regions", what, pd.DataFrame({**own, **regions})
     if result.pairs is not None and result.networks is not None:
@@ -160,7 +164,6 @@ def _tables(result: ModelResult) -> Iterator[tuple[str, str, pd.DataFrame]]:
             cnbs = {"cnbs_t": of.t, "cnbs_p": of.p, "cnbs_p_fdr": of.p_fdr}
             cnbs["cnbs_p_fwe"] = of.p_fwe
         what = "A contrast of the mean Fisher z of the edges within and between networks"
-        what += _AVERAGED
         yield "networks", what, pd.DataFrame({**pairs, **test, **cnbs})
     if permuted is not None:
         what = "Components of the network-based statistic"
@@ -248,6 +251,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
         "CentredCovariates": list(design.columns.centred),
         **({"Centring": _CENTRED} if design.columns.centred else {}),
         **({"ParticipantIntercepts": _INTERCEPTS} if within else {}),
+        **({"AbsorbedColumns": list(design.absorbed)} if design.absorbed else {}),
         "ModelRows": options.model_rows,
         **_averaged(rows),
         "NumberOfRows": len(design.units),

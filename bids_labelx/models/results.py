@@ -14,10 +14,11 @@ from bids_labelx.models.plans import Planned
 from bids_labelx.models.rows import ModelRows
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.components import Components
+from bids_labelx.statistics.edge_means import means_of_pairs, means_of_regions
 from bids_labelx.statistics.exchange import Exchange
 from bids_labelx.statistics.inference import Inference, infer
 from bids_labelx.statistics.linear import Fit, fdr, fit, with_dof
-from bids_labelx.statistics.networks import NetworkPairs, averaged, network_pairs, pair_means
+from bids_labelx.statistics.networks import NetworkPairs, network_pairs
 from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute, times_reached
 
 
@@ -156,10 +157,9 @@ def fit_models(
         exchange = edges.permuted.exchange if edges.permuted else None
         of_networks = None
         if pairs is not None:
-            means = averaged(z, partial(pair_means, pairs=pairs))
+            means = means_of_pairs(z, pairs)
             of_networks = _tested(design, contrast, exchange, means, whole=whole)
-        means = averaged(z, partial(region_means, n_regions=count))
-        of_regions = _tested(design, contrast, exchange, means, whole=whole)
+        of_regions = _tested(design, contrast, exchange, means_of_regions(z, count), whole=whole)
         yield ModelResult(rows, design, contrast, options, edges, of_regions, pairs, of_networks)
 
 
@@ -186,28 +186,3 @@ def _tested(
     )
     p = np.where(tested, reached[0] / len(exchange), np.nan) if whole else found.p
     return Tested(found, p, fdr(p), p_of_largest(t, largest))
-
-
-def region_means(z: np.ndarray, n_regions: int) -> np.ndarray:
-    """Mean Fisher z of the edges of each region, shape (n_rows, n_regions).
-
-    Edges without a value are left out; NaN where a region has none.
-
-    Parameters
-    ----------
-    z
-        Shape (n_rows, n_edges), edges above the diagonal row by row.
-    n_regions
-        With ``n_edges = n_regions (n_regions - 1) / 2``.
-    """
-    first, second = np.triu_indices(n_regions, k=1)
-    made = np.full((len(z), n_regions), np.nan)
-    for row, values in zip(made, z, strict=True):
-        known = np.isfinite(values)
-        filled = np.where(known, values, 0).astype(np.float64)
-        sums, counts = (
-            np.bincount(first, one, n_regions) + np.bincount(second, one, n_regions)
-            for one in (filled, known.astype(np.float64))
-        )
-        np.divide(sums, counts, out=row, where=counts > 0)
-    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,42 +54,6 @@ def network_pairs(networks: Sequence[str]) -> NetworkPairs:
     pairs = [divmod(int(code), len(named)) for code in codes[without:]]
     names = tuple((named[first], named[second]) for first, second in pairs)
     return NetworkPairs(names, of_edge - without)
-
-
-def averaged(z: np.ndarray, average: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Means over edges in each row, whichever edges the row lacks.
-
-    The mean of the edges that a row happens to have would be higher where weak edges are missing,
-    and differ between groups in which other regions are missing. So deviations of edges from
-    their mean over the rows are averaged, and the average of these means is added, which is the
-    same in all rows. Where no edge is missing, this is the mean.
-
-    Parameters
-    ----------
-    z
-        Shape (n_rows, n_edges); NaN where a row does not have the edge.
-    average
-        Makes means, shape (n_some, n_means), of edges, shape (n_some, n_edges), without those
-        that are NaN, such as `pair_means`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_rows, n_means), float64; NaN where the row has none of the edges.
-    """
-    counts, sums = np.zeros(z.shape[1], int), np.zeros(z.shape[1])
-    for start in range(0, len(z), _ROWS_AT_ONCE):
-        some = z[start : start + _ROWS_AT_ONCE]
-        counts += (~np.isnan(some)).sum(axis=0)
-        sums += np.nansum(some, axis=0, dtype=np.float64)
-    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    common = average(means[np.newaxis])
-    return np.concatenate(
-        [
-            average(z[start : start + _ROWS_AT_ONCE] - means) + common
-            for start in range(0, len(z), _ROWS_AT_ONCE)
-        ]
-    )
 
 
 def pair_means(values: np.ndarray, pairs: NetworkPairs) -> np.ndarray:

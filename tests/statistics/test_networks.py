@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from functools import partial
-
 import numpy as np
-import pytest
-from scipy.stats import binom, ttest_ind
 
-from bids_labelx.statistics.networks import averaged, network_pairs, pair_means
+from bids_labelx.statistics.networks import network_pairs, pair_means
 
 NETWORKS = ["Vis", "DMN", "", "Vis", "n/a", "DMN", "SMN", "Vis"]
 
@@ -71,42 +66,3 @@ def test_every_region_may_have_a_network() -> None:
     pairs = network_pairs(["b", "a", "b"])
     assert pairs.names == (("b", "b"), ("b", "a"))
     np.testing.assert_array_equal(pairs.of_edge, [1, 0, 1])
-
-
-def of_all_edges(z: np.ndarray) -> np.ndarray:
-    return np.nanmean(z, axis=1, keepdims=True)
-
-
-def test_an_average_of_all_edges_is_their_mean() -> None:
-    z, pairs = random_edges(0), network_pairs(NETWORKS)
-    np.testing.assert_allclose(averaged(z, partial(pair_means, pairs=pairs)), pair_means(z, pairs))
-    np.testing.assert_allclose(averaged(z, of_all_edges), of_all_edges(z))
-
-
-def test_an_average_of_rows_that_lack_edges_is_that_of_their_deviations() -> None:
-    z = np.array([[1, 5, np.nan], [3, np.nan, np.nan], [np.nan, np.nan, np.nan], [2, 9, np.nan]])
-    # Edges have the means 2 and 7, of which 4.5 is the mean.
-    expected = [4.5 + (-1 - 2) / 2, 4.5 + 1, np.nan, 4.5 + (0 + 2) / 2]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        np.testing.assert_allclose(averaged(z, of_all_edges)[:, 0], expected)
-
-
-def test_a_strong_edge_that_patients_lack_makes_no_difference_of_averages() -> None:
-    """Judge: scipy's t test on 400 data sets without an effect, and on one with an effect."""
-    patient, lacking = np.arange(30) >= 15, np.arange(30) >= 22
-    strong = np.array([1.2, 0.1, 0.1, 0.1, 0.1])
-    rng, found = np.random.default_rng(0), np.empty((400, 2))
-    for p in found:
-        z = strong + 0.2 * rng.normal(size=(30, 5))
-        z[lacking, 0] = np.nan
-        for k, mean in enumerate((of_all_edges(z), averaged(z, of_all_edges))):
-            p[k] = ttest_ind(mean[patient, 0], mean[~patient, 0]).pvalue
-    plain, ours = (found < 0.05).sum(axis=0)
-    low, high = binom.interval(0.99, 400, 0.05)
-    assert low <= ours <= high
-    assert plain > 200
-    z = np.tile(strong, (30, 1)) + 0.3 * patient[:, None]
-    z[lacking, 0] = np.nan
-    mean = averaged(z, of_all_edges)[:, 0]
-    assert mean[patient].mean() - mean[~patient].mean() == pytest.approx(0.3, rel=0.05)
