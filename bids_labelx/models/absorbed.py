@@ -18,8 +18,8 @@ def absorb(columns: Columns, participants: np.ndarray) -> tuple[Columns, tuple[s
 
     ``session:group`` without ``group`` has a column for each session, which add up to the group:
     within participants one is minus the others. The first one, of the reference level, is dropped,
-    so that the others are differences from it (R drops the last). What does
-    not differ within participants stays, without effect, and is named.
+    so that the others are differences from it (R drops the last). What does not differ within
+    participants stays, without effect, and is named.
     """
     left = demeaned(columns.matrix, participants)
     flat = constant_within(columns.matrix, participants)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_labelx.figures.matrices import plot_matrix
-from bids_labelx.figures.models import plot_glass, plot_permutations
+from bids_labelx.figures.models import plot_design, plot_glass, plot_permutations
 from bids_labelx.figures.style import Draw, save_figure
 from bids_labelx.models.results import ModelResult
 from bids_labelx.models.rows import unit_words
@@ -35,7 +35,6 @@ ALPHA = 0.05
 _CRITERIA = {
     "fwe": "family-wise p < 0.05",
     "fdr": "false discovery rate q < 0.05",
-    "nbs": "in a component with p < 0.05",
 }
 
 
@@ -71,7 +70,7 @@ def model_pictures(
         pictures.append(_permutations(results, what))
     if not static:
         return pictures
-    plots = {"glass": plot_glass, "permutations": plot_permutations}
+    plots = {"glass": plot_glass, "permutations": plot_permutations, "design": plot_design}
     return [
         replace(
             one, files=(_static(output, one, partial(plots[one.data["kind"]], one.data), stem),)
@@ -89,12 +88,13 @@ def _static(output: Path, one: Picture, plot: Draw, stem: str) -> FigureFile:
 
 
 def surviving_in_words(one: ModelResult) -> str:
-    """How many edges survive, and by which correction."""
+    """How many edges survive the planned correction, and how many the false discovery rate."""
     correction, found = one.surviving()
-    every = f"{counted(len(one.edges.fit.t), 'edge')}"
-    if not len(found):
-        return f"no edge of {every} survives a correction"
-    return f"{len(found):,} of {every} with {_CRITERIA[correction]}"
+    count = f"{len(found):,}" if len(found) else "none"
+    text = f"{count} of {counted(len(one.edges.fit.t), 'edge')} with {_CRITERIA[correction]}"
+    if correction == "fdr":
+        return text
+    return f"{text} ({int((one.edges.p_fdr < ALPHA).sum()):,} with {_CRITERIA['fdr']})"
 
 
 def _limit(results: Sequence[ModelResult]) -> float:
@@ -147,20 +147,29 @@ def _static_matrix(
         title=f"t of {what}; {one.rows.strategy}",
         measure="t",
         limits=(-limit, limit),
+        survive=_marks(one) > 0,
     )
     save_figure(figure, output / path)
-    text = f"t of {what}, {one.rows.strategy}; {surviving_in_words(one)}"
+    text = (
+        f"t of {what}, {one.rows.strategy}; above the diagonal the edges that survive: "
+        f"{surviving_in_words(one)}"
+    )
     return FigureFile(path.as_posix(), f"Matrix between regions: {text}", text)
+
+
+def _marks(one: ModelResult) -> NDArray[np.floating]:
+    """1 for the edges that survive, else 0, as a matrix."""
+    marks = np.zeros(len(one.edges.fit.t))
+    marks[one.surviving()[1]] = 1
+    return np.nan_to_num(one.matrix(marks))
 
 
 def _matrix_data(one: ModelResult, limit: float) -> dict[str, Any]:
     names, networks = one.rows.names, one.rows.networks
     order = network_order(networks, len(names))
     packed = pack_matrix(one.matrix(one.edges.fit.t), order, step=_STEP)
-    marks = np.zeros(len(one.edges.fit.t))
-    marks[one.surviving()[1]] = 1
     # A cell of several pairs is shown where one of them survives.
-    ordered = np.nan_to_num(one.matrix(marks)[np.ix_(order, order)])
+    ordered = _marks(one)[np.ix_(order, order)]
     starts = np.arange(0, len(names), packed["block"])
     most = np.maximum.reduceat(np.maximum.reduceat(ordered, starts, axis=0), starts, axis=1)
     survive = most[np.triu_indices(packed["size"])] > 0
@@ -209,15 +218,13 @@ def _lines(one: ModelResult, placed: NDArray[np.bool_]) -> dict[str, Any]:
         note += f", {lost:,} of which have no place"
     if len(drawn) > MOST_EDGES:
         note += f"; the {MOST_EDGES} with the largest |t| are drawn"
-    p, text = None, _CRITERIA["nbs"]
+    p, text = one.edges.p_fdr, "q {:.3g}"
     if correction == "fwe" and one.edges.permuted:
         p, text = one.edges.permuted.p_fwe, "family-wise p {:.3g}"
-    elif correction == "fdr":
-        p, text = one.edges.p_fdr, "q {:.3g}"
     edges = [
         [
             *(int(first[k]), int(second[k]), round(float(t[k]), 2)),
-            text if p is None else text.format(p[k]),
+            text.format(p[k]),
         ]
         for k in drawn[:MOST_EDGES]
     ]
