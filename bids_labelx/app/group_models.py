@@ -84,6 +84,11 @@ def write_models(
                     f"model {planned.design.name}: mean_fd is no covariate; differences in motion "
                     "may show as differences in connectivity"
                 )
+            for name in planned.design.shadowed:
+                made.notes.append(
+                    f"model {planned.design.name}: {name} is that of the rows, and not the "
+                    "table's column of that name; give that another name to use it"
+                )
             made.notes += [f"model {planned.design.name}: {one}" for one in planned.design.remarks]
             made.notes += [
                 f"model {planned.design.name}, contrast {contrast.name}: {one}"

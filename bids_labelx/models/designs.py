@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, UsageError
+from bids_labelx.errors import BadDataError, LabelxError, UsageError
 from bids_labelx.files import NO_VALUE, as_numbers, read_tsv
-from bids_labelx.group.covariates import Covariates, check_columns
+from bids_labelx.group.covariates import OF_ROWS, Covariates, check_columns
 from bids_labelx.group.edge_rows import Unit
 from bids_labelx.models.absorbed import absorb, constant_within, demeaned
 from bids_labelx.models.formulas import (
@@ -66,6 +66,8 @@ class Design:
     absorbed
         Columns of a formula that the participants' intercepts have already: they do not differ
         within participants, or are those of a reference level that another column is against.
+    shadowed
+        Covariates of the rows themselves that the table has a column of the same name of.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Design:
     table: str
     remarks: tuple[str, ...] = ()
     absorbed: tuple[str, ...] = ()
+    shadowed: tuple[str, ...] = ()
 
     @property
     def n_participants(self) -> int:
@@ -138,7 +141,9 @@ def make_design(
         keep, single = _with_several(rows.units, keep)
         dropped += single
     if not keep:
-        raise DesignError(f"model {name}: no row is left; {_told(dropped)}")
+        raise DesignError(
+            f"model {name}: no row is left; {_told(dropped)}{_of_rows(wanted, rows, covariates)}"
+        )
     keep = sorted(keep, key=lambda i: rows.units[i])
     units = tuple(rows.units[i] for i in keep)
     used = data.iloc[keep].reset_index(drop=True)
@@ -171,6 +176,30 @@ def make_design(
         table=covariates().path.name if {*wanted} - {MOTION, *OF_UNITS} else "",
         remarks=remarks_of_design(columns, numbers, within=within),
         absorbed=absorbed,
+        shadowed=_shadowed(wanted, covariates),
+    )
+
+
+def _shadowed(names: Iterable[str], covariates: Callable[[], Covariates]) -> tuple[str, ...]:
+    """Covariates that rows have by themselves, and that a column of the table is called like."""
+    own = [name for name in names if name in OF_ROWS]
+    try:
+        columns = covariates().columns if own else ()
+    except LabelxError:
+        # The table is read for this alone, and is not needed.
+        return ()
+    return tuple(name for name in own if name in columns)
+
+
+def _of_rows(names: Iterable[str], rows: ModelRows, covariates: Callable[[], Covariates]) -> str:
+    """Why a covariate that the table has is missing in all rows: it is that of the rows."""
+    units, own = rows.units, _shadowed(names, covariates)
+    without = [name for name in own if name != MOTION and not any(getattr(u, name) for u in units)]
+    if not without:
+        return ""
+    return (
+        f"; {' and '.join(without)} is that of the rows, which have none, and not the column of "
+        f"{covariates().path.name}: give that another name"
     )
 
 
