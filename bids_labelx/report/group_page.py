@@ -25,6 +25,7 @@ from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
 from bids_labelx.pictures.packing import pack_integers
 from bids_labelx.report.assets import write_assets
+from bids_labelx.report.citations import Methods, as_plain
 from bids_labelx.report.group_figure_files import (
     GroupPart,
     Picture,
@@ -96,6 +97,8 @@ class GroupContent:
         The files of the group level, within the output dataset.
     models
         A part for each contrast of each model, over the strategies; see `group_models`.
+    methods
+        The methods text; None leaves it out.
     harmonised
         What was harmonised, in the order of `evidence`.
     """
@@ -121,6 +124,7 @@ class GroupContent:
     files: Sequence[str]
     harmonised: Sequence[Harmonised] = ()
     models: Sequence[GroupPart] = ()
+    methods: Methods | None = None
 
 
 # Anchor, heading and parts.
@@ -180,6 +184,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         states=content.states,
         sections=sections,
         participants=content.participants,
+        methods=as_plain(content.methods).split("\n\n") if content.methods else [],
         files=files_by_kind(content.files),
         # As bytes, which the page unpacks like other integers.
         contents=pack_integers(np.frombuffer(text.encode(), np.uint8)),
