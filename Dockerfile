@@ -60,7 +60,7 @@ LABEL org.opencontainers.image.title="bids_labelx" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.source="https://github.com/bids-labelx/bids_labelx" \
-      org.opencontainers.image.documentation="https://github.com/bids-labelx/bids_labelx#readme" \
+      org.opencontainers.image.documentation="https://github.com/bids-labelx/bids_labelx/blob/main/docs/index.md" \
       org.opencontainers.image.base.name="docker.io/library/python:${PYTHON_VERSION}-slim-bookworm"
 # Outputs say in GeneratedBy which image made them.
 ENV BIDS_LABELX_CONTAINER_TAG=bids_labelx:${VERSION}

@@ -35,5 +35,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Names for ``dir`` and tab completion, those that are imported late included."""
-    return sorted({*globals(), *__all__})
+    """The public names, for ``dir`` and tab completion."""
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Print the table of docs/resampling.md: labels resampled by nearest neighbour and by majority.
+"""Print the table of docs/explanation/resampling.md: labels by nearest neighbour and by majority.
 
 ``python ci/label_resampling.py ATLAS_DATASET BOLD…``, with runs in the space of the atlases. They
 are resampled to grids over the field of view of each atlas of which centres of voxels lie midway

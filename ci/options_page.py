@@ -1,4 +1,4 @@
-"""The page of all options: ``python ci/options_page.py > docs/options.md``."""
+"""The reference page of all options; ``ci/reference_pages.py`` writes it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ def options_page() -> str:
     lines = [
         "# Options",
         "",
-        "Made from the table of options in `bids_labelx/settings/table.py`. Each is accepted with",
-        "hyphens or underscores. `…` stands for several values. In a `settings.toml`, which",
-        "`--config-file` reads, they are called as here, with underscores and without the dashes.",
+        "Each option is accepted with hyphens or underscores. `…` stands for several values; an",
+        "option that takes several may be repeated, and its values add up. In a `settings.toml`,",
+        "which `--config-file` reads, options are called as here, with underscores and without",
+        "the dashes.",
     ]
     for heading, options in grouped_options().items():
-        lines += ["", f"## {heading or 'arguments'}", "", "| option | level | |", "|---|---|---|"]
+        lines += ["", f"## {heading or 'arguments'}", "", "| option | level | what it does |"]
+        lines += ["|---|---|---|"]
         lines += [_row(one) for one in options]
     changing = [f"`{o.shown}`" for rows in grouped_options().values() for o in rows if o.content]
     lines += [
@@ -38,7 +40,3 @@ def _row(one: Option) -> str:
         names[-1] += f" {one.placeholder}{'…' * (one.many and not one.count)}"
     cells = (", ".join(f"`{name}`" for name in names), one.level, one.description)
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-
-if __name__ == "__main__":
-    print(options_page(), end="")

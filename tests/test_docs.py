@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ import pytest
 from tiny import confounds_table
 
 from bids_labelx.denoise import read_strategies
-from bids_labelx.errors import ExitCode
 from bids_labelx.group.averaging import Averaging
 from bids_labelx.group.columns import COVERAGE_COLUMNS, QUALITY_COLUMNS, STRATEGY_COLUMNS
 from bids_labelx.group.coverage_sums import CoverageSums
@@ -33,23 +30,10 @@ from bids_labelx.participant.records import Extracted, RunSource, SignalKey
 from bids_labelx.settings import DenoisingOptions, Settings
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "strategies.md"
-NUMBERS = ROOT / "docs" / "numbers.md"
-
-
-def test_the_page_of_options_is_what_their_table_gives() -> None:
-    """Where it fails: python ci/options_page.py > docs/options.md."""
-    script = ROOT / "ci" / "options_page.py"
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8") == done.stdout
-
-
-def test_the_exit_codes_of_the_readme_are_those_of_the_app() -> None:
-    table = (
-        (ROOT / "README.md").read_text(encoding="utf-8").split("| exit code | |\n|---|---|\n")[1]
-    )
-    rows = table.split("\n\n")[0].splitlines()
-    assert rows == [f"| {code} | {code.meaning} |" for code in ExitCode]
+DOCS = ROOT / "docs"
+PAGE = DOCS / "howto" / "strategy-file.md"
+NUMBERS = DOCS / "explanation" / "numbers.md"
+RATINGS = DOCS / "explanation" / "ratings.md"
 
 
 def test_the_strategy_on_the_page_is_one(tmp_path: Path) -> None:
@@ -63,7 +47,7 @@ def test_the_strategy_on_the_page_is_one(tmp_path: Path) -> None:
 
 
 def test_every_column_and_key_is_on_the_page_of_numbers(tmp_path: Path) -> None:
-    """Where it fails: say in docs/numbers.md what the new figure is, and what it is not."""
+    """Where it fails: say in explanation/numbers.md what the new figure is, and is not."""
     known = set(re.findall(r"`([A-Za-z_0-9]+)`", NUMBERS.read_text(encoding="utf-8")))
     lacking = {
         file: sorted(names - known) for file, names in _written(tmp_path).items() if names - known
@@ -85,9 +69,9 @@ def test_every_column_of_a_table_has_a_description_of_its_own(tmp_path: Path) ->
         assert all(description for description, _ in known.values())
 
 
-def test_every_column_by_which_strategies_are_rated_is_on_the_page_of_the_group_level() -> None:
-    """Where it fails: say in docs/group.md what the new figure is, and what it is not."""
-    known = set(re.findall(r"`([a-z_0-9]+)…?`", (ROOT / "docs" / "group.md").read_text("utf-8")))
+def test_every_column_by_which_strategies_are_rated_is_on_the_page_of_ratings() -> None:
+    """Where it fails: say in explanation/ratings.md what the new figure is, and is not."""
+    known = set(re.findall(r"`([a-z_0-9]+)…?`", RATINGS.read_text("utf-8")))
     figures = {re.sub("^(icc[0-9]+_).*", r"\1", name) for name in RATING_COLUMNS}
     of = {"participants": "age", "r": "age", "r2": "age", "auc": "sex", "balanced_accuracy": "sex"}
     figures |= {f"criterion_{of[end]}_{end}" for end in CRITERION_SCORES}

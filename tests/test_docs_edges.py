@@ -50,7 +50,7 @@ def snippet(page: str, word: str) -> str:
 def test_eight_lines_lead_from_edges_to_a_cross_validated_ridge_regression(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = snippet("README.md", "RidgeCV")
+    code = snippet("docs/howto/read.md", "RidgeCV")
     assert len([line for line in code.splitlines() if line]) == 8
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102
@@ -71,7 +71,7 @@ def test_eight_lines_lead_from_edges_to_a_cross_validated_ridge_regression(
 
 def test_ids_are_joined_as_the_page_says(rows: EdgeRows) -> None:
     names: dict[str, Any] = {}
-    exec(snippet("docs/group.md", ".asstr()"), names)  # noqa: S102
+    exec(snippet("docs/howto/read.md", "index=file"), names)  # noqa: S102
     joined = names["table"]
     assert joined.shape == (N, 1 + rows.n_edges)
     np.testing.assert_array_equal(joined.iloc[:, 1:].to_numpy(np.float32), rows.read())
@@ -80,5 +80,5 @@ def test_ids_are_joined_as_the_page_says(rows: EdgeRows) -> None:
 
 def test_parquet_is_read_as_the_page_says(rows: EdgeRows) -> None:
     names: dict[str, Any] = {}
-    exec(snippet("docs/group.md", "read_parquet"), names)  # noqa: S102
+    exec(snippet("docs/howto/read.md", "read_parquet"), names)  # noqa: S102
     np.testing.assert_array_equal(names["z"], rows.read())

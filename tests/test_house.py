@@ -46,6 +46,7 @@ FLOORS = (
     "content",
     "words",
     "names",
+    "suggestions",
     "errors",
     "_version",
 )

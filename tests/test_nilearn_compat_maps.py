@@ -53,10 +53,10 @@ def assert_same(kind: str, options: dict[str, Any], call: dict[str, Any]) -> Non
     theirs, expected, wanted = outcome(kind, oracle, options, call)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
     assert found.shape == expected.shape
-    # Of maps without a voxel nilearn does not warn; docs/differences.md.
+    # Of maps without a voxel nilearn does not warn; docs/explanation/differences.md.
     assert {one for one in told if not one[1].startswith("Maps with the following")} == wanted
     names = list(theirs.get_feature_names_out())
-    if found.shape[-1] == len(names):  # else point 14 of docs/differences.md
+    if found.shape[-1] == len(names):  # else point 14 of docs/explanation/differences.md
         assert list(ours.get_feature_names_out()) == names
         assert ours.n_elements_ == theirs.n_elements_
     assert (ours.mask_img_ is None) == (theirs.mask_img_ is None)

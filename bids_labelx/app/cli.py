@@ -9,13 +9,26 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NoReturn
 
+from bids_labelx.app.arguments import arrange
 from bids_labelx.app.invocation import import_pybids, stoppable, without_users_settings
-from bids_labelx.app.options import Commands, build_parser, hyphenate
+from bids_labelx.app.options import Commands, build_parser
 from bids_labelx.app.streams import lasting_streams
 from bids_labelx.errors import ExitCode, LabelxError, Stopped, UsageError
 from bids_labelx.settings import make_settings, read_options
 from bids_labelx.settings.convert import path
 from bids_labelx.workflow.memory import check_address_space, limits_in_words
+
+_FIRST_USE = """\
+bids_labelx extracts one denoised signal per brain region from each preprocessed BOLD run.
+
+Try it on a small simulated dataset, which it writes into DIR:
+  bids_labelx --demo DIR
+Process fMRIPrep derivatives with an atlas (a label image), then summarise all participants:
+  bids_labelx BIDS_DIR OUTPUT_DIR participant --atlas IMAGE --denoise 36P
+  bids_labelx BIDS_DIR OUTPUT_DIR group
+See what would be done with --dry-run, and afterwards what was done and what failed:
+  bids_labelx check OUTPUT_DIR
+bids_labelx --help lists the options, bids_labelx --list-denoise the denoising strategies."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code, see the end of ``--help``.
     """
     with lasting_streams():
-        return _main(hyphenate(sys.argv[1:] if arguments is None else arguments))
+        return _main(sys.argv[1:] if arguments is None else arguments)
 
 
 def run_and_exit() -> NoReturn:
@@ -48,8 +61,13 @@ def _main(given: Sequence[str]) -> int:
     verbose = any(re.fullmatch(r"-v+|--verbose", argument) for argument in given)
     try:
         with stoppable():
-            options, unknown = build_parser().parse_known_args(given)
-            code = _run(vars(options), unknown)
+            if not given:
+                print(_FIRST_USE, file=sys.stderr)
+                return ExitCode.USAGE
+            words, problems = arrange(given)
+            options, unknown = build_parser().parse_known_args(words)
+            unknown = [f"{word}: there is no such option or argument" for word in unknown]
+            code = _run(vars(options), (*problems, *unknown))
             sys.stdout.flush()
             return code
     except LabelxError as error:
@@ -85,9 +103,8 @@ def _main(given: Sequence[str]) -> int:
         return ExitCode.INTERNAL_ERROR
 
 
-def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
+def _run(options: dict[str, Any], problems: tuple[str, ...]) -> int:
     commands = Commands(**{one.name: options.pop(one.name, None) for one in fields(Commands)})
-    problems = tuple(f"{word}: there is no such option or argument" for word in unknown)
     if problems and commands.instead_of_a_run:
         raise UsageError("\n".join(problems))
     if commands.list_denoise:
@@ -113,6 +130,10 @@ def _run(options: dict[str, Any], unknown: Sequence[str]) -> int:
             from bids_labelx.app.import_hcp import run_import
 
         return run_import(commands.import_, options)
+    if commands.check is not None:
+        from bids_labelx.app.check import run_check
+
+        return run_check(path(commands.check))
     if commands.fetch_atlas is not None:
         from bids_labelx.atlases.fetch import fetch_atlas
 

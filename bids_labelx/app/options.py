@@ -15,6 +15,8 @@ from bids_labelx.settings import Settings
 from bids_labelx.settings.entry import Option, option, options_of
 
 ALONE = "alone"
+# The command that is typed as a word, too: ``bids_labelx check OUTPUT_DIR``.
+CHECK = "check"
 _alone = partial(option, group=ALONE, level="")
 
 
@@ -34,6 +36,12 @@ class Commands:
     )
     demo: str | None = _alone(
         None, metavar="DIR", help="simulate a dataset in DIR and run both levels on it"
+    )
+    check: str | None = _alone(
+        None,
+        metavar="OUTPUT_DIR",
+        help="print what an output folder holds, what failed and what to do next, and stop; the "
+        "same as bids_labelx check OUTPUT_DIR",
     )
     fetch_atlas: str | None = _alone(
         None,
@@ -59,10 +67,15 @@ class Commands:
         return any(getattr(self, name) is not None for name in alone)
 
 
+def all_options() -> list[Option]:
+    """All options and arguments, in the order in which they are declared."""
+    return [*options_of(Settings), *options_of(Commands)]
+
+
 def grouped_options() -> dict[str | None, list[Option]]:
     """All options by their group."""
     groups: dict[str | None, list[Option]] = {}
-    for one in (*options_of(Settings), *options_of(Commands)):
+    for one in all_options():
         groups.setdefault(one.group, []).append(one)
     return groups
 
@@ -80,6 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="bids_labelx",
         usage="bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options]\n"
+        "       bids_labelx check OUTPUT_DIR\n"
         "       bids_labelx --demo DIR\n"
         "       bids_labelx --import hcp DIR BIDS_DIR",
         description="One clean, named, checked signal per brain region, for every run of a "

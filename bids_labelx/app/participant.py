@@ -46,6 +46,7 @@ from bids_labelx.participant.contents import (
     write_methods,
 )
 from bids_labelx.participant.finished import this_invocation, without_finished
+from bids_labelx.participant.lacking import lacking_in_words
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
 from bids_labelx.report.assets import write_assets
@@ -96,7 +97,7 @@ def run_participants(settings: Settings) -> int:
         if settings.dry_run:
             from bids_labelx.participant.dry_run import dry_run
 
-            log_again(console, planning)
+            print_warnings(console, planning)
             told = dry_run(settings, plan)
             print("\n".join(told.lines))
             return exit_code(told.failures)
@@ -143,6 +144,9 @@ def _carry_out(
         ]
         _tell(console, "note", notes)
         _tell(console, "failed", failures)
+        if failures:
+            for text in lacking_in_words(rest.runs, plan.strategies):
+                say(console, text)
         participants = plan.participants | {one.entities["sub"] for one in plan.failures}
         reports, unwritten = _write_reports(settings, sorted(participants), templates)
         say(console, f"reports: {_shown(settings, reports)}")

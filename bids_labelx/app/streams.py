@@ -13,6 +13,21 @@ from typing import TextIO
 
 from bids_labelx.files import cannot_write
 
+# What stands for characters of messages on terminals that have no UTF-8.
+_PLAIN = str.maketrans(
+    {
+        "…": "...",
+        "·": "|",
+        "→": "->",
+        "–": "-",
+        "−": "-",
+        "×": "x",
+        "≥": ">=",
+        "≤": "<=",
+        "±": "+-",
+    }
+)
+
 
 class _Lasting(TextIOBase):
     """A stream for text that can be written to, whatever happens to what it goes to.
@@ -44,10 +59,20 @@ class _Lasting(TextIOBase):
     def write(self, text: str) -> int:
         """Write text, or nothing where it cannot be."""
         try:
-            self._stream.write(text)
+            self._stream.write(self._writable(text))
         except OSError as error:
             self._give_up(error)
         return len(text)
+
+    def _writable(self, text: str) -> str:
+        """The text without characters that the stream's encoding lacks."""
+        encoding = self._stream.encoding or "utf-8"
+        try:
+            text.encode(encoding, self._stream.errors or "strict")
+        except UnicodeEncodeError:
+            plain = text.translate(_PLAIN)
+            return plain.encode(encoding, "backslashreplace").decode(encoding)
+        return text
 
     def flush(self) -> None:
         """Write what is buffered."""

@@ -45,6 +45,11 @@ def work_folder(settings: Settings) -> Iterator[Path]:
         what is in it is loaded as pickles are, which can run any code.
     """
     where = settings.work_dir or Path(tempfile.gettempdir())
+    if "[" in str(where):
+        raise UsageError(
+            f"temporary folder {where}: nipype, which works there, takes [ in a path for a "
+            "pattern; set TMPDIR to a folder without it, or give one with --work-dir"
+        )
     with ExitStack() as stack:
         try:
             if settings.work_dir is None:

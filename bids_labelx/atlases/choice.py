@@ -18,6 +18,7 @@ from bids_labelx.errors import BadDataError, NoRunsError, SpaceError, UsageError
 from bids_labelx.inputs.run import Run
 from bids_labelx.inputs.segmentations import Derivative, parse_derivative, segmentation_table
 from bids_labelx.settings import Settings
+from bids_labelx.suggestions import did_you_mean
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -178,8 +179,10 @@ def _count_labels(words: Sequence[str], tables: _Tables) -> dict[str, int]:
     empty = [key for key, (kept, _) in chosen.items() if kept.empty]
     problems = []
     if nowhere:
+        names = [name for _, table in tables.values() for name in table["name"]]
+        asked = "; ".join(f"{word}{did_you_mean(word, names)}" for word in nowhere)
         problems.append(
-            f"--labels: {', '.join(nowhere)} in none of the atlases ({', '.join(chosen)}); "
+            f"--labels {asked}: in none of the atlases ({', '.join(chosen)}); "
             "a label is given by its index or its exact name"
         )
     if empty:

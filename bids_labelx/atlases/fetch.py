@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bids_labelx.atlases.sources import MAPS, segmentation_of
+from bids_labelx.atlases.refusals import segmentation_of
+from bids_labelx.atlases.sources import MAPS
 from bids_labelx.errors import MissingInputError, UsageError
 from bids_labelx.names import parse_name
 

@@ -5,18 +5,29 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bids_labelx.atlases.atlas import Atlas, Kind
+from bids_labelx.atlases.refusals import (
+    atlas_entities,
+    file_in_other_space,
+    file_not_found,
+    named_in_other_space,
+    none_downloaded,
+    not_found,
+    segmentation_of,
+    several_fit,
+    spec_of,
+)
 from bids_labelx.atlases.surface_labels import is_surface_atlas, other_file
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import MissingInputError, SpaceError, UsageError
 from bids_labelx.images import open_image
 from bids_labelx.inputs.metadata import inherited_table, only_table
-from bids_labelx.names import MESHES, Name, camel, is_backup, parse_name, space_name
+from bids_labelx.names import Name, camel, is_backup, parse_name, space_name
 from bids_labelx.settings.convert import atlas_parts, split_map
 from bids_labelx.templateflow import templateflow_home
 
@@ -63,7 +74,7 @@ def find_atlases(
         if not atlases:
             raise SpaceError(f"--atlas-dataset {dataset}: no atlas in space {space}")
     for atlas in atlases:
-        _check_space(atlas, space, atlas_space)
+        _check_space(atlas, space, atlas_space, dataset)
     check_names(atlases)
     return atlases
 
@@ -126,18 +137,15 @@ def _find_atlas(spec: str, dataset: Path | None, space: str) -> Atlas:
         if len(downloaded) == 1:
             return downloaded[0]
         if len(downloaded) > 1:
-            listed = "\n".join(str(atlas.image) for atlas in downloaded)
-            raise UsageError(f"--atlas {spec}: several fit, say which with NAME:SEG\n{listed}")
+            raise UsageError(several_fit(spec, downloaded))
         if matching:
-            raise MissingInputError(f"--atlas {spec}: {missing[0]}")
+            several = len({spec_of(one) for one in matching}) > 1
+            reason = none_downloaded(matching) if several else missing[0]
+            raise MissingInputError(f"--atlas {spec}: {reason}")
         elsewhere += named
     if elsewhere:
-        spaces = ", ".join(sorted({str(atlas.space) for atlas in elsewhere}))
-        raise SpaceError(
-            f"--atlas {spec}: the atlas is in {spaces}, the runs are in {space}; choose runs with "
-            "--space, or say --atlas-space if the labels do fit"
-        )
-    raise UsageError(_not_found(spec, places, dataset))
+        raise SpaceError(named_in_other_space(spec, elsewhere, space))
+    raise UsageError(not_found(spec, places, dataset))
 
 
 def _labels_first(atlases: Sequence[Atlas]) -> list[Atlas]:
@@ -154,49 +162,20 @@ def _missing(atlas: Atlas) -> str | None:
         if not path.stat().st_size:
             return (
                 f"{path} is empty, as it was not downloaded; do that before a run, with\n"
-                f"bids_labelx --fetch-atlas {_spec_of(atlas)} --space {atlas.space}"
+                f"bids_labelx --fetch-atlas {spec_of(atlas)} --space {atlas.space}"
             )
     return None
-
-
-def _not_found(
-    spec: str, places: Sequence[tuple[Path, Sequence[Atlas]]], dataset: Path | None
-) -> str:
-    if not places:
-        return (
-            f"--atlas {spec}: no such file, and no --atlas-dataset nor TemplateFlow folder "
-            f"({templateflow_home()}) to look this name up in"
-        )
-    found = []
-    for folder, atlases in places:
-        if folder == dataset:
-            names = sorted({_spec_of(atlas) for atlas in atlases})
-            found.append(f"not in {folder}; there are {', '.join(names) or 'none'}")
-        else:
-            found.append(f"not in TemplateFlow's folder {folder}")
-    return f"--atlas {spec}: " + "; ".join(found)
-
-
-def _spec_of(atlas: Atlas) -> str:
-    words = segmentation_of(atlas.entities)
-    return atlas.entities["atlas"] + (f":{words[0]}" if words else "")
-
-
-def segmentation_of(entities: Mapping[str, str]) -> list[str]:
-    """The values that SEG in NAME:SEG may have for an atlas."""
-    own = _atlas_entities(entities)
-    return [own[key] for key in ("seg", "scale") if key in own]
 
 
 def _from_file(image: Path, table: Path | None, name: str | None, which: str = "") -> Atlas:
     for path, kind in ((image, "file"), (table, "table")):
         if path is not None and not os.path.lexists(path):
-            raise MissingInputError(f"--atlas: there is no {kind} {path}")
+            raise MissingInputError(file_not_found(path, kind))
         if path is not None and (reason := missing_reason(path)):
             raise MissingInputError(f"--atlas: {reason}")
     if name is not None and not re.fullmatch(r"[A-Za-z0-9]+", name):
         raise UsageError(f"--atlas {name}=…: a name has letters and digits only")
-    own = _atlas_entities(parse_name(image).entities)
+    own = atlas_entities(parse_name(image).entities)
     if name is not None:
         entities = {**own, "atlas": name} if "atlas" in own else {"atlas": name}
     else:
@@ -226,14 +205,6 @@ def _kind_of(image: Path) -> Kind:
     if suffix == "probseg" or set(open_image(image).shape[3:]) - {1}:
         return "maps"
     return "labels"
-
-
-def _atlas_entities(entities: Mapping[str, str]) -> dict[str, str]:
-    """The entities of an atlas; the ``desc-`` of TemplateFlow's files is BIDS' ``seg-``."""
-    kept = {key: entities[key] for key in ("atlas", "seg", "scale") if key in entities}
-    if "atlas" in kept and "desc" in entities:
-        kept.setdefault("seg", entities["desc"])
-    return kept
 
 
 def _absolute(path: Path) -> Path:
@@ -284,10 +255,7 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             for folder in _SEARCHED
             for pattern in patterns
             for path in (dataset / folder).glob(pattern)
-            if re.search(
-                r"_(dseg\.(dlabel\.nii|label\.gii)|(dseg|probseg)\.nii(\.gz)?)$", path.name
-            )
-            and not is_backup(path.name)
+            if _is_image(path)
         }
     )
     found: dict[tuple[object, ...], Path] = {}
@@ -304,7 +272,7 @@ def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas
             found[same] = image
     return [
         Atlas(
-            _atlas_entities(parse_name(path).entities),
+            atlas_entities(parse_name(path).entities),
             space_of(path),
             path,
             find_table(path, dataset),
@@ -332,7 +300,7 @@ def _fineness(image: Path) -> tuple[float, ...]:
     return (float(np.prod(open_image(image).header.get_zooms()[:3])),)
 
 
-def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
+def _check_space(atlas: Atlas, space: str, atlas_space: str | None, dataset: Path | None) -> None:
     own = atlas_space or atlas.space
     if own is None:
         raise SpaceError(
@@ -340,13 +308,26 @@ def _check_space(atlas: Atlas, space: str, atlas_space: str | None) -> None:
             f"{space}. If it does, say so with --atlas-space {space}"
         )
     if own != space:
-        raise SpaceError(
-            f"{atlas.image}: the labels are in {_with_mesh(own)}, the runs in "
-            f"{_with_mesh(space)}; choose runs with --space, or say --atlas-space if the labels "
-            "do fit"
-        )
+        raise SpaceError(file_in_other_space(atlas, own, space, _others(atlas, dataset, space)))
 
 
-def _with_mesh(space: str) -> str:
-    """A space with the number of vertices of its mesh, where it is one of surfaces."""
-    return f"{space} ({MESHES[space]} vertices a hemisphere)" if space in MESHES else space
+def _others(atlas: Atlas, dataset: Path | None, space: str) -> Iterator[Atlas]:
+    """Atlases in a space that may be an atlas of another one, the nearest first."""
+    folder = atlas.image.parent
+    if atlas.space:
+        # As TemplateFlow and atlas datasets have a folder for each space.
+        for one in (folder, Path(str(folder).replace(atlas.space, space))):
+            for path in sorted(one.glob("*_dseg.*")) + sorted(one.glob("*_probseg.nii*")):
+                entities = parse_name(path).entities
+                if _is_image(path) and space_of(path) == space:
+                    yield Atlas(atlas_entities(entities), space, path, None, one)
+    name = glob.escape(atlas.entities["atlas"])
+    for place in (dataset, templateflow_home()):
+        if place is not None and place.is_dir():
+            yield from (one for one in _in_dataset(place, space, name) if not _missing(one))
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file is an image of labels or maps."""
+    ending = r"_(dseg\.(dlabel\.nii|label\.gii)|(dseg|probseg)\.nii(\.gz)?)$"
+    return re.search(ending, path.name) is not None and not is_backup(path.name)

@@ -7,7 +7,7 @@ which volumes to censor, and how signals are filtered.
 
 from bids_labelx.denoise.applied import AppliedStrategy
 from bids_labelx.denoise.confounds import read_confounds_metadata, read_confounds_table
-from bids_labelx.denoise.denoising import Denoising, select
+from bids_labelx.denoise.denoising import Denoising, lacking_columns, select
 from bids_labelx.denoise.images import check_image, denoised_by, earlier_regression
 from bids_labelx.denoise.overrides import override
 from bids_labelx.denoise.steps import cleaning_steps
@@ -30,6 +30,7 @@ __all__ = [
     "describe_presets",
     "earlier_regression",
     "join_tables",
+    "lacking_columns",
     "override",
     "preset_names",
     "read_confounds_metadata",

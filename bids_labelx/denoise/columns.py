@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bids_labelx.denoise.schema import EXPANSIONS
+from bids_labelx.suggestions import closest
 
 _SERIES = {
     "motion": ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"),
@@ -161,7 +162,10 @@ def listed_columns(entries: Sequence[Entry], available: Sequence[str]) -> Wanted
             text = entry_text(entry)
             dataset = "" if isinstance(entry, str) else entry.get("dataset", "")
             where = f" (of the dataset {dataset}: --datasets {dataset}=DIR)" if dataset else ""
-            lacking.append((text if _is_name(entry) else f"any that matches {text!r}") + where)
+            near = closest(text, available) if _is_name(entry) else None
+            meant = f" (did you mean {near}?)" if near else ""
+            shown = text if _is_name(entry) else f"any that matches {text!r}"
+            lacking.append(f"{shown}{meant}{where}")
     return Wanted(columns, lacking)
 
 

@@ -177,6 +177,30 @@ def select(
     return Denoising(tuple(columns), regressors, removed, kept, rules, *motion, by_entry)
 
 
+def lacking_columns(
+    strategy: Strategy,
+    available: Sequence[str],
+    n_volumes: int,
+    *,
+    t_r: float | None,
+    metadata: Mapping[str, Any],
+) -> list[str]:
+    """What a strategy needs and a confounds table with these columns lacks; see `select`.
+
+    Only of strategies that take no columns from other tables.
+
+    Raises
+    ------
+    ValueError
+        As from `wanted_columns`.
+    """
+    wanted = wanted_columns(
+        strategy.confounds, available, n_volumes=n_volumes, t_r=t_r, metadata=metadata
+    )
+    scrub = strategy.volumes.get("scrub")
+    return wanted.lacking + _lacking_for_scrub(scrub, list(available), Joined(None))
+
+
 def _joined_metadata(metadata: Mapping[str, Any], joined: Joined) -> dict[str, Any]:
     """What is said of each column by the JSON beside the table that it is in."""
     own = {one: said for one, said in joined.metadata.items() if one in joined.file_of}

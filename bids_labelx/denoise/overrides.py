@@ -75,11 +75,28 @@ def override(
         )
         for strategy in strategies
     ]
-    together = [(strategy.name, clean_problem(strategy.clean)) for strategy in changed]
+    together = [
+        (one.name, _without_filter(one, clean) or clean_problem(one.clean)) for one in changed
+    ]
     wrong = [f"--denoise {name}: {problem}" for name, problem in together if clean and problem]
     if wrong:
         raise UsageError("\n".join(wrong))
     return changed
+
+
+def _without_filter(strategy: Strategy, clean: Mapping[str, Any]) -> str | None:
+    """What to add where cut-offs are given for a strategy that has no filter."""
+    cutoffs = [name for name in ("low_pass", "high_pass") if clean.get(name) is not None]
+    if not cutoffs or strategy.clean.get("filter") or strategy.name == "none":
+        return None
+    given = " ".join(f"{_option(name)} {clean[name]:g}" for name in cutoffs)
+    if clean.get("filter") == "none":
+        return f"{given} with --filter none; leave one of them out"
+    add = "--filter butterworth"
+    if cutoffs == ["high_pass"]:
+        add += ", or --filter cosine for slow drifts"
+    unit = "" if all(clean[name] < 1 for name in cutoffs) else "; cut-offs are in Hz, such as 0.08"
+    return f"it has no temporal filter that {given} could change; add {add}{unit}"
 
 
 def _changed(strategy: Strategy, volumes: Mapping[str, Any], clean: Mapping[str, Any]) -> Strategy:

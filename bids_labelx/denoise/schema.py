@@ -14,6 +14,7 @@ from bids_labelx.denoise.xcp_d import strategy_of_xcp_d
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import parse_json, parse_toml, read_text
 from bids_labelx.names import FIRST_DATASET, is_dataset_name
+from bids_labelx.suggestions import did_you_mean
 
 # A series expands into itself, its backward difference, and the squares of both
 # (Satterthwaite et al. 2013, doi:10.1016/j.neuroimage.2012.08.052).
@@ -255,7 +256,8 @@ def _wrong_values(
         dotted = ".".join(keys)
         allowed = schema.get(key)
         if allowed is None:
-            yield keys, f"{dotted} is unknown; allowed here: {', '.join(schema)}"
+            meant = did_you_mean(key, schema)
+            yield keys, f"{dotted} is unknown{meant}; allowed here: {', '.join(schema)}"
         elif isinstance(allowed, Rule):
             if not allowed.holds(value):
                 yield keys, f"{dotted} is {_shown(value)}; allowed: {allowed.words}"

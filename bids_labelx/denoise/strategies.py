@@ -13,6 +13,7 @@ from bids_labelx.denoise.schema import parse_strategy, read_strategy_file
 from bids_labelx.errors import BadDataError, UsageError
 from bids_labelx.names import camel
 from bids_labelx.settings.convert import is_strategy_file
+from bids_labelx.suggestions import did_you_mean
 
 _PRESETS = files("bids_labelx") / "data" / "denoise"
 
@@ -98,8 +99,9 @@ def read_strategies(names: Sequence[str | PathLike[str]]) -> list[Strategy]:
     presets = preset_names()
     unknown = [name for name in given if not is_strategy_file(name) and name not in presets]
     if unknown:
+        words = [f"{name}{did_you_mean(name, presets)}" for name in unknown]
         raise UsageError(
-            f"--denoise {' '.join(unknown)}: choose from {', '.join(presets)}, or give a "
+            f"--denoise {'; '.join(words)}: choose from {', '.join(presets)}, or give a "
             "FILE.toml or FILE.json of your own, or XCP-D's FILE.yml"
         )
     strategies = [

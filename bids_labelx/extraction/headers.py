@@ -102,10 +102,33 @@ def load_image(name: str) -> Any:
     except FileNotFoundError:
         raise FileNotFoundError(f"{name}: no such file") from None
     except OSError as error:
-        raise OSError(f"{name}: cannot be read as an image ({error.strerror or error})") from error
+        reason = error.strerror or _why_not(name, error)
+        raise OSError(f"{name}: cannot be read as an image ({reason})") from error
     except _LOAD_ERRORS as error:
-        raise OSError(f"{name}: cannot be read as an image ({error})") from error
+        raise OSError(f"{name}: cannot be read as an image ({_why_not(name, error)})") from error
     return image
+
+
+def _why_not(name: str, error: Exception) -> str:
+    """What is wrong with a file that is no image, from its first bytes and its name."""
+    path = Path(name)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(2)
+    except OSError:
+        return str(error)
+    if not start:
+        return "the file is empty"
+    compressed, named = start == b"\x1f\x8b", path.name.lower().endswith(GZIPPED)
+    if compressed and not named:
+        return f"it is compressed with gzip, and its name does not say so; name it {path.name}.gz"
+    if named and not compressed:
+        plain = path.stem if path.suffix.lower() == ".gz" else f"{path.stem}.mgh"
+        return (
+            f"it is not compressed with gzip, as its name says; if it is an image, name it {plain}"
+        )
+    # nibabel's messages have the path again.
+    return str(error).replace(f'"{name}"', "it").replace(name, "it")
 
 
 def _header_files(image: Any) -> list[str]:

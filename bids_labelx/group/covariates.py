@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 from bids_labelx.errors import BadDataError, MissingInputError, UsageError
 from bids_labelx.files import NO_VALUE, as_numbers, read_tsv
 from bids_labelx.group.edge_rows import Unit
+from bids_labelx.suggestions import did_you_mean
 
 _PARTICIPANT, _SESSION = "participant_id", "session_id"
 # Names that a message lists at most.
@@ -218,10 +218,7 @@ def check_columns(wanted: Iterable[str], known: Sequence[str], path: Path) -> No
     """
     for column in wanted:
         if column not in known:
-            near = get_close_matches(column, known, n=1) or [
-                one for one in known if one.lower() == column.lower()
-            ]
-            meant = f", did you mean {near[0]}" if near else ""
+            meant = did_you_mean(column, known)
             there = ", ".join(known) or "no columns beside those of ids"
             raise UsageError(f"{path}: there is no column {column}{meant}; it has {there}")
 

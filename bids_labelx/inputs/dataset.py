@@ -8,6 +8,7 @@ reads some of them (subject, session, datatype) from the whole absolute path, so
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import traceback
 from collections import defaultdict
@@ -53,9 +54,11 @@ from bids_labelx.inputs.queries import (
     Condition,
     Queries,
     Query,
+    Removal,
     apply_conditions,
     option_condition,
     read_queries,
+    unmatched,
 )
 from bids_labelx.inputs.run import NATIVE, Run
 from bids_labelx.inputs.segmentations import (
@@ -66,6 +69,7 @@ from bids_labelx.inputs.segmentations import (
 )
 from bids_labelx.names import FIRST_DATASET, TableQuery, is_utf8, printable, sort_entities
 from bids_labelx.settings import Settings
+from bids_labelx.suggestions import closest
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -191,7 +195,8 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
         )
         if wanted
     ]
-    kept, removal = apply_conditions([file for found, _ in of_query for file in found], options)
+    found = [file for own, _ in of_query for file in own]
+    kept, removal = apply_conditions(found, options)
     if not kept and removal is None:
         removal = next((one for _, one in of_query if one is not None), None)
     if not kept:
@@ -205,7 +210,7 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
             )
     if removal is not None and removal.condition.source:
         raise NoRunsError(
-            f"{removal.condition.source} leaves no run of {root}: "
+            f"{removal.condition.source}{_meant(removal)} leaves no run of {root}: "
             f"those before this filter have {removal.found}"
         )
     if removal is not None and removal.condition.key == "echo":
@@ -217,7 +222,17 @@ def _select_bold(dataset: Dataset, queries: Queries, settings: Settings) -> list
         )
     if not kept:
         raise NoRunsError(_no_bold(root, [*images, *surfaces], queries.bold))
+    for one in options:
+        if without := unmatched(one, found):
+            LOGGER.warning("%s: no run has %s", one.source.partition(" ")[0], ", ".join(without))
     return pair_hemispheres(kept, settings.hemi)
+
+
+def _meant(removal: Removal) -> str:
+    """The values that may have been meant by those that an option or the filter file asks for."""
+    near = (closest(one, removal.found.split(", ")) for one in sorted(removal.condition.values))
+    words = [one for one in near if one is not None]
+    return f" (did you mean {' '.join(words)}?)" if words else ""
 
 
 def _conditions(query: Query, settings: Settings) -> list[Condition]:
@@ -234,7 +249,11 @@ def _no_bold(root: Path, images: Sequence[File], query: Query) -> str:
     text = f"{root}: no {query.pattern} among {len(images)} BOLD files of these participants"
     descs = sorted({desc for file in images if (desc := file.name.entities.get("desc"))})
     if descs:
-        return f"{text}, but files with {', '.join(descs)}; say which with --bids-filter-file"
+        chosen = json.dumps({"bold": {"desc": descs[0]}})
+        return (
+            f"{text}, but files with {', '.join(f'desc-{one}' for one in descs)}; say "
+            f"which with --bids-filter-file, a file such as {chosen}"
+        )
     if other := other_images(root):
         return f"{text}; {other}"
     return (

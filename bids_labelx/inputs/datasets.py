@@ -26,6 +26,7 @@ from bids_labelx.inputs.metadata import Listing
 from bids_labelx.inputs.queries import Queries
 from bids_labelx.names import FIRST_DATASET, TableQuery
 from bids_labelx.settings import Settings
+from bids_labelx.suggestions import did_you_mean, listed
 
 DESCRIPTION = "dataset_description.json"
 
@@ -118,9 +119,10 @@ def _check_participants(root: Path, wanted: Sequence[str]) -> list[str]:
     found = list_participants(root)
     unknown = [label for label in wanted if label not in found]
     if unknown:
+        words = [f"{label}{did_you_mean(label, found)}" for label in unknown]
         raise NoRunsError(
-            f"--participant-label: {', '.join(unknown)} not in {root}; "
-            f"there are {', '.join(found) or 'none'}"
+            f"--participant-label {'; '.join(words)}: not in {root}; there are "
+            f"{listed(found) or 'none'}"
         )
     return list(wanted) or found
 
@@ -199,10 +201,10 @@ def check_dataset(root: Path) -> None:
             "; the folder is empty, as a DataLad subdataset is that was not installed (`datalad "
             f"get --no-data {root}`)"
         )
-        hint = hint_at_datasets(root) or _hint_for_cpac(root)
+        hint = hint_at_datasets(root) or _hint_at_parent(root) or _hint_for_cpac(root)
         raise NotBidsError(
             f"{root}: no {DESCRIPTION} here, so this is not a BIDS dataset"
-            + (hint if names else empty)
+            + ((hint or _hint_to_describe(root)) if names else empty)
         )
     made = read_json(root / DESCRIPTION).get("GeneratedBy", [])
     if not isinstance(made, list) or not all(isinstance(tool, dict) for tool in made):
@@ -222,16 +224,42 @@ def hint_at_datasets(root: Path) -> str:
     return f"\ndid you mean {' or '.join(map(str, found))}?" if found else ""
 
 
+def _hint_at_parent(root: Path) -> str:
+    """The dataset that the folder is a part of, such as one participant's."""
+    above = (one for one in root.parents if (one / DESCRIPTION).is_file())
+    found = next(above, None)
+    if found is None:
+        return ""
+    inside = root.relative_to(found)
+    label = "" if len(inside.parts) > 1 else root.name
+    chosen = f", with --participant-label {label.removeprefix('sub-')}"
+    return (
+        f"\ndid you mean {found}{chosen if label.startswith('sub-') else ''}? "
+        f"{inside} is a folder in it"
+    )
+
+
 def _hint_for_cpac(root: Path) -> str:
     """What to do where the folder, or one in it, is an output of C-PAC."""
     if root.name.startswith(_OF_CPAC):
-        return (
-            "; C-PAC writes none: put one into the folder with "
-            '{"Name": "C-PAC", "BIDSVersion": "1.8.0", "DatasetType": "derivative", '
-            '"GeneratedBy": [{"Name": "C-PAC"}]}'
-        )
+        return f"; C-PAC writes none: {_to_paste('C-PAC')}"
     found = sorted(one for start in _OF_CPAC for one in root.glob(f"{start}*/sub-*/"))
     return f"; of C-PAC's output give {found[0].parent}" if found else ""
+
+
+def _hint_to_describe(root: Path) -> str:
+    """The description to write, where the folder has participants all the same."""
+    if not any(root.glob("sub-*/")):
+        return "; it has no sub-… folders either: give the folder that these are in"
+    return f"; if it has preprocessed images, {_to_paste('fMRIPrep')}"
+
+
+def _to_paste(program: str) -> str:
+    return (
+        f"put {DESCRIPTION} into the folder with\n"
+        f'{{"Name": "{program}", "BIDSVersion": "1.8.0", "DatasetType": "derivative", '
+        f'"GeneratedBy": [{{"Name": "{program}"}}]}}'
+    )
 
 
 # Programs with their version, by the beginning of the names of the files that they made: empty for

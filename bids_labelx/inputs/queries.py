@@ -19,6 +19,7 @@ from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.files import read_json
 from bids_labelx.inputs.matching import CPAC_ENTITIES, File, normalize_value
 from bids_labelx.names import ENTITY_ORDER, FIRST_DATASET, TableQuery
+from bids_labelx.suggestions import did_you_mean
 
 SECTIONS = ("bold", "mask", "confounds")
 
@@ -165,6 +166,16 @@ def apply_conditions(
     return kept, None
 
 
+def unmatched(condition: Condition, files: Sequence[File]) -> list[str]:
+    """The values of a condition that no file has, with what may have been meant by each."""
+    have = {value for file in files for value in _entity_values(file, condition.key)}
+    return [
+        f"{value}{did_you_mean(value, sorted(have))}"
+        for value in sorted(condition.values)
+        if value not in have
+    ]
+
+
 def _values_found(files: Iterable[File], key: str) -> str:
     """The values of an entity as they stand in names, for a message."""
     if key in ("suffix", "extension"):
@@ -217,8 +228,9 @@ def read_queries(
     problems: list[str] = []
     unknown = [key for key in content if key not in (*SECTIONS, *_IGNORED)]
     if unknown:
+        words = [f"{key!r}{did_you_mean(key, SECTIONS)}" for key in unknown]
         problems.append(
-            f"there is no section {', '.join(map(repr, unknown))}: choose from "
+            f"there is no section {', '.join(words)}: choose from "
             f"{', '.join(SECTIONS)} ({', '.join(_IGNORED)} are allowed and ignored)"
         )
     given = {
@@ -303,7 +315,8 @@ def _parse_section(
 def _parse_condition(section: str, key: str, value: Any, file: str) -> Condition | None:
     if key not in _KEYS:
         raise ValueError(
-            f"there is no such entity; choose from {', '.join(_KEYS)}, or pybids' names for them "
+            f"there is no such entity{did_you_mean(key, [*_KEYS, *_LONG])}; choose from "
+            f"{', '.join(_KEYS)}, or pybids' names for them "
             f"({', '.join(_LONG)})"
         )
     items = value if isinstance(value, list) else [value]

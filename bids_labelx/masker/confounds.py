@@ -90,7 +90,11 @@ def load_confounds(confounds: Any) -> Confounds | None:
         parts = [_read_table(one) for one in confounds]
         lengths = {len(part.values) for part in parts}
         if len(lengths) > 1:
-            raise ValueError(f"a list of confounds with different lengths: {sorted(lengths)}")
+            rows = [f"{part.where} ({part.names[0]}, …) has {len(part.values)}" for part in parts]
+            raise ValueError(
+                "a list of confounds with different lengths, each with a row for each volume: "
+                + ", ".join(rows)
+            )
         values = np.column_stack([part.values for part in parts])
         names = tuple(name for part in parts for name in part.names)
         return Confounds(values, names, ", ".join(dict.fromkeys(part.where for part in parts)))
@@ -112,7 +116,8 @@ def _read_table(confounds: Any) -> Confounds:
     try:
         values = np.asarray(confounds, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{where}: confounds are numbers ({error})") from error
+        found = _no_number(confounds, names) or str(error)
+        raise ValueError(f"{where}: confounds are numbers ({found})") from error
     if not values.ndim:
         raise TypeError(f"{where}: confounds are a table or a file, got {confounds!r}")
     if values.ndim == 1:
@@ -124,6 +129,33 @@ def _read_table(confounds: Any) -> Confounds:
     if names is None:
         names = [f"column {k}" for k in range(values.shape[1])]
     return Confounds(values, tuple(names), where)
+
+
+def _no_number(confounds: Any, names: list[str] | None) -> str:
+    """The columns of a table that hold something else, with its first value; empty if unknown."""
+    try:
+        cells = np.asarray(confounds, dtype=object)
+    except ValueError:
+        return ""
+    if cells.ndim != 2:
+        return ""
+    found: dict[str, str] = {}
+    for row, column in np.ndindex(cells.shape):
+        name = names[column] if names else f"{column}"
+        if name not in found and not _converts(cells[row, column]):
+            found[name] = f"column {name} has {cells[row, column]!r:.40} in row {row}, from 0"
+    if not found:
+        return ""
+    first, *others = found
+    return found[first] + (f"; {_listed(others, 20)} also" if others else "")
+
+
+def _converts(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _read_confounds_file(path: Path) -> tuple[list[list[str]], list[str] | None]:

@@ -53,7 +53,9 @@ def label_table(
         table = checked_lut(chosen, background)
         unknown = np.setdiff1d(present, table["index"].to_numpy())
         if unknown.size:
-            what = "'lut'" if lut is not None else "the label table of 'labels_img'"
+            what = "the label table of 'labels_img'" if lut is None else "'lut'"
+            if isinstance(lut, (str, os.PathLike)):
+                what = os.fspath(lut)
             raise ValueError(f"{what} lacks labels of the image: {unknown.tolist()}")
     else:
         names = [str(one) for one in present.tolist()]

@@ -1,7 +1,7 @@
 """The maskers with the signatures, defaults, warnings and exceptions of nilearn 0.14.1.
 
 A script written for nilearn changes one line, ``from bids_labelx.nilearn_compat import …``. Where
-`docs/differences.md` says that nilearn is wrong, these stay right.
+`docs/explanation/differences.md` says that nilearn is wrong, these stay right.
 """
 
 from bids_labelx.nilearn_compat.labels import MultiNiftiLabelsMasker, NiftiLabelsMasker

@@ -29,6 +29,7 @@ from bids_labelx.files import (
     INVOCATION,
     TEMPORARY,
     cannot_write,
+    disk_full,
     read_json,
     write_json,
     write_text,
@@ -106,7 +107,12 @@ def whole_files_only(output: Path, plan: Plan) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(shown_alive(path))
         except OSError as error:
-            raise cannot_write(path, error) from None
+            if disk_full(error):
+                raise cannot_write(path, error) from None
+            raise CannotWriteError(
+                f"OUTPUT_DIR {output}: nothing can be written there ({error.strerror}); choose "
+                "another folder, or change its permissions"
+            ) from None
         try:
             yield
         except Stopped:

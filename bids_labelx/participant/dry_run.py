@@ -15,6 +15,7 @@ from bids_labelx.outputs.failures import subject_of
 from bids_labelx.participant.deliver import Delivery, dataset_of, planned_paths
 from bids_labelx.participant.denoise_run import Prepared, prepare_strategies
 from bids_labelx.participant.extract import read_mask
+from bids_labelx.participant.lacking import lacking_in_words
 from bids_labelx.participant.plan import Plan, PlannedRun
 from bids_labelx.settings import DenoisingOptions, Settings
 from bids_labelx.words import counted
@@ -98,6 +99,7 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
         yield f"{subject_of(failure)}\n    cannot be done: {failure.message}"
     for run in plan.skipped:
         yield f"{run.name}\n    excluded: no atlas is in its space ({run.space})"
+    yield from lacking_in_words(plan.runs, plan.strategies)
     not_done = len(plan.runs) - n_done + len(plan.failures)
     yield (
         f"{counted(n_done, 'run')} of {counted(len(plan.participants), 'participant')} would be "

@@ -264,7 +264,8 @@ def _plan_run(
     needed = ("metadata", "bold", "mask") if mask == "brain" else ("metadata", "bold")
     for what in needed:
         if what in run.missing:
-            raise BadDataError(f"{run.name}: {run.missing[what]}")
+            reason = run.missing[what]
+            raise BadDataError(reason if reason.startswith(run.name) else f"{run.name}: {reason}")
     if run.bold in choice.problems:
         raise BadDataError(choice.problems[run.bold])
     own = run.mask if mask == "brain" else mask if isinstance(mask, Path) else None

@@ -89,7 +89,7 @@ def rating_picture(output: Path, rated: RatedStrategies, *, static: bool) -> Pic
     entities = all_but_strategy(rated.entities[0])
     told = "; ".join(f"{one.label}: {_told(names, one)}" for one in panels)
     data = {
-        "kind": "trust",
+        "kind": "ratings",
         "strategies": names,
         "panels": [_data(one) for one in panels],
     }
@@ -98,7 +98,7 @@ def rating_picture(output: Path, rated: RatedStrategies, *, static: bool) -> Pic
         f"Bars of strategies, {atlas_of(entities)}: {where(entities)}. {told}",
         "Reliability of edges (median over edges, line: quartiles), participants identified, "
         "segregation of networks and QC-FC by strategy; red: by chance. Reliable is not valid",
-        output / "figures" / ("group_" + build_name(entities, "trust", ".svg")),
+        output / "figures" / ("group_" + build_name(entities, "ratings", ".svg")),
         partial(plot_ratings, names, panels) if static else None,
     )
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from bids_labelx.suggestions import did_you_mean
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -201,15 +203,15 @@ def each(convert: Callable[[str], T]) -> Callable[[Any], tuple[T, ...]]:
     """One or several values, each once; the error lists all that are wrong."""
 
     def convert_all(value: Any) -> tuple[T, ...]:
-        found, wrong, expected = [], [], ""
+        found: list[T] = []
+        wrong: dict[str, list[str]] = {}
         for word in words(value):
             try:
                 found.append(convert(word))
             except ValueError as error:
-                wrong.append(repr(word))
-                expected = str(error).removeprefix(repr(word))
+                wrong.setdefault(str(error).removeprefix(repr(word)), []).append(repr(word))
         if wrong:
-            raise ValueError(", ".join(wrong) + expected)
+            raise ValueError("; ".join(", ".join(same) + why for why, same in wrong.items()))
         return tuple(dict.fromkeys(found))
 
     return convert_all
@@ -228,6 +230,10 @@ def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
             label = label.replace(":cohort-", "+")
             if found := re.search(r":res-([A-Za-z0-9]+)", label):
                 raise ValueError(f"{word!r}: give the resolution with --res {found[1]}")
+        if "," in label and all(re.fullmatch(r"[A-Za-z0-9-]+", one) for one in label.split(",")):
+            raise ValueError(f"{word!r}: put blanks between labels, {label.replace(',', ' ')}")
+        if label.lower().startswith(f"{key}-"):
+            raise ValueError(f"{word!r}: write {key}- in lower case, or leave it out")
         if not re.fullmatch(r"[A-Za-z0-9]+(\+[A-Za-z0-9]+)?", label):
             raise ValueError(f"{word!r}: a label has letters and digits only")
         return label
@@ -240,7 +246,8 @@ def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
 
     def convert(value: Any) -> str:
         if value not in allowed:
-            raise ValueError(f"{value!r}: choose from {', '.join(allowed)}")
+            meant = did_you_mean(str(value), allowed)
+            raise ValueError(f"{value!r}{meant}: choose from {', '.join(allowed)}")
         return str(value)
 
     return convert

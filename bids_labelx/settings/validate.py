@@ -8,6 +8,7 @@ from typing import Any
 from bids_labelx.errors import UsageError
 from bids_labelx.settings.entry import options_of
 from bids_labelx.settings.table import Settings
+from bids_labelx.suggestions import closest
 
 
 def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) -> Settings:
@@ -32,7 +33,10 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
         if value is None:
             continue
         if name not in known:
-            found.append(f"--{name.replace('_', '-')}: there is no such option")
+            shown = name.replace("_", "-")
+            near = closest(shown, [one.shown.removeprefix("--") for one in known.values()])
+            meant = f", did you mean --{near}?" if near else ""
+            found.append(f"--{shown}: there is no such option{meant}")
             continue
         try:
             values[name] = known[name].converted(value)
@@ -44,25 +48,18 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
             f"missing: {', '.join(missing)} "
             "(bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options])"
         )
-        found += [
-            f"{known[name].shown}: it took BIDS_DIR, OUTPUT_DIR and {value[-1]}, too; put these "
-            "first"
-            for name, value in options.items()
-            if name in known
-            and isinstance(value, list)
-            and value[-1:] in (["participant"], ["group"])
-        ]
-    found += _contradictions(values)
+    found += _contradictions(values, options)
     if found:
         raise UsageError("\n".join(found))
     return Settings(**values)
 
 
-def _contradictions(values: Mapping[str, Any]) -> list[str]:
-    """What is wrong with options that are right by themselves."""
+def _contradictions(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What is wrong with options that are right by themselves, or were `given` wrongly."""
     found = []
     if values.get("analysis_level") == "participant" and not (
-        values.get("atlas") or values.get("atlas_dataset") or values.get("reports_only")
+        any(values.get(name) or given.get(name) for name in ("atlas", "atlas_dataset"))
+        or values.get("reports_only")
     ):
         found.append(
             "no atlas: give --atlas IMAGE, or --atlas-dataset DIR and perhaps --atlas NAME[:SEG]"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from bids_labelx._version import __version__
 from bids_labelx.app import cli
+from bids_labelx.app.arguments import arrange
 from bids_labelx.app.cli import main, run_and_exit
 from bids_labelx.app.options import build_parser, hyphenate
 from bids_labelx.denoise import preset_names
@@ -83,7 +83,7 @@ def test_a_mistake_of_ours_is_called_one_and_ends_with_70(
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr(cli, "_run", broken)
-    assert main([]) == 70
+    assert main(["--list-denoise"]) == 70
     message = capsys.readouterr().err
     assert "internal error: ZeroDivisionError: oh" in message
     assert "Traceback" not in message
@@ -118,9 +118,21 @@ def test_every_setting_is_accepted_with_underscores() -> None:
         assert getattr(with_value, name) in ("1", ["1"], True, 1)
 
 
-def test_readme_and_help_agree_on_the_options() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    options = set(re.findall(r"(?<!-)--[a-z][a-z-]+", build_parser().format_help()))
-    # What engines and schedulers are told there is no option of ours; ci/container runs it.
-    readme = re.sub(r"(?s)\n## In a container\n.*?(?=\n## )", "", readme)
-    assert set(re.findall(r"(?<!-)--[a-z][a-z-]+", readme)) <= options
+def test_without_any_argument_a_few_lines_say_how_to_begin(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 64
+    text = capsys.readouterr().err
+    assert 8 <= len(text.splitlines()) <= 12
+    for words in ("--demo DIR", "BIDS_DIR OUTPUT_DIR participant --atlas", "check", "--help"):
+        assert f"bids_labelx {words}" in text
+
+
+def test_the_commands_that_the_first_lines_name_are_understood() -> None:
+    lines = [line.split() for line in cli._FIRST_USE.splitlines() if line.startswith("  ")]
+    assert len(lines) == 4
+    for program, *words in lines:
+        assert program == "bids_labelx"
+        arranged, problems = arrange(words)
+        assert not problems
+        assert not build_parser().parse_known_args(arranged)[1]

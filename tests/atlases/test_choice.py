@@ -163,7 +163,9 @@ def test_labels_that_no_atlas_knows_are_refused_together(
     settings = settings_for(
         tmp_path / "ds", atlas_dataset=atlas_dataset, labels=("fife", "5", "12")
     )
-    with pytest.raises(UsageError, match=r"--labels: fife, 12 in none of the atlases \(Slabs\)"):
+    with pytest.raises(
+        UsageError, match=r"--labels fife, did you mean five; 12: in none of the atlases \(Slabs\)"
+    ):
         make_plan(settings)
 
 

@@ -44,7 +44,7 @@ def test_a_name_is_of_the_maps_where_there_are_no_labels(dataset: Path) -> None:
     assert found.kind == "labels"
     (found,) = find_atlases(["Slabs:probseg"], dataset, SPACE)
     assert found.kind == "maps"
-    with pytest.raises(UsageError, match="say which with NAME:SEG"):
+    with pytest.raises(UsageError, match=r"say which\n--atlas Soft:2\n--atlas Soft:3$"):
         find_atlases(["Soft"], dataset, SPACE)
 
 

@@ -51,14 +51,50 @@ def test_an_atlas_is_looked_up_by_name_and_by_name_and_seg(shared_data: Path) ->
     (schaefer,) = find_atlases(["Schaefer2018:200Parcels7Networks"], folder, SPACE)
     assert schaefer.key == "Schaefer2018_seg-200Parcels7Networks"
     assert len(table_of(schaefer)) == 200
-    with pytest.raises(UsageError, match="several fit"):
+    with pytest.raises(UsageError, match="several fit") as caught:
         find_atlases(["Schaefer2018"], folder, SPACE)
+    _, *lines = str(caught.value).splitlines()
+    assert len(lines) > 1
+    for line in lines:
+        (atlas,) = find_atlases([line.removeprefix("--atlas ")], folder, SPACE)
+        assert atlas.entities["atlas"] == "Schaefer2018"
     assert len(find_atlases([], folder, SPACE)) == 5
 
 
 def test_an_unknown_atlas_is_refused_with_those_that_are_there(atlas_dataset: Path) -> None:
     with pytest.raises(UsageError, match=r"Nope: not in .* there are Slabs"):
         find_atlases(["Nope"], atlas_dataset, SPACE)
+    with pytest.raises(UsageError, match=r"--atlas slab, did you mean Slabs: not in"):
+        find_atlases(["slab"], atlas_dataset, SPACE)
+
+
+def test_a_file_that_is_not_there_is_refused_with_the_one_that_is_like_it(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    image = write_image(tmp_path / "slabs_dseg.nii.gz", labels)
+    with pytest.raises(MissingInputError, match=rf"slab_dseg\.nii\.gz, did you mean {image}$"):
+        find_atlases([f"{tmp_path}/slab_dseg.nii.gz"], None, SPACE)
+    with pytest.raises(MissingInputError, match=rf"and no folder {tmp_path}/nowhere$"):
+        find_atlases([f"{tmp_path}/nowhere/slabs_dseg.nii.gz"], None, SPACE)
+
+
+def test_the_same_atlas_in_the_space_of_the_runs_is_named_before_atlas_space(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    def path(space: str, name: str = "A") -> Path:
+        return tmp_path / f"tpl-{space}" / f"tpl-{space}_atlas-{name}_res-01_dseg.nii.gz"
+
+    other = write_image(path("MNI152NLin6Asym"), labels)
+    write_image(path(SPACE, "B"), labels)
+    with pytest.raises(SpaceError, match=f"Take the file of this atlas in {SPACE}, with tpl-"):
+        find_atlases([str(other)], None, SPACE)
+    same = write_image(path(SPACE), labels)
+    with pytest.raises(SpaceError) as caught:
+        find_atlases([str(other)], None, SPACE)
+    text = str(caught.value)
+    assert f"Take the same atlas in {SPACE}: --atlas {same}" in text
+    assert text.index("--atlas ") < text.index("--atlas-space")
+    assert find_atlases([str(same)], None, SPACE)[0].image == same
 
 
 def test_the_finest_resolution_of_an_atlas_is_taken(
@@ -205,6 +241,13 @@ def test_what_was_not_downloaded_is_refused_with_the_command_that_does_it(
     command = f"bids_labelx --fetch-atlas Slabs:four --space {SPACE}"
     with pytest.raises(MissingInputError, match=rf"not downloaded.*\n{command}"):
         find_atlases(["Slabs:four"], None, SPACE)
+    for seg in ("one", "two"):
+        write_table(
+            templateflow / f"tpl-{SPACE}/tpl-{SPACE}_atlas-Empty_desc-{seg}_dseg.nii.gz", ""
+        )
+    with pytest.raises(MissingInputError, match=r"none is here; .*\n.*\nThere are") as caught:
+        find_atlases(["Empty"], None, SPACE)
+    assert "Empty:one, Empty:two" in str(caught.value)
     # The image alone is not enough.
     (table,) = templateflow.rglob("*three_dseg.tsv")
     table.write_text("")
@@ -218,6 +261,8 @@ def test_an_atlas_dataset_comes_before_templateflow(atlas_dataset: Path) -> None
     assert atlas.root == atlas_dataset
     with pytest.raises(UsageError, match=r"Nope: not in .*there are Slabs; not in TemplateFlow's"):
         find_atlases(["Nope"], atlas_dataset, SPACE)
+    with pytest.raises(UsageError, match="--atlas slabs:thre, did you mean Slabs:three: not in"):
+        find_atlases(["slabs:thre"], atlas_dataset, SPACE)
     with pytest.raises(SpaceError, match=f"in {SPACE}, Other, the runs are in T1w"):
         find_atlases(["Slabs:three"], None, "T1w")
 

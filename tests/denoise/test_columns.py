@@ -120,8 +120,10 @@ def test_names_and_patterns_match_whole_names_and_each_column_once() -> None:
 
 
 def test_a_name_without_a_column_is_lacking_and_a_pattern_is_not() -> None:
-    found = wanted({"columns": ["csf", "foo.*", "cosine"]}, ["csf", "cosine00"])
-    assert found == (["csf"], ["cosine"])
+    found = wanted({"columns": ["csf", "foo.*", "rmsd"]}, ["csf", "cosine00"])
+    assert found == (["csf"], ["rmsd"])
+    found = wanted({"columns": ["cosine"]}, ["csf", "cosine00"])
+    assert found == ([], ["cosine (did you mean cosine00?)"])
 
 
 def test_ica_aroma_takes_its_columns_or_leaves_them_to_the_image() -> None:

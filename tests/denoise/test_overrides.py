@@ -80,7 +80,13 @@ def test_what_another_filter_has_no_use_for_goes_with_the_old_one() -> None:
     [
         ({"filter": "butterworth"}, "--denoise simple: filter butterworth needs low_pass"),
         ({"filter": "cosine"}, "--denoise simple: filter cosine needs high_pass"),
-        ({"low_pass": 0.1}, "--denoise simple: low_pass without a filter"),
+        (
+            {"low_pass": 80},
+            "--denoise simple: it has no temporal filter that --low-pass 80 could change; add "
+            "--filter butterworth; cut-offs are in Hz, such as 0.08",
+        ),
+        ({"high_pass": 0.01}, "add --filter butterworth, or --filter cosine for slow drifts"),
+        ({"high_pass": 0.01, "filter": "none"}, "--high-pass 0.01 with --filter none; leave one"),
         ({"filter": "cosine", "high_pass": 0.01, "low_pass": 0.1}, "takes no low_pass"),
         ({"filter": "chebyshev"}, "--filter chebyshev: allowed is butterworth, cosine, none"),
         ({"low_pass": -1}, "--low-pass -1: allowed is a number above 0"),

@@ -143,8 +143,10 @@ def test_presets_of_nilearn_leave_the_high_pass_to_their_cosines(name: str) -> N
 
 
 def test_unknown_strategies_are_all_named_with_those_that_exist() -> None:
-    with pytest.raises(UsageError, match=r"foo bar: choose from 24P, .*simple.*FILE\.toml"):
+    with pytest.raises(UsageError, match=r"foo; bar: choose from 24P, .*simple.*FILE\.toml"):
         read_strategies(["foo", "simple", "bar"])
+    with pytest.raises(UsageError, match=r"--denoise 36p, did you mean 36P: choose from 24P"):
+        read_strategies(["36p"])
 
 
 def test_the_label_of_none_is_raw_and_of_others_camel_case() -> None:
@@ -211,10 +213,14 @@ def changed(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('motion = "d', 'motoin = "d', "line 6: confounds.motoin is unknown; allowed here: first"),
+        (
+            'motion = "d',
+            'motoin = "d',
+            "line 6: confounds.motoin is unknown, did you mean motion; all",
+        ),
         ("derivatives", "ful", 'line 6: confounds.motion is "ful"; allowed: basic, power2, deri'),
         ("high_pass = true", "high_pass = 1", "line 5: confounds.high_pass is 1; allowed: true, "),
-        ("[volumes]", "[volume]", "line 16: volume is unknown; allowed here: name, description"),
+        ("[volumes]", "[volume]", "line 16: volume is unknown, did you mean volumes; allowed he"),
         ('"temporal"]', '"GM"]', 'line 13: confounds.compcor.masks is ["WM", "GM"]; allowed: a '),
         ("= 3", "= 0", "line 14: confounds.compcor.components is 0; allowed: a whole number, 1"),
         ("state = 4", "state = -1", "line 17: volumes.non_steady_state is -1; allowed: true, "),
@@ -227,7 +233,11 @@ def changed(old: str, new: str) -> str:
         ('"rmsd"', "{ required = true }", "line 10: confounds.columns is "),
         ('"rmsd"', '{ name = "a", required = 1 }', "line 10: confounds.columns is "),
         ('"rmsd"', '{ pattern = "(a" }', "line 10: confounds.columns is "),
-        ("order = 2", "orders = 2", "line 31: clean.butterworth.orders is unknown; allowed here:"),
+        (
+            "order = 2",
+            "orders = 2",
+            "line 31: clean.butterworth.orders is unknown, did you mean order",
+        ),
         # Hours, or no number of float's, where it would be asked for.
         ("order = 2", "order = 2000000000", "line 31: clean.butterworth.order is 2000000000; all"),
         ("{ order = 2 }", "2", "line 31: clean.butterworth is 2; allowed: a table of order"),

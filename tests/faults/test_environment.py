@@ -205,3 +205,66 @@ def test_options_given_twice_add_up(
     for part in ("sub-01_", "sub-02_", "atlas-A", "atlas-B", "desc-raw", "desc-24P"):
         assert part in shown
     assert "sub-03_" not in shown
+
+
+@pytest.mark.parametrize("below", ["/proc/none/out", "FILE/out"])
+def test_a_place_where_nothing_can_be_written_is_named_as_output_dir(
+    dataset: Path,
+    atlas_dataset: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    below: str,
+) -> None:
+    (tmp_path / "file").touch()
+    out = below.replace("FILE", str(tmp_path / "file"))
+    arguments = [str(dataset), out, "participant", "--atlas-dataset", str(atlas_dataset)]
+    assert main([*arguments, "--denoise", "none", "--nprocs", "1"]) == 73
+    message = capsys.readouterr().err
+    assert f"error: OUTPUT_DIR {out}: nothing can be written there (" in message
+    assert ".alive" not in message
+
+
+ODD = [
+    "br[ack]et",
+    "com,ma",
+    "equal=sign",
+    "blank and 'quote'",
+    "star*",
+    "per%cent",
+    "日本",
+    "-dash",
+]
+
+
+@pytest.mark.parametrize("name", ODD, ids=[f"{number}" for number in range(len(ODD))])
+def test_folders_of_any_name_work_as_input_output_and_atlas(
+    tmp_path: Path, add_run: AddRun, write_atlas_dataset: Callable[[Path], Path], name: str
+) -> None:
+    folder = tmp_path / name
+    add_run(folder / "ds")
+    atlases = write_atlas_dataset(folder / "atlases")
+    (image,) = atlases.rglob("*_dseg.nii.gz")
+    table = image.with_name(image.name.replace(".nii.gz", ".tsv"))
+    arguments = [str(folder / "ds"), str(folder / "out"), "participant", "--nprocs", "1"]
+    chosen = ["--atlas", f"N={image},{table}", "--denoise", "none", "--follow-links"]
+    assert main([*arguments, *chosen]) == 0
+    assert len(list((folder / "out" / "sub-01" / "func").glob("*atlas-N*_timeseries.tsv"))) == 1
+    assert main([str(folder / "ds"), str(folder / "out"), "group"]) == 0
+    assert main(["check", str(folder / "out")]) == 0
+
+
+def test_a_temporary_folder_that_nipype_takes_for_a_pattern_is_refused_with_the_reason(
+    dataset: Path, atlas_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a[b]").mkdir()
+    words = ["participant", "--atlas-dataset", str(atlas_dataset), "--denoise", "none"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bids_labelx", str(dataset), str(tmp_path / "out"), *words],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE), "TMPDIR": str(tmp_path / "a[b]")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 64, done.stderr
+    assert f"temporary folder {tmp_path}/a[b]: nipype, which works there" in done.stderr
+    assert "set TMPDIR to a folder without it, or give one with --work-dir" in done.stderr

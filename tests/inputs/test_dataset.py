@@ -81,8 +81,40 @@ def test_an_unknown_participant_is_refused_with_those_that_exist(
 ) -> None:
     add_run(tmp_path / "ds", "sub-01_task-rest")
     add_run(tmp_path / "ds", "sub-02_task-rest")
-    with pytest.raises(NoRunsError, match=r"07 not in .*; there are 01, 02"):
+    with pytest.raises(NoRunsError, match=r"-label 07: not in .*; there are 01, 02"):
         find_runs(settings_for(tmp_path / "ds", participant_label=("01", "07")))
+    with pytest.raises(NoRunsError, match=r"-label 2, did you mean 02: not in .*"):
+        find_runs(settings_for(tmp_path / "ds", participant_label=("01", "2")))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"task_id": ("rset",)}, "--task-id rset (did you mean rest?) leaves no run"),
+        ({"session_label": ("1",)}, "--session-label 1 (did you mean 01?) leaves no run"),
+        ({"run_id": ("23",)}, "--run-id 23 leaves no run"),
+        ({"space": ("MNI152Nlin2009casym",)}, "(did you mean MNI152NLin2009cAsym?) leaves no run"),
+    ],
+    ids=["task", "session", "run", "space"],
+)
+def test_what_was_meant_by_a_filter_that_leaves_nothing_is_said(
+    tmp_path: Path, add_run: AddRun, options: dict[str, Any], words: str
+) -> None:
+    add_run(tmp_path / "ds", "sub-01_ses-01_task-rest_run-1")
+    with pytest.raises(NoRunsError) as caught:
+        find_runs(settings_for(tmp_path / "ds", **options))
+    assert words in str(caught.value)
+
+
+def test_a_task_that_no_run_has_is_warned_of_beside_one_that_some_have(
+    tmp_path: Path, add_run: AddRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_run(tmp_path / "ds")
+    assert len(find_runs(settings_for(tmp_path / "ds", task_id=("rest", "rset"))).runs) == 1
+    assert caplog.messages == ["--task-id: no run has rset, did you mean rest"]
+    caplog.clear()
+    assert len(find_runs(settings_for(tmp_path / "ds", space=("MNI152NLin2009cAsym",))).runs) == 1
+    assert not caplog.messages
 
 
 def test_a_folder_without_description_is_no_dataset_and_the_right_one_is_hinted_at(
@@ -91,6 +123,42 @@ def test_a_folder_without_description_is_no_dataset_and_the_right_one_is_hinted_
     add_run(tmp_path / "study" / "derivatives" / "fmriprep")
     with pytest.raises(NotBidsError, match=r"did you mean .*derivatives/fmriprep"):
         check_dataset(tmp_path / "study")
+
+
+@pytest.mark.parametrize(
+    ("below", "words"),
+    [
+        ("sub-01", "ds, with --participant-label 01? sub-01 is a folder in it"),
+        ("sub-01/func", "ds? sub-01/func is a folder in it"),
+    ],
+)
+def test_a_folder_of_a_dataset_is_refused_with_the_dataset(
+    tmp_path: Path, add_run: AddRun, below: str, words: str
+) -> None:
+    add_run(tmp_path / "ds")
+    with pytest.raises(NotBidsError) as caught:
+        check_dataset(tmp_path / "ds" / below)
+    assert str(caught.value).endswith(f"did you mean {tmp_path}/{words}")
+
+
+def test_a_description_to_paste_is_given_that_makes_the_folder_a_dataset(
+    tmp_path: Path, add_run: AddRun
+) -> None:
+    root = tmp_path / "ds"
+    add_run(root)
+    (root / "dataset_description.json").unlink()
+    with pytest.raises(NotBidsError, match=r"put dataset_description\.json into") as caught:
+        check_dataset(root)
+    (root / "dataset_description.json").write_text(str(caught.value).splitlines()[-1])
+    check_dataset(root)
+    assert len(find_runs(settings_for(root)).runs) == 1
+
+
+def test_a_folder_without_participants_is_not_offered_a_description(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(NotBidsError, match=r"no sub-… folders either") as caught:
+        check_dataset(tmp_path)
+    assert "{" not in str(caught.value)
 
 
 def test_a_raw_dataset_is_recognised(
@@ -365,7 +433,7 @@ def test_what_removes_the_last_mask_or_table_of_a_run_is_named(
 
 def test_images_with_another_desc_are_pointed_at(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "ds", NAMES[2:])
-    with pytest.raises(NoRunsError, match="with denoised; say which with --bids-filter-file"):
+    with pytest.raises(NoRunsError, match=r"with desc-denoised; say .*desc\": \"denoised"):
         find_runs(settings_for(root))
 
 
@@ -434,7 +502,7 @@ def test_runs_on_surfaces_of_another_desc_alone_are_told_with_it(tmp_path: Path)
     name = "sub-01/func/sub-01_task-a_space-fsLR_den-91k_desc-smoothed_bold.dtseries.nii"
     root = make_tree(tmp_path / "ds", [name])
     (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.8.0"}')
-    with pytest.raises(NoRunsError, match=r"among 1 BOLD files .* but files with smoothed"):
+    with pytest.raises(NoRunsError, match=r"among 1 BOLD files .* but files with desc-smoothed"):
         find_runs(settings_for(root))
 
 

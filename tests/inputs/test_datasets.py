@@ -123,7 +123,7 @@ def test_images_masks_and_confounds_may_be_of_other_datasets(find: Find, tmp_pat
     assert run.confounds is not None
     assert run.confounds.is_relative_to(tmp_path / "other")
     assert run.producers == {run.bold: "fMRIPost-AROMA", run.mask: "fMRIPrep 25.1.1"}
-    with pytest.raises(NoRunsError, match=rf"02 not in {tmp_path / 'aroma'}"):
+    with pytest.raises(NoRunsError, match=rf"02: not in {tmp_path / 'aroma'}"):
         find(
             filters={"bold": {"dataset": "aroma", "desc": "nonaggrDenoised"}},
             datasets=["aroma"],

@@ -205,7 +205,10 @@ def test_sections_for_raw_data_are_not_looked_at(tmp_path: Path) -> None:
         ({"func": {}}, "there is no section 'func': choose from bold, mask, confounds"),
         ({"bold": ["task"]}, r"bold: an object of entities is expected, found a list"),
         ({"bold": None}, "bold: an object of entities is expected, found null"),
-        ({"bold": {"tsk": "a"}}, "bold: tsk: there is no such entity; choose from .*task"),
+        (
+            {"bold": {"tsk": "a"}},
+            "bold: tsk: there is no such entity, did you mean task; choose from .*task",
+        ),
         ({"mask": {"echo": 1.5}}, "mask: echo: 1.5: a string, a whole number, null"),
         ({"mask": {"echo": True}}, "mask: echo: true: a string, a whole number, null"),
         ({"mask": {"run": [[1]]}}, r"mask: run: \[1\]: a string"),

@@ -1,7 +1,7 @@
 """The maskers' numbers beside nilearn's, over the options and many kinds of images.
 
 Where nilearn is known to be wrong, or the two differ on purpose, the combination is left out here
-and judged by brute force elsewhere: see docs/differences.md.
+and judged by brute force elsewhere: see docs/explanation/differences.md.
 """
 
 from __future__ import annotations

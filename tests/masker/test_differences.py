@@ -1,4 +1,4 @@
-"""docs/differences.md, point by point: ours beside a brute-force version, and nilearn's beside it.
+"""docs/explanation/differences.md, point by point: ours beside brute force and nilearn's.
 
 Each test also holds that nilearn still differs: where a release mends a point, it leaves the page.
 """

@@ -61,8 +61,26 @@ def test_confounds_come_in_every_form(tmp_path: Path, labels_img: Any, make_run:
         table.values.tolist(),
     ):
         np.testing.assert_allclose(masker.transform(run, confounds=given), wanted, rtol=1e-9)
-    with pytest.raises(ValueError, match="different lengths"):
-        masker.transform(run, confounds=[np.ones((20, 1)), np.ones((19, 1))])
+    table[1:].to_csv(tmp_path / "c.tsv", sep="\t", index=False)
+    with pytest.raises(ValueError, match=r"different lengths.* \(a, …\) has 20, .*c\.tsv .* 19"):
+        masker.transform(run, confounds=[table, tmp_path / "c.tsv"])
+
+
+def test_columns_of_confounds_that_are_no_numbers_are_named(
+    tmp_path: Path, labels_img: Any, make_run: MakeRun
+) -> None:
+    masker = NiftiLabelsMasker(labels_img).fit(make_run())
+    table = pd.DataFrame(np.zeros((20, 4)), columns=["csf", "state", "fd", "task"], dtype=object)
+    table.loc[3:, "state"] = "rest"
+    table.loc[5, "task"] = "nback"
+    file = tmp_path / "c.tsv"
+    table.to_csv(file, sep="\t", index=False)
+    for given, where in ((table, "confounds"), (file, file)):
+        words = rf"{where}: confounds are numbers \(column state has 'rest' in row 3, from 0; task"
+        with pytest.raises(ValueError, match=f"{words} also"):
+            masker.transform(make_run(), confounds=given)
+    with pytest.raises(ValueError, match=r"\(column 1 has 'rest' in row 3, from 0; 3 also\)"):
+        masker.transform(make_run(), confounds=table.to_numpy())
 
 
 def test_one_sample_mask_serves_all_runs_or_each_has_its_own(

@@ -1,4 +1,4 @@
-"""docs/differences.md on maps and spheres, point by point, beside brute force and nilearn.
+"""docs/explanation/differences.md on maps and spheres, beside brute force and nilearn.
 
 Each test also holds that nilearn still differs: where a release mends a point, it leaves the page.
 """

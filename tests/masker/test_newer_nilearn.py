@@ -113,7 +113,7 @@ def test_the_table_beside_the_atlas_is_found(tmp_path: Path, labels_img: Any) ->
     given = NiftiLabelsMasker(image, labels=["a", "b", "c"]).fit()
     assert list(given.region_names_.values()) == ["a", "b", "c"]
     (tmp_path / "tpl-X_atlas-Y_dseg.tsv").write_text("index\tname\n2\tone\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"lacks labels of the image: \[5, 9\]"):
+    with pytest.raises(ValueError, match=r"_dseg\.tsv lacks labels of the image: \[5, 9\]"):
         NiftiLabelsMasker(image).fit()
 
 
@@ -188,6 +188,8 @@ def test_a_report_has_a_title_and_ignores_other_engines(labels_img: Any) -> None
 
 
 def test_the_package_lists_its_maskers() -> None:
+    assert dir(bids_labelx) == sorted(bids_labelx.__all__)
+    assert all(hasattr(bids_labelx, name) for name in dir(bids_labelx))
     assert {"NiftiLabelsMasker", "MultiNiftiLabelsMasker", "__version__"} <= set(dir(bids_labelx))
 
 

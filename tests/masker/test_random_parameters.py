@@ -1,7 +1,7 @@
 """Random combinations of parameters: signals and their inverse beside nilearn's, to 1e-6.
 
 Runs are of float64 or whole numbers, as nilearn computes float32 ones in float32. What
-docs/differences.md lists is not drawn; each point is judged by brute force elsewhere.
+docs/explanation/differences.md lists is not drawn; each point is judged by brute force elsewhere.
 """
 
 from __future__ import annotations

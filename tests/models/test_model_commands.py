@@ -194,8 +194,8 @@ def test_regions_and_pairs_of_networks_are_means_of_edges(study: Study) -> None:
 
 
 def test_the_commands_of_the_documentation_are_understood() -> None:
-    page = Path(__file__).parents[2].joinpath("docs", "group.md").read_text("utf-8")
-    block = page.split("## Models")[1].split("```")[1].replace("\\\n", " ")
+    page = Path(__file__).parents[2].joinpath("docs", "howto", "group.md").read_text("utf-8")
+    block = page.split("## Models")[1].split("```bash\n")[1].split("```")[0].replace("\\\n", " ")
     commands = [shlex.split(line)[1:] for line in block.strip().splitlines()]
     assert len(commands) == 5
     for words in commands:

@@ -114,6 +114,8 @@ def test_what_concerns_one_run_fails_that_run_only(
     affine = np.diag([3.0, 3, 3, 1])
     affine[:3, 3] = 500
     write_image(far, np.ones((6, 5, 4, 40), np.float32), affine, 2.0)
+    pointer = add_run(root, "sub-07_task-lfs")
+    pointer.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 9\n")
     slow = add_run(root, "sub-06_task-slow")
     write_image(slow, np.ones((6, 5, 4, 40), np.float32), t_r=3.0)
     plan = make_plan(settings_for(root, atlas_dataset))
@@ -121,6 +123,8 @@ def test_what_concerns_one_run_fails_that_run_only(
     messages = {one.entities["task"]: one.message for one in plan.failures}
     assert "cannot be read as an image" in messages["broken"]
     assert "a link to nowhere.nii.gz" in messages["link"]
+    assert messages["lfs"].count("_bold.nii.gz") == 1
+    assert "git-lfs pointer" in messages["lfs"]
     assert "has shape (6, 5, 4)" in messages["3d"]
     assert "x 498 to 516 mm" in messages["far"]
     assert "x -8 to 10 mm" in messages["far"]

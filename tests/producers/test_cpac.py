@@ -18,7 +18,7 @@ from tiny import AFFINE, N_VOLUMES, SHAPE
 from bids_labelx.app.cli import main
 from bids_labelx.errors import ExitCode
 
-INPUTS = Path(__file__).parents[2] / "docs" / "inputs.md"
+INPUTS = Path(__file__).parents[2] / "docs" / "howto" / "producers.md"
 SECTION = INPUTS.read_text("utf-8").split("## C-PAC\n")[1].split("\n## ")[0]
 # As C-PAC names them, in the order in which it writes them.
 MOTION = ("RotY", "RotX", "RotZ", "Y", "X", "Z")
@@ -157,7 +157,7 @@ def write_output(root: Path, layout: Layout) -> Path:
 
 def command(layout: Layout) -> list[str]:
     """The command of the page."""
-    (line,) = re.findall(r"```\n(bids_labelx .*?)\n```", SECTION)
+    (line,) = re.findall(r"```bash\n(bids_labelx .*?)\n```", SECTION)
     words = [one.replace("MNI152NLin6ASym", layout.space) for one in shlex.split(line)[1:]]
     return [layout.pipeline if one == SINCE_186.pipeline else one for one in words]
 

@@ -1,4 +1,4 @@
-"""Each command that the page on inputs shows for a producer, on the producer's layout."""
+"""Each command that the page on producers shows for a producer, on the producer's layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producers.layouts import series, write_atlas, write_layout
 
 from bids_labelx.app.cli import main
 
-PAGE = Path(__file__).parents[2] / "docs" / "inputs.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "producers.md"
 SECTION = PAGE.read_text("utf-8").split("## Producers\n")[1].split("\n## ")[0]
 # The layouts of the folders that the commands name.
 LAYOUTS = {

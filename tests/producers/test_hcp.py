@@ -19,7 +19,7 @@ from scipy.signal import detrend
 from surfaces import write_dlabel
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
-INPUTS = Path(__file__).parents[2] / "docs" / "inputs.md"
+INPUTS = Path(__file__).parents[2] / "docs" / "howto" / "surfaces.md"
 # 24 regressors and a band-pass leave few degrees of freedom of few volumes.
 N_VOLUMES = 700
 RUNS = {
@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "index\tname\n1\tone\n2\ttwo\n3\tthree\n"
     )
     section = INPUTS.read_text("utf-8").split("## HCP pipelines\n")[1].split("\n## ")[0]
-    commands = re.search(r"```\n(.*?)```", section, re.DOTALL)
+    commands = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
     assert commands is not None
     for line in commands[1].splitlines():
         app(root, *shlex.split(line)[1:])

@@ -51,6 +51,6 @@ def test_the_picture_has_its_numbers_for_the_script_and_in_words(tmp_path: Path)
     assert "system segregation: simple 0.80, scrub n/a" in picture.alt
     (file,) = picture.files
     assert (tmp_path / file.src).is_file()
-    assert file.src == "figures/group_task-rest_atlas-A_stat-mean_meas-correlation_trust.svg"
+    assert file.src == "figures/group_task-rest_atlas-A_stat-mean_meas-correlation_ratings.svg"
     none = RatedStrategies(entities[:1], [{"strategy": "simple"}], [], ("a",), ())
     assert rating_picture(tmp_path, none, static=True) is None

@@ -115,10 +115,36 @@ def test_a_work_folder_that_nipype_takes_for_a_pattern_is_refused() -> None:
     assert make_settings({**NEEDED, "work_dir": "/a*b?"}).work_dir is not None
 
 
-def test_a_list_of_labels_that_took_the_folders_is_named() -> None:
-    options = {"participant_label": ["01", "/data/ds", "/data/out", "participant"]}
-    with pytest.raises(UsageError, match=r"--participant-label: it took BIDS_DIR, .* put these"):
-        make_settings(options)
+def test_a_wrong_atlas_is_not_said_to_be_missing_too() -> None:
+    options = {key: value for key, value in NEEDED.items() if key != "atlas_dataset"}
+    with pytest.raises(UsageError) as caught:
+        make_settings({**options, "atlas": ["a\0.nii"]})
+    assert "a path is expected" in str(caught.value)
+    assert "no atlas" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"denois": ["36P"]}, "--denois: there is no such option, did you mean --denoise?"),
+        ({"statistic": ["maen"]}, "--statistic 'maen', did you mean mean: choose from mean"),
+        ({"analysis_level": "participants"}, "'participants', did you mean participant: choose"),
+        ({"participant_label": ["01,02"]}, "'01,02': put blanks between labels, 01 02"),
+        ({"participant_label": ["SUB-01"]}, "'SUB-01': write sub- in lower case, or leave it out"),
+    ],
+    ids=["option", "choice", "level", "commas", "capitals"],
+)
+def test_what_was_meant_is_said(options: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_settings({**NEEDED, **options})
+    assert words in str(caught.value)
+
+
+def test_values_of_one_option_that_are_wrong_for_different_reasons_say_each() -> None:
+    with pytest.raises(UsageError) as caught:
+        make_settings({**NEEDED, "participant_label": ["01,02", "SUB-3", "0-4"]})
+    for word in ("put blanks between", "in lower case", "letters and digits only"):
+        assert word in str(caught.value)
 
 
 GROUP = {**NEEDED, "analysis_level": "group"}

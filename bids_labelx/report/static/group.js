@@ -338,7 +338,7 @@
     atlasChoice();
     const models = labelx.modelPictures({ grid, panel, plot, legend, two });
     const batches = labelx.batchPicture({ grid, panel, plot, fitted, legend, two });
-    const draw = { distributions, qcfc, distance, cost, trust: ratings, batches, matrices, missing, ...models };
+    const draw = { distributions, qcfc, distance, cost, ratings, batches, matrices, missing, ...models };
     const figures = [...document.querySelectorAll("figure.drawing")];
     const seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
