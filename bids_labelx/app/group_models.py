@@ -54,7 +54,7 @@ def check_models(collected: Collected, settings: Settings) -> None:
 def write_models(
     console: Console, output: Path, edges: Sequence[EdgeRows], settings: Settings
 ) -> Modelled:
-    """Fit all models to all combinations, and write what comes of them.
+    """Fit all models to all combinations, and write the results.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def write_models(
 
 
 def told(result: ModelResult) -> str:
-    """What came of a contrast, in a line."""
+    """The result of a contrast, in a line."""
     design = result.design
     correction, found = result.surviving()
     edges = counted(int(np.isfinite(result.edges.fit.t).sum()), "edge")

@@ -86,7 +86,7 @@ def _common(
             f"constant (Ciric et al., 2017), over the {common} that all strategies have with a "
             f"{moved} and these covariates"
         )
-        text += f"; {counted(without, 'other')} without a covariate left out" if without else ""
+        text += f"; {counted(without, 'other')} without a covariate excluded" if without else ""
     if len(set(own.values())) == 1:
         return f"{text}."
     listed = enumerated(f"{name} {count}" for name, count in own.items())
