@@ -27,11 +27,14 @@ class Contrast:
         As it was typed.
     weights
         Of the columns, shape (n_columns,).
+    remarks
+        What has to be known of it.
     """
 
     name: str
     expression: str
     weights: np.ndarray
+    remarks: tuple[str, ...] = ()
 
 
 def contrast_of(typed: str, columns: Columns) -> Contrast:

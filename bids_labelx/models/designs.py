@@ -21,12 +21,13 @@ from bids_labelx.models.formulas import (
     formula_columns,
     variables,
 )
+from bids_labelx.models.remarks import remarks_of_design
 from bids_labelx.models.rows import ModelRows, unit_words
 from bids_labelx.statistics.linear import demean
 
 MOTION, PARTICIPANT = "mean_fd", "participant_id"
 # Covariates that results have by themselves, beside their motion.
-_OF_UNITS = {PARTICIPANT: "participant", "session": "session", "run": "run"}
+OF_UNITS = {PARTICIPANT: "participant", "session": "session", "run": "run"}
 # Before columns of a design in a file, which may be called like covariates.
 _COLUMN = "column "
 _MOST_NAMED = 10
@@ -62,6 +63,8 @@ class Design:
         Whether the mean framewise displacement is a covariate.
     table
         The name of the table that covariates are of; empty where none was read.
+    remarks
+        What has to be known of it.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Design:
     blocks: np.ndarray | None
     motion: bool
     table: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def n_participants(self) -> int:
@@ -144,6 +148,11 @@ def make_design(
         columns = _of_formula(name, source, used[names], within)
     labels = np.array([unit.participant for unit in units]) if within else None
     _check(name, columns, labels, dropped, from_file)
+    numbers = {
+        one: used[one].to_numpy()
+        for one in names
+        if one not in categories and one != MOTION and used[one].dtype == float
+    }
     return Design(
         name=name,
         source=source,
@@ -154,7 +163,8 @@ def make_design(
         participants=labels,
         blocks=None if blocks is None else used[blocks].astype(str).to_numpy(str),
         motion=MOTION in (own if from_file else names),
-        table=covariates().path.name if {*wanted} - {MOTION, *_OF_UNITS} else "",
+        table=covariates().path.name if {*wanted} - {MOTION, *OF_UNITS} else "",
+        remarks=remarks_of_design(columns, numbers, within=within),
     )
 
 
@@ -164,17 +174,17 @@ def _data(
     """Covariates of all rows: numbers, or text as objects."""
     own = {
         name: pd.Series(
-            [getattr(unit, _OF_UNITS[name]) or None for unit in rows.units], dtype=object
+            [getattr(unit, OF_UNITS[name]) or None for unit in rows.units], dtype=object
         )
         for name in names
-        if name in _OF_UNITS
+        if name in OF_UNITS
     }
     if MOTION in names:
         own[MOTION] = pd.Series(rows.mean_fd, dtype=float)
     others = [name for name in names if name not in own]
     if others:
         table = covariates()
-        check_columns(others, [*table.columns, MOTION, *_OF_UNITS], table.path)
+        check_columns(others, [*table.columns, MOTION, *OF_UNITS], table.path)
         for some, as_text in (([n for n in others if n not in text], False), (text, True)):
             asked = [name for name in others if name in some]
             found = table.of(rows.units, asked, text=as_text)

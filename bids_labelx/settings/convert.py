@@ -293,6 +293,8 @@ def whole(minimum: int, expected: str = "") -> Callable[[Any], int]:
             found = minimum - 1
         if not minimum <= found <= _LARGEST:
             expect = expected or f"a whole number from {minimum}"
+            if found > _LARGEST:
+                expect += f" to {_LARGEST:,}"
             raise ValueError(f"{value!r}: {expect} is expected")
         return found
 
