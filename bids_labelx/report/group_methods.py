@@ -114,12 +114,14 @@ def _qcfc(evidence: Sequence[Evidence], covariates: Sequence[str]) -> str:
     if not known:
         return ""
     moved = motion_words(known[0].row["motion"])
+    # Of strategies that are compared, over what all of them have.
+    common = ", on the runs that all strategies have" if known[0].row.get("runs") else ""
     partial = ""
     if covariates:
         partial = f", with {enumerated(covariates)} held constant (partial correlation)"
     return (
         "Denoising strategies were compared by QC-FC, the correlation over participants of each "
-        f"edge with {moved}{unmarked(partial)} {cite('qcfc')}: by the median "
+        f"edge with {moved}{unmarked(partial)} {cite('qcfc')}{common}: by the median "
         "of its absolute value, the share of edges with p < 0.05 with the false discovery rate "
         f"{cite('fdr')}, and its Spearman correlation with the distance between the regions "
         f"{cite('qcfc_measures')}."

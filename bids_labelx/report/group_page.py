@@ -348,7 +348,7 @@ def _missing(output: Path, content: GroupContent, static: bool) -> list[GroupPar
         table = missing_table(coverage, atlas)
         runs = counted(int(coverage["runs"].iloc[0]), "run")
         if table is None:
-            text = f"None of {len(coverage):,} labels is missing in any of {runs}."
+            text = f"None of {counted(len(coverage), 'label')} is missing in any of {runs}."
             parts.append(GroupPart(atlas, text=(text,), files=(name,), atlas=atlas))
             continue
         picture = missing_picture(output, name, coverage, content.labels[name], static=static)
