@@ -49,6 +49,20 @@ def listed(known: Iterable[str]) -> str:
     return ", ".join(words[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def labels_not_there(wanted: Iterable[str], known: Iterable[str], where: object) -> str:
+    """The message on participants that were asked for and are not there; empty if all are.
+
+    >>> labels_not_there(["1", "02"], ["01", "02"], "/data")
+    '--participant-label 1, did you mean 01: not in /data; there are 01, 02'
+    """
+    there = sorted(known)
+    words = [f"{one}{did_you_mean(one, there)}" for one in wanted if one not in there]
+    if not words:
+        return ""
+    listing = listed(there) or "none"
+    return f"--participant-label {'; '.join(words)}: not in {where}; there are {listing}"
+
+
 def _folded(word: str) -> str:
     return re.sub(r"(?<!\d)0+(?=\d)", "", word.casefold())
 

@@ -46,7 +46,7 @@ class Study:
     def z(self, label: str, **entities: str) -> np.ndarray:
         """Fisher z of a run's edges, read back from its matrix."""
         keys = "".join(f"*_{key}-{value}" for key, value in entities.items())
-        (path,) = (self.out / f"sub-{label}").rglob(f"sub-{label}{keys}_*_relmat.tsv")
+        (path,) = (self.out / f"sub-{label}").rglob(f"sub-{label}{keys}_*relmat.tsv")
         r = pd.read_csv(path, sep="\t", index_col=0, na_values="n/a").to_numpy()
         return np.arctanh(r[np.triu_indices(len(r), k=1)])
 

@@ -59,6 +59,8 @@ class _Given:
     option: str
     known: bool
     several: bool
+    # What its values are called, where it needs some.
+    needs: tuple[str, ...] = ()
     values: list[str] = field(default_factory=list)
 
     @property
@@ -82,22 +84,39 @@ def arrange(given: Sequence[str]) -> Arranged:
     if arguments[:1] == [CHECK] and len(arguments) <= 2:
         return _checked(arguments, options)
     _refuse_other_order(arguments, options)
-    words = [word for one in options if one.known for word in one.words]
-    return Arranged([*arguments, *words], tuple(map(_unknown, _not_known(options))))
+    return Arranged([*arguments, *_words(options)], _problems(options))
+
+
+def _words(options: Sequence[_Given]) -> list[str]:
+    """The options that can be given to the parser, with their values."""
+    return [
+        word
+        for one in options
+        if one.known and len(one.values) >= len(one.needs)
+        for word in one.words
+    ]
+
+
+def _problems(options: Sequence[_Given]) -> tuple[str, ...]:
+    """What is wrong with each option: there is none of its name, or values are missing."""
+    found = [one for one in options if not one.known or len(one.values) < len(one.needs)]
+    return tuple(_without_value(one, options) if one.known else _unknown(one) for one in found)
+
+
+def _without_value(one: _Given, options: Sequence[_Given]) -> str:
+    text = f"{one.typed}: {' '.join(one.needs)} is expected behind it"
+    following = options[options.index(one) + 1 :][:1]
+    if following and not following[0].known and not following[0].typed.startswith("--"):
+        word = following[0].typed
+        text += f"; a value that begins with - is given as {one.typed}={word}"
+    return text
 
 
 def _checked(arguments: Sequence[str], options: Sequence[_Given]) -> Arranged:
     """``check OUTPUT_DIR`` as the option of that name."""
     if len(arguments) == 1:
         raise UsageError(f"{CHECK}: say which folder, as in\nbids_labelx {CHECK} OUTPUT_DIR")
-    words = [word for one in options if one.known for word in one.words]
-    return Arranged(
-        [f"--{CHECK}", arguments[1], *words], tuple(map(_unknown, _not_known(options)))
-    )
-
-
-def _not_known(options: Sequence[_Given]) -> list[_Given]:
-    return [one for one in options if not one.known]
+    return Arranged([f"--{CHECK}", arguments[1], *_words(options)], _problems(options))
 
 
 def _unknown(one: _Given) -> str:
@@ -152,9 +171,13 @@ def _option(word: str, kinds: Mapping[str, Option | None]) -> tuple[_Given, int]
     kind = kinds.get(name[:2] if attached else name)
     if equals or attached or (known and (kind is None or kind.flag)):
         return _Given(word, option, known, several=False), 0
-    if kind is None or (kind.many and not kind.count):
+    if kind is None:
         return _Given(word, option, known, several=True), _NO_LIMIT
-    return _Given(word, option, known, several=False), kind.count or 1
+    if kind.count:
+        needs = tuple(kind.placeholder.split())
+        return _Given(word, option, known, several=False, needs=needs), kind.count
+    needs = (kind.placeholder,)
+    return _Given(word, option, known, kind.many, needs), _NO_LIMIT if kind.many else 1
 
 
 def _is_option(word: str) -> bool:

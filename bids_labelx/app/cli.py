@@ -91,7 +91,7 @@ def _main(given: Sequence[str]) -> int:
         if isinstance(error, MemoryError):
             print(
                 f"bids_labelx: error: out of memory; {limits_in_words()}. Raise the limit, or do "
-                "fewer runs at once with --participant-label",
+                "less at once: fewer runs with --participant-label, fewer --permutations",
                 file=sys.stderr,
             )
             return ExitCode.SOME_FAILED

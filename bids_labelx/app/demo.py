@@ -41,7 +41,7 @@ def run_demo(folder: Path, options: Mapping[str, Any]) -> int:
         "denoise": ["none", "simple", "scrubbing.5"],
         # Two of the participants have sessions, and all count as one group.
         "average_over": ["run", "session"],
-        "model": ["group + mean_fd"],
+        "model": ["group + scanner + mean_fd"],
         "contrast": ["group"],
         "harmonize": "combat",
         "batch": "scanner",

@@ -51,6 +51,7 @@ from bids_labelx.report.group_models import model_parts
 from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.harmonize_words import harmonised_in_short
 from bids_labelx.settings import Settings
+from bids_labelx.suggestions import labels_not_there
 from bids_labelx.words import counted, enumerated
 
 # Runs of which one message is told that are named beside it.
@@ -89,6 +90,8 @@ def run_group(settings: Settings) -> int:
     wanted = sorted(set(settings.participant_label) or known)
     collected = collect(output, wanted, failures, settings.averaged_over)
     if not collected.rows:
+        if known and (problem := labels_not_there(settings.participant_label, known, output)):
+            raise NoRunsError(problem)
         details = "".join(f"\n{subject_of(one)}: {one.message}" for one in collected.problems)
         raise NoRunsError(
             f"{output}: no time series in it; run the participant level first{details}"

@@ -14,6 +14,7 @@ from bids_labelx.group.averaging import averaging
 from bids_labelx.group.chosen_columns import ChosenColumns
 from bids_labelx.group.collect import Collected, Combination
 from bids_labelx.group.common_qcfc import common_qcfc
+from bids_labelx.group.common_runs import OfRuns, on_common_runs
 from bids_labelx.group.covariates import Covariates
 from bids_labelx.group.edge_rows import EdgeRows, Unit, edges_of_runs, motion_of, unit_of_run
 from bids_labelx.group.edges import edges_file
@@ -52,11 +53,14 @@ class Made:
     notes: list[str] = field(default_factory=list)
     # As the files call them, each once.
     weights: dict[str, None] = field(default_factory=dict)
-    # Edges of each combination, by participant and, where they were kept, by run; and the
-    # matrices behind each participant's.
+    # Edges of each combination, by participant and, where they were kept, by run.
     participants: list[EdgeRows] = field(default_factory=list)
-    sources: list[list[tuple[MatrixFile, ...]]] = field(default_factory=list)
     runs: list[EdgeRows] = field(default_factory=list)
+    # The same with the matrices behind them; and those averaged over the runs that all strategies
+    # have, with the matrices behind each row, and the rows that have no such run.
+    of_runs: list[OfRuns] = field(default_factory=list)
+    common: list[tuple[EdgeRows, Sequence[tuple[MatrixFile, ...]]]] = field(default_factory=list)
+    without_common: set[Unit] = field(default_factory=set)
 
 
 def write_matrices(
@@ -138,34 +142,47 @@ def write_matrices(
             fd = motion_of([used for _, used in averaged], collected.rows)
             own = EdgeRows(*what, units, fd, output / edges_name(entities))
             made.participants.append(own)
-            made.sources.append([used for _, used in averaged])
+            of_runs = OfRuns(own, [used for _, used in averaged], averaging=how)
             if path:
                 units = tuple(unit_of_run(file) for file in runs)
                 fd = motion_of([[file] for file in runs], collected.rows)
                 made.runs.append(replace(own, units=units, mean_fd=fd, path=path))
-    _compare_on_common(output, made, collected, settings, chosen or ChosenColumns())
+                of_runs = replace(of_runs, runs=made.runs[-1], run_files=runs)
+            made.of_runs.append(of_runs)
+    made.common = [(one.rows, one.sources) for one in made.of_runs]
+    tables = collected.rows, chosen or ChosenColumns()
+    _compare_on_common(output, made, settings.qcfc_motion, *tables, runs_folder)
     rows = [(one.entities, one.row) for one in made.evidence]
     made.files = [*write_strategies(output, rows), *made.files]
     return made
 
 
 def _compare_on_common(
-    output: Path, made: Made, collected: Collected, settings: Settings, chosen: ChosenColumns
+    output: Path,
+    made: Made,
+    motion: str,
+    rows: Mapping[RowKey, Row],
+    chosen: ChosenColumns,
+    scratch: Path | None,
 ) -> None:
-    """Have QC-FC over the participants that all strategies have, where these differ.
+    """Have QC-FC over the participants and runs that all strategies have, where these differ.
 
     So it has with covariates, which the sums over participants do not know.
     """
     keys = [build_name(all_but_strategy(one.entities), "", "") for one in made.participants]
     for key in dict.fromkeys(keys):
         group = [place for place, own in enumerate(keys) if own == key]
-        edges, sources = ([made.participants[i] for i in group], [made.sources[i] for i in group])
-        found = common_qcfc(edges, sources, collected.rows, settings.qcfc_motion, chosen)
+        common = on_common_runs([made.of_runs[i] for i in group], scratch)
+        made.without_common |= common.without
+        for place, pair in zip(group, zip(common.rows, common.sources, strict=True), strict=True):
+            made.common[place] = pair
+        what = common.rows, common.sources, rows, motion, chosen, common.without
+        found = common_qcfc(*what, runs_differ=common.differ)
         for place, one in zip(group, found or (), strict=found is not None):
             own = made.participants[place]
             distances = distances_between(own.points)
             made.evidence[place] = with_common(made.evidence[place], one, distances)
-            write_common_qcfc(output, own.entities, own.names, one, settings.qcfc_motion)
+            write_common_qcfc(output, own.entities, own.names, one, motion)
 
 
 def _files_into(

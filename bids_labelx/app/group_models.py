@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,11 +22,8 @@ from bids_labelx.models.rows import merge_rows, planned_rows
 from bids_labelx.settings import Settings
 from bids_labelx.words import counted
 
-_CORRECTIONS = {
-    "fwe": "family-wise p < 0.05",
-    "fdr": "p < 0.05 with the false discovery rate, none family-wise",
-    "nbs": "in a component with family-wise p < 0.05, none by themselves",
-}
+ALPHA = 0.05
+_SECONDS_BETWEEN_LINES = 30
 
 
 @dataclass
@@ -48,7 +46,7 @@ def check_models(collected: Collected, settings: Settings) -> None:
     if settings.model:
         combinations = collected.combinations.values()
         rows = planned_rows(combinations, collected.rows, settings.model_rows)
-        plan_models(rows, settings, settings.bids_dir)
+        plan_models(rows, settings, settings.bids_dir, settings if settings.harmonize else None)
 
 
 def write_models(
@@ -75,7 +73,9 @@ def write_models(
     made = Modelled()
     if not settings.model:
         return made
-    plans = plan_models(merge_rows(edges, settings.model_rows), settings, settings.bids_dir)
+    harmonised = settings if settings.harmonize else None
+    rows = merge_rows(edges, settings.model_rows)
+    plans = plan_models(rows, settings, settings.bids_dir, harmonised)
     made.notes += plans.notes
     with _progress(console, settings) as show:
         for planned in plans.planned:
@@ -83,6 +83,18 @@ def write_models(
                 made.notes.append(
                     f"model {planned.design.name}: mean_fd is no covariate; differences in motion "
                     "may show as differences in connectivity"
+                )
+            made.notes += [f"model {planned.design.name}: {one}" for one in planned.design.remarks]
+            made.notes += [
+                f"model {planned.design.name}, contrast {contrast.name}: {one}"
+                for contrast, _ in planned.contrasts
+                for one in contrast.remarks
+            ]
+            if planned.design.absorbed:
+                named = ", ".join(planned.design.absorbed)
+                made.notes.append(
+                    f"model {planned.design.name}: the intercepts of participants have {named} "
+                    "already, as it does not differ within them: it is not estimated"
                 )
             made.files.append(write_design(output, planned.rows, planned.design, settings))
             for result in fit_models(planned, settings, settings.nprocs, show):
@@ -96,29 +108,36 @@ def write_models(
 def told(result: ModelResult) -> str:
     """What came of a contrast, in a line."""
     design = result.design
-    correction, found = result.surviving()
+    found = result.surviving()[1]
     edges = counted(int(np.isfinite(result.edges.fit.t).sum()), "edge")
+    by_rate = f"{int((result.edges.p_fdr < ALPHA).sum()):,}"
     rows = (
         f"{counted(len(design.units), 'row')} of {counted(design.n_participants, 'participant')}"
     )
     if design.dropped:
         rows += f", {len(design.dropped):,} dropped"
-    how = f" {_CORRECTIONS[correction]}" if correction else ""
     permuted = result.edges.permuted
-    done = f"; {len(permuted.exchange):,} {permuted.exchange.kind}" if permuted else ""
-    return (
-        f"{result.rows.title}, {result.name.replace('_', ', ').replace('-', ' ')}: {rows}; "
-        f"{len(found):,} of {edges}{how}{done}"
-    )
+    survive = f"{by_rate} of {edges} with false discovery rate q < {ALPHA}"
+    if permuted is not None:
+        done = counted(len(permuted.exchange), permuted.exchange.kind.removesuffix("s"))
+        survive = (
+            f"{len(found):,} of {edges} with family-wise p < {ALPHA}, {by_rate} with false "
+            f"discovery rate q < {ALPHA}; {done}"
+        )
+    what = result.name.replace("_", ", ").replace("-", " ")
+    return f"{result.rows.title}, {what}: {rows}; {survive}"
 
 
 @contextmanager
 def _progress(
     console: Console, settings: Settings
 ) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar of the permutations of each contrast, on a terminal."""
-    if not console.is_terminal or not settings.permutations:
+    """A bar of the permutations of each contrast; elsewhere than on a terminal, lines."""
+    if not settings.permutations:
         yield None
+        return
+    if not console.is_terminal:
+        yield _lines(console)
         return
     columns = (
         TextColumn("permutations, model {task.description}"),
@@ -136,3 +155,17 @@ def _progress(
             bar.update(task, description=title, total=total, completed=done)
 
         yield show
+
+
+def _lines(console: Console) -> Callable[[str, int, int], None]:
+    """Print a line now and then, none of what is quickly done."""
+    last = time.monotonic()
+
+    def show(title: str, total: int, done: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            console.print(f"model {title}: {done:,} of {total:,} permutations", markup=False)
+
+    return show

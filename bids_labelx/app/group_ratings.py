@@ -133,9 +133,21 @@ def _key(entities: Mapping[str, str]) -> str:
 
 
 def _edges(made: Made, places: list[int]) -> StrategyEdges:
-    participants = tuple(made.participants[i] for i in places)
+    participants, sources = zip(*(made.common[i] for i in places), strict=True)
     common = dict(participants[0].entities)
     for one in participants[1:]:
         common = {k: v for k, v in common.items() if one.entities.get(k) == v}
-    runs = tuple(made.runs[i] for i in places) if made.runs else ()
-    return StrategyEdges(common, participants, tuple(made.sources[i] for i in places), runs)
+    of_runs = [made.of_runs[i] for i in places]
+    return StrategyEdges(
+        common,
+        participants,
+        sources,
+        tuple(one.runs for one in of_runs if one.runs is not None),
+        tuple(one.run_files for one in of_runs if one.runs is not None),
+        frozenset(made.without_common),
+        {
+            unit: len(files)
+            for one in of_runs
+            for unit, files in zip(one.rows.units, one.sources, strict=True)
+        },
+    )

@@ -52,6 +52,7 @@ from bids_labelx.participant.records import Outcome
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.pages import read_templates
 from bids_labelx.settings import Settings, to_toml
+from bids_labelx.suggestions import labels_not_there
 from bids_labelx.words import counted
 
 
@@ -286,11 +287,11 @@ def _rebuild_reports(settings: Settings, console: Console) -> int:
     failed = {one.entities["sub"] for one in read_failures(output)}
     known = {*participants_with_results(output), *failed}
     wanted = sorted(set(settings.participant_label) or known)
-    absent = [f"sub-{label}" for label in wanted if label not in known]
-    if absent or not wanted:
+    problem = labels_not_there(wanted, known, output)
+    if problem or not wanted:
         raise NoRunsError(
-            f"{output}: nothing of {', '.join(absent) or 'any participant'} in it; run the "
-            "participant level without --reports-only"
+            f"{problem or f'{output}: nothing of any participant in it'}; run the participant "
+            "level without --reports-only"
         )
     check_links(output, wanted, follow=settings.follow_links)
     reports, failures = _write_reports(settings, wanted, read_templates())

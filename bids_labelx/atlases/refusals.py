@@ -126,12 +126,19 @@ def file_in_other_space(atlas: Atlas, own: str, space: str, others: Iterable[Atl
     others
         Atlases that are in that space, of which one may be the same atlas.
     """
+    if (own in MESHES) != (space in MESHES):
+        kinds = ("surface", "volume") if own in MESHES else ("volume", "surface")
+        return (
+            f"{atlas.image}: the labels are in {_with_mesh(own)}, a {kinds[0]}, the runs in "
+            f"{_with_mesh(space)}, a {kinds[1]}"
+        )
     same = [one for one in others if atlas_entities(one.entities) == dict(atlas.entities)]
     if same:
         take = f"Take the same atlas in {_with_mesh(space)}: --atlas {same[0].image}"
     else:
+        template = space.replace("+", "_cohort-")
         take = (
-            f"Take the file of this atlas in {_with_mesh(space)}, with tpl-{space} or "
+            f"Take the file of this atlas in {_with_mesh(space)}, with tpl-{template} or "
             f"space-{space} in its name, or runs in {own}, if the dataset has them (--space {own})"
         )
     return (

@@ -243,7 +243,7 @@ def _usable_table(
     if not strategy.needs_table:
         return pd.DataFrame(index=range(n_volumes))
     if table is None:
-        raise BadDataError(f"--denoise {strategy.name} has no confounds table: {source}")
+        raise BadDataError(f"--denoise {strategy.name} needs a confounds table: {source}")
     raise BadDataError(
         f"{source}: --denoise {strategy.name}: {len(table)} rows, but the BOLD image has "
         f"{n_volumes} volumes; one row per volume is expected"

@@ -85,7 +85,7 @@ def batches_of(
         _name(units[int(k)]): "no " + ", ".join(table.columns[missing.iloc[k]])
         for k in np.flatnonzero(missing.any(axis=1))
     }
-    names, design = _design(table.iloc[kept])
+    names, design = coded(table.iloc[kept])
     own = tuple(labels[k] for k in kept)
     found = Batches(column, own, tuple(preserved), names, design, kept, dropped)
     without = f" ({len(dropped)} without a preserved covariate are dropped)" if dropped else ""
@@ -127,8 +127,8 @@ def _participants(units: Sequence[Unit], found: Batches, label: str) -> int:
     return len({units[int(k)].participant for k in own})
 
 
-def _design(table: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray]:
-    """Columns of numbers and indicators, and their names."""
+def coded(table: pd.DataFrame) -> tuple[tuple[str, ...], np.ndarray]:
+    """Columns of covariates and their names: numbers, and indicators of levels but the first."""
     columns: dict[str, np.ndarray] = {}
     for name, values in table.items():
         if values.dtype == np.float64:

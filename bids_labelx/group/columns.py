@@ -72,6 +72,7 @@ STRATEGY_COLUMNS: Columns = {
         "all strategies have",
         "participants",
     ),
+    "runs": ("Runs of these participants that all strategies have; QC-FC is over these", "runs"),
     "covariates": ("Covariates that QC-FC holds constant (partial correlation)", TEXT),
     "participants_without_covariates": (
         "Participants that all strategies have, and that are left out of QC-FC as a covariate is "
@@ -113,7 +114,7 @@ MODEL_COLUMNS: Columns = {
     "network_2": ("Network of region_2; of a pair of networks the other one", TEXT),
     "beta": ("Contrast of the coefficients, in Fisher z per unit of the contrast", PLAIN),
     "t": ("Student's t of it", PLAIN),
-    "p": ("Two-sided p of t; of a component the family-wise p of its size", PLAIN),
+    "p": ("Two-sided p, by PMethod; of a component the family-wise p of its size", PLAIN),
     "p_fdr": (f"p with the false discovery rate (Benjamini-Hochberg){_OVER}", PLAIN),
     "p_fwe": (f"Family-wise p of |t|{_OVER}, by permutation of the largest", PLAIN),
     "n": ("Rows of the model that have a value", "rows"),

@@ -1,14 +1,14 @@
-"""QC-FC on the participants that all strategies have, perhaps with covariates held constant."""
+"""QC-FC on the participants and runs that all strategies have, with covariates held constant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bids_labelx.group.chosen_columns import ChosenColumns
-from bids_labelx.group.edge_rows import EdgeRows
+from bids_labelx.group.edge_rows import EdgeRows, Unit
 from bids_labelx.group.edge_stack import EdgeStack, as_matrix
 from bids_labelx.group.qcfc import FEWEST
 from bids_labelx.group.rows import MatrixFile, Row, RowKey, mean_motion
@@ -33,6 +33,8 @@ class CommonQcFc:
         Those held constant.
     columns
         How many columns these are.
+    runs
+        How many runs QC-FC is over, the same for all strategies.
     """
 
     r: np.ndarray
@@ -42,12 +44,14 @@ class CommonQcFc:
     without_covariates: int
     covariates: tuple[str, ...]
     columns: int
+    runs: int
 
     @property
     def figures(self) -> Row:
         """What the strategy's row says of it, beside its figures."""
         return {
             "participants_of_strategy": self.own,
+            "runs": self.runs,
             "covariates": ", ".join(self.covariates) or None,
             "participants_without_covariates": self.without_covariates,
         }
@@ -59,6 +63,9 @@ def common_qcfc(
     rows: Mapping[RowKey, Row],
     motion: str,
     chosen: ChosenColumns,
+    without: Collection[Unit] = (),
+    *,
+    runs_differ: bool = False,
 ) -> list[CommonQcFc] | None:
     """QC-FC of strategies over the same participants, those whose motion all strategies know.
 
@@ -74,12 +81,17 @@ def common_qcfc(
         A key of `rows.MOTION`.
     chosen
         With the covariates.
+    without
+        Rows that are left out, as the strategies have no run of theirs in common.
+    runs_differ
+        Whether strategies have other runs of the same participants; `strategies` and `sources`
+        are of those in common.
 
     Returns
     -------
     list of CommonQcFc or None
-        None where all strategies have the same participants and no covariate is asked for: then
-        it is what the sums over each strategy's participants are.
+        None where all strategies have the same participants and runs, and no covariate is asked
+        for: then it is what the sums over each strategy's participants are.
     """
     moved = [
         {
@@ -89,14 +101,19 @@ def common_qcfc(
         }
         for one, own in zip(strategies, sources, strict=True)
     ]
-    if not chosen.covariates and len({frozenset(one) for one in moved}) == 1:
+    alike = not runs_differ and len({frozenset(one) for one in moved}) == 1
+    if alike and not chosen.covariates:
         return None
-    common = [unit for unit in strategies[0].units if all(unit in one for one in moved)]
+    common = [
+        unit
+        for unit in strategies[0].units
+        if unit not in without and all(unit in one for one in moved)
+    ]
     design = chosen.design(common)
     known = np.isfinite(design).all(axis=1)
     kept = [unit for unit, has in zip(common, known, strict=True) if has]
     found = []
-    for one, own in zip(strategies, moved, strict=True):
+    for one, own, files in zip(strategies, moved, sources, strict=True):
         places = {unit: row for row, unit in enumerate(one.units)}
         stack = EdgeStack((one,), tuple(((0, places[unit]),) for unit in kept))
         r, n = qcfc_of(stack, np.array([own[unit] for unit in kept]), design[known])
@@ -104,7 +121,9 @@ def common_qcfc(
         counts = np.nan_to_num(as_matrix(n, size)).astype(np.int64)
         missing = len(common) - len(kept)
         what = len(kept), len(own), missing, chosen.covariates, design.shape[1]
-        found.append(CommonQcFc(as_matrix(r, size), counts, *what))
+        behind = dict(zip(one.units, files, strict=True))
+        runs = sum(len(behind[unit]) for unit in kept)
+        found.append(CommonQcFc(as_matrix(r, size), counts, *what, runs))
     return found
 
 

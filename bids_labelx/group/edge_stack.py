@@ -25,12 +25,14 @@ class EdgeStack:
     sources
         Of the same regions.
     cells
-        Of each row those that it is the mean of, equally weighted; such an edge counts where it
-        has a value.
+        Of each row those that it is the mean of; such an edge counts where it has a value.
+    weights
+        Of each of these, above 0; empty where all count equally.
     """
 
     sources: tuple[EdgeRows, ...]
     cells: tuple[tuple[Place, ...], ...]
+    weights: tuple[tuple[float, ...], ...] = ()
 
     @property
     def n_edges(self) -> int:
@@ -41,16 +43,17 @@ class EdgeStack:
         """Fisher z of these edges, shape (n_rows, n_edges), float64; NaN where there is none."""
         read = [source.read(edges) for source in self.sources]
         rows = []
-        for cell in self.cells:
+        for number, cell in enumerate(self.cells):
             if len(cell) == 1:
                 ((source, row),) = cell
                 rows.append(read[source][row])
                 continue
             parts = np.array([read[source][row] for source, row in cell], dtype=np.float64)
             known = np.isfinite(parts)
-            count = known.sum(axis=0)
-            total = np.where(known, parts, 0.0).sum(axis=0)
-            rows.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+            own = self.weights[number] if self.weights else np.ones(len(cell))
+            count = own @ known
+            total = own @ np.where(known, parts, 0.0)
+            rows.append(np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0))
         return np.array(rows, dtype=np.float64)
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -62,7 +65,8 @@ class EdgeStack:
 
     def of(self, rows: Sequence[int]) -> EdgeStack:
         """The stack of some of the rows."""
-        return EdgeStack(self.sources, tuple(self.cells[row] for row in rows))
+        weights = tuple(self.weights[row] for row in rows) if self.weights else ()
+        return EdgeStack(self.sources, tuple(self.cells[row] for row in rows), weights)
 
 
 def as_matrix(edges: np.ndarray, n_regions: int) -> np.ndarray:

@@ -30,6 +30,11 @@ def _icc(name: str, label: str) -> Columns:
 RATING_COLUMNS: Columns = {
     "strategy": ("Denoising strategy", TEXT),
     "participants": ("Participants that all strategies have", "participants"),
+    "runs": ("Runs of these that all strategies have: what all numbers are over", "runs"),
+    "runs_of_strategy": (
+        "Runs of these that the strategy has, with those that others lack",
+        "runs",
+    ),
     "retest": (
         "What the repeats of a participant are: sessions, runs, or the halves of runs",
         TEXT,

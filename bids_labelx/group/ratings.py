@@ -1,8 +1,8 @@
 """``group_atlas-…_strategies.tsv``: ratings of strategies, beside QC-FC.
 
 Test-retest reliability, identifiability, separation of networks, QC-FC, loss of degrees of freedom
-and prediction, of strategies of the same matrices otherwise, over the participants that all
-strategies have.
+and prediction, of strategies of the same matrices otherwise, over the participants and runs
+that all strategies have.
 """
 
 from __future__ import annotations
@@ -41,15 +41,24 @@ class StrategyEdges:
     entities
         Those that its combinations have in common.
     participants, sources
-        Of each combination the edges with a row per participant, and the matrices behind each row.
-    runs
-        Of each combination the edges with a row per run; empty where these were not kept.
+        Of each combination the edges with a row per participant, and the matrices behind each row:
+        those of the runs that all strategies have.
+    runs, run_files
+        Of each combination the edges with a row per run, and the matrix of each row; empty where
+        these were not kept.
+    without
+        Rows of participants that have no run in common.
+    n_runs
+        Of each row of participants how many runs it has, with those that other strategies lack.
     """
 
     entities: Mapping[str, str]
     participants: tuple[EdgeRows, ...]
     sources: tuple[Sequence[Sequence[MatrixFile]], ...]
     runs: tuple[EdgeRows, ...] = ()
+    run_files: tuple[Sequence[MatrixFile], ...] = ()
+    without: frozenset[Unit] = frozenset()
+    n_runs: Mapping[Unit, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,9 +123,10 @@ class HowRated:
 
 
 def rate_strategies(strategies: Sequence[StrategyEdges], how: HowRated) -> RatedStrategies:
-    """Rate strategies on the participants that all of them have."""
+    """Rate strategies on the participants and runs that all of them have."""
     units = [{u: None for one in own.participants for u in one.units} for own in strategies]
-    common = [unit for unit in units[0] if all(unit in own for own in units)]
+    unlike = frozenset[Unit]().union(*(own.without for own in strategies))
+    common = [unit for unit in units[0] if unit not in unlike and all(unit in u for u in units)]
     by_participant: dict[str, list[Unit]] = {}
     for unit in common:
         by_participant.setdefault(unit.participant, []).append(unit)
@@ -127,6 +137,9 @@ def rate_strategies(strategies: Sequence[StrategyEdges], how: HowRated) -> Rated
     for number, own in enumerate(strategies):
         row: Row = {key: value for key, value in own.entities.items() if key != "atlas"}
         row |= {"strategy": own.participants[0].strategy, "participants": len(by_participant)}
+        runs = _count_runs(own, common)
+        every = sum(own.n_runs[unit] for unit in common) if own.n_runs else runs
+        row |= {"runs": runs, "runs_of_strategy": every}
         if retest and len(retest.participants) >= FEWEST:
             figures, edges = _repeated(retest, number, how)
             row |= figures
@@ -138,13 +151,22 @@ def rate_strategies(strategies: Sequence[StrategyEdges], how: HowRated) -> Rated
     return RatedStrategies(entities, rows, icc21, names, left_out, *unread)
 
 
+def _count_runs(own: StrategyEdges, units: Sequence[Unit]) -> int:
+    """How many runs these rows are the averages of."""
+    wanted = set(units)
+    pairs = zip(own.participants, own.sources, strict=True)
+    of_rows = (zip(rows.units, sources, strict=True) for rows, sources in pairs)
+    return sum(len(files) for own in of_rows for unit, files in own if unit in wanted)
+
+
 def _retest(
     strategies: Sequence[StrategyEdges], participants: Sequence[str], how: HowRated
 ) -> Retest | None:
     if len(participants) < FEWEST:
         return None
     if all(own.runs for own in strategies):
-        found = retest_of_runs([own.runs for own in strategies], participants)
+        runs = [list(zip(own.runs, own.run_files, strict=True)) for own in strategies]
+        found = retest_of_runs(runs, participants)
         if found:
             return found
     sources = [list(zip(own.participants, own.sources, strict=True)) for own in strategies]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.errors import Failure, LabelxError
+from bids_labelx.group.common_runs import run_name
 from bids_labelx.group.edge_rows import EdgeRows, Unit, edges_of_runs, unit_of_run
 from bids_labelx.group.edge_stack import EdgeStack, Place
 from bids_labelx.group.rows import MatrixFile
@@ -53,19 +54,21 @@ class Retest:
     without: tuple[tuple[str, str], ...] = ()
 
 
-# Which run a row is of: its unit, and which one of those that are called alike.
-_Key = tuple[Unit, int]
+# Which run a row is of: its unit, and the name of its matrix without the strategy.
+_Key = tuple[Unit, str]
 
 
 def retest_of_runs(
-    strategies: Sequence[Sequence[EdgeRows]], participants: Sequence[str]
+    strategies: Sequence[Sequence[tuple[EdgeRows, Sequence[MatrixFile]]]],
+    participants: Sequence[str],
 ) -> Retest | None:
     """Take the sessions, or else the runs, of participants that all strategies have.
 
     Parameters
     ----------
     strategies
-        Of each strategy edges with a row per run; of several combinations where it has sessions.
+        Of each strategy edges with a row per run, and the matrix of each row; of several
+        combinations where it has sessions.
     participants
         Those that all strategies have.
 
@@ -87,7 +90,7 @@ def retest_of_runs(
         count = min(map(len, repeats.values()))
         stacks = tuple(
             EdgeStack(
-                tuple(own),
+                tuple(one for one, _ in own),
                 tuple(
                     tuple(found[key] for key in repeat)
                     for keys in repeats.values()
@@ -156,15 +159,13 @@ def retest_of_halves(
     return Retest(HALVES, left, 2, stacks, tuple(broken), tuple(without.items()))
 
 
-def _places(combinations: Sequence[EdgeRows]) -> dict[_Key, Place]:
+def _places(combinations: Sequence[tuple[EdgeRows, Sequence[MatrixFile]]]) -> dict[_Key, Place]:
     """Where the row of each run is."""
-    seen: Counter[Unit] = Counter()
-    found = {}
-    for source, one in enumerate(combinations):
-        for row, unit in enumerate(one.units):
-            found[unit, seen[unit]] = (source, row)
-            seen[unit] += 1
-    return found
+    return {
+        (unit, run_name(file)): (source, row)
+        for source, (one, files) in enumerate(combinations)
+        for row, (unit, file) in enumerate(zip(one.units, files, strict=True))
+    }
 
 
 def _repeats(keys: Sequence[_Key], kind: str) -> list[list[_Key]]:

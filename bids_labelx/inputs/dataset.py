@@ -249,7 +249,7 @@ def _no_bold(root: Path, images: Sequence[File], query: Query) -> str:
     text = f"{root}: no {query.pattern} among {len(images)} BOLD files of these participants"
     descs = sorted({desc for file in images if (desc := file.name.entities.get("desc"))})
     if descs:
-        chosen = json.dumps({"bold": {"desc": descs[0]}})
+        chosen = json.dumps({"bold": {"desc": descs[0] if len(descs) == 1 else "LABEL"}})
         return (
             f"{text}, but files with {', '.join(f'desc-{one}' for one in descs)}; say "
             f"which with --bids-filter-file, a file such as {chosen}"

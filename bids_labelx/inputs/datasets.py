@@ -26,7 +26,7 @@ from bids_labelx.inputs.metadata import Listing
 from bids_labelx.inputs.queries import Queries
 from bids_labelx.names import FIRST_DATASET, TableQuery
 from bids_labelx.settings import Settings
-from bids_labelx.suggestions import did_you_mean, listed
+from bids_labelx.suggestions import labels_not_there
 
 DESCRIPTION = "dataset_description.json"
 
@@ -117,13 +117,8 @@ def _check_participants(root: Path, wanted: Sequence[str]) -> list[str]:
         Where one that is asked for is not there.
     """
     found = list_participants(root)
-    unknown = [label for label in wanted if label not in found]
-    if unknown:
-        words = [f"{label}{did_you_mean(label, found)}" for label in unknown]
-        raise NoRunsError(
-            f"--participant-label {'; '.join(words)}: not in {root}; there are "
-            f"{listed(found) or 'none'}"
-        )
+    if problem := labels_not_there(wanted, found, root):
+        raise NoRunsError(problem)
     return list(wanted) or found
 
 

@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
 from bids_labelx.errors import UsageError
 from bids_labelx.models.formulas import Columns
-from bids_labelx.names import camel
-from bids_labelx.settings.convert import split_name
+from bids_labelx.settings.convert import contrast_label, split_name
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,14 @@ class Contrast:
         As it was typed.
     weights
         Of the columns, shape (n_columns,).
+    remarks
+        What has to be known of it.
     """
 
     name: str
     expression: str
     weights: np.ndarray
+    remarks: tuple[str, ...] = ()
 
 
 def contrast_of(typed: str, columns: Columns) -> Contrast:
@@ -50,17 +53,16 @@ def contrast_of(typed: str, columns: Columns) -> Contrast:
     UsageError
         Where it is none of them, with the columns that there are.
     """
-    name, expression = split_name(typed)
-    label = camel(name or expression)
+    expression = split_name(typed)[1]
+    label = contrast_label(typed)
     plain = _squeezed(expression)
     names = {_squeezed(one): j for j, one in enumerate(columns.names)}
     for j, column in enumerate(columns.names):
-        for term in _terms_of(j, columns):
-            names.setdefault(_squeezed(term), j)
-            # As one calls a covariate that is in C(…).
-            if found := re.fullmatch(r"C\((\w+)\)", term):
-                names.setdefault(found[1], j)
-        names.setdefault(_squeezed(column), j)
+        for one in (*_terms_of(j, columns), column):
+            # Factors in any order, and a covariate that is in C(…) as it is called itself.
+            for order in permutations(re.split(r":(?![^\[]*\])", _squeezed(one))):
+                names.setdefault(":".join(order), j)
+                names.setdefault(re.sub(r"\bC\((\w+)\)", r"\1", ":".join(order)), j)
     several = {
         _squeezed(term): [columns.names[j] for j in at]
         for term, at in columns.terms.items()
@@ -108,10 +110,11 @@ def _combined(
         f"and numbers; the columns are {', '.join(shown)}"
     )
     try:
-        constant, weights = _linear(ast.parse(text, mode="eval").body, count)
+        with np.errstate(all="ignore"):
+            constant, weights = _linear(ast.parse(text, mode="eval").body, count)
     except (SyntaxError, ValueError, ZeroDivisionError):
         raise unknown from None
-    if constant != 0:
+    if constant != 0 or not np.isfinite(weights).all():
         raise unknown
     return weights + 0.0  # No −0.
 

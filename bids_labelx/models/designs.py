@@ -15,23 +15,22 @@ from bids_labelx.errors import BadDataError, UsageError
 from bids_labelx.files import NO_VALUE, as_numbers, read_tsv
 from bids_labelx.group.covariates import Covariates, check_columns
 from bids_labelx.group.edge_rows import Unit
+from bids_labelx.models.absorbed import absorb, constant_within, demeaned
 from bids_labelx.models.formulas import (
     Columns,
     dependent,
     formula_columns,
     variables,
 )
+from bids_labelx.models.remarks import remarks_of_design
 from bids_labelx.models.rows import ModelRows, unit_words
-from bids_labelx.statistics.linear import demean
 
 MOTION, PARTICIPANT = "mean_fd", "participant_id"
 # Covariates that results have by themselves, beside their motion.
-_OF_UNITS = {PARTICIPANT: "participant", "session": "session", "run": "run"}
+OF_UNITS = {PARTICIPANT: "participant", "session": "session", "run": "run"}
 # Before columns of a design in a file, which may be called like covariates.
 _COLUMN = "column "
 _MOST_NAMED = 10
-# Of what deviations from the participants' means leave of a column, that is rounding alone.
-_ROUNDING = 1e-7
 
 
 class DesignError(UsageError):
@@ -62,6 +61,11 @@ class Design:
         Whether the mean framewise displacement is a covariate.
     table
         The name of the table that covariates are of; empty where none was read.
+    remarks
+        What has to be known of it.
+    absorbed
+        Columns of a formula that the participants' intercepts have already: they do not differ
+        within participants, or are those of a reference level that another column is against.
     """
 
     name: str
@@ -74,6 +78,8 @@ class Design:
     blocks: np.ndarray | None
     motion: bool
     table: str
+    remarks: tuple[str, ...] = ()
+    absorbed: tuple[str, ...] = ()
 
     @property
     def n_participants(self) -> int:
@@ -143,7 +149,15 @@ def make_design(
     else:
         columns = _of_formula(name, source, used[names], within)
     labels = np.array([unit.participant for unit in units]) if within else None
-    _check(name, columns, labels, dropped, from_file)
+    absorbed: tuple[str, ...] = ()
+    if labels is not None and not from_file:
+        columns, absorbed = absorb(columns, labels)
+    _check(name, columns, labels, dropped)
+    numbers = {
+        one: used[one].to_numpy()
+        for one in names
+        if one not in categories and one != MOTION and used[one].dtype == float
+    }
     return Design(
         name=name,
         source=source,
@@ -154,7 +168,9 @@ def make_design(
         participants=labels,
         blocks=None if blocks is None else used[blocks].astype(str).to_numpy(str),
         motion=MOTION in (own if from_file else names),
-        table=covariates().path.name if {*wanted} - {MOTION, *_OF_UNITS} else "",
+        table=covariates().path.name if {*wanted} - {MOTION, *OF_UNITS} else "",
+        remarks=remarks_of_design(columns, numbers, within=within),
+        absorbed=absorbed,
     )
 
 
@@ -164,17 +180,17 @@ def _data(
     """Covariates of all rows: numbers, or text as objects."""
     own = {
         name: pd.Series(
-            [getattr(unit, _OF_UNITS[name]) or None for unit in rows.units], dtype=object
+            [getattr(unit, OF_UNITS[name]) or None for unit in rows.units], dtype=object
         )
         for name in names
-        if name in _OF_UNITS
+        if name in OF_UNITS
     }
     if MOTION in names:
         own[MOTION] = pd.Series(rows.mean_fd, dtype=float)
     others = [name for name in names if name not in own]
     if others:
         table = covariates()
-        check_columns(others, [*table.columns, MOTION, *_OF_UNITS], table.path)
+        check_columns(others, [*table.columns, MOTION, *OF_UNITS], table.path)
         for some, as_text in (([n for n in others if n not in text], False), (text, True)):
             asked = [name for name in others if name in some]
             found = table.of(rows.units, asked, text=as_text)
@@ -282,22 +298,16 @@ def _check(
     columns: Columns,
     participants: np.ndarray | None,
     dropped: Sequence[tuple[str, str]],
-    from_file: bool,
 ) -> None:
     """Refuse designs that cannot be fitted, with what is wrong."""
     left = columns
     intercepts = 0 if participants is None else len(set(participants))
     if intercepts:
         flat = constant_within(columns.matrix, participants)
-        named = ", ".join(np.array(columns.names)[flat])
-        if flat.any() and not from_file:
-            raise DesignError(
-                f"model {name}: {named} does not differ within participants, so that "
-                f"{PARTICIPANT} has it already (collinear); leave it out"
-            )
         if flat.all():
-            raise DesignError(f"model {name}: no column differs within participants")
-        # A table has columns of participants, or of the mean, which are absorbed.
+            named = ", ".join(columns.names)
+            raise DesignError(f"model {name}: no column differs within participants ({named})")
+        # Columns of participants, or of the mean in a table, are absorbed.
         kept = np.flatnonzero(~flat)
         names = tuple(columns.names[j] for j in kept)
         terms = {
@@ -317,21 +327,6 @@ def _check(
         column, others = found
         made = f"a combination of {' and '.join(others)}" if others else "0 in all rows"
         raise DesignError(f"model {name}: {column} is {made} (collinear); leave one out")
-
-
-def demeaned(matrix: np.ndarray, participants: np.ndarray | None) -> np.ndarray:
-    """Columns as deviations from the means of participants, if there are such labels."""
-    if participants is None:
-        return matrix
-    return demean(matrix, np.unique(participants, return_inverse=True)[1])
-
-
-def constant_within(matrix: np.ndarray, participants: np.ndarray | None) -> np.ndarray:
-    """Which columns do not differ within participants; none without labels of these."""
-    if participants is None:
-        return np.zeros(matrix.shape[1], bool)
-    left = np.linalg.norm(demeaned(matrix, participants), axis=0)
-    return np.asarray(left <= _ROUNDING * np.linalg.norm(matrix, axis=0))
 
 
 def _told(dropped: Sequence[tuple[str, str]], before: str = "") -> str:

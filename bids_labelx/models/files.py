@@ -23,16 +23,25 @@ from bids_labelx.settings.model_options import ModelOptions
 
 _CENTRED = (
     "the mean over the rows was subtracted from these; without interactions this changes the "
-    "intercept alone, with interactions other terms are at the mean of the covariate"
+    "intercept alone; with interactions, other terms are effects at the mean of the covariate, or "
+    "in the reference group of a category, and no main effects"
 )
 _INTERCEPTS = (
     "each participant has an intercept, which is absorbed: rows are deviations from their "
     "participant's mean, and only differences within participants are tested"
 )
+_MEANS = (
+    "where rows lack edges, the mean of a row is its term in an additive model of rows and edges, "
+    "at the average of all edges; where none are missing, the plain mean"
+)
 _EXCHANGED = (
     "residuals of the nuisance part of the model are rearranged (Freedman and Lane, 1983); where "
     "the contrast is about a mean, signs are flipped; the data as they are count as one; an edge "
     "with fewer rows enters with the t that has its p with the degrees of freedom of the others"
+)
+_BY_T = "Student's t distribution"
+_BY_PERMUTATION = (
+    "share of permutations with an absolute t as large, since rows of a block are not independent"
 )
 
 
@@ -98,7 +107,8 @@ def write_result(output: Path, result: ModelResult) -> list[Path]:
     for kind, what, table in _tables(result):
         name = group_name(result.rows.entities, f"{result.name}_{kind}.tsv")
         described = describe_columns(table.columns, MODEL_COLUMNS)
-        sidecar = {"Description": what, **about, **described}
+        means = {"MeanOverEdges": _MEANS} if kind in ("regions", "networks") else {}
+        sidecar = {"Description": what, **means, **about, **described}
         write_json((output / name).with_suffix(".json"), sidecar)
         write_tsv(output / name, table)
         written.append(Path(name))
@@ -111,7 +121,7 @@ def _matrices(result: ModelResult) -> dict[str, tuple[str, np.ndarray]]:
     found = {
         "beta": ("contrast of the coefficients", own.beta),
         "t": ("t of the contrast", own.t),
-        "p": ("two-sided p of t, not corrected", own.p),
+        "p": ("two-sided p, not corrected", result.edges.p),
         "pfdr": ("p with the false discovery rate over edges", result.edges.p_fdr),
         "n": ("rows of the model that have the edge", own.n.astype(float)),
     }
@@ -179,7 +189,7 @@ def _components(result: ModelResult, first: np.ndarray, second: np.ndarray) -> p
 
 def _tested(of: Any, p_fwe: np.ndarray | None) -> dict[str, np.ndarray]:
     """The columns that all tables of tests have."""
-    found = {"beta": of.fit.beta, "t": of.fit.t, "p": of.fit.p, "p_fdr": of.p_fdr}
+    found = {"beta": of.fit.beta, "t": of.fit.t, "p": of.p, "p_fdr": of.p_fdr}
     if p_fwe is not None:
         found["p_fwe"] = p_fwe
     return {**found, "n": of.fit.n, "dof": of.fit.dof}
@@ -193,17 +203,21 @@ def result_sidecar(result: ModelResult) -> dict[str, Any]:
         "Contrast": result.contrast.expression,
         "ContrastWeights": dict(zip(names, weights.tolist(), strict=True)),
     }
+    if remarks := [*result.design.remarks, *result.contrast.remarks]:
+        about["Remarks"] = remarks
     permuted = result.edges.permuted
     if permuted is None:
-        return about | {"Permutations": 0}
+        return about | {"PMethod": _BY_T, "Permutations": 0}
     exchange = permuted.exchange
     return about | {
+        "PMethod": _BY_PERMUTATION if result.options.permute_blocks == "whole" else _BY_T,
         "Permutations": len(exchange),
         "PermutationsRequested": result.options.permutations,
         "PermutationKind": exchange.kind,
         "PermutationMethod": _EXCHANGED,
         "PermutationsPossible": exchange.possible if exchange.possible < 2**53 else "over 2^53",
         "PermutationsExhaustive": exchange.every,
+        "LowestPossibleP": permuted.lowest_p,
         "Exchangeability": _exchangeability(result.design, result.options),
         "Seed": result.options.seed,
         "NBSThreshold": result.options.nbs_threshold,
@@ -237,6 +251,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
         "CentredCovariates": list(design.columns.centred),
         **({"Centring": _CENTRED} if design.columns.centred else {}),
         **({"ParticipantIntercepts": _INTERCEPTS} if within else {}),
+        **({"AbsorbedColumns": list(design.absorbed)} if design.absorbed else {}),
         "ModelRows": options.model_rows,
         **_averaged(rows),
         "NumberOfRows": len(design.units),
@@ -244,6 +259,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
         "DesignTable": design_name(rows, design),
         "DroppedRows": dict(design.dropped),
         "MeanFDIsCovariate": design.motion,
+        **({"Remarks": list(design.remarks)} if design.remarks else {}),
         "SoftwareVersions": {**software_versions(), "formulaic": version("formulaic")},
         "SourceEntities": dict(rows.entities),
     }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import UsageError
+from bids_labelx.models.expressions import names_in
 
 INTERCEPT = "Intercept"
 
@@ -33,12 +33,15 @@ class Columns:
         Which columns a term of the formula has, by position.
     centred
         What of the formula was centred: its mean over the rows was subtracted.
+    levels
+        Of each categorical factor of the formula.
     """
 
     matrix: np.ndarray
     names: tuple[str, ...]
     terms: Mapping[str, tuple[int, ...]]
     centred: tuple[str, ...] = ()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def variables(formula: str) -> tuple[list[str], set[str]]:
@@ -57,7 +60,7 @@ def variables(formula: str) -> tuple[list[str], set[str]]:
                 found[factor.expr] = None
                 as_numbers.add(factor.expr)
             elif factor.eval_method.value == "python":
-                names, categorical = _names(factor.expr, formula)
+                names, categorical = names_in(factor.expr, formula)
                 found |= dict.fromkeys(names)
                 as_numbers |= set(names) - categorical
     return list(found), set(found) - as_numbers
@@ -96,7 +99,7 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
             for term, at in found.terms.items()
             if term != INTERCEPT
         }
-        return Columns(found.matrix[:, own], names, positions, found.centred)
+        return Columns(found.matrix[:, own], names, positions, found.centred, found.levels)
     plain = _evaluated(formula, terms, data)
     kinds = {expr: kind.value for expr, (kind, _) in plain.model_spec.encoder_state.items()}
     numeric = {
@@ -120,7 +123,7 @@ def formula_columns(formula: str, data: pd.DataFrame, absorbed: str = "") -> Col
         ":".join(wrapped.get(one.expr, _written(one)) for one in term.factors) for term in terms
     ]
     made = _evaluated(formula, " + ".join(["0", *written]), data)
-    if not _spans(plain.to_numpy(float), made.to_numpy(float)):
+    if not spans(plain.to_numpy(float), made.to_numpy(float)):
         return _columns(plain, lambda text: text)
     return _columns(made, shown, tuple(wrapped))
 
@@ -169,8 +172,8 @@ def dependent(columns: Columns) -> tuple[str, list[str]] | None:
     return None
 
 
-def _spans(matrix: np.ndarray, columns: np.ndarray) -> bool:
-    """Whether columns are linear combinations of those of a matrix."""
+def spans(matrix: np.ndarray, columns: np.ndarray) -> bool:
+    """Whether columns are linear combinations of those of a matrix, both of shape (n_rows, …)."""
     matrix, columns = (one / _lengths(one) for one in (matrix, columns))
     weights = np.linalg.lstsq(matrix, columns, rcond=None)[0]
     return bool((np.linalg.norm(columns - matrix @ weights, axis=0) < _TOLERANCE).all())
@@ -186,12 +189,22 @@ def _parsed(formula: str) -> list[Any]:
     """The terms of a formula."""
     from formulaic import Formula
     from formulaic.formula import SimpleFormula
+    from formulaic.parser import DefaultFormulaParser
 
     text = formula.strip().removeprefix("~")
+    if re.search(r"(^|[\s+*:(-])\.($|[\s+*:)-])", text):
+        raise UsageError(
+            f"--model {formula!r}: . for all covariates is not read; name the covariates"
+        )
     try:
         found = Formula(text)
     except Exception as error:
         raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
+    if power := _power_of_one(DefaultFormulaParser().get_ast(text)):
+        raise UsageError(
+            f"--model {formula!r}: {power} is {power.partition('**')[0]} alone in a formula, as "
+            f"in R; write I({power})"
+        )
     if not isinstance(found, SimpleFormula):
         raise UsageError(
             f"--model {formula!r}: the right side of one formula is expected, such as age + sex; "
@@ -200,6 +213,15 @@ def _parsed(formula: str) -> list[Any]:
     if not found:
         raise UsageError(f"--model {formula!r}: it has no term; 1 is a model of the mean alone")
     return list(found)
+
+
+def _power_of_one(node: Any) -> str:
+    """A power of a single term, which in a formula is that term; empty where there is none."""
+    if not hasattr(node, "operator"):
+        return ""
+    if str(node.operator) in ("**", "^") and not hasattr(node.args[0], "operator"):
+        return "**".join(map(str, node.args))
+    return next(filter(None, map(_power_of_one, node.args)), "")
 
 
 def _evaluated(formula: str, terms: Any, data: pd.DataFrame) -> Any:
@@ -220,12 +242,17 @@ def _evaluated(formula: str, terms: Any, data: pd.DataFrame) -> Any:
 
 
 def _columns(made: Any, shown: Callable[[str], str], centred: tuple[str, ...] = ()) -> Columns:
-    names = {"1": INTERCEPT}
     terms = {
-        names.get(str(term), shown(str(term))): tuple(at)
+        INTERCEPT if str(term) == "1" else shown(str(term)): tuple(at)
         for term, at in made.model_spec.term_indices.items()
     }
-    return Columns(made.to_numpy(float), tuple(map(shown, made.columns)), terms, centred)
+    levels = {
+        expr: tuple(map(str, state["categories"]))
+        for expr, (_, state) in made.model_spec.encoder_state.items()
+        if "categories" in state
+    }
+    names = tuple(map(shown, made.columns))
+    return Columns(made.to_numpy(float), names, terms, centred, levels)
 
 
 def _written(factor: Any, *, inside: bool = False) -> str:
@@ -235,44 +262,6 @@ def _written(factor: Any, *, inside: bool = False) -> str:
     if method == "lookup":
         return expr if expr.isidentifier() else f"`{expr}`"
     return f"{{{expr}}}" if method == "python" and not inside else expr
-
-
-def _without_quotes(expr: str) -> tuple[str, dict[str, str]]:
-    """An expression with names in place of those in backticks, and what they stand for."""
-    names: dict[str, str] = {}
-
-    def name(found: re.Match[str]) -> str:
-        names[f"_quoted{len(names)}"] = found[1]
-        return f"_quoted{len(names) - 1}"
-
-    return re.sub(r"`([^`]+)`", name, expr), names
-
-
-def _names(expr: str, formula: str) -> tuple[Sequence[str], set[str]]:
-    """The covariates in an expression, and those that are categories in it."""
-    from formulaic.transforms import TRANSFORMS
-
-    text, quoted = _without_quotes(expr)
-    try:
-        tree = ast.parse(text, mode="eval")
-    except SyntaxError as error:
-        raise UsageError(f"--model {formula!r}: no formula ({_plain(error)})") from None
-
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript):
-            column = ast.unparse(node)
-            raise UsageError(
-                f"--model {formula!r}: {column} is no covariate; brackets are in names of columns "
-                f"of the design, write {ast.unparse(node.value)}"
-            )
-
-    def names(node: ast.AST) -> list[str]:
-        found = [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
-        return [quoted.get(one, one) for one in found if one not in TRANSFORMS]
-
-    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
-    inside = [one for one in calls if ast.unparse(one.func) == "C" and one.args]
-    return names(tree), {name for one in inside for name in names(one.args[0])}
 
 
 def _plain(error: Exception) -> str:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bids_labelx.errors import LabelxError, UsageError
 from bids_labelx.group.covariates import Covariates, read_covariates
+from bids_labelx.models.absorbed import constant_within
 from bids_labelx.models.contrasts import Contrast, contrast_of
 from bids_labelx.models.designs import (
     PARTICIPANT,
     Design,
     DesignError,
-    constant_within,
     make_design,
 )
+from bids_labelx.models.harmonised import check_contrast, check_design
+from bids_labelx.models.remarks import remarks_of_contrast
 from bids_labelx.models.rows import ModelRows
+from bids_labelx.settings.harmonisation_options import HarmonisationOptions
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.exchange import draw_exchange
+from bids_labelx.statistics.permutation import lowest_p
+from bids_labelx.words import counted
+
+_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,12 @@ class Plans:
     notes: list[str]
 
 
-def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: Path) -> Plans:
+def plan_models(
+    all_rows: Sequence[ModelRows],
+    options: ModelOptions,
+    bids_dir: Path,
+    harmonised: HarmonisationOptions | None = None,
+) -> Plans:
     """Make the designs of all models for all combinations.
 
     Parameters
@@ -69,6 +82,8 @@ def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: 
         What is asked for.
     bids_dir
         Where tables of covariates are.
+    harmonised
+        Over which batches the edges are harmonised; None where they are not.
 
     Raises
     ------
@@ -97,7 +112,20 @@ def plan_models(all_rows: Sequence[ModelRows], options: ModelOptions, bids_dir: 
             except DesignError as error:
                 tried.append(_Tried(name, "", rows.title, error))
                 continue
-            own = [_try_contrast(typed, design, rows.title, options) for typed in options.contrast]
+            check = None
+            if harmonised is not None:
+                check_design(design, harmonised, covariates())
+                check = partial(
+                    check_contrast,
+                    design=design,
+                    rows=rows,
+                    options=harmonised,
+                    covariates=covariates(),
+                )
+            own = [
+                _try_contrast(typed, design, rows.title, options, check)
+                for typed in options.contrast
+            ]
             tried += [one for one, _ in own]
             found = tuple(contrast for _, contrast in own if contrast)
             # What is wrong with the first contrast, if none is possible.
@@ -122,11 +150,19 @@ class _Tried:
 
 
 def _try_contrast(
-    typed: str, design: Design, combination: str, options: ModelOptions
+    typed: str,
+    design: Design,
+    combination: str,
+    options: ModelOptions,
+    check: Callable[[Contrast], Contrast] | None,
 ) -> tuple[_Tried, tuple[Contrast, int] | None]:
     try:
         found = _contrast(typed, design)
-        count = _count_exchanged(design, found, options)
+        if check is not None:
+            found = check(found)
+        count, remarks = _exchanged(design, found, options)
+        said = *found.remarks, *remarks_of_contrast(found, design.columns), *remarks
+        found = replace(found, remarks=said)
     except UsageError as error:
         return _Tried(design.name, typed, combination, error), None
     return _Tried(design.name, typed, combination, None), (found, count)
@@ -166,8 +202,13 @@ def _contrast(typed: str, design: Design) -> Contrast:
     return found
 
 
-def _count_exchanged(design: Design, contrast: Contrast, options: ModelOptions) -> int:
-    """The number of rearrangements; a contrast that nothing can be permuted for is refused."""
+def _exchanged(
+    design: Design, contrast: Contrast, options: ModelOptions
+) -> tuple[int, tuple[str, ...]]:
+    """The number of rearrangements, and whether they are too few for any p < 0.05.
+
+    A contrast that nothing can be permuted for is refused.
+    """
     whole = options.permute_blocks == "whole"
     if whole and design.participants is not None:
         raise DesignError(
@@ -175,7 +216,7 @@ def _count_exchanged(design: Design, contrast: Contrast, options: ModelOptions) 
             f"participants, as it has the term {PARTICIPANT}"
         )
     if not options.permutations:
-        return 0
+        return 0, ()
     try:
         exchange = draw_exchange(
             design.columns.matrix,
@@ -190,4 +231,12 @@ def _count_exchanged(design: Design, contrast: Contrast, options: ModelOptions) 
         raise DesignError(
             f"--contrast {contrast.expression!r} of model {design.name}: {error}"
         ) from None
-    return len(exchange)
+    lowest = lowest_p(exchange, design.columns.matrix, contrast.weights, design.participants)
+    if lowest < _ALPHA:
+        return len(exchange), ()
+    done = counted(len(exchange), exchange.kind.removesuffix("s"))
+    todo = "all there are; more rows are needed" if exchange.every else "ask for more"
+    return len(exchange), (
+        f"no edge can have a family-wise p < {_ALPHA}: the lowest p of {done} is {lowest:.2g} "
+        f"({todo})",
+    )

@@ -14,11 +14,12 @@ from bids_labelx.models.plans import Planned
 from bids_labelx.models.rows import ModelRows
 from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.statistics.components import Components
+from bids_labelx.statistics.edge_means import means_of_pairs, means_of_regions
 from bids_labelx.statistics.exchange import Exchange
 from bids_labelx.statistics.inference import Inference, infer
 from bids_labelx.statistics.linear import Fit, fdr, fit, with_dof
-from bids_labelx.statistics.networks import NetworkPairs, network_pairs, pair_means
-from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute
+from bids_labelx.statistics.networks import NetworkPairs, network_pairs
+from bids_labelx.statistics.permutation import largest_t, p_of_largest, permute, times_reached
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Tested:
     ----------
     fit
         Of each.
+    p
+        As `Inference.p`.
     p_fdr
         The same p with the false discovery rate over all of them.
     p_fwe
@@ -36,6 +39,7 @@ class Tested:
     """
 
     fit: Fit
+    p: np.ndarray
     p_fdr: np.ndarray
     p_fwe: np.ndarray | None
 
@@ -86,7 +90,7 @@ class ModelResult:
         return made
 
     def surviving(self, q: float = 0.05) -> tuple[str, np.ndarray]:
-        """The edges that survive correction, and which.
+        """The edges that survive the planned correction, and which that is.
 
         Parameters
         ----------
@@ -96,20 +100,14 @@ class ModelResult:
         Returns
         -------
         correction
-            ``fwe`` if one survives the family-wise correction, else ``fdr``, else ``nbs`` for the
-            edges of components; empty where none survives any.
+            ``fwe`` where there are permutations, else ``fdr``: whatever survives it.
         edges
             Their positions.
         """
         permuted = self.edges.permuted
-        tests = [("fwe", permuted.p_fwe)] if permuted else []
-        tests.append(("fdr", self.edges.p_fdr))
-        tests += [("nbs", component_p(permuted.components))] if permuted else []
-        for correction, p in tests:
-            found = np.flatnonzero(p < q)
-            if len(found):
-                return correction, found
-        return "", np.array([], int)
+        if permuted is None:
+            return "fdr", np.flatnonzero(self.edges.p_fdr < q)
+        return "fwe", np.flatnonzero(permuted.p_fwe < q)
 
 
 def component_p(components: Components) -> np.ndarray:
@@ -140,7 +138,7 @@ def fit_models(
     if pairs is not None and not pairs.names:
         pairs = None
     for contrast, count_exchanged in planned.contrasts:
-        title = f"{design.name}: {contrast.name}"
+        title, whole = f"{design.name}: {contrast.name}", options.permute_blocks == "whole"
         edges = infer(
             z,
             design.columns.matrix,
@@ -150,7 +148,7 @@ def fit_models(
             participants=design.participants,
             n_permutations=options.permutations,
             blocks=design.blocks,
-            whole=options.permute_blocks == "whole",
+            whole=whole,
             threshold=options.nbs_threshold,
             seed=options.seed,
             n_jobs=n_jobs,
@@ -159,54 +157,32 @@ def fit_models(
         exchange = edges.permuted.exchange if edges.permuted else None
         of_networks = None
         if pairs is not None:
-            of_networks = _tested(design, contrast, exchange, pair_means(z, pairs))
-        of_regions = _tested(design, contrast, exchange, region_means(z, count))
+            means = means_of_pairs(z, pairs)
+            of_networks = _tested(design, contrast, exchange, means, whole=whole)
+        of_regions = _tested(design, contrast, exchange, means_of_regions(z, count), whole=whole)
         yield ModelResult(rows, design, contrast, options, edges, of_regions, pairs, of_networks)
 
 
 def _tested(
-    design: Design, contrast: Contrast, exchange: Exchange | None, z: np.ndarray
+    design: Design, contrast: Contrast, exchange: Exchange | None, z: np.ndarray, *, whole: bool
 ) -> Tested:
     what = design.columns.matrix, contrast.weights
     found = fit(z, *what, design.participants)
-    adjusted, tested = fdr(found.p), ~np.isnan(found.t)
+    tested = ~np.isnan(found.t)
     if exchange is None or not tested.any():
-        return Tested(found, adjusted, None)
-    (largest,) = permute(
+        return Tested(found, found.p, fdr(found.p), None)
+    # As of edges: those with fewer rows have the t of the same p.
+    dof = np.maximum(found.dof, 1)
+    t = with_dof(found.t, dof, dof[tested].max())
+    largest, *reached = permute(
         z,
         *what,
         exchange,
         [largest_t],
+        totals=[times_reached(t)] if whole else [],
         participants=design.participants,
         tested=tested,
         same_dof=True,
     )
-    # As of edges: those with fewer rows have the t of the same p.
-    dof = np.maximum(found.dof, 1)
-    t = with_dof(found.t, dof, dof[tested].max())
-    return Tested(found, adjusted, p_of_largest(t, largest))
-
-
-def region_means(z: np.ndarray, n_regions: int) -> np.ndarray:
-    """Mean Fisher z of the edges of each region, shape (n_rows, n_regions).
-
-    Edges without a value are left out; NaN where a region has none.
-
-    Parameters
-    ----------
-    z
-        Shape (n_rows, n_edges), edges above the diagonal row by row.
-    n_regions
-        With ``n_edges = n_regions (n_regions - 1) / 2``.
-    """
-    first, second = np.triu_indices(n_regions, k=1)
-    made = np.full((len(z), n_regions), np.nan)
-    for row, values in zip(made, z, strict=True):
-        known = np.isfinite(values)
-        filled = np.where(known, values, 0).astype(np.float64)
-        sums, counts = (
-            np.bincount(first, one, n_regions) + np.bincount(second, one, n_regions)
-            for one in (filled, known.astype(np.float64))
-        )
-        np.divide(sums, counts, out=row, where=counts > 0)
-    return made
+    p = np.where(tested, reached[0] / len(exchange), np.nan) if whole else found.p
+    return Tested(found, p, fdr(p), p_of_largest(t, largest))

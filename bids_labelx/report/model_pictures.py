@@ -35,7 +35,6 @@ ALPHA = 0.05
 _CRITERIA = {
     "fwe": "family-wise p < 0.05",
     "fdr": "false discovery rate q < 0.05",
-    "nbs": "in a component with p < 0.05",
 }
 
 
@@ -89,12 +88,13 @@ def _static(output: Path, one: Picture, plot: Draw, stem: str) -> FigureFile:
 
 
 def surviving_in_words(one: ModelResult) -> str:
-    """How many edges survive, and by which correction."""
+    """How many edges survive the planned correction, and how many the false discovery rate."""
     correction, found = one.surviving()
-    every = f"{counted(len(one.edges.fit.t), 'edge')}"
-    if not len(found):
-        return f"no edge of {every} survives a correction"
-    return f"{len(found):,} of {every} with {_CRITERIA[correction]}"
+    count = f"{len(found):,}" if len(found) else "none"
+    text = f"{count} of {counted(len(one.edges.fit.t), 'edge')} with {_CRITERIA[correction]}"
+    if correction == "fdr":
+        return text
+    return f"{text} ({int((one.edges.p_fdr < ALPHA).sum()):,} with {_CRITERIA['fdr']})"
 
 
 def _limit(results: Sequence[ModelResult]) -> float:
@@ -209,15 +209,13 @@ def _lines(one: ModelResult, placed: NDArray[np.bool_]) -> dict[str, Any]:
         note += f", {lost:,} of which have no place"
     if len(drawn) > MOST_EDGES:
         note += f"; the {MOST_EDGES} with the largest |t| are drawn"
-    p, text = None, _CRITERIA["nbs"]
+    p, text = one.edges.p_fdr, "q {:.3g}"
     if correction == "fwe" and one.edges.permuted:
         p, text = one.edges.permuted.p_fwe, "family-wise p {:.3g}"
-    elif correction == "fdr":
-        p, text = one.edges.p_fdr, "q {:.3g}"
     edges = [
         [
             *(int(first[k]), int(second[k]), round(float(t[k]), 2)),
-            text if p is None else text.format(p[k]),
+            text.format(p[k]),
         ]
         for k in drawn[:MOST_EDGES]
     ]

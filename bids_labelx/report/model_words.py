@@ -29,6 +29,8 @@ def model_in_words(results: Sequence[ModelResult]) -> list[str]:
     first = results[0]
     said = [_tested(first), *dict.fromkeys(_rows(one) for one in results)]
     said += [_permuted(first), *(_found(one) for one in results)]
+    remarks = [text for one in results for text in (*one.design.remarks, *one.contrast.remarks)]
+    said += [f"{text[0].upper()}{text[1:]}." for text in dict.fromkeys(remarks)]
     if not all(one.design.motion for one in results):
         said.append(
             "The model has no mean_fd: where motion is related to the contrast, differences may "
@@ -52,6 +54,12 @@ def _tested(one: ModelResult) -> str:
     return (
         f"Model {design.name}: Fisher z of each edge by {design.source}. Contrast "
         f"{contrast.name}: {weights}; t and p are two-sided."
+        + (
+            " p is the share of permutations with an absolute t as large, as rows of a block are "
+            "not independent."
+            if one.options.permute_blocks == "whole"
+            else ""
+        )
     )
 
 
@@ -86,9 +94,10 @@ def _permuted(one: ModelResult) -> str:
     within = "" if blocks is None else f", {one.options.permute_blocks} blocks of {blocks}"
     if one.design.participants is not None:
         within += ", within participants"
+    done = counted(len(exchange), exchange.kind.removesuffix("s"))
     return (
-        f"{len(exchange):,} {exchange.kind} of residuals (Freedman & Lane, 1983{within}{every}); "
-        f"the lowest possible p is {1 / len(exchange):.2g}."
+        f"{done} of residuals (Freedman & Lane, 1983{within}{every}); "
+        f"the lowest possible p is {permuted.lowest_p:.2g}."
     )
 
 
@@ -141,7 +150,7 @@ def edges_table(results: Sequence[ModelResult], caption: str) -> Table:
                     two_decimals(float(fit.beta[k])),
                     two_decimals(float(fit.t[k])),
                     str(int(fit.n[k])),
-                    as_text(float(fit.p[k])),
+                    as_text(float(one.edges.p[k])),
                     as_text(float(one.edges.p_fdr[k])),
                     as_text(float(permuted.p_fwe[k])) if permuted else "n/a",
                 )

@@ -87,6 +87,8 @@ def _common(
             f"{moved} and these covariates"
         )
         text += f"; {counted(without, 'other')} without a covariate left out" if without else ""
+    runs = max(_known(table, "runs").values(), default=0)
+    text += f", and over their {counted(round(runs), 'run')} that all have" if runs else ""
     if len(set(own.values())) == 1:
         return f"{text}."
     listed = enumerated(f"{name} {count}" for name, count in own.items())

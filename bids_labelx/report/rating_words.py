@@ -42,13 +42,23 @@ def ratings_in_words(rated: RatedStrategies) -> list[str]:
 
 
 def _participants(rated: RatedStrategies) -> str:
-    count = counted(int(rated.rows[0]["participants"]), "participant")
-    if not rated.left_out:
+    row = rated.rows[0]
+    count = counted(int(row["participants"]), "participant")
+    own = {one["strategy"]: int(one["runs_of_strategy"]) for one in rated.rows if "runs" in one}
+    differ = any(number > row["runs"] for number in own.values())
+    if not rated.left_out and not differ:
         return f"All numbers are over {count}; all strategies have the same."
-    return (
-        f"All numbers are over the {count} that all strategies have; left out, as some strategies "
-        f"lack them: {_named(rated.left_out)}."
-    )
+    text = f"All numbers are over the {count} that all strategies have"
+    if differ:
+        had = enumerated(f"{name} {number:,}" for name, number in own.items())
+        runs = counted(int(row["runs"]), "run")
+        text = (
+            f"All numbers are over the {runs} of {count} that all strategies have (by themselves "
+            f"they have {had})"
+        )
+    if not rated.left_out:
+        return f"{text}."
+    return f"{text}; left out, as some strategies lack them: {_named(rated.left_out)}."
 
 
 def _repeats(row: Row) -> str:

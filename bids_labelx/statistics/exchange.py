@@ -20,6 +20,9 @@ from bids_labelx.statistics.linear import ROUNDING, checked, is_estimable, split
 
 # Of random numbers drawn at once, so that they take little memory; part of what a seed gives.
 _ORDERS_AT_ONCE = 500
+# What they may take in memory, and how many are listed one by one, which is slower.
+_MOST_BYTES = 2**30
+_MOST_LISTED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ def draw_exchange(
 ) -> Exchange:
     """Draw rearrangements of rows at random, or list all of them where there are no more than n.
 
+    Above a million they are drawn even so.
+
     Parameters
     ----------
     design, weights, participants
@@ -87,7 +92,8 @@ def draw_exchange(
     ValueError
         Where the design does not determine the contrast, or no permutation changes what is
         tested, as of a contrast between blocks within which rows are exchanged; where n is below
-        1; where whole blocks are asked for without blocks or with participants.
+        1, or so high that they take more than 1 GiB; where whole blocks are asked for without
+        blocks or with participants.
 
     Notes
     -----
@@ -138,7 +144,9 @@ def draw_exchange(
         )
     kinds = _alike(design, unit)
     possible = _count(group, kinds)
-    every = possible <= n
+    every = possible <= min(n, _MOST_LISTED)
+    if not every:
+        _check_memory("permutations", n, len(group), np.dtype(np.int32))
     values = _every(group, kinds, rng) if every else _random(group, n, rng)
     return Exchange("permutations", unit, group, values, possible, every)
 
@@ -269,13 +277,27 @@ def _flips(unit: np.ndarray, n: int, rng: np.random.Generator) -> Exchange:
     if n_units == 1:
         raise ValueError("the sign of a single row or block cannot be flipped to any effect")
     possible = 2**n_units
-    if possible <= n:
+    every = possible <= min(n, _MOST_LISTED)
+    if every:
         values = np.array(list(product((1, -1), repeat=n_units)), np.int8)
     else:
+        _check_memory("sign flips", n, n_units, np.dtype(np.int8))
         values = 1 - 2 * rng.integers(0, 2, (n, n_units), np.int8)
         values[0] = 1
     group = np.zeros(n_units, int)
-    return Exchange("sign flips", unit, group, values, possible, possible <= n)
+    return Exchange("sign flips", unit, group, values, possible, every)
+
+
+def _check_memory(kind: str, n: int, n_units: int, of: np.dtype) -> None:
+    """Refuse rearrangements that would not fit."""
+    size = n_units * of.itemsize
+    if n * size > _MOST_BYTES:
+        whole = n * size / 2**30
+        raise ValueError(
+            f"{n:,} {kind} of {n_units:,} rows or blocks would take {whole:,.0f} GiB of memory; "
+            f"ask for fewer, {_MOST_BYTES // size:,} at most: 10,000 give a p of 0.05 to "
+            "within 0.005"
+        )
 
 
 def _random(group: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

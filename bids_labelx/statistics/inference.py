@@ -18,7 +18,14 @@ from bids_labelx.statistics.components import (
 from bids_labelx.statistics.exchange import Exchange, draw_exchange
 from bids_labelx.statistics.linear import Fit, fdr, fit, with_dof
 from bids_labelx.statistics.networks import NetworkPairs
-from bids_labelx.statistics.permutation import Summary, largest_t, p_of_largest, permute
+from bids_labelx.statistics.permutation import (
+    Summary,
+    largest_t,
+    lowest_p,
+    p_of_largest,
+    permute,
+    times_reached,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Permuted:
     ----------
     exchange
         The rearrangements: of what kind, how many were done (``len``) and how many are possible.
+    lowest_p
+        That an edge with all rows can have.
     largest_t
         Largest absolute t over edges of each, shape (n_permutations,); the first is that of the
         data as they are.
@@ -46,6 +55,7 @@ class Permuted:
     """
 
     exchange: Exchange
+    lowest_p: float
     largest_t: np.ndarray
     p_fwe: np.ndarray
     components: Components
@@ -60,7 +70,10 @@ class Inference:
     Attributes
     ----------
     fit
-        Least squares, t and its p.
+        Least squares, t and its p by Student's t distribution.
+    p
+        Two-sided p of each edge alone, shape (n_edges,): that of t; with whole blocks, whose rows
+        are not independent, the share of permutations with an absolute t as large.
     p_fdr
         The same p with the false discovery rate over edges, shape (n_edges,).
     permuted
@@ -68,6 +81,7 @@ class Inference:
     """
 
     fit: Fit
+    p: np.ndarray
     p_fdr: np.ndarray
     permuted: Permuted | None
 
@@ -124,35 +138,37 @@ def infer(
             participants=participants,
         )
     fitted = fit(z, design, weights, participants)
-    adjusted = fdr(fitted.p)
     tested = ~np.isnan(fitted.t)
     if exchange is None or not tested.any():
-        return Inference(fitted, adjusted, None)
+        return Inference(fitted, fitted.p, fdr(fitted.p), None)
+    dof = np.maximum(fitted.dof, 1)
+    t = with_dof(fitted.t, dof, dof[tested].max())
     summaries: Sequence[Summary] = [
         largest_t,
         largest_component(n_regions, threshold),
         *([] if pairs is None else [mean_t(pairs)]),
     ]
-    largest, sizes, *means = permute(
+    largest, sizes, *more = permute(
         z,
         design,
         weights,
         exchange,
         summaries,
+        totals=[times_reached(t)] if whole else [],
         participants=participants,
         tested=tested,
         same_dof=True,
         n_jobs=n_jobs,
         progress=progress,
     )
-    dof = np.maximum(fitted.dof, 1)
-    t = with_dof(fitted.t, dof, dof[tested].max())
+    p = np.where(tested, more[-1] / len(exchange), np.nan) if whole else fitted.p
     permuted = Permuted(
         exchange,
+        lowest_p(exchange, design, weights, participants),
         largest,
         p_of_largest(t, largest),
         network_based_statistic(t, n_regions, threshold, sizes),
         sizes,
-        constrained_nbs(means[0]) if means else None,
+        None if pairs is None else constrained_nbs(more[0]),
     )
-    return Inference(fitted, adjusted, permuted)
+    return Inference(fitted, p, fdr(p), permuted)

@@ -55,6 +55,7 @@ def permute(
     exchange: Exchange,
     summaries: Sequence[Summary],
     *,
+    totals: Sequence[Summary] = (),
     participants: np.ndarray | None = None,
     tested: np.ndarray | None = None,
     same_dof: bool = False,
@@ -71,6 +72,8 @@ def permute(
         Of `exchange.draw_exchange` for the same design, contrast and participants.
     summaries
         What is kept of each permutation, such as `largest_t`.
+    totals
+        What is added up over all permutations, such as `times_reached`.
     tested
         Which edges have a t by `linear.fit`, bool of shape (n_edges,); found out where not given.
     same_dof
@@ -92,7 +95,7 @@ def permute(
     -------
     list of numpy.ndarray
         Of each summary, a value or row for each of the permutations, of which the first is that
-        of the data as they are.
+        of the data as they are; then the sum of each of the totals.
 
     Notes
     -----
@@ -121,25 +124,44 @@ def permute(
     most = max((part.split.dof for part in parts), default=0) if same_dof else 0
     batches = [slice(i, i + _AT_ONCE) for i in range(0, len(exchange), _AT_ONCE)]
     n_edges, done, kept = z.shape[1], 0, []
+    sums: list[np.ndarray | float] = [0.0 for _ in totals]
 
-    def one(batch: slice) -> list[np.ndarray]:
+    def one(batch: slice) -> tuple[int, list[np.ndarray], list[np.ndarray]]:
         t = _statistics(parts, exchange, batch, n_edges, most)
-        return [summary(t) for summary in summaries]
+        return len(t), [own(t) for own in summaries], [own(t).sum(axis=0) for own in totals]
 
     # Threads, as products of matrices release Python's lock; each on one core.
     with threadpool_limits(1):
         parallel = Parallel(n_jobs, backend="threading", return_as="generator")
-        for found in parallel(delayed(one)(batch) for batch in batches):
+        for count, found, added in parallel(delayed(one)(batch) for batch in batches):
             kept.append(found)
-            done += len(found[0]) if found else 0
+            sums = [own + more for own, more in zip(sums, added, strict=True)]
+            done += count
             if progress is not None:
                 progress(done)
-    return [np.concatenate(one) for one in zip(*kept, strict=True)]
+    return [*(np.concatenate(own) for own in zip(*kept, strict=True)), *map(np.asarray, sums)]
 
 
 def largest_t(t: np.ndarray) -> np.ndarray:
     """The largest absolute t of each permutation: a `Summary`, shape (n_permutations,)."""
     return np.asarray(np.fmax.reduce(np.abs(t), axis=1))
+
+
+def times_reached(observed: np.ndarray) -> Summary:
+    """Whether the absolute t of each permutation and edge is at least that of the data.
+
+    Parameters
+    ----------
+    observed
+        The t of each edge, as summaries get it, shape (n_edges,).
+    """
+    least = np.abs(observed) * (1 - TIE)
+
+    def summary(t: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.abs(t) >= least)
+
+    return summary
 
 
 def p_of_largest(observed: np.ndarray, largest: np.ndarray) -> np.ndarray:
@@ -163,6 +185,41 @@ def p_of_largest(observed: np.ndarray, largest: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(observed), np.nan, (len(null) - below) / len(null))
 
 
+def lowest_p(
+    exchange: Exchange,
+    design: np.ndarray,
+    weights: np.ndarray,
+    participants: np.ndarray | None = None,
+) -> float:
+    """The lowest two-sided p that an edge with all rows can have.
+
+    The share of the rearrangements with the absolute t of the data as they are, whatever these
+    are: the identity, and those that turn every t into -t, as all signs flipped do, or two
+    groups of one size in each other's place.
+
+    Parameters
+    ----------
+    exchange, design, weights, participants
+        See `permute`.
+    """
+    rows = np.arange(len(design))
+    numbers = checked(np.empty((len(design), 0)), design, weights, participants)[3]
+    split = split_design(np.asarray(design, float), np.asarray(weights, float), rows, numbers)
+    if split is None:
+        return 1.0
+    vectors, restriction = np.vstack([split.regressor, split.nuisance.T]), restrict(exchange, rows)
+    same = 0
+    for start in range(0, len(exchange), _AT_ONCE):
+        batch = slice(start, start + _AT_ONCE)
+        moved = _rearranged(vectors, exchange, batch, rows, restriction)
+        moved = moved.reshape(-1, *vectors.shape)
+        mirrored = np.abs(moved[:, 0] @ split.regressor) > 1 - TIE
+        nuisance = moved[:, 1:]
+        beyond = nuisance - nuisance @ split.nuisance @ split.nuisance.T
+        same += int((mirrored & (np.abs(beyond) < TIE).all(axis=(1, 2))).sum())
+    return same / len(exchange)
+
+
 def _part(z: np.ndarray, split: Split, restriction: Restriction, edges: np.ndarray) -> _Part:
     residuals = np.empty((len(split.rows), len(edges)))
     start = 0
@@ -183,7 +240,7 @@ def _statistics(
     for part in parts:
         split = part.split
         vectors = np.vstack([split.regressor, split.nuisance.T])
-        moved = _rearranged(vectors, exchange, batch, part)
+        moved = _rearranged(vectors, exchange, batch, split.rows, part.restriction)
         for start in range(0, len(part.edges), _EDGES_AT_ONCE):
             some = slice(start, start + _EDGES_AT_ONCE)
             products = (moved @ part.residuals[:, some]).reshape(len(t), len(vectors), -1)
@@ -197,16 +254,22 @@ def _statistics(
     return t
 
 
-def _rearranged(vectors: np.ndarray, exchange: Exchange, batch: slice, part: _Part) -> np.ndarray:
+def _rearranged(
+    vectors: np.ndarray,
+    exchange: Exchange,
+    batch: slice,
+    rows: np.ndarray,
+    restriction: Restriction,
+) -> np.ndarray:
     """What has the same products with the residuals as these vectors with the rearranged ones.
 
     Shape (n_some × n_vectors, n_these_rows).
     """
     n_rows = vectors.shape[1]
     if exchange.kind == "sign flips":
-        flipped = signs(exchange, batch, part.split.rows)[:, np.newaxis, :] * vectors
+        flipped = signs(exchange, batch, rows)[:, np.newaxis, :] * vectors
         return np.asarray(flipped.reshape(-1, n_rows))
-    order = orders(exchange, batch, part.restriction)
+    order = orders(exchange, batch, restriction)
     moved = np.empty((len(order), *vectors.shape))
     for one, own in zip(moved, order, strict=True):
         one[:, own] = vectors

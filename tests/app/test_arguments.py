@@ -129,6 +129,24 @@ def test_an_option_like_no_other_says_where_all_are_listed() -> None:
     assert problem == "--xyz: there is no such option; bids_labelx --help lists all"
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--participant-label", "--participant-label: LABEL is expected behind it"),
+        ("-t --nprocs 1", "-t: TASK is expected behind it"),
+        ("--nprocs", "--nprocs: N is expected behind it"),
+        ("--import hcp", "--import: KIND DIR BIDS_DIR is expected behind it"),
+        (
+            "--contrast -age",
+            "--contrast: [NAME=]EXPR is expected behind it; a value that begins with - is given "
+            "as --contrast=-age",
+        ),
+    ],
+)
+def test_an_option_without_its_value_says_what_is_expected(line: str, words: str) -> None:
+    assert arrange([*PLACES, *line.split()]).problems[0] == words
+
+
 def test_short_options_with_their_value_attached_and_negative_numbers_are_values() -> None:
     found = parsed("ds out participant -wwork -vv --background-label -1 --no-detrend")
     assert found["work_dir"] == "work"

@@ -206,6 +206,13 @@ def test_a_participant_that_was_asked_for_and_is_not_there_is_listed(
     assert "sub-09: no time series" in capsys.readouterr().err
 
 
+def test_participants_who_are_all_unknown_are_refused_with_those_that_are_there(
+    settings: Settings,
+) -> None:
+    with pytest.raises(NoRunsError, match=r"-label 1, did you mean 01: not in .*there are 01, 02"):
+        run_group(replace(settings, participant_label=("1",)))
+
+
 def test_without_participants_there_is_no_group(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(MissingInputError, match="participant level first"):
         run_group(replace(settings, output_dir=tmp_path / "none"))

@@ -4,8 +4,10 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from rich.console import Console
 
+from bids_labelx.app import group_models
 from bids_labelx.app.group_models import told, write_models
 from bids_labelx.group.edge_rows import EdgeRows, Unit
 from bids_labelx.settings import make_settings
@@ -52,3 +54,15 @@ def test_a_line_says_what_came_of_a_contrast(tmp_path: Path) -> None:
         "8 rows of 8 participants; "
     )
     assert " of 3 edges" in lines[0]
+
+
+def test_elsewhere_long_work_is_told_in_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(0, 10**6, 20))
+    monkeypatch.setattr(group_models.time, "monotonic", lambda: next(seconds))
+    text = io.StringIO()
+    written(tmp_path, Console(file=text, width=100), permutations=160, contrast=["mean_fd"])
+    # A batch of 32 takes 20 s here, and there are 30 between lines at least.
+    done = [line.split(": ")[2] for line in text.getvalue().splitlines()]
+    assert done == [f"{count} of 160 permutations" for count in (64, 128)]

@@ -209,7 +209,7 @@ def test_reports_only_says_what_is_not_there(tmp_path: Path, add_run: AddRun) ->
     (tmp_path / "out").mkdir()
     with pytest.raises(NoRunsError, match="nothing of any participant"):
         run_participants(settings)
-    with pytest.raises(NoRunsError, match="nothing of sub-09"):
+    with pytest.raises(NoRunsError, match=r"-label 09: not in .*without --reports-only"):
         run_participants(replace(settings, participant_label=("09",)))
 
 

@@ -97,6 +97,18 @@ def test_the_same_atlas_in_the_space_of_the_runs_is_named_before_atlas_space(
     assert find_atlases([str(same)], None, SPACE)[0].image == same
 
 
+def test_labels_of_a_volume_are_not_said_to_fit_surfaces(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray
+) -> None:
+    image = write_image(tmp_path / f"tpl-{SPACE}_atlas-A_dseg.nii.gz", labels)
+    with pytest.raises(SpaceError) as caught:
+        find_atlases([str(image)], None, "fsLR")
+    text = str(caught.value)
+    assert text.endswith(
+        f"{SPACE}, a volume, the runs in fsLR (32492 vertices a hemisphere), a surface"
+    )
+
+
 def test_the_finest_resolution_of_an_atlas_is_taken(
     atlas_dataset: Path, write_image: WriteImage
 ) -> None:

@@ -86,6 +86,7 @@ def test_covariates_are_held_constant_as_by_pingouin(tmp_path: Path) -> None:
             assert one.r[i, j] == pytest.approx(judge["r"].iloc[0], abs=1e-6)
     assert found[0].figures == {
         "participants_of_strategy": 16,
+        "runs": 14,
         "covariates": "age, sex",
         "participants_without_covariates": 1,
     }

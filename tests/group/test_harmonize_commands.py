@@ -65,8 +65,9 @@ def test_harmonised_files_stand_beside_the_raw_ones(study: Study) -> None:
 
 
 def test_models_are_of_the_harmonised_edges(study: Study) -> None:
-    model = ("--model", "age", "--contrast", "age", "--permutations", "0")
-    assert study.group("--harmonize", "COMBAT", *COMBAT[2:], *model) == 0
+    model = ("--model", "age + site", "--contrast", "age", "--permutations", "0")
+    kept = ("--preserve", "age")
+    assert study.group("--harmonize", "COMBAT", *COMBAT[2:], *kept, *model) == 0
     assert (
         {one for one in written(study) if "_model-" in one}
         == {one for one in written(study) if "_harm-combat_model-A" in one}
@@ -74,8 +75,10 @@ def test_models_are_of_the_harmonised_edges(study: Study) -> None:
     )
     edges = study.read("model-A_contrast-age_edges", f"{NAME}_harm-combat")
     expected = [
-        smf.ols("z ~ age", pd.DataFrame({"z": z, "age": AGES})).fit().tvalues["age"]
-        for z in harmonised(study).T
+        smf.ols("z ~ age + site", pd.DataFrame({"z": z, "age": AGES, "site": SITES}))
+        .fit()
+        .tvalues["age"]
+        for z in harmonised(study, AGES).T
     ]
     np.testing.assert_allclose(edges["t"], expected, rtol=1e-4)
 

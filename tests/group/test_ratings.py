@@ -43,7 +43,8 @@ def strategy(
         sources.append(files_of(own, desc))
         rows |= quality_of(sources[-1], fd[kept, number].tolist(), lost=10 + number)
     entities = {key: value for key, value in edges[0].entities.items() if key != "ses"}
-    return StrategyEdges(entities, tuple(edges), tuple(sources), tuple(edges)), rows
+    files = tuple([file for (file,) in own] for own in sources)
+    return StrategyEdges(entities, tuple(edges), tuple(sources), tuple(edges), files), rows
 
 
 def rated(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rows_of_edges import N_EDGES, edge_rows
+from rows_of_edges import N_EDGES, edge_rows, files_of
 
 from bids_labelx.files import read_tsv
 from bids_labelx.group.edge_rows import EdgeRows, Unit
@@ -19,13 +19,21 @@ RUNS = [
 ]
 
 
-def two_sessions(folder: Path, units: list[Unit], desc: str = "simple") -> list[EdgeRows]:
+Runs = list[tuple[EdgeRows, list[MatrixFile]]]
+
+
+def with_files(rows: EdgeRows) -> tuple[EdgeRows, list[MatrixFile]]:
+    """Edges of runs with the matrix of each."""
+    return rows, [file for (file,) in files_of(rows.units)]
+
+
+def two_sessions(folder: Path, units: list[Unit], desc: str = "simple") -> Runs:
     """A combination for each session; each edge of a run is the number of its row in `RUNS`."""
     found = []
     for session in sorted({unit.session for unit in units}):
         own = [unit for unit in units if unit.session == session]
         z = np.array([[RUNS.index(unit)] * N_EDGES for unit in own], float)
-        found.append(edge_rows(folder, z, own, desc))
+        found.append(with_files(edge_rows(folder, z, own, desc)))
     return found
 
 
@@ -58,7 +66,7 @@ def test_what_one_strategy_lacks_is_a_repeat_of_none(tmp_path: Path) -> None:
 def test_few_participants_with_repeats_among_many_are_not_enough(tmp_path: Path) -> None:
     many = [*(Unit(f"{p:02d}", "", "1") for p in range(10)), *(Unit(f"{p:02d}") for p in range(4))]
     z = np.zeros((len(many), N_EDGES))
-    rows = [edge_rows(tmp_path, z, many)]
+    rows = [with_files(edge_rows(tmp_path, z, many))]
     assert retest_of_runs([rows], [f"{p:02d}" for p in range(10)]) is None
     found = retest_of_runs([rows], [f"{p:02d}" for p in range(8)])
     assert found is not None

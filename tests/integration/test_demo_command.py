@@ -242,7 +242,8 @@ def test_the_simulated_difference_of_patients_is_found_and_no_other(
     output = demo[0] / "bids_labelx"
     z, people = harmonised_edges(output, desc)
     patient = (people["group"] == "patient").to_numpy(float)
-    design = statsmodels.api.add_constant(np.column_stack([patient, people["mean_fd"]]))
+    second = (people["scanner"] == "B").to_numpy(float)
+    design = statsmodels.api.add_constant(np.column_stack([patient, second, people["mean_fd"]]))
     fits = [statsmodels.api.OLS(edge, design).fit() for edge in z.T]
     (path,) = output.glob(f"group_*_desc-{desc}_harm-combat_model-A_contrast-group_edges.tsv")
     table = pd.read_csv(path, sep="\t")

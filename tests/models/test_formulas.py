@@ -115,7 +115,10 @@ COLUMNS = Columns(
         ("sex", "sex", [0, 0, 1, 0, 0, 0]),
         ("sex [T.M]", "sexTM", [0, 0, 1, 0, 0, 0]),
         ("age : sex", "ageSex", [0, 0, 0, 0, 0, 1]),
-        ("-age", "age", [0, -1, 0, 0, 0, 0]),
+        ("-age", "negAge", [0, -1, 0, 0, 0, 0]),
+        ("sex:age", "sexAge", [0, 0, 0, 0, 0, 1]),
+        ("sex[T.M]:age", "sexTMAge", [0, 0, 0, 0, 0, 1]),
+        ("site[T.b] - site[T.c]", "siteTBSiteTC", [0, 0, 0, 1, -1, 0]),
         ("x=C(site)[T.b] - C(site)[T.c]", "x", [0, 0, 0, 1, -1, 0]),
         ("(C(site)[T.b] + C(site)[T.c]) / 2", "CSiteTBCSiteTC2", [0, 0, 0, 0.5, 0.5, 0]),
         ("at60=age * 2.5 + age:sex[T.M]", "at60", [0, 2.5, 0, 0, 0, 1]),
@@ -132,7 +135,17 @@ def test_contrasts_are_weights_of_columns(typed: str, name: str, weights: list[f
     "typed",
     [
         *("C(site)", "nope", "age2", "sex[T.F]", "C(site)[T.a]", "age + 1", "age * sex", "1"),
-        *("age / 0", "age - age", "age.real", "age +", "abs(age)", "age ** 2", "2 / age", "site"),
+        *(
+            "age / 0",
+            "age - age",
+            "age.real",
+            "age +",
+            "abs(age)",
+            "age ** 2",
+            "2 / age",
+            "site",
+            "1e400 * age",
+        ),
     ],
 )
 def test_what_is_no_contrast_is_refused_with_the_columns(typed: str) -> None:

@@ -163,3 +163,10 @@ def test_an_effect_is_found_and_its_edges_are_a_component(study: Study) -> None:
     assert (edges["p_fwe"][:2] == 0.01).all()
     (component,) = study.read("model-A_contrast-age_components").itertuples()
     assert (component.edges, component.regions, component.edges_positive) == (2, 3, 2)
+
+
+def test_tables_of_means_say_how_rows_without_some_edges_are_averaged(study: Study) -> None:
+    assert study.group(*ASKED, "--permutations", "0") == 0
+    for kind, said in (("regions", True), ("networks", True), ("edges", False)):
+        path = study.out / f"{NAME}_model-A_contrast-age_{kind}.json"
+        assert ("MeanOverEdges" in json.loads(path.read_text())) == said

@@ -30,7 +30,7 @@ def study(tmp_path: Path, write_run: Callable[..., Path]) -> Study:
         ("age + sex[T.M]", "age", "sex[T.M] is no covariate"),
         ("age +", "age", "no formula"),
         ("z ~ age", "age", "the edges are the left side"),
-        ("abs(age)", "age", "no column abs"),
+        ("abs(age)", "age", "abs is no function of formulas; write np.abs"),
         ("log(sex)", "age", "cannot be evaluated"),
         ("log(age - 30)", "age", "log(age - 30) is not finite in all rows"),
         ("age + one", "age", "one is 1 in every row (of 6); a covariate that varies is needed"),

@@ -8,7 +8,6 @@ import pytest
 from bids_labelx.errors import BadDataError
 from bids_labelx.group.edge_rows import EdgeRows, Unit
 from bids_labelx.group.mean_matrices import group_name
-from bids_labelx.models.results import region_means
 from bids_labelx.models.rows import merge_rows
 
 COMMON = {"task": "rest", "atlas": "A", "meas": "correlation", "desc": "simple"}
@@ -71,10 +70,3 @@ def test_sessions_of_other_regions_are_refused(tmp_path: Path) -> None:
     parts = edges(tmp_path, "a", "12"), edges(tmp_path, "b", "12", names=("a", "b", "x"))
     with pytest.raises(BadDataError, match="--model-rows session: the regions of ses-b"):
         merge_rows(parts, "session")
-
-
-def test_the_mean_of_a_region_is_over_the_edges_that_it_has() -> None:
-    # Edges 01, 02, 03, 12, 13, 23.
-    z = np.array([[1, 2, np.nan, 4, 5, 6], [np.nan, 2, 3, np.nan, np.nan, 6]], np.float32)
-    expected = [[1.5, 10 / 3, 4, 5.5], [2.5, np.nan, 4, 4.5]]
-    np.testing.assert_allclose(region_means(z, 4), expected)

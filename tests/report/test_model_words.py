@@ -46,7 +46,7 @@ def test_strategies_are_told_apart_and_choosing_among_them_is_warned_of(tmp_path
     results = modelled(tmp_path, NAMES, NETWORKS, ("simple", "24P"), nbs_threshold=9.0)
     said = model_in_words(results)
     simple = next(one for one in said if one.startswith("simple: "))
-    assert "no edge of 15 edges survives a correction" in simple
+    assert "none of 15 edges with family-wise p < 0.05 (0 with false discovery" in simple
     assert "no edge with |t| > 9, and so no component" in simple
     assert "no pair of networks with p < 0.05" in simple
     assert any(one.startswith("24P: ") for one in said)

@@ -148,6 +148,19 @@ def test_siblings_that_are_permuted_freely_find_too_much() -> None:
     assert count > binom.ppf(0.9999, 50, LEVEL)
 
 
+def test_p_of_single_edges_of_families_is_by_permutation_and_right() -> None:
+    """By Student's t, siblings count as independent."""
+    rng, shares, by_rate = np.random.default_rng(23), [], 0
+    for seed in range(100):
+        found = inferred(families(rng), seed)
+        shares.append([(p <= LEVEL).mean() for p in (found.p, found.fit.p)])
+        by_rate += bool((found.p_fdr <= LEVEL).any())
+    by_permutation, by_t = np.mean(shares, axis=0)
+    assert by_permutation == pytest.approx(LEVEL, abs=0.02)
+    assert by_t > 3 * LEVEL
+    assert by_rate <= binom.ppf(0.995, 100, LEVEL)
+
+
 def test_an_effect_is_found_by_all_tests() -> None:
     """Edges of network a, of patients."""
     rng = np.random.default_rng(5)

@@ -62,5 +62,5 @@ def test_a_cohort_is_taken_as_fmriprep_writes_it_and_a_resolution_is_not() -> No
 
 @pytest.mark.parametrize("value", [2**31, 10**400, "9" * 30])
 def test_a_whole_number_beyond_any_count_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="a whole number from 1 is expected"):
+    with pytest.raises(ValueError, match="a whole number from 1 to 2,147,483,647 is expected"):
         whole(1)(value)

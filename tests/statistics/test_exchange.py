@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from itertools import permutations, product
 from math import comb, factorial
@@ -292,3 +293,22 @@ def test_signs_of_missing_rows_are_struck_out() -> None:
     np.testing.assert_array_equal(
         signs(exchange, ALL, np.array([1, 4])), exchange.values[:, [1, 4]]
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "design", "words"),
+    [
+        (10**8, np.column_stack([np.ones(20), np.arange(20)]), "100,000,000 permutations of 20"),
+        (2 * 10**9, np.column_stack([np.ones(16), np.arange(16)]), "at most: 10,000 give"),
+        (10**8, np.ones((40, 1)), "100,000,000 sign flips of 40 rows"),
+    ],
+    ids=["permutations", "more", "flips"],
+)
+def test_more_than_fit_into_memory_are_refused_at_once(
+    n: int, design: np.ndarray, words: str
+) -> None:
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=words):
+        draw_exchange(design, np.eye(design.shape[1])[-1], n, seed=0)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control, pearsonr
 
 from bids_labelx.statistics.components import largest_component, mean_t
 from bids_labelx.statistics.exchange import draw_exchange
@@ -44,7 +47,31 @@ def test_the_parts_are_those_of_the_same_permutations() -> None:
     np.testing.assert_array_equal(found.permuted.p_fwe, p_of_largest(t, largest))
     np.testing.assert_array_equal(found.permuted.largest_component, sizes)
     np.testing.assert_array_equal(found.permuted.networks.t, means[0])
+    np.testing.assert_array_equal(found.p, found.fit.p)
     np.testing.assert_array_equal(found.p_fdr, fdr(found.fit.p))
+
+
+def test_with_whole_blocks_p_is_the_share_of_all_orders_of_blocks() -> None:
+    """Brute force over the 120 orders of five blocks of four rows, by scipy."""
+    blocks, value = np.repeat(np.arange(5), 4), np.repeat([0.3, 1.2, -0.8, 2.0, 0.1], 4)
+    z = Z.copy()
+    z[:, 0] += value
+    found = infer(
+        z,
+        np.column_stack([np.ones(N), value]),
+        np.array([0.0, 1]),
+        n_regions=REGIONS,
+        n_permutations=120,
+        blocks=blocks,
+        whole=True,
+    )
+    rows = np.arange(N).reshape(5, 4)
+    orders = [rows[list(order)].ravel() for order in permutations(range(5))]
+    for edge in range(5):
+        r = np.array([abs(pearsonr(value, z[order, edge]).statistic) for order in orders])
+        assert found.p[edge] == pytest.approx((r >= r[0] - 1e-9).mean())
+    np.testing.assert_allclose(found.p_fdr, false_discovery_control(found.p))
+    assert found.fit.p[0] < found.p[0]
 
 
 @pytest.mark.parametrize("n", [0, 10], ids=["no permutations", "no edge"])
