@@ -146,9 +146,9 @@ class Covariates:
         if missing:
             raise BadDataError(
                 f"{self.path}: {_listed(missing)} not in it, which has {len(there):,} participants"
-                f"{_example(there)}{lost_zeros([u.participant for u in units], there)}; add a row "
-                "for each, with n/a where a value is missing, or choose participants with "
-                "--participant-label"
+                f"{_example(there)}; add a row for each, with n/a where a value is missing, or "
+                "choose participants with --participant-label"
+                + lost_zeros([u.participant for u in units], there)
             )
 
     def _is_number(self, column: str) -> bool:

@@ -267,10 +267,9 @@ def _design_table(path: Path, rows: ModelRows) -> pd.DataFrame:
         unit_words(u) for u, key in zip(rows.units, wanted, strict=True) if key not in at
     ]:
         raise BadDataError(
-            f"{path}: {_listed(absent)} not in it"
-            f"{lost_zeros([u.participant for u in rows.units], {key[0] for key in at})}; add a "
-            "row for each, with n/a where it is to be "
+            f"{path}: {_listed(absent)} not in it; add a row for each, with n/a where it is to be "
             "left out, or choose participants with --participant-label"
+            + lost_zeros([u.participant for u in rows.units], {key[0] for key in at})
         )
     found = {}
     for column in table:
