@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -47,6 +48,8 @@ from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
 from bids_labelx.outputs.run_records import strategies_as_typed
 from bids_labelx.outputs.states import states_in_words
+from bids_labelx.report.citations import write_methods_files
+from bids_labelx.report.group_methods import group_methods
 from bids_labelx.report.group_models import model_parts
 from bids_labelx.report.group_page import GroupContent, write_group_report
 from bids_labelx.report.harmonize_words import harmonised_in_short
@@ -150,6 +153,9 @@ def run_group(settings: Settings) -> int:
         harmonised=harmonised,
         models=model_parts(output, modelled.results, strategies, static=static),
     )
+    methods = group_methods(content, settings, modelled.results, _apart(collected))
+    content = replace(content, methods=methods)
+    write_methods_files(output / "logs", "CITATION_group", methods)
     _tell(console, output, content, collected, modelled)
     figures = write_group_report(output, content, static=static)
     remove_others(output, [*files, Path("group.html"), *figures])
@@ -202,8 +208,12 @@ def _tell(
 def _averaged(settings: Settings, collected: Collected) -> str:
     """What the matrices of a participant are averaged over, and by what they are separate."""
     over = enumerated(settings.averaged_over or ("nothing",))
-    apart = separated([one.entities for one in collected.combinations.values()])
+    apart = _apart(collected)
     return f"{over}; separate matrices by {enumerated(apart)}" if apart else over
+
+
+def _apart(collected: Collected) -> list[str]:
+    return separated([one.entities for one in collected.combinations.values()])
 
 
 def _statuses(

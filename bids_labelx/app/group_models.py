@@ -52,7 +52,7 @@ def check_models(collected: Collected, settings: Settings) -> None:
 def write_models(
     console: Console, output: Path, edges: Sequence[EdgeRows], settings: Settings
 ) -> Modelled:
-    """Fit all models to all combinations, and write what comes of them.
+    """Fit all models to all combinations, and write the results.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def write_models(
 
 
 def told(result: ModelResult) -> str:
-    """What came of a contrast, in a line."""
+    """The result of a contrast, in a line."""
     design = result.design
     found = result.surviving()[1]
     edges = counted(int(np.isfinite(result.edges.fit.t).sum()), "edge")

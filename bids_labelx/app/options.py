@@ -85,8 +85,6 @@ class _Parser(argparse.ArgumentParser):
     version = f"bids_labelx {__version__}"
 
     def error(self, message: str) -> NoReturn:
-        if message == "argument --contrast: expected at least one argument":
-            message += "; one that begins with - is written --contrast=-age or NAME=-age"
         raise UsageError(message)
 
 

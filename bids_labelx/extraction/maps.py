@@ -73,7 +73,7 @@ def find_maps(volumes: RunData, inside: np.ndarray | None = None) -> Maps:
     volumes
         The maps; values that are not finite count as 0.
     inside : bool array of shape (n_elements,), optional
-        A mask; elements outside take no part.
+        A mask; elements outside are excluded.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def lay_maps(maps: Maps, own: Space, target: VolumeGrid, inside: np.ndarray | No
     target
         The other grid; beyond the outermost centres of their own, maps are 0.
     inside : bool array of shape (n_elements,), optional
-        A mask on the other grid; elements outside take no part.
+        A mask on the other grid; elements outside are excluded.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def fit_maps(
     maps
         In the space of `run`.
     uncovered
-        ``exclude``: an element that is non-finite in some volume, or without data, takes no part,
+        ``exclude``: an element that is non-finite in some volume, or without data, is excluded,
         see `reduce_volumes`, and the signal of a map without any other element is NaN. ``zero``:
         every element counts, non-finite values as 0, and the signal of a map without elements is
         0.
@@ -209,7 +209,7 @@ def fit_sums(
     found
         From a reading of `run` with these maps.
     least_share
-        A map with a smaller share of its weight takes no part, and its signal is NaN.
+        A map with a smaller share of its weight is excluded, and its signal is NaN.
     run, maps, uncovered, block
         As for `fit_maps`, which raises the same.
     """

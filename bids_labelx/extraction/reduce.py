@@ -60,7 +60,7 @@ def reduce_volumes(
     statistics
         Some of `STATISTICS`; variance and standard deviation divide by the number of elements.
     uncovered
-        ``exclude``: an element that is non-finite in some volume, or without data, takes no part
+        ``exclude``: an element that is non-finite in some volume, or without data, is excluded
         in any statistic, and a column without any other element is NaN. Without data is one whose
         stored values are all the same and read as zero, see `RunData.reads_as_zero`. ``zero``:
         every element of a label counts, non-finite values as 0, and a column without elements is
@@ -68,7 +68,7 @@ def reduce_volumes(
     maps
         One per atlas of maps, in the space of `run`; see `fit_maps`.
     least_share
-        A map with a smaller share of its weight takes no part in the fit, and is NaN.
+        A map with a smaller share of its weight is excluded from the fit, and is NaN.
     mean_image
         Take the mean over time of all elements, too; of 60 volumes or more over every second,
         third… one, at least 30.

@@ -113,7 +113,7 @@ def find_regions(
         Labels in the order of the columns. Each is looked up by its value; a missing one gets a
         column without elements.
     mask : bool array of shape (n_elements,), optional
-        Elements outside take no part.
+        Elements outside are excluded.
     weights : float64 array of shape (n_elements,), optional
         What each element counts in a mean.
 

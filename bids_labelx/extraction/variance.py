@@ -50,7 +50,7 @@ def high_variance_confounds(
         series: the brightest voxels are chosen, and the first component is close to constant.
     mask : bool array of shape (n_elements,), optional
         Elements to choose from. Non-finite values count as 0 inside of a mask; without a mask a
-        voxel that has one takes no part. Both are as in nilearn.
+        voxel that has one is excluded. Both are as in nilearn.
     block
         Volumes to read at a time, as for `RunData.blocks`.
 

@@ -87,7 +87,7 @@ def maps_of(
     n_elements
         Number of elements of the space.
     inside : bool array of shape (n_elements,), optional
-        A mask; elements outside take no part.
+        A mask; elements outside are excluded.
     """
     totals = np.array([np.abs(weights).sum() for _, weights in columns])
     covered = np.zeros(n_elements, dtype=bool)
@@ -139,7 +139,7 @@ def weighted_sums(
     maps
         In the space of `run`.
     uncovered
-        ``exclude``: an element that is non-finite in some volume, or without data, takes no part,
+        ``exclude``: an element that is non-finite in some volume, or without data, is excluded,
         see `reduce_volumes`. ``zero``: non-finite values count as 0.
     block
         Volumes held in memory at a time, as for `RunData.blocks`. The result does not depend on

@@ -18,6 +18,7 @@ from bids_labelx.figures.axis_names import MAX_NAMES, name_rows, shorten
 from bids_labelx.figures.style import DPI, default_style
 from bids_labelx.pictures.label_colours import NO_VALUE, PALETTE
 from bids_labelx.pictures.run_data import network_order
+from bids_labelx.words import counted
 
 _PRESENT, _MISSING = PALETTE[4], PALETTE[5]
 _BEFORE, _AFTER = "#5b6770", PALETTE[4]
@@ -104,7 +105,7 @@ def plot_coverage(
         )
     else:
         axes.set_xticks([])
-        axes.set_xlabel(f"{count} labels in order of coverage")
+        axes.set_xlabel(f"{counted(count, 'label')} in order of coverage")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(f"Coverage of the labels; threshold {threshold:g}", fontsize=10)
     axes.legend(loc="lower right", fontsize=8, framealpha=0.9)

@@ -23,6 +23,7 @@ from bids_labelx.outputs.run_records import (
     read_record,
     record_paths_of,
 )
+from bids_labelx.words import counted
 
 _AGAIN = "run the participant level again"
 # The ends of the files that the group level reads.
@@ -149,7 +150,7 @@ def account_of(
         if folder.is_dir():
             problems += [Failure(line, {"sub": participant}) for line in _told(output, own)]
     if gaps and not folder.is_dir():
-        text = f"{folder}: is not there, with {len(gaps):,} recorded files; {_AGAIN}"
+        text = f"{folder}: is not there, with {counted(len(gaps), 'recorded file')}; {_AGAIN}"
         problems.append(Failure(text, {"sub": participant}))
     failed: set[_About] = set()
     unmade: dict[_About, set[str]] = defaultdict(set)

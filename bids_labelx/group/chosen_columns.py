@@ -11,6 +11,7 @@ import pandas as pd
 from bids_labelx.errors import BadDataError
 from bids_labelx.group.covariates import Covariates, check_columns, check_own
 from bids_labelx.group.edge_rows import Unit
+from bids_labelx.words import counted
 
 # Participants that a prediction needs, and of either level of a column with two.
 FEWEST_PREDICTED, FEWEST_OF_LEVEL = 10, 5
@@ -144,8 +145,9 @@ class ChosenColumns:
         path = self.table.path if self.table else None
         if len(values) < FEWEST_PREDICTED:
             raise BadDataError(
-                f"{path}: --criterion {found.column} is known of {len(values)} participants with "
-                f"results; prediction takes {FEWEST_PREDICTED} at least: leave the option out"
+                f"{path}: --criterion {found.column} is known of "
+                f"{counted(len(values), 'participant')} with results; at least "
+                f"{FEWEST_PREDICTED} are needed: omit the option"
             )
         counts = [int((values == k).sum()) for k in range(len(found.levels))]
         if counts and min(counts) < FEWEST_OF_LEVEL:

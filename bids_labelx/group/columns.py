@@ -75,7 +75,7 @@ STRATEGY_COLUMNS: Columns = {
     "runs": ("Runs of these participants that all strategies have; QC-FC is over these", "runs"),
     "covariates": ("Covariates that QC-FC holds constant (partial correlation)", TEXT),
     "participants_without_covariates": (
-        "Participants that all strategies have, and that are left out of QC-FC as a covariate is "
+        "Participants that all strategies have, and that QC-FC excludes because a covariate is "
         "missing",
         "participants",
     ),

@@ -54,7 +54,7 @@ RATING_COLUMNS: Columns = {
         "those of another one, mean over ordered pairs of repeats",
         PLAIN,
     ),
-    "fingerprint_chance": ("The same by guessing: one over the participants with repeats", PLAIN),
+    "fingerprint_chance": ("The same by chance: one over the participants with repeats", PLAIN),
     "fingerprint_p": (
         "Share of permutations of participants that identify as many, the observed order "
         "among them",
@@ -90,10 +90,10 @@ RATING_COLUMNS: Columns = {
 # Of the columns of what is predicted, by the end of their names; see `--criterion`.
 CRITERION_SCORES: Columns = {
     "participants": ("Participants that the prediction of {} is over", "participants"),
-    "r": ("Correlation of {} and what edges predict of it, out of fold", PLAIN),
+    "r": ("Correlation between {} and its prediction from edges, out of fold", PLAIN),
     "r2": ("Share of the variance of {} that edges predict, out of fold", PLAIN),
-    "auc": ("Area under the ROC curve of telling apart {} by edges, out of fold", PLAIN),
-    "balanced_accuracy": ("Balanced accuracy of telling apart {} by edges, out of fold", PLAIN),
+    "auc": ("Area under the ROC curve of classifying {} by edges, out of fold", PLAIN),
+    "balanced_accuracy": ("Balanced accuracy of classifying {} by edges, out of fold", PLAIN),
 }
 CRITERION = "criterion_"
 

@@ -127,7 +127,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         return self
 
     def fit(self, imgs: Any = None, y: None = None) -> BaseMasker:  # noqa: ARG002
-        """Check the parameters and make ready for the space of images.
+        """Check the parameters and prepare for the space of images.
 
         Parameters
         ----------
@@ -195,8 +195,9 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         Warns
         -----
         UserWarning
-            If labels are lost in resampling or labelled voxels are not finite, which counts as 0.
-            On grayordinates, what is not finite takes no part, and a label without data is NaN.
+            If labels are missing after resampling or labelled voxels are not finite, which counts
+            as 0. On grayordinates, series that are not finite are excluded, and a label without
+            data is NaN.
         DeprecationWarning
             If the image is 3D: it gives an array of shape (1, n_elements_), where newer releases
             of nilearn give a vector.
@@ -254,7 +255,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         return signals_image(self._spread(columns), self._space, self._step)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
-        """Names of the columns; `input_features` is not used, scikit-learn wants it."""
+        """Names of the columns; `input_features`, for scikit-learn, has no effect."""
         self._check_fitted()
         return np.array(list(self.region_names_.values()), dtype=object)
 
@@ -270,7 +271,7 @@ class BaseMasker(TransformerMixin, BaseEstimator, ABC):
         Parameters
         ----------
         engine
-            Taken for compatibility; another one than ``matplotlib`` is ignored with a warning.
+            Accepted for compatibility; another one than ``matplotlib`` is ignored with a warning.
         title
             Heading of the page; the name of the class unless given.
         """

@@ -27,7 +27,7 @@ def labels_image(
     regions
         ``index`` and ``name`` of all labels but the background, and perhaps ``color``.
     background
-        The label that is no region.
+        Label of the background.
     """
     if isinstance(space, Grayordinates):
         return dense_labels(labels, space, regions, "labels", background)

@@ -34,7 +34,7 @@ class LabelledSpace:
     missing : int64 array
         Labels of the label image that were lost in resampling.
     background
-        The label that is no region.
+        Label of the background.
     """
 
     space: Space
@@ -80,7 +80,7 @@ class LabelRecipe(Recipe):
     mask
         Whether each element is inside, and their space; or None.
     background
-        The label that is no region.
+        Label of the background.
     strategy
         The statistic over a region's voxels.
     resampling_target, lost_labels, keep_masked_labels

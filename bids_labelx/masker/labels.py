@@ -24,7 +24,7 @@ class NiftiLabelsMasker(LabelsMasker):
     labels : list of str, optional
         Names of the regions in ascending order of their labels; ``Background`` is ignored.
     background_label : int, default=0
-        The label that is no region.
+        Label of the background.
     mask_img : path or nibabel image, optional
         Voxels outside are ignored. With labels on grayordinates, dense scalars or labels.
     smoothing_fwhm : float, optional
@@ -110,8 +110,8 @@ class NiftiLabelsMasker(LabelsMasker):
     Columns are in ascending order of the labels. Where images on a grid other than that of `fit`
     are transformed, the attributes about columns describe the last transform.
 
-    On grayordinates, vertices and voxels whose series is not finite or zero throughout take no
-    part, as on the command line, and a label without any other has a column of NaN, with a
+    On grayordinates, vertices and voxels whose series is not finite or zero throughout are
+    excluded, as on the command line, and a label without any other has a column of NaN, with a
     warning. In volumes they count as 0, as in nilearn.
     """
 

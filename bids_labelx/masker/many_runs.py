@@ -19,7 +19,7 @@ class ManyRuns:
     """
 
     def fit(self, imgs: Any = None, y: None = None) -> Any:
-        """Check the parameters and make ready for the space of the first run.
+        """Check the parameters and prepare for the space of the first run.
 
         `imgs` is a list of runs, or one run; see the masker of one run.
         """

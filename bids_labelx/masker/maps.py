@@ -40,7 +40,7 @@ class NiftiMapsMasker(MapsMasker):
         Type that the images' values are converted to before anything else; ``"auto"`` is int32 for
         whole numbers and float32 for others. Signals are float64, or float32 where `dtype` is.
     resampling_target : {"data", "mask", "maps", None}, default="data"
-        The grid that all are brought to: images by cubic splines, maps by linear interpolation,
+        The grid that all are resampled to: images by cubic splines, maps by linear interpolation,
         the mask by nearest neighbour. None: a ValueError where grids differ.
     keep_masked_maps : bool, default=False
         False: a map outside of the mask has no column, with a warning. True: its column is 0.
@@ -63,8 +63,8 @@ class NiftiMapsMasker(MapsMasker):
     ----------
     maps_img_ : nibabel.Nifti1Image
         Maps on the grid of the images given to `fit`, on the mask's with
-        ``resampling_target="mask"``, otherwise on their own. Its data are made when they are asked
-        for.
+        ``resampling_target="mask"``, otherwise on their own. Its data are computed on first
+        access.
     mask_img_ : nibabel.Nifti1Image or None
         The mask on this grid.
     n_elements_ : int

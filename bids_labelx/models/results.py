@@ -46,7 +46,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What came of one contrast of one model of one combination.
+    """Results of one contrast of one model of one combination.
 
     Attributes
     ----------

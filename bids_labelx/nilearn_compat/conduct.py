@@ -60,7 +60,7 @@ class OneRun:
     _WHAT = ""
 
     def fit(self, imgs: Any = None, y: None = None) -> Any:  # noqa: ARG002
-        """Check the parameters and make ready for the space of images.
+        """Check the parameters and prepare for the space of images.
 
         Parameters
         ----------
@@ -229,7 +229,7 @@ class ManyRuns:
     """Calls of nilearn's maskers of several runs; the class of one run comes behind it."""
 
     def fit(self, imgs: Any = None, y: None = None) -> Any:
-        """Check the parameters and make ready for the space of the first run.
+        """Check the parameters and prepare for the space of the first run.
 
         Parameters
         ----------

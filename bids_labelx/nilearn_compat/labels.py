@@ -74,7 +74,7 @@ class NiftiLabelsMasker(_Labels):
         Table of labels with columns ``index`` and ``name``, or a file in any format of
         `bids_labelx.atlases.tables`; in place of `labels`. Labels without a row are ``unknown``.
     background_label : int or float, default=0
-        The label that is no region.
+        Label of the background.
     mask_img : path or nibabel image, default=None
         Voxels outside are ignored.
     smoothing_fwhm : float, default=None
@@ -186,7 +186,7 @@ class MultiNiftiLabelsMasker(  # type: ignore[misc]
         Table of labels with columns ``index`` and ``name``, or a file in any format of
         `bids_labelx.atlases.tables`; in place of `labels`. Labels without a row are ``unknown``.
     background_label : int or float, default=0
-        The label that is no region.
+        Label of the background.
     mask_img : path or nibabel image, default=None
         Voxels outside are ignored.
     smoothing_fwhm : float, default=None

@@ -23,7 +23,7 @@ CODE_URL = "https://github.com/bids-labelx/bids_labelx"
 _WRITTEN = ("sub-*", "group_*", "group.html", "descriptions.tsv", ".bidsignore")
 _DESCRIPTIONS: Columns = {
     "desc_id": ("Entity desc- of file names", TEXT),
-    "description": ("What was done to what is called by it", TEXT),
+    "description": ("Denoising of the files with this label", TEXT),
 }
 # BIDS has no dseg with den- or hemi- in func/ yet. The validator knows two stars in a line.
 BIDSIGNORE = (

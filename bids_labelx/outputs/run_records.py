@@ -105,6 +105,9 @@ class RunRecord:
         A digest of the files that were read last, as they were then.
     seconds
         What each step took in the last invocation; None for one that was not.
+    atlases
+        Of each atlas by name: labels, how many of them are missing, their mean coverage, and who
+        made it as far as that is known.
     """
 
     entities: Mapping[str, str]
@@ -113,6 +116,7 @@ class RunRecord:
     done: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inputs: str = ""
     seconds: Mapping[str, float | None] = field(default_factory=dict)
+    atlases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def without(self, paths: Iterable[str]) -> RunRecord:
         """The record without these files, and without what nothing is left of."""
@@ -120,11 +124,13 @@ class RunRecord:
         files = {path: one for path, one in self.files.items() if path not in gone}
         used = {one.invocation for one in files.values()}
         strategies = {one.strategy for one in files.values()}
+        atlases = {one.atlas for one in files.values()}
         return replace(
             self,
             files=files,
             invocations={k: one for k, one in self.invocations.items() if k in used},
             done={name: one for name, one in self.done.items() if name in strategies},
+            atlases={name: one for name, one in self.atlases.items() if name in atlases},
         )
 
     def with_files(
@@ -135,6 +141,7 @@ class RunRecord:
         done: Mapping[str, Mapping[str, Any]],
         inputs: str,
         seconds: Mapping[str, float | None],
+        atlases: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> RunRecord:
         """The record after an invocation that has just written these files."""
         kept = self.without(files)
@@ -146,6 +153,7 @@ class RunRecord:
             {**kept.done, **done},
             inputs,
             seconds,
+            {**kept.atlases, **(atlases or {})},
         )
 
 
@@ -252,6 +260,7 @@ def write_record(output: Path, record: RunRecord) -> None:
         "inputs": record.inputs,
         "seconds": dict(record.seconds),
         "done": {name: dict(one) for name, one in record.done.items()},
+        "atlases": {name: dict(one) for name, one in record.atlases.items()},
         "invocations": {key: asdict(one) for key, one in record.invocations.items()},
         "files": dict(sorted(record.files.items())),
     }
@@ -302,6 +311,8 @@ def _read(path: Path) -> RunRecord:
             done={name: dict(one) for name, one in content["done"].items()},
             inputs=str(content["inputs"]),
             seconds=dict(content["seconds"]),
+            # Records of earlier versions have none.
+            atlases={name: dict(one) for name, one in content.get("atlases", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadDataError(

@@ -52,7 +52,9 @@ from bids_labelx.outputs.run_records import (
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
-from bids_labelx.report.methods import Account, accounts_of, add_account, methods_text
+from bids_labelx.report.accounts import Account, accounts_of, add_account
+from bids_labelx.report.citations import write_methods_files
+from bids_labelx.report.methods import methods_of
 from bids_labelx.settings import Settings, content_settings, to_toml
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -193,7 +195,7 @@ def _described(settings: Settings) -> dict[Path, dict[str, Any]]:
 
 
 def write_methods(output: Path, plan: Plan, templates: Environment | None = None) -> None:
-    """Write the methods text of the dataset, with what was done for the runs of this plan.
+    """Write ``logs/CITATION.*``, the methods text, with what was done for the runs of this plan.
 
     Of other participants it says what it said before: their records may be very many.
 
@@ -212,8 +214,7 @@ def write_methods(output: Path, plan: Plan, templates: Environment | None = None
         for account in accounts_of(one for one in records if one is not None):
             add_account(found, account)
         write_json(path, {"accounts": [asdict(one) for one in found.values()]})
-        text = methods_text(found.values(), templates)
-        write_text(output / "logs" / "CITATION.md", f"# Methods\n\n{text}\n")
+        write_methods_files(output / "logs", "CITATION", methods_of(found.values(), templates))
 
 
 def _accounts_before(path: Path) -> list[Account]:

@@ -103,7 +103,8 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
     not_done = len(plan.runs) - n_done + len(plan.failures)
     yield (
         f"{counted(n_done, 'run')} of {counted(len(plan.participants), 'participant')} would be "
-        f"done, {n_files} tables and images written to {settings.output_dir}; "
+        f"done, {counted(n_files, 'table or image', 'tables and images')} written to "
+        f"{settings.output_dir}; "
         f"{counted(not_done, 'run')} cannot be done"
     )
 

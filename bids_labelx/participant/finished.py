@@ -23,7 +23,7 @@ from bids_labelx.outputs.run_records import (
 from bids_labelx.outputs.sidecars import software_versions
 from bids_labelx.participant.contents import content_signature
 from bids_labelx.participant.deliver import About, Delivery, planned_paths
-from bids_labelx.participant.facts import done_facts
+from bids_labelx.participant.facts import atlas_facts, done_facts
 from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files
 from bids_labelx.participant.records import RunResults
 from bids_labelx.participant.unchanged import file_state
@@ -155,7 +155,12 @@ def record_run(
     }
     facts = done_facts(delivery, results.denoised)
     record = _record_before(delivery).with_files(
-        invocation, files, done=facts, inputs=inputs, seconds=seconds
+        invocation,
+        files,
+        done=facts,
+        inputs=inputs,
+        seconds=seconds,
+        atlases=atlas_facts(delivery, results),
     )
     write_record(output, record)
 

@@ -154,7 +154,7 @@ def strategy_pictures(
     """Show QC-FC and the cost of strategies of the same combination otherwise."""
     entities = all_but_strategy(evidence[0].entities)
     what = f"{atlas_of(entities)}: {where(entities)}"
-    lost = ", ".join(f"{one.row['strategy']} {one.lost[1]:.4g}" for one in evidence)
+    lost = ", ".join(f"{one.row['strategy']} {as_text(float(one.lost[1]))}" for one in evidence)
     shown = [
         (
             "qcfc",

@@ -25,6 +25,7 @@ from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
 from bids_labelx.pictures.packing import pack_integers
 from bids_labelx.report.assets import write_assets
+from bids_labelx.report.citations import Methods, as_plain
 from bids_labelx.report.group_figure_files import (
     GroupPart,
     Picture,
@@ -96,6 +97,8 @@ class GroupContent:
         The files of the group level, within the output dataset.
     models
         A part for each contrast of each model, over the strategies; see `group_models`.
+    methods
+        The methods text; None leaves it out.
     harmonised
         What was harmonised, in the order of `evidence`.
     """
@@ -121,6 +124,7 @@ class GroupContent:
     files: Sequence[str]
     harmonised: Sequence[Harmonised] = ()
     models: Sequence[GroupPart] = ()
+    methods: Methods | None = None
 
 
 # Anchor, heading and parts.
@@ -180,6 +184,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         states=content.states,
         sections=sections,
         participants=content.participants,
+        methods=as_plain(content.methods).split("\n\n") if content.methods else [],
         files=files_by_kind(content.files),
         # As bytes, which the page unpacks like other integers.
         contents=pack_integers(np.frombuffer(text.encode(), np.uint8)),
@@ -343,7 +348,7 @@ def _missing(output: Path, content: GroupContent, static: bool) -> list[GroupPar
         table = missing_table(coverage, atlas)
         runs = counted(int(coverage["runs"].iloc[0]), "run")
         if table is None:
-            text = f"None of {len(coverage):,} labels is missing in any of {runs}."
+            text = f"None of {counted(len(coverage), 'label')} is missing in any of {runs}."
             parts.append(GroupPart(atlas, text=(text,), files=(name,), atlas=atlas))
             continue
         picture = missing_picture(output, name, coverage, content.labels[name], static=static)

@@ -287,5 +287,5 @@ def _permutations(results: Sequence[ModelResult], what: str) -> Picture:
     return Picture(
         {"kind": "permutations", "strategies": strategies},
         f"Histograms over permutations, {what}. {text}",
-        "Distribution over permutations, that of the data among them: what chance alone gives",
+        "Distribution over permutations, that of the data among them: expected by chance alone",
     )

@@ -1,4 +1,4 @@
-"""Sentences and tables on what came of a group model."""
+"""Sentences and tables on the results of a group model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALPHA = 0.05
 
 
 def model_in_words(results: Sequence[ModelResult]) -> list[str]:
-    """Say what was modelled, and what came of it by strategy.
+    """Describe the model and its results by strategy.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ def model_in_words(results: Sequence[ModelResult]) -> list[str]:
     if not all(one.design.motion for one in results):
         said.append(
             "The model has no mean_fd: where motion is related to the contrast, differences may "
-            "come from motion; add the term mean_fd to see what is left."
+            "come from motion; add the term mean_fd to adjust for it."
         )
     if len(results) > 1:
         said.append(
-            "Each strategy is corrected by itself: choosing the one with the most edges "
-            "afterwards is a choice by the result."
+            "Each strategy is corrected separately: choosing the one with the most edges "
+            "afterwards biases the results."
         )
     return said
 

@@ -18,7 +18,9 @@ from bids_labelx.outputs.failures import messages, read_failures
 from bids_labelx.outputs.results import Series, concatenated_matrices, read_series, series_paths
 from bids_labelx.outputs.run_records import RunRecord, read_record
 from bids_labelx.outputs.states import FAILED, state_of, state_words
-from bids_labelx.report.methods import accounts_of, methods_text
+from bids_labelx.report.accounts import accounts_of
+from bids_labelx.report.citations import as_plain
+from bids_labelx.report.methods import methods_of
 from bids_labelx.report.page_contents import (
     concatenated_contents,
     run_contents,
@@ -92,7 +94,7 @@ def write_participant_report(
         participant,
         _summary(participant, series, order, list(known.values())),
         sections,
-        methods_text(accounts_of(known.values()), templates),
+        as_plain(methods_of(accounts_of(known.values()), templates)),
         __version__,
         contents=contents,
         concatenated=_concatenated(output, matrices),

@@ -86,7 +86,7 @@ def _common(
             f"constant (Ciric et al., 2017), over the {common} that all strategies have with a "
             f"{moved} and these covariates"
         )
-        text += f"; {counted(without, 'other')} without a covariate left out" if without else ""
+        text += f"; {counted(without, 'other')} without a covariate excluded" if without else ""
     runs = max(_known(table, "runs").values(), default=0)
     text += f", and over their {counted(round(runs), 'run')} that all have" if runs else ""
     if len(set(own.values())) == 1:

@@ -20,11 +20,11 @@ def rated_parts(
 ) -> list[GroupPart]:
     """A part for each atlas, measure and so on, with sentences, figure and table."""
     text = (
-        "Whether edges of a strategy are those of the participant: how alike they are in two "
-        "sessions, runs or halves of runs of the same participants (intraclass correlation), "
-        "whether participants are told apart by them, and how far the networks of the label table "
-        "are separated. All strategies are rated on the same participants. No measure alone shows "
-        "which strategy to trust, and none of them that what is reliable is neural."
+        "Test-retest reliability of the edges of each strategy over sessions, runs or halves of "
+        "runs of the same participants (intraclass correlation), identification of participants "
+        "by their edges, and separation of the networks of the label table. All strategies are "
+        "rated on the same participants. No single measure shows which strategy is best, and "
+        "none shows that reliable signal is neural."
     )
     parts = []
     for one in rated:

@@ -58,7 +58,7 @@ def _participants(rated: RatedStrategies) -> str:
         )
     if not rated.left_out:
         return f"{text}."
-    return f"{text}; left out, as some strategies lack them: {_named(rated.left_out)}."
+    return f"{text}; excluded, because some strategies lack them: {_named(rated.left_out)}."
 
 
 def _repeats(row: Row) -> str:
@@ -115,9 +115,9 @@ def _icc(rows: Sequence[Row]) -> list[str]:
 def _motion(rows: Sequence[Row]) -> list[str]:
     """What reliability does not tell, with the strategies that show it."""
     text = (
-        "Reliable is not valid: how much a participant moves is a trait, and artefacts of motion "
-        "are reliable, too. A strategy that removes them can lower reliability (Noble et al., "
-        "2019), so read it together with QC-FC."
+        "Reliable is not valid: the amount of motion is a trait of participants, and motion "
+        "artefacts are reliable, too. A strategy that removes them can lower reliability (Noble "
+        "et al., 2019), so read it together with QC-FC."
     )
     medians, qcfc = _known(rows, "icc21_median"), _known(rows, "median_abs_qcfc")
     both = [name for name in medians if name in qcfc]
@@ -130,7 +130,7 @@ def _motion(rows: Sequence[Row]) -> list[str]:
     return [
         f"{text} Here {most} has the highest median ICC(2,1), {two_decimals(medians[most])}, but "
         f"a median |QC-FC| of {two_decimals(qcfc[most])}, where {least} has "
-        f"{two_decimals(qcfc[least])}: some of what is reliable may be motion."
+        f"{two_decimals(qcfc[least])}: some of the reliability may come from motion."
     ]
 
 
@@ -139,24 +139,24 @@ def _identified(rows: Sequence[Row], n_regions: int) -> list[str]:
     edges = min(int(row.get("edges_compared", total)) for row in rows)
     missing = f"{edges:,} of {counted(total, 'edge')} are in all repeats of all participants"
     if not shares:
-        return [f"Nobody can be identified: {missing}."]
+        return [f"No participant can be identified: {missing}."]
     ps, chance = _known(rows, "fingerprint_p"), rows[0]["fingerprint_chance"]
     listed = enumerated(
         f"{100 * share:.0f} % with {name}" + (f" (p = {ps[name]:.2g})" if name in ps else "")
         for name, share in shares.items()
     )
     found = [
-        f"Participants who are identified in one repeat by their edges in another one: {listed}; "
-        f"by guessing {100 * chance:.0f} %."
+        f"Participants identified in one repeat by their edges in another one: {listed}; "
+        f"by chance {100 * chance:.0f} %."
     ]
     if ps and min(ps.values()) > _ALPHA:
-        found[0] += " No strategy identifies more participants than guessing could."
+        found[0] += " No strategy identifies more participants than expected by chance."
     if edges < total:
         found[0] += f" This is over edges without a missing region: {missing}."
     tried = _known(rows, "discriminability")
     found.append(
-        f"Discriminability, 0.5 by chance and 1 at best, is {_by_strategy(tried)}. Whoever moves "
-        "much can be told by it, too: identification is no proof of signal either."
+        f"Discriminability, 0.5 by chance and 1 at best, is {_by_strategy(tried)}. Motion "
+        "can identify participants, too: identification is no proof of neural signal."
     )
     return found
 
@@ -192,8 +192,8 @@ def _predicted(rows: Sequence[Row]) -> list[str]:
         count = rows[0].get(f"{stem}_participants", 0)
         if not values:
             found.append(
-                f"{column} is not predicted: of {counted(count, 'participant')} it is known, or "
-                "one of its values is too rare."
+                f"{column} is not predicted: it is known for {counted(count, 'participant')}, or "
+                "one of its categories is too rare."
             )
             continue
         name = "an r of" if score == "r" else "an area under the ROC curve of"

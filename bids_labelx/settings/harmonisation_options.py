@@ -16,8 +16,8 @@ class HarmonisationOptions:
         None,
         convert.lower_choice(("combat",)),
         metavar="combat",
-        help="also write edges and means harmonised over the batches of --batch, and model those; "
-        "the raw ones stay",
+        help="also write edges and means harmonised over the batches of --batch, and fit models "
+        "to those; the original ones are kept",
         unset="edges are not harmonised",
     )
     batch: str | None = statistics_option(

@@ -34,8 +34,8 @@ class ModelOptions:
         (),
         convert.contrasts,
         metavar="[NAME=]EXPR",
-        help="what is tested in the models: a column of the design or a term of one column, such "
-        "as age or sex, or a linear combination of columns, such as "
+        help="contrasts to test in the models: a column of the design or a term of one column, "
+        "such as age or sex, or a linear combination of columns, such as "
         "'C(site)[T.b] - C(site)[T.c]'; Intercept for one sample",
     )
     covariates: Path | None = statistics_option(
@@ -48,8 +48,9 @@ class ModelOptions:
     model_rows: str = statistics_option(
         "participant",
         choices=MODEL_ROWS,
-        help="a row of the models: a participant, averaged as --average-over says; a session; or "
-        "a run; with several rows of a participant the model needs the term participant_id",
+        help="unit of analysis of the models: a participant, averaged over --average-over; a "
+        "session; or a run; with several rows per participant the model needs the term "
+        "participant_id",
     )
     permutations: int = statistics_option(
         1000,
@@ -76,7 +77,7 @@ class ModelOptions:
         help="edges with a higher |t| form the components of the network-based statistic",
     )
     seed: int = statistics_option(
-        0, convert.whole(0), metavar="SEED", help="what permutations and folds are drawn by"
+        0, convert.whole(0), metavar="SEED", help="seed of permutations and cross-validation folds"
     )
     qcfc_covariates: tuple[str, ...] = statistics_option(
         (),
@@ -89,7 +90,7 @@ class ModelOptions:
         (),
         convert.words,
         metavar="COLUMN",
-        help="covariates that edges of each strategy shall predict: numbers, or two values",
+        help="covariates to predict from the edges of each strategy: numbers, or two categories",
         unset="none",
     )
 

@@ -63,14 +63,14 @@ class ExtractionOptions:
     element_weights: str = signal_option(
         "equal",
         choices=("equal", "area"),
-        help="what vertices count in means on surfaces: all the same, or the area that they have "
-        "in the mesh or the va.shape.gii of --surface-mesh",
+        help="weights of vertices in means on surfaces: equal, or their area in the mesh or the "
+        "va.shape.gii of --surface-mesh",
         content=True,
     )
     smooth_inside_mask: bool = signal_option(
         False,
-        help="with --smoothing-fwhm: smooth with voxels inside the mask alone, normalised; unless "
-        "given, voxels outside are mixed in, as in nilearn",
+        help="with --smoothing-fwhm: smooth over voxels inside the mask only, normalised; by "
+        "default voxels outside contribute, as in nilearn",
         content=True,
     )
 
@@ -111,18 +111,18 @@ class ConnectivityOptions:
         (),
         convert.each(convert.whole(3)),
         metavar="N",
-        help="also matrices of N of the volumes kept, for runs with at least as many",
+        help="also compute matrices of N of the volumes kept, for runs with at least as many",
     )
     exact_volumes_from: str = connectivity_option(
         "first",
         choices=("first", "random"),
-        help="--exact-volumes takes the first N, or draws N, others for each run",
+        help="volumes that --exact-volumes uses: the first N, or N drawn at random for each run",
     )
     random_seed: int = connectivity_option(
         0,
         convert.whole(0),
         metavar="SEED",
-        help="what --exact-volumes-from random draws by",
+        help="seed of --exact-volumes-from random",
         content=True,
     )
 

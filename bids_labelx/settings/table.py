@@ -95,7 +95,7 @@ class Settings(
         (),
         convert.labels("echo"),
         metavar="ECHO",
-        help="single echoes of multi-echo runs as runs of their own",
+        help="single echoes of multi-echo runs, each as a separate run",
         unset="the optimally combined images, which have no echo-",
     )
     bids_filter_file: Path | None = which_option(
@@ -109,15 +109,15 @@ class Settings(
         (),
         convert.datasets,
         metavar="NAME=DIR",
-        help="further datasets, which strategies take tables from and the filter file images, "
-        "masks and confounds",
+        help="further datasets, from which strategies read tables and the filter file selects "
+        "images, masks and confounds",
     )
     bids_database_dir: Path | None = which_option(
         None,
         convert.path,
         metavar="DIR",
-        help="keep the index of BIDS_DIR here for later invocations; what has changed in the "
-        "dataset is indexed again",
+        help="keep the index of BIDS_DIR here for later invocations; changes in the dataset are "
+        "indexed again",
         unset="not kept",
         invocation=True,
     )
@@ -139,7 +139,7 @@ class Settings(
         None,
         lambda value: convert.labels("space")(value)[0],
         metavar="SPACE",
-        help="the space of the atlases, whatever their names say",
+        help="space of the atlases, in place of that in their names",
     )
 
     surface_mesh: tuple[Path, ...] = atlas_option(
@@ -162,7 +162,7 @@ class Settings(
         None,
         convert.above_zero("a number of seconds"),
         metavar="SECONDS",
-        help="repetition time of all runs, whatever sidecars and headers say",
+        help="repetition time of all runs, in place of that in sidecars and headers",
         unset="the sidecar's, else the header's",
         content=True,
     )
@@ -226,8 +226,8 @@ class Settings(
         ("run",),
         choices=("run", "session", "dir", "none"),
         metavar="WHAT",
-        help="what the matrices of a participant are averaged over (echo, acq and all else never "
-        "are, and have matrices of their own)",
+        help="entities over which the matrices of a participant are averaged; matrices that "
+        "differ in others, such as echo or acq, are never averaged",
     )
     run_weights: str = group_option(
         "dof",
@@ -251,7 +251,7 @@ class Settings(
 
     cifti_outputs: bool = connectivity_option(
         False,
-        help="of runs on grayordinates also write ptseries.nii and pconn.nii, which wb_view opens",
+        help="also write ptseries.nii and pconn.nii, for wb_view, of runs on grayordinates",
     )
 
     work_dir: Path | None = running_option(
@@ -293,15 +293,17 @@ class Settings(
         help="run the workflow with a nipype plugin, given in fMRIPrep's form: plugin and "
         "plugin_args",
     )
-    dry_run: bool = running_option(False, help="print what would be read and written, and stop")
+    dry_run: bool = running_option(False, help="print the planned inputs and outputs, and stop")
     reports_only: bool = running_option(
-        False, help="write the participants' reports again from what is in OUTPUT_DIR, and stop"
+        False,
+        help="write the participants' reports again from the results in OUTPUT_DIR, and stop",
     )
     report_figures: str = running_option(
         "group",
         choices=("none", "group", "all"),
-        help="figures as SVG and PNG files, which the pages do without: none, those of the group "
-        "level, or those of participants as well; with --reports-only of finished results",
+        help="static figures as SVG and PNG files beside the reports, which do not need them: "
+        "none, those of the group level, or those of participants as well; --reports-only "
+        "draws them from existing results",
         level="both",
     )
     overwrite: bool = running_option(
@@ -309,11 +311,14 @@ class Settings(
     )
     follow_links: bool = running_option(
         False,
-        help="write through links in OUTPUT_DIR to folders elsewhere, which are refused otherwise",
+        help="write through links in OUTPUT_DIR that lead to other folders; by default they are "
+        "refused",
         level="both",
     )
     allow_missing: bool = running_option(
-        False, level="group", help="exit with 0 though runs failed, or files are gone or broken"
+        False,
+        level="group",
+        help="exit with code 0 even if runs failed, or files are missing or broken",
     )
     stop_on_first_crash: bool = running_option(False, help="stop at the first failure")
     verbose: int = running_option(

@@ -29,8 +29,13 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
     """
     found = list(problems)
     values: dict[str, Any] = {}
-    wrong = set()
     known = {one.name: one for one in options_of(Settings)}
+    # What was given, if wrongly, is not missing besides.
+    wrong = {
+        name
+        for name, one in known.items()
+        if any(problem.startswith(f"{one.shown}:") for problem in problems)
+    }
     for name, value in options.items():
         if value is None:
             continue

@@ -151,3 +151,25 @@ def test_contrasts_are_weights_of_columns(typed: str, name: str, weights: list[f
 def test_what_is_no_contrast_is_refused_with_the_columns(typed: str) -> None:
     with pytest.raises(UsageError, match=r"--contrast '.*(all weights are 0|C\(site\)\[T\.b\])"):
         contrast_of(typed, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ("sex[M] - sex[F]", "sex[T.M]"),
+        ("x=sex[F] - sex[M]", "x=0 - sex[T.M]"),
+        ("site[1] - site[3]", "x=0 - C(site)[T.3]"),
+        ("x=C(site)[2] - (site[1] + site[3]) / 2", "x=C(site)[T.2] - C(site)[T.3] / 2"),
+    ],
+)
+def test_levels_can_be_compared_by_name(data: pd.DataFrame, typed: str, same: str) -> None:
+    """As differences of what the model predicts for the levels."""
+    columns = formula_columns("sex + C(site)", data)
+    expected = contrast_of(same, columns).weights
+    np.testing.assert_allclose(contrast_of(typed, columns).weights, expected)
+
+
+@pytest.mark.parametrize("typed", ["sex[M]", "sex[M] + sex[F]", "site[1] - sex[F]", "site[4]"])
+def test_a_level_by_itself_is_no_contrast(data: pd.DataFrame, typed: str) -> None:
+    with pytest.raises(UsageError, match="the columns are Intercept"):
+        contrast_of(typed, formula_columns("sex + C(site)", data))

@@ -156,7 +156,7 @@ def test_overwriting_removes_what_shares_a_replaced_file(settings: Settings) -> 
     assert missing == series.columns[series.isna().all()].tolist()
     # What was left of before is not told of any more where it is gone.
     methods = (output / "sub-01.html").read_text()
-    assert "Labels with less than 0.95 of their volume" in methods
+    assert "Labels with less than 95 % of their volume" in methods
     assert "Denoising strategy “simple”" not in methods
 
 
@@ -166,7 +166,7 @@ def test_the_methods_text_is_of_all_results_that_are_there(settings: Settings) -
         assert run_participants(with_(settings, denoise=(name,))) == 0
     for path in (output / "logs" / "CITATION.md", output / "sub-01.html"):
         text = path.read_text()
-        assert "Denoising strategy “none”" in text
+        assert "Signals called “none” were not denoised" in text
         assert "Denoising strategy “24P”" in text
     # Of the other participant another strategy was asked for since.
     only = with_(settings, denoise=("simple",), participant_label=("02",))

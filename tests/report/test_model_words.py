@@ -51,7 +51,7 @@ def test_strategies_are_told_apart_and_choosing_among_them_is_warned_of(tmp_path
     assert "no edge with |t| > 9, and so no component" in simple
     assert "no pair of networks with p < 0.05" in simple
     assert any(one.startswith("24P: ") for one in said)
-    assert said[-1].startswith("Each strategy is corrected by itself")
+    assert said[-1].startswith("Each strategy is corrected separately")
 
 
 def test_without_permutations_and_networks_nothing_is_said_of_them(tmp_path: Path) -> None:

@@ -183,9 +183,15 @@ def test_participant_without_runs_says_so() -> None:
 
 def test_methods_keep_their_paragraphs() -> None:
     prose = participant(methods="One\nline.\n\n\nTwo.\n")
-    prose = prose[prose.index('<div class="prose">') :]
-    prose = prose[: prose.index("</section>")]
+    prose = prose.partition('<div class="prose">')[2].partition("</div>")[0]
     assert Page(prose).text("p") == ["One\nline.", "Two."]
+
+
+def test_a_page_says_how_to_cite_and_links_the_methods_text_in_all_formats() -> None:
+    page = participant(methods="One.")
+    assert "How to cite" in Page(page).text("h3")
+    for end in ("txt", "md", "tex", "bib"):
+        assert f'<a href="logs/CITATION.{end}">' in page
 
 
 def test_figure_path_is_quoted_and_its_words_escaped() -> None:

@@ -150,7 +150,7 @@ def test_covariates_that_are_held_constant_are_told_and_lower_what_chance_gives(
     assert found[0] == (
         "QC-FC is a partial correlation that holds age and sex constant (Ciric et al., 2017), "
         "over the 12 participants that all strategies have with a mean FD and these covariates; "
-        "1 other without a covariate left out."
+        "1 other without a covariate excluded."
     )
     expected = f"about {chance_median(10):.2f} with 12 participants"
     assert expected in sentence(found, "If motion")

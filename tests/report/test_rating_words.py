@@ -25,7 +25,7 @@ def test_each_number_is_told_with_its_strategy() -> None:
         "ICC(2,1), absolute agreement, is 0.40 for simple (quartiles 0.30 to 0.50) and 0.25 for",
         "ICC(3,1), consistency, is 0.45 for simple and 0.45 for scrub.",
         "with 24 participants is typically 0.10 to 0.70 for simple",
-        "50 % with simple (p = 0.001) and 12 % with scrub (p = 0.001); by guessing 4 %.",
+        "50 % with simple (p = 0.001) and 12 % with scrub (p = 0.001); by chance 4 %.",
         "Discriminability, 0.5 by chance and 1 at best, is 0.80 for simple and 0.80 for scrub.",
         "0.50 and 0.10 for simple",
         "System segregation (Chan et al., 2014) is 0.80 for simple",
@@ -57,7 +57,7 @@ def test_a_strategy_that_is_reliable_and_full_of_motion_is_named(
     ]
     expected = (
         "Here simple has the highest median ICC(2,1), 0.60, but a median |QC-FC| of 0.50, where "
-        "scrub has 0.20: some of what is reliable may be motion."
+        "scrub has 0.20: some of the reliability may come from motion."
     )
     assert (expected in words(*rows)) == told
 
@@ -70,7 +70,7 @@ def test_halves_are_said_to_be_no_second_session() -> None:
 
 def test_who_is_left_out_is_named() -> None:
     text = words(row("simple"), left_out=("07", "09"), without=("11",))
-    assert "left out, as some strategies lack them: sub-07, sub-09." in text
+    assert "excluded, because some strategies lack them: sub-07, sub-09." in text
     assert "have no halves: sub-11 (too short)." in text
     many = words(row("simple"), left_out=[f"{i:02d}" for i in range(12)])
     assert "sub-09 and 2 more." in many
@@ -87,7 +87,7 @@ def test_without_repeats_there_is_no_reliability_and_the_rest_is_told() -> None:
 
 def test_identification_by_chance_is_told() -> None:
     text = words(row("simple", fingerprint_p=0.2))
-    assert "No strategy identifies more participants than guessing could." in text
+    assert "No strategy identifies more participants than expected by chance." in text
     assert "than guessing could" not in words(row("simple"))
 
 
@@ -100,7 +100,7 @@ def test_edges_that_some_lack_are_told() -> None:
         assert ("missing region" in text) == bool(part)
     none = row("simple", edges_compared=2, fingerprint=None)
     rated = RatedStrategies([{"atlas": "A"}], [none], [], tuple("abcd"), ())
-    assert "Nobody can be identified: 2 of 6 edges are in all" in "\n".join(
+    assert "No participant can be identified: 2 of 6 edges are in all" in "\n".join(
         ratings_in_words(rated)
     )
 
@@ -121,5 +121,5 @@ def test_predictions_are_told_with_what_chance_gives() -> None:
         "the edges of 28 participants, age is predicted with an r of 0.31 for simple (0 by" in text
     )
     assert "sex is predicted with an area under the ROC curve of 0.70 for simple (0.5 by" in text
-    assert "iq is not predicted: of 4 participants it is known" in text
+    assert "iq is not predicted: it is known for 4 participants" in text
     assert "within the training folds" in text

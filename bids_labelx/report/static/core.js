@@ -17,6 +17,7 @@
 //   address.listen(f)  f(state) when back, forward or a link change it; {} without an anchor
 //   tip.show(text, x, y), tip.hide()   the tooltip, at a point of the window
 //   tip.say(text)      reads it out
+//   counted(n, word)   text: 1 run, 2 runs
 //   complain(text)     a message at the top of the page
 (() => {
   "use strict";
@@ -222,6 +223,9 @@
   };
   window.addEventListener("keydown", (event) => event.key === "Escape" && labelx.tip.hide());
   window.addEventListener("scroll", labelx.tip.hide, { capture: true, passive: true });
+
+  // A count with its noun in the singular or plural.
+  labelx.counted = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
   labelx.complain = (text) => {
     const box = element("p", { className: "failure", role: "alert", textContent: text });

@@ -62,7 +62,7 @@
     for (const { title, counts, values, rows, excluded } of panels) {
       const bars = edges.slice(1).flatMap((x2, i) => kinds.map((kind, k) => ({
         kind, x1: edges[i], x2, y1: k ? counts[0][i] : 0, y2: counts[0][i] + (k ? counts[1][i] : 0),
-        title: `${counts[k][i]} runs ${kind}\n${number(edges[i])} to ${number(x2)}`,
+        title: `${labelx.counted(counts[k][i], "run")} ${kind}\n${number(edges[i])} to ${number(x2)}`,
       }))).filter(({ y1, y2 }) => y2 > y1);
       const middle = d3.median(values);
       const dots = d3.sort(d3.range(values.length), (i) => -Math.abs(values[i] - middle))
@@ -260,7 +260,7 @@
   async function missing(box, { names, lost, runs, src }) {
     const shares = lost.map((n) => n / runs);
     const table = labelx.colours.YlOrRd;
-    const text = (i) => `${names[i]}\nmissing in ${lost[i]} of ${runs} runs (${(100 * shares[i]).toFixed(0)} %)`;
+    const text = (i) => `${names[i]}\nmissing in ${lost[i]} of ${labelx.counted(runs, "run")} (${(100 * shares[i]).toFixed(0)} %)`;
     const rows = shares.map((y, i) => ({ x: i, y, title: text(i), fill: `rgb(${labelx.colourOf(table, [0, 1], y)})` }));
     panel(grid(box, "whole"), "", "", (width) => plot(width, {
       height: 170,

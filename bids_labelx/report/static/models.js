@@ -82,7 +82,7 @@
 
     /** The largest |t| and the largest component of each permutation, and those of the data. */
     function permutations(box, { strategies }) {
-      legend(box, [["permutations", "#8a949e"], ["5 % of them are beyond", "#0072b2"], ["the data", labelx.vermillion]]);
+      legend(box, [["permutations", "#8a949e"], ["5 % of them are higher", "#0072b2"], ["the data", labelx.vermillion]]);
       const place = grid(box);
       for (const { strategy, label, counts, edges, observed, critical } of strategies) {
         const bars = counts.map((y, i) => ({ x1: edges[i], x2: edges[i + 1], y, title: `${y} permutations\n${+edges[i].toPrecision(3)} to ${+edges[i + 1].toPrecision(3)}` }));

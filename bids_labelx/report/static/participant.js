@@ -181,7 +181,7 @@
         .map((one) => ({ ...one, values: one.values.subarray(region * volumes, (region + 1) * volumes) }));
       const ends = d3.extent(curves.flatMap(({ values }) => Array.from(values)));
       if (ends[0] === undefined) {
-        box.append(element("p", { className: "quiet" }, "It has no series."));
+        box.append(element("p", { className: "quiet" }, "This region has no series."));
         return;
       }
       const chart = labelx.chart(box, {
@@ -231,11 +231,11 @@
       box.classList.toggle("empty", region === null);
       if (region === null) {
         box.append(element("p", { className: "quiet" }, "Click a region in any picture, or press Enter "
-          + "on it: its place, series, connections and coverage stand here. Escape lets go of it."));
+          + "on it, to see its place, series, connections and coverage here. Escape closes it."));
         return;
       }
       box.append(element("button", {
-        type: "button", className: "close", ariaLabel: "Let go of the region", onclick: () => link.region.set(null),
+        type: "button", className: "close", ariaLabel: "Close the region", onclick: () => link.region.set(null),
       }, "×"), element("h3", {}, atlas.regions.name[region]), element("dl", { className: "facts" },
         ...facts(region).map(([name, value]) =>
           element("div", {}, element("dt", {}, name), element("dd", {}, String(value))))));

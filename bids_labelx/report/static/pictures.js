@@ -8,7 +8,7 @@
   const CARPET = { table: labelx.colours.gray, limits: [-2, 2] }; // Standard deviations.
   const STATUS = (status) => (status === "ok" ? "has data" : `missing: ${status}`);
 
-  const counted = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+  const { counted } = labelx;
   const heading = (box, id, text, ...more) =>
     box.append(element("h3", { id }, text), ...more.map((one) => element("p", { className: "quiet" }, one)));
   const colourOfNumber = ["var(--after)", "var(--beside)"];

@@ -75,7 +75,7 @@
           const chosen = link.region.get() !== null;
           drawn.paint((region) => labelx.colourOf(scale.table, scale.limits, chosen ? valueOf(region) : NaN));
           legend.replaceChildren(chosen ? `${pair.strategy}: with ${regions.name[link.region.get()]}`
-            : "Click a region: the others get the colour of its value with them.");
+            : "Click a region: the others are coloured by their connectivity with it.");
           labelx.colourBar(legend, { ...scale, label: pair.matrix.words, none: "no value" });
         },
       };
