@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +148,7 @@ class Covariates:
                 f"{self.path}: {_listed(missing)} not in it, which has {len(there):,} participants"
                 f"{_example(there)}; add a row for each, with n/a where a value is missing, or "
                 "choose participants with --participant-label"
+                + lost_zeros([u.participant for u in units], there)
             )
 
     def _is_number(self, column: str) -> bool:
@@ -247,11 +248,43 @@ def _read(path: Path, ids: str) -> pd.DataFrame:
     """A table as text, without blanks around it."""
     table = read_tsv(path).apply(lambda column: column.str.strip())
     if ids not in table:
+        check_tabs(path, table)
         raise BadDataError(
             f"{path}: it has no column {ids}, but {', '.join(table) or 'no columns'}; name the "
             f"column of ids {ids}"
         )
     return table
+
+
+def check_tabs(path: Path, table: pd.DataFrame) -> None:
+    """Refuse a table whose cells are not separated by tabs.
+
+    Raises
+    ------
+    BadDataError
+    """
+    separators = {",": "commas", ";": "semicolons"}
+    for mark, called in separators.items():
+        if len(table.columns) == 1 and mark in str(table.columns[0]):
+            raise BadDataError(
+                f"{path}: its cells are separated by {called}; save it with tabs between them, as "
+                ".tsv files have them"
+            )
+
+
+def lost_zeros(wanted: Iterable[str], there: Collection[str]) -> str:
+    """Say that labels of a table lack the zeros that they begin with, if they do.
+
+    >>> lost_zeros(["01", "02"], {"1", "02"})
+    '; sub-1 is perhaps sub-01, whose zeros a spreadsheet has removed: write sub-01'
+    """
+    for label in sorted(set(wanted) - set(there)):
+        if (bare := label.lstrip("0") or "0") in there:
+            return (
+                f"; sub-{bare} is perhaps sub-{label}, whose zeros a spreadsheet has removed: "
+                f"write sub-{label}"
+            )
+    return ""
 
 
 def _by_id(table: pd.DataFrame, path: Path, ids: tuple[str, ...]) -> pd.DataFrame:

@@ -160,7 +160,7 @@ def edges_table(
                 _grows(file, "z", np.float32, (len(above[0]),), "Fisher z")
                 for name, kind, unit in (
                     ("participant_id", h5py.string_dtype(), ""),
-                    ("runs", np.int64, ""),
+                    ("runs", np.int64, "runs"),
                     ("mean_fd", np.float64, "mm"),
                     ("minutes_kept", np.float64, "min"),
                 ):

@@ -13,7 +13,13 @@ import pandas as pd
 
 from bids_labelx.errors import BadDataError, LabelxError, UsageError
 from bids_labelx.files import NO_VALUE, as_numbers, read_tsv
-from bids_labelx.group.covariates import OF_ROWS, Covariates, check_columns
+from bids_labelx.group.covariates import (
+    OF_ROWS,
+    Covariates,
+    check_columns,
+    check_tabs,
+    lost_zeros,
+)
 from bids_labelx.group.edge_rows import Unit
 from bids_labelx.models.absorbed import absorb, constant_within, demeaned
 from bids_labelx.models.formulas import (
@@ -117,6 +123,11 @@ def make_design(
     DesignError
         Where the rows of this combination do not allow the model.
     """
+    if source.lower().endswith((".csv", ".txt", ".xlsx")):
+        raise UsageError(
+            f"--model {source!r}: a table of regressors has tabs between cells and a name that "
+            "ends in .tsv; save it so"
+        )
     from_file = source.lower().endswith(".tsv")
     names: list[str] = []
     categories: set[str] = set()
@@ -238,6 +249,7 @@ def _design_table(path: Path, rows: ModelRows) -> pd.DataFrame:
         )
         ids += [(2, "run", "run-")] if any(unit.run for unit in rows.units) else []
     if missing := [column for _, column, _ in ids if column not in table]:
+        check_tabs(path, table)
         raise BadDataError(
             f"{path}: it has no column {' or '.join(missing)}, by which rows are told apart, but "
             f"{', '.join(table)}; name it so"
@@ -257,6 +269,7 @@ def _design_table(path: Path, rows: ModelRows) -> pd.DataFrame:
         raise BadDataError(
             f"{path}: {_listed(absent)} not in it; add a row for each, with n/a where it is to be "
             "left out, or choose participants with --participant-label"
+            + lost_zeros([u.participant for u in rows.units], {key[0] for key in at})
         )
     found = {}
     for column in table:

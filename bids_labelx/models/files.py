@@ -14,6 +14,7 @@ import pandas as pd
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.group.columns import DESIGN_COLUMNS, MODEL_COLUMNS, REGRESSOR
 from bids_labelx.group.mean_matrices import group_name, relationship
+from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.models.designs import Design
 from bids_labelx.models.results import ModelResult, component_p
 from bids_labelx.models.rows import ModelRows
@@ -134,7 +135,9 @@ def _tables(result: ModelResult) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Suffix, description and content of each table."""
     names = np.array(result.rows.names, dtype=object)
     networks = result.rows.networks
-    of_region = None if networks is None else np.array(networks, dtype=object)
+    of_region = None
+    if networks is not None:
+        of_region = np.array([None if n in NETWORKLESS else n for n in networks], dtype=object)
     permuted = result.edges.permuted
     first, second = np.triu_indices(len(names), k=1)
     ends: dict[str, Any] = {"region_1": names[first], "region_2": names[second]}

@@ -258,6 +258,7 @@ class Settings(
         None,
         convert.path,
         flags=("-w",),
+        level="both",
         metavar="DIR",
         help="work folder, kept between invocations",
         unset="a temporary one",
@@ -267,6 +268,7 @@ class Settings(
         convert.whole(1),
         metavar="N",
         help="processes at once",
+        level="both",
         unset="the CPUs available",
     )
     mem_gb: float | None = running_option(

@@ -82,6 +82,7 @@ def test_units_entities_and_networks_are_in_the_metadata(path: Path) -> None:
         "edges": "Fisher z",
         "mean_fd": "mm",
         "minutes_kept": "min",
+        "runs": "runs",
     }
     assert json.loads(about["SourceEntities"])["atlas"] == "A"
     assert json.loads(about["Regions"]) == list(NAMES)

@@ -49,7 +49,9 @@ def test_networks_and_units_are_in_the_file(tmp_path: Path) -> None:
     with h5py.File(rows.path) as file:
         found = {key: file[key].asstr()[:].tolist() for key in file if key[-2:] in ("_1", "_2")}
         assert "participants" not in file
-        units = {key: file[key].attrs.get("Units") for key in ("z", "mean_fd", "minutes_kept")}
+        units = {
+            key: file[key].attrs.get("Units") for key in ("z", "runs", "mean_fd", "minutes_kept")
+        }
     pairs = [(i, j) for i in range(6) for j in range(i + 1, 6)]
     assert found == {
         "region_1": [NAMES[i] for i, _ in pairs],
@@ -57,7 +59,7 @@ def test_networks_and_units_are_in_the_file(tmp_path: Path) -> None:
         "network_1": [known[i] for i, _ in pairs],
         "network_2": [known[j] for _, j in pairs],
     }
-    assert units == {"z": "Fisher z", "mean_fd": "mm", "minutes_kept": "min"}
+    assert units == {"z": "Fisher z", "runs": "runs", "mean_fd": "mm", "minutes_kept": "min"}
 
 
 def test_without_networks_their_names_are_empty(tmp_path: Path) -> None:

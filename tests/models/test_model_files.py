@@ -170,3 +170,16 @@ def test_tables_of_means_say_how_rows_without_some_edges_are_averaged(study: Stu
     for kind, said in (("regions", True), ("networks", True), ("edges", False)):
         path = study.out / f"{NAME}_model-A_contrast-age_{kind}.json"
         assert ("MeanOverEdges" in json.loads(path.read_text())) == said
+
+
+def test_regions_without_a_network_have_n_a_in_the_tables(
+    tmp_path: Path, write_run: Callable[..., Path]
+) -> None:
+    made = Study(tmp_path / "networks", write_run)
+    atlas = pd.DataFrame({"index": [1, 2, 3], "name": list("abc"), "network": ["x", "", "x"]})
+    for seed, label in enumerate(LABELS):
+        made.add(label, seed, atlas=atlas)
+    assert made.group("--model", "1", "--contrast", "Intercept", "--permutations", "0") == 0
+    lines = (made.out / f"{NAME}_model-A_contrast-Intercept_edges.tsv").read_text().splitlines()
+    cells = [line.split("\t")[:4] for line in lines[1:]]
+    assert cells == [["a", "b", "x", "n/a"], ["a", "c", "x", "x"], ["b", "c", "n/a", "x"]]

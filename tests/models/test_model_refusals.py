@@ -163,3 +163,35 @@ def test_without_correlation_matrices_a_model_is_refused(
         path.unlink()
     assert study.group("--model", "age", "--contrast", "age") == 64
     assert "there are no correlation matrices" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("separator", "called"), [(",", "commas"), (";", "semicolons")], ids=["commas", "semicolons"]
+)
+@pytest.mark.parametrize("option", ["--covariates", "--model"])
+def test_tables_without_tabs_are_told_what_separates_them(
+    study: Study, capsys: pytest.CaptureFixture[str], separator: str, called: str, option: str
+) -> None:
+    rows = [separator.join(map(str, row)) for row in zip(IDS, AGE, strict=True)]
+    path = study.bids / "table.tsv"
+    path.write_text("\n".join([separator.join(("participant_id", "age")), *rows]) + "\n")
+    asked = (option, str(path)) if option == "--model" else ("--model", "age", option, str(path))
+    assert study.group(*asked, "--contrast", "age") == 65
+    assert f"its cells are separated by {called}" in capsys.readouterr().err
+
+
+def test_a_design_in_another_format_is_refused(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study.group("--model", "design.csv", "--contrast", "age") == 64
+    assert "a name that ends in .tsv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--covariates", "--model"])
+def test_ids_that_lost_their_zeros_are_recognised(
+    study: Study, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    path = study.table({"participant_id": range(1, 7), "age": AGE}, "table.tsv")
+    asked = (option, str(path)) if option == "--model" else ("--model", "age", option, str(path))
+    assert study.group(*asked, "--contrast", "age") == 65
+    assert "sub-1 is perhaps sub-01, whose zeros a spreadsheet" in capsys.readouterr().err
