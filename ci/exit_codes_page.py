@@ -7,7 +7,7 @@ from bids_labelx.errors import ExitCode
 # What to do next.
 _NEXT = {
     ExitCode.DONE: "Open `sub-*.html` or `group.html`.",
-    ExitCode.SOME_FAILED: "Read the messages, or [when a run failed](../howto/failed.md).",
+    ExitCode.SOME_FAILED: "Run `bids_labelx check`; see [when a run failed](../howto/failed.md).",
     ExitCode.NOT_BIDS: "Name the folder that has a `dataset_description.json`.",
     ExitCode.NO_RUNS: "The message names the filter that removed the last run.",
     ExitCode.USAGE: "All mistakes are listed at once. Nothing has been written.",

@@ -23,7 +23,7 @@ from bids_labelx.extraction.spatial import resample_volumes
 from bids_labelx.measures.centroids import centroids
 
 HEADER = (
-    *("atlas", "run", "grid", "labels lost: nearest", "majority"),
+    *("atlas", "run", "grid", "labels missing: nearest", "majority"),
     *("median r", "lowest r", "shift in mm (x, y, z): nearest", "majority"),
 )
 

@@ -14,7 +14,8 @@ def options_page() -> str:
         "Each option is accepted with hyphens or underscores. `…` stands for several values; an",
         "option that takes several may be repeated, and its values add up. In a `settings.toml`,",
         "which `--config-file` reads, options are called as here, with underscores and without",
-        "the dashes.",
+        "the dashes. `bids_labelx check OUTPUT_DIR` says what a folder holds, what failed and",
+        "what to do next.",
     ]
     for heading, options in grouped_options().items():
         lines += ["", f"## {heading or 'arguments'}", "", "| option | level | what it does |"]

@@ -71,6 +71,8 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def wrong(arguments: list[str]) -> str:
     """What the parser and the settings find wrong with arguments; empty where nothing is."""
+    if arguments[:1] == ["check"]:
+        return "" if len(arguments) == 2 else "one folder is expected"
     try:
         options, unknown = build_parser().parse_known_args(hyphenate(arguments))
         if unknown:

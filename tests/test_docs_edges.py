@@ -27,7 +27,8 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EdgeRows:
     z = rng.normal(0.2, 0.2, (N, n_edges)) + np.outer(age - 50, rng.normal(0, 0.004, n_edges))
     z[3, 5] = np.nan
     ids = [f"sub-{k:02d}" for k in range(N)]
-    covariates = table(tmp_path, {"participant_id": ids, "age": age})
+    ages = ["n/a", *age[1:].astype(str)]
+    covariates = table(tmp_path, {"participant_id": ids, "age": ages})
     monkeypatch.chdir(tmp_path)
     names = [f"R{k}" for k in range(REGIONS)]
     rows = write_edges(tmp_path, z.astype(np.float32), covariates, names, None)
@@ -58,6 +59,7 @@ def test_eight_lines_lead_from_edges_to_a_cross_validated_ridge_regression(
     assert printed > 0.3
     # The same folds by hand, with the best of the penalties known: not far above.
     z, age = np.nan_to_num(names["z"], nan=0.2), names["age"]
+    assert z.shape == (N - 1, REGIONS * (REGIONS - 1) // 2)
     by_hand = []
     for alpha in 10.0 ** np.arange(-1, 6):
         scores = []
@@ -69,13 +71,16 @@ def test_eight_lines_lead_from_edges_to_a_cross_validated_ridge_regression(
     assert min(by_hand) <= printed <= max(by_hand) + 0.02
 
 
-def test_ids_are_joined_as_the_page_says(rows: EdgeRows) -> None:
+@pytest.mark.parametrize("prefix", ["sub-", ""], ids=["with sub-", "without"])
+def test_ids_are_joined_as_the_page_says(rows: EdgeRows, tmp_path: Path, prefix: str) -> None:
+    path = tmp_path / "participants.tsv"
+    path.write_text(path.read_text().replace("sub-", prefix))
     names: dict[str, Any] = {}
     exec(snippet("docs/howto/read.md", "index=file"), names)  # noqa: S102
     joined = names["table"]
     assert joined.shape == (N, 1 + rows.n_edges)
     np.testing.assert_array_equal(joined.iloc[:, 1:].to_numpy(np.float32), rows.read())
-    assert joined["age"].notna().all()
+    assert joined["age"].notna().sum() == N - 1
 
 
 def test_parquet_is_read_as_the_page_says(rows: EdgeRows) -> None:

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import NamedTuple
 
 from bids_labelx.app.options import CHECK, all_options, hyphenate
@@ -99,17 +100,19 @@ def _words(options: Sequence[_Given]) -> list[str]:
 
 def _problems(options: Sequence[_Given]) -> tuple[str, ...]:
     """What is wrong with each option: there is none of its name, or values are missing."""
-    found = [one for one in options if not one.known or len(one.values) < len(one.needs)]
-    return tuple(_without_value(one, options) if one.known else _unknown(one) for one in found)
-
-
-def _without_value(one: _Given, options: Sequence[_Given]) -> str:
-    text = f"{one.typed}: {' '.join(one.needs)} is expected behind it"
-    following = options[options.index(one) + 1 :][:1]
-    if following and not following[0].known and not following[0].typed.startswith("--"):
-        word = following[0].typed
-        text += f"; a value that begins with - is given as {one.typed}={word}"
-    return text
+    found, taken = [], None
+    for one, following in zip_longest(options, options[1:]):
+        if one is taken:
+            continue
+        if not one.known:
+            found.append(_unknown(one))
+        elif len(one.values) < len(one.needs):
+            text = f"{one.typed}: {' '.join(one.needs)} is expected behind it"
+            if following and not following.known and not following.typed.startswith("--"):
+                text += f"; a value that begins with - is given as {one.typed}={following.typed}"
+                taken = following
+            found.append(text)
+    return tuple(found)
 
 
 def _checked(arguments: Sequence[str], options: Sequence[_Given]) -> Arranged:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bids_labelx.app.group_means import Made
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.group.batches import Batches, batches_of, labels_of
 from bids_labelx.group.collect import Collected
-from bids_labelx.group.covariates import Covariates, check_columns, read_covariates
-from bids_labelx.group.edge_rows import Unit
+from bids_labelx.group.covariates import (
+    OF_ROWS,
+    Covariates,
+    check_columns,
+    check_own,
+    read_covariates,
+)
+from bids_labelx.group.edge_rows import Unit, motion_of
 from bids_labelx.group.harmonize import Harmonised, harmonize
 from bids_labelx.group.mean_matrices import edges_name
 from bids_labelx.group.parquet import check_pyarrow, write_edges_parquet
 from bids_labelx.group.region_table import write_region_table
+from bids_labelx.group.rows import MatrixFile
 from bids_labelx.group.write import record_files
 from bids_labelx.settings import Settings
 from bids_labelx.words import enumerated
@@ -68,7 +77,7 @@ def harmonize_all(
         return []
     rows_of = {edges_name(rows.entities): rows for rows in made.participants}
     batches, notes = _plan(
-        settings, covariates, {name: rows.units for name, rows in rows_of.items()}
+        settings, covariates, {k: (rows.units, rows.mean_fd) for k, rows in rows_of.items()}
     )
     made.notes += notes
     found = []
@@ -91,7 +100,9 @@ def _not_done(names: Sequence[str], why: object) -> str:
 
 
 def _plan(
-    settings: Settings, covariates: Covariates | None, units: Mapping[str, Sequence[Unit]]
+    settings: Settings,
+    covariates: Covariates | None,
+    units: Mapping[str, tuple[Sequence[Unit], np.ndarray]],
 ) -> tuple[dict[str, Batches], list[str]]:
     """Batches of each combination by the name of its edges, and which have none, and why.
 
@@ -106,12 +117,13 @@ def _plan(
     found: dict[str, Batches] = {}
     failed: dict[str, list[str]] = {}
     errors: list[tuple[int, BadDataError]] = []
-    for own in units.values():
+    check_own("--batch", [settings.batch], covariates.path)
+    for own, _ in units.values():
         labels_of(covariates, own, settings.batch)
-        check_columns(settings.preserve, covariates.columns, covariates.path)
-    for name, own in units.items():
+        check_columns(settings.preserve, [*covariates.columns, *OF_ROWS], covariates.path)
+    for name, (own, mean_fd) in units.items():
         try:
-            found[name] = batches_of(covariates, own, settings.batch, settings.preserve)
+            found[name] = batches_of(covariates, own, settings.batch, settings.preserve, mean_fd)
         except BadDataError as error:
             errors.append((len(own), error))
             failed.setdefault(str(error), []).append(name)
@@ -149,12 +161,17 @@ def write_parquets(
     return files
 
 
-def _units(collected: Collected) -> Iterator[tuple[str, tuple[Unit, ...]]]:
-    """Whose edges each combination has, as far as its files can be read, by its edges' name."""
+def _units(collected: Collected) -> Iterator[tuple[str, tuple[tuple[Unit, ...], np.ndarray]]]:
+    """Whose edges each combination has, as far as its files can be read, and their motion.
+
+    By the name of its edges.
+    """
     for one in collected.combinations.values():
         files = [file for file in one.files if not collected.rows[file.row].get("excluded")]
         session = one.entities.get("ses", "")
-        participants = dict.fromkeys(file.participant for file in files)
+        of: dict[str, list[MatrixFile]] = {}
+        for file in files:
+            of.setdefault(file.participant, []).append(file)
         if files and len(one.labels.names) > 1:
-            units = tuple(Unit(participant, session) for participant in participants)
-            yield edges_name(one.entities), units
+            units = tuple(Unit(participant, session) for participant in of)
+            yield edges_name(one.entities), (units, motion_of(list(of.values()), collected.rows))

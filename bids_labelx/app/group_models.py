@@ -84,12 +84,23 @@ def write_models(
                     f"model {planned.design.name}: mean_fd is no covariate; differences in motion "
                     "may show as differences in connectivity"
                 )
+            for name in planned.design.shadowed:
+                made.notes.append(
+                    f"model {planned.design.name}: {name} is that of the rows, and not the "
+                    "table's column of that name; give that another name to use it"
+                )
             made.notes += [f"model {planned.design.name}: {one}" for one in planned.design.remarks]
             made.notes += [
                 f"model {planned.design.name}, contrast {contrast.name}: {one}"
                 for contrast, _ in planned.contrasts
                 for one in contrast.remarks
             ]
+            if planned.design.absorbed:
+                named = ", ".join(planned.design.absorbed)
+                made.notes.append(
+                    f"model {planned.design.name}: the intercepts of participants have {named} "
+                    "already, as it does not differ within them: it is not estimated"
+                )
             made.files.append(write_design(output, planned.rows, planned.design, settings))
             for result in fit_models(planned, settings, settings.nprocs, show):
                 made.files += write_result(output, result)

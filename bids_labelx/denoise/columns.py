@@ -162,7 +162,7 @@ def listed_columns(entries: Sequence[Entry], available: Sequence[str]) -> Wanted
             text = entry_text(entry)
             dataset = "" if isinstance(entry, str) else entry.get("dataset", "")
             where = f" (of the dataset {dataset}: --datasets {dataset}=DIR)" if dataset else ""
-            near = closest(text, available) if _is_name(entry) else None
+            near = None if _SPECIAL.search(text) else closest(text, available)
             meant = f" (did you mean {near}?)" if near else ""
             shown = text if _is_name(entry) else f"any that matches {text!r}"
             lacking.append(f"{shown}{meant}{where}")

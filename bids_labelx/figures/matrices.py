@@ -34,6 +34,7 @@ def plot_matrix(
     title: str,
     limits: tuple[float, float] | None = None,
     measure: str = "connectivity",
+    survive: NDArray[np.bool_] | None = None,
 ) -> Figure:
     """Draw a region by region matrix, ordered by network, with a histogram at its colour scale.
 
@@ -56,6 +57,8 @@ def plot_matrix(
         absolute values off the diagonal.
     measure
         Label of the colour bar, with the unit if there is one.
+    survive
+        Symmetric, of the shape of the matrix: above the diagonal these cells alone are drawn.
 
     Returns
     -------
@@ -76,6 +79,10 @@ def plot_matrix(
         networks = None
     order = network_order(networks, count)
     matrix = matrix[np.ix_(order, order)]
+    drawn, empty = matrix, "no value (n/a)"
+    if survive is not None:
+        blank = np.triu(~np.asarray(survive)[np.ix_(order, order)], k=1)
+        drawn, empty = np.where(blank, np.nan, matrix), f"{empty}; above the diagonal, no survivor"
     names = [names[i] for i in order]
     if networks is not None:
         networks = [NO_NETWORK if networks[i] in NETWORKLESS else networks[i] for i in order]
@@ -99,7 +106,7 @@ def plot_matrix(
     axes = figure.add_subplot()
     # "none" keeps one pixel per value in an SVG, where a resampled image would drop rows.
     image = axes.imshow(
-        np.ma.masked_invalid(matrix),
+        np.ma.masked_invalid(drawn),
         cmap=colormaps["RdBu_r"].with_extremes(bad=NO_VALUE),
         vmin=low,
         vmax=high,
@@ -108,14 +115,14 @@ def plot_matrix(
     axes.set_title(fill(title, _TITLE_WIDTH), fontsize=11, parse_math=False)
     name_regions(axes, names, networks)
 
-    finite = matrix[np.isfinite(matrix)]
+    finite = drawn[np.isfinite(drawn)]
     scale, counts = axes.inset_axes((1.03, 0, 0.03, 1)), axes.inset_axes((1.07, 0, 0.15, 1))
     figure.colorbar(image, cax=scale).outline.set_visible(False)
     scale.set_yticks([])
     _count_values(counts, matrix, (low, high), measure)
     if finite.size < matrix.size:
         figure.legend(
-            handles=[Patch(facecolor=NO_VALUE, label="no value (n/a)")],
+            handles=[Patch(facecolor=NO_VALUE, label=empty)],
             loc="outside lower right",
             fontsize=8,
             frameon=False,

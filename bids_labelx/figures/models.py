@@ -22,6 +22,7 @@ VIEWS = (
     ("from above", 0, 1, "right →"),
 )
 _BLUE, _VERMILLION, _PALE = PALETTE[4], PALETTE[5], "#8a949e"
+MOST_NAMED = 40  # rows of a design
 _AROUND = 14.0  # mm from the outer centroids to the outside of the brain
 
 
@@ -106,4 +107,39 @@ def plot_permutations(data: Mapping[str, Any]) -> Figure:
     for axes in panels[len(strategies) :]:
         axes.remove()
     panels[0].legend(fontsize=8, frameon=False)
+    return figure
+
+
+@default_style()
+def plot_design(data: Mapping[str, Any]) -> Figure:
+    """Draw the rows and columns of a design, each column from its lowest to its highest value.
+
+    Parameters
+    ----------
+    data
+        Of the page's picture of the kind ``design``.
+    """
+    values = np.array(data["values"], dtype=float)
+    low, size = values.min(axis=0), np.ptp(values, axis=0)
+    scaled = np.where(size > 0, (values - low) / np.where(size > 0, size, 1), 0.5)
+    n_rows, n_columns = values.shape
+    figure = Figure(
+        figsize=(2.5 + min(0.7 * n_columns, 8), 1.6 + min(max(0.16 * n_rows, 1.2), 7)),
+        dpi=DPI,
+        layout="constrained",
+        facecolor="white",
+    )
+    axes = figure.subplots()
+    image = axes.imshow(
+        scaled, aspect="auto", cmap=colormaps["cividis"], vmin=0, vmax=1, interpolation="none"
+    )
+    # As many names as there is room for.
+    step = -(-n_rows // MOST_NAMED)
+    axes.set_yticks(range(0, n_rows, step), data["rows"][::step], fontsize=7, parse_math=False)
+    axes.set_xticks(
+        range(n_columns), data["columns"], fontsize=8, rotation=30, ha="right", parse_math=False
+    )
+    bar = figure.colorbar(image, ax=axes, ticks=[0, 1])
+    bar.set_ticklabels(["lowest", "highest"])
+    bar.set_label("value of the column", fontsize=8)
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.group.covariates import Covariates
+from bids_labelx.group.covariates import MOTION, Covariates, check_own
 from bids_labelx.group.edge_rows import Unit
 from bids_labelx.statistics.combat import check_batches
 
@@ -55,7 +55,11 @@ class Batches:
 
 
 def batches_of(
-    covariates: Covariates, units: Sequence[Unit], column: str, preserved: Sequence[str] = ()
+    covariates: Covariates,
+    units: Sequence[Unit],
+    column: str,
+    preserved: Sequence[str] = (),
+    mean_fd: np.ndarray | None = None,
 ) -> Batches:
     """Read batches and preserved covariates of rows of edges, and check them.
 
@@ -68,7 +72,9 @@ def batches_of(
     column
         Of the batches, whose values are names also where they are numbers.
     preserved
-        Covariates.
+        Covariates; ``mean_fd`` is that of the rows.
+    mean_fd
+        Motion of each row, mm, NaN where it is not known; needed if it is preserved.
 
     Raises
     ------
@@ -77,8 +83,14 @@ def batches_of(
         one batch only, one has fewer than `FEWEST` participants, or the effect of a preserved
         covariate cannot be told from that of the batches.
     """
-    path, labels = covariates.path, labels_of(covariates, units, column)
-    table = covariates.of(units, list(preserved))
+    path = covariates.path
+    check_own("--batch", [column], path)
+    check_own("--preserve", [one for one in preserved if one != MOTION], path)
+    table = covariates.of(units, [one for one in preserved if one != MOTION])
+    if MOTION in preserved:
+        table[MOTION] = np.full(len(units), np.nan) if mean_fd is None else mean_fd
+        table = table[list(preserved)]
+    labels = labels_of(covariates, units, column)
     missing = table.isna()
     kept = np.flatnonzero(~missing.any(axis=1))
     dropped = {

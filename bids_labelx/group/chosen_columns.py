@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.group.covariates import Covariates, check_columns
+from bids_labelx.group.covariates import Covariates, check_columns, check_own
 from bids_labelx.group.edge_rows import Unit
 from bids_labelx.words import counted
 
@@ -117,6 +117,8 @@ class ChosenColumns:
         """
         if self.table is None:
             return
+        check_own("--qcfc-covariates", self.covariates, self.table.path)
+        check_own("--criterion", self.criteria, self.table.path)
         check_columns((*self.covariates, *self.criteria), self.table.columns, self.table.path)
         for column in self.covariates:
             self._check_varies(

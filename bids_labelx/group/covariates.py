@@ -16,6 +16,9 @@ from bids_labelx.group.edge_rows import Unit
 from bids_labelx.suggestions import did_you_mean
 
 _PARTICIPANT, _SESSION = "participant_id", "session_id"
+# What rows of edges have without a table: it means the same wherever a covariate is named.
+MOTION = "mean_fd"
+OF_ROWS = (MOTION, "session", "run")
 # Names that a message lists at most.
 _MOST_NAMED = 10
 
@@ -209,13 +212,30 @@ def read_covariates(bids_dir: Path, file: Path | None = None) -> Covariates:
     return Covariates(path, participants, joined)
 
 
-def check_columns(wanted: Iterable[str], known: Sequence[str], path: Path) -> None:
+def check_own(option: str, columns: Iterable[str], path: Path) -> None:
+    """Refuse names that are those of rows of edges where a column of a table is asked for.
+
+    Raises
+    ------
+    UsageError
+    """
+    for column in columns:
+        if column in OF_ROWS:
+            what = "the motion of the runs" if column == MOTION else f"the {column} of a row"
+            raise UsageError(
+                f"{option} {column}: {column} is {what}, whatever {path.name} has in a column of "
+                "that name, and cannot be used here; if the column is meant, give it another name"
+            )
+
+
+def check_columns(wanted: Iterable[str], known: Iterable[str], path: Path) -> None:
     """Refuse columns that a table lacks; the message lists those that it has.
 
     Raises
     ------
     UsageError
     """
+    known = list(dict.fromkeys(known))
     for column in wanted:
         if column not in known:
             meant = did_you_mean(column, known)

@@ -68,8 +68,9 @@ RATING_COLUMNS: Columns = {
     "within": ("Fisher z of edges within networks, mean over edges, then participants", PLAIN),
     "between": ("Fisher z of edges between networks, mean over edges, then participants", PLAIN),
     "segregation": (
-        "(within - between) / within of edges of which negative ones are set to 0, mean over "
-        "participants (system segregation)",
+        "(within - between) / within of means over edges, negative ones set to 0, and then over "
+        "participants (system segregation); n/a where within is not above 0 by two standard "
+        "errors",
         PLAIN,
     ),
     "participants_qcfc": (

@@ -26,7 +26,7 @@ from bids_labelx.measures.quality import NETWORKLESS
 from bids_labelx.statistics.identifiability import discriminability, fingerprint, similarities
 from bids_labelx.statistics.prediction import predict_level, predict_number, products_of
 from bids_labelx.statistics.reliability import Intraclass, intraclass
-from bids_labelx.statistics.separation import edges_within, separation
+from bids_labelx.statistics.separation import edges_within, segregation, separation
 
 # Participants of a fold in which predictions are rated, where there are as many; and folds.
 _FEWEST_IN_FOLD, _MOST_FOLDS = 5, 5
@@ -252,8 +252,8 @@ def _averaged(
     if first.networks is not None:
         within = edges_within(first.networks, NETWORKLESS)
         contrast = separation(stack.blocks(), within)
-        means = (_mean(one) for one in (contrast.within, contrast.between, contrast.segregation))
-        found |= dict(zip(("within", "between", "segregation"), means, strict=True))
+        found |= {"within": _mean(contrast.within), "between": _mean(contrast.between)}
+        found["segregation"] = segregation(contrast)
     found |= _qcfc(stack, motion, units, distances_between(first.points), how)
     lost = [row["volumes"] - degrees_left(row) for one in runs for row in one]
     found["mean_dof_lost"] = sum(lost) / len(lost)

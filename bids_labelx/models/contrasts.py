@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
 from bids_labelx.errors import UsageError
 from bids_labelx.models.formulas import Columns
-from bids_labelx.names import camel
-from bids_labelx.settings.convert import split_name
+from bids_labelx.settings.convert import contrast_label, split_name
+
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,16 @@ def contrast_of(typed: str, columns: Columns) -> Contrast:
     UsageError
         Where it is none of them, with the columns that there are.
     """
-    name, expression = split_name(typed)
-    label = camel(name or expression)
+    expression = split_name(typed)[1]
+    label = contrast_label(typed)
     plain = _squeezed(expression)
     names = {_squeezed(one): j for j, one in enumerate(columns.names)}
     for j, column in enumerate(columns.names):
-        for term in _terms_of(j, columns):
-            names.setdefault(_squeezed(term), j)
-            # As one calls a covariate that is in C(…).
-            if found := re.fullmatch(r"C\((\w+)\)", term):
-                names.setdefault(found[1], j)
-        names.setdefault(_squeezed(column), j)
+        for one in (*_terms_of(j, columns), column):
+            # Factors in any order, and a covariate that is in C(…) as it is called itself.
+            for order in permutations(re.split(r":(?![^\[]*\])", _squeezed(one))):
+                names.setdefault(":".join(order), j)
+                names.setdefault(re.sub(r"\bC\((\w+)\)", r"\1", ":".join(order)), j)
     several = {
         _squeezed(term): [columns.names[j] for j in at]
         for term, at in columns.terms.items()
@@ -83,7 +83,7 @@ def contrast_of(typed: str, columns: Columns) -> Contrast:
     if plain in names:
         weights[names[plain]] = 1
     else:
-        weights = _combined(plain, names, len(columns.names), typed, columns.names)
+        weights = _combined(plain, names, columns, typed)
     if not weights.any():
         raise UsageError(f"--contrast {typed!r}: all weights are 0, so there is nothing to test")
     return Contrast(label, expression, weights)
@@ -98,25 +98,59 @@ def _squeezed(text: str) -> str:
     return re.sub(r"[\s`]", "", text)
 
 
-def _combined(
-    plain: str, names: dict[str, int], count: int, typed: str, shown: Sequence[str]
-) -> np.ndarray:
-    """The weights of a linear combination."""
+def _levels(columns: Columns) -> dict[str, dict[str, int | None]]:
+    """By factor what its levels are called in a contrast, and their columns.
+
+    The reference, the one level without a column of its own, has None.
+    """
+    of = {name: j for j, name in enumerate(columns.names)}
+    found = {}
+    for factor, levels in columns.levels.items():
+        own = {one: of.get(f"{factor}[T.{one}]") for one in levels}
+        if list(own.values()).count(None) == 1:
+            called = {factor, re.sub(r"^C\((\w+)\)$", r"\1", factor)}
+            found[factor] = {
+                _squeezed(f"{name}[{level}]"): j for name in called for level, j in own.items()
+            }
+    return found
+
+
+def _combined(plain: str, names: dict[str, int], columns: Columns, typed: str) -> np.ndarray:
+    """The weights of a linear combination.
+
+    Levels of a factor are differences from its reference, so that their weights have to add up to
+    0, as in ``sex[M] - sex[F]``.
+    """
+    factors, size = _levels(columns), len(columns.names)
+    count = size
+    for levels in factors.values():
+        new = [one for one in levels if one not in names]
+        names = {**names, **{one: count + k for k, one in enumerate(new)}}
+        count += len(new)
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
     # No part of a longer name, as of a level that there is not.
     pattern = rf"(?<![\w.\]):])({known})(?![\w.\[(:])"
     text = re.sub(pattern, lambda found: f"_column[{names[found[1]]}]", plain)
     unknown = UsageError(
         f"--contrast {typed!r}: no column, term of one column or combination of them with + - * / "
-        f"and numbers; the columns are {', '.join(shown)}"
+        f"and numbers; the columns are {', '.join(columns.names)}"
     )
     try:
-        constant, weights = _linear(ast.parse(text, mode="eval").body, count)
+        with np.errstate(all="ignore"):
+            constant, weights = _linear(ast.parse(text, mode="eval").body, count)
     except (SyntaxError, ValueError, ZeroDivisionError):
         raise unknown from None
-    if constant != 0:
+    if constant != 0 or not np.isfinite(weights).all():
         raise unknown
-    return weights + 0.0  # No −0.
+    for levels in factors.values():
+        own = {one: weights[names[one]] for one in levels if names[one] >= size}
+        if abs(sum(own.values())) > _ROUNDING * sum(map(abs, own.values())):
+            raise unknown
+        for one, weight in own.items():
+            column = levels[one]
+            if column is not None:
+                weights[column] += weight
+    return weights[:size] + 0.0  # No −0.
 
 
 def _linear(node: ast.AST, count: int) -> tuple[float, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, UsageError
+from bids_labelx.errors import BadDataError, LabelxError, UsageError
 from bids_labelx.files import NO_VALUE, as_numbers, read_tsv
-from bids_labelx.group.covariates import Covariates, check_columns
+from bids_labelx.group.covariates import OF_ROWS, Covariates, check_columns
 from bids_labelx.group.edge_rows import Unit
+from bids_labelx.models.absorbed import absorb, constant_within, demeaned
 from bids_labelx.models.formulas import (
     Columns,
     dependent,
@@ -23,7 +24,6 @@ from bids_labelx.models.formulas import (
 )
 from bids_labelx.models.remarks import remarks_of_design
 from bids_labelx.models.rows import ModelRows, unit_words
-from bids_labelx.statistics.linear import demean
 
 MOTION, PARTICIPANT = "mean_fd", "participant_id"
 # Covariates that results have by themselves, beside their motion.
@@ -31,8 +31,6 @@ OF_UNITS = {PARTICIPANT: "participant", "session": "session", "run": "run"}
 # Before columns of a design in a file, which may be called like covariates.
 _COLUMN = "column "
 _MOST_NAMED = 10
-# Of what deviations from the participants' means leave of a column, that is rounding alone.
-_ROUNDING = 1e-7
 
 
 class DesignError(UsageError):
@@ -65,6 +63,11 @@ class Design:
         The name of the table that covariates are of; empty where none was read.
     remarks
         What has to be known of it.
+    absorbed
+        Columns of a formula that the participants' intercepts have already: they do not differ
+        within participants, or are those of a reference level that another column is against.
+    shadowed
+        Covariates of the rows themselves that the table has a column of the same name of.
     """
 
     name: str
@@ -78,6 +81,8 @@ class Design:
     motion: bool
     table: str
     remarks: tuple[str, ...] = ()
+    absorbed: tuple[str, ...] = ()
+    shadowed: tuple[str, ...] = ()
 
     @property
     def n_participants(self) -> int:
@@ -136,7 +141,9 @@ def make_design(
         keep, single = _with_several(rows.units, keep)
         dropped += single
     if not keep:
-        raise DesignError(f"model {name}: no row is left; {_told(dropped)}")
+        raise DesignError(
+            f"model {name}: no row is left; {_told(dropped)}{_of_rows(wanted, rows, covariates)}"
+        )
     keep = sorted(keep, key=lambda i: rows.units[i])
     units = tuple(rows.units[i] for i in keep)
     used = data.iloc[keep].reset_index(drop=True)
@@ -147,7 +154,10 @@ def make_design(
     else:
         columns = _of_formula(name, source, used[names], within)
     labels = np.array([unit.participant for unit in units]) if within else None
-    _check(name, columns, labels, dropped, from_file)
+    absorbed: tuple[str, ...] = ()
+    if labels is not None and not from_file:
+        columns, absorbed = absorb(columns, labels)
+    _check(name, columns, labels, dropped)
     numbers = {
         one: used[one].to_numpy()
         for one in names
@@ -165,6 +175,31 @@ def make_design(
         motion=MOTION in (own if from_file else names),
         table=covariates().path.name if {*wanted} - {MOTION, *OF_UNITS} else "",
         remarks=remarks_of_design(columns, numbers, within=within),
+        absorbed=absorbed,
+        shadowed=_shadowed(wanted, covariates),
+    )
+
+
+def _shadowed(names: Iterable[str], covariates: Callable[[], Covariates]) -> tuple[str, ...]:
+    """Covariates that rows have by themselves, and that a column of the table is called like."""
+    own = [name for name in names if name in OF_ROWS]
+    try:
+        columns = covariates().columns if own else ()
+    except LabelxError:
+        # The table is read for this alone, and is not needed.
+        return ()
+    return tuple(name for name in own if name in columns)
+
+
+def _of_rows(names: Iterable[str], rows: ModelRows, covariates: Callable[[], Covariates]) -> str:
+    """Why a covariate that the table has is missing in all rows: it is that of the rows."""
+    units, own = rows.units, _shadowed(names, covariates)
+    without = [name for name in own if name != MOTION and not any(getattr(u, name) for u in units)]
+    if not without:
+        return ""
+    return (
+        f"; {' and '.join(without)} is that of the rows, which have none, and not the column of "
+        f"{covariates().path.name}: give that another name"
     )
 
 
@@ -292,22 +327,16 @@ def _check(
     columns: Columns,
     participants: np.ndarray | None,
     dropped: Sequence[tuple[str, str]],
-    from_file: bool,
 ) -> None:
     """Refuse designs that cannot be fitted, with what is wrong."""
     left = columns
     intercepts = 0 if participants is None else len(set(participants))
     if intercepts:
         flat = constant_within(columns.matrix, participants)
-        named = ", ".join(np.array(columns.names)[flat])
-        if flat.any() and not from_file:
-            raise DesignError(
-                f"model {name}: {named} does not differ within participants, so that "
-                f"{PARTICIPANT} has it already (collinear); leave it out"
-            )
         if flat.all():
-            raise DesignError(f"model {name}: no column differs within participants")
-        # A table has columns of participants, or of the mean, which are absorbed.
+            named = ", ".join(columns.names)
+            raise DesignError(f"model {name}: no column differs within participants ({named})")
+        # Columns of participants, or of the mean in a table, are absorbed.
         kept = np.flatnonzero(~flat)
         names = tuple(columns.names[j] for j in kept)
         terms = {
@@ -327,21 +356,6 @@ def _check(
         column, others = found
         made = f"a combination of {' and '.join(others)}" if others else "0 in all rows"
         raise DesignError(f"model {name}: {column} is {made} (collinear); leave one out")
-
-
-def demeaned(matrix: np.ndarray, participants: np.ndarray | None) -> np.ndarray:
-    """Columns as deviations from the means of participants, if there are such labels."""
-    if participants is None:
-        return matrix
-    return demean(matrix, np.unique(participants, return_inverse=True)[1])
-
-
-def constant_within(matrix: np.ndarray, participants: np.ndarray | None) -> np.ndarray:
-    """Which columns do not differ within participants; none without labels of these."""
-    if participants is None:
-        return np.zeros(matrix.shape[1], bool)
-    left = np.linalg.norm(demeaned(matrix, participants), axis=0)
-    return np.asarray(left <= _ROUNDING * np.linalg.norm(matrix, axis=0))
 
 
 def _told(dropped: Sequence[tuple[str, str]], before: str = "") -> str:

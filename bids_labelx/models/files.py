@@ -251,6 +251,7 @@ def design_sidecar(rows: ModelRows, design: Design, options: ModelOptions) -> di
         "CentredCovariates": list(design.columns.centred),
         **({"Centring": _CENTRED} if design.columns.centred else {}),
         **({"ParticipantIntercepts": _INTERCEPTS} if within else {}),
+        **({"AbsorbedColumns": list(design.absorbed)} if design.absorbed else {}),
         "ModelRows": options.model_rows,
         **_averaged(rows),
         "NumberOfRows": len(design.units),

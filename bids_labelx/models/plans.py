@@ -11,12 +11,12 @@ import numpy as np
 
 from bids_labelx.errors import LabelxError, UsageError
 from bids_labelx.group.covariates import Covariates, read_covariates
+from bids_labelx.models.absorbed import constant_within
 from bids_labelx.models.contrasts import Contrast, contrast_of
 from bids_labelx.models.designs import (
     PARTICIPANT,
     Design,
     DesignError,
-    constant_within,
     make_design,
 )
 from bids_labelx.models.harmonised import check_contrast, check_design

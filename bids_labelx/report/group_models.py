@@ -30,8 +30,11 @@ def model_parts(
         Whether to draw figures as files of their own as well.
     """
 
-    def key(one: ModelResult) -> tuple[str, str]:
-        return group_name(all_but_strategy(one.rows.entities), ""), one.name
+    # Models and contrasts as they were typed.
+    names = list(dict.fromkeys(one.name for one in results))
+
+    def key(one: ModelResult) -> tuple[str, int]:
+        return group_name(all_but_strategy(one.rows.entities), ""), names.index(one.name)
 
     ordered = sorted(results, key=lambda one: (*key(one), strategies.index(one.rows.strategy)))
     return [_part(output, list(own), static=static) for _, own in groupby(ordered, key)]

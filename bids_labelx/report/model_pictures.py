@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_labelx.figures.matrices import plot_matrix
-from bids_labelx.figures.models import plot_glass, plot_permutations
+from bids_labelx.figures.models import plot_design, plot_glass, plot_permutations
 from bids_labelx.figures.style import Draw, save_figure
 from bids_labelx.models.results import ModelResult
 from bids_labelx.models.rows import unit_words
@@ -70,7 +70,7 @@ def model_pictures(
         pictures.append(_permutations(results, what))
     if not static:
         return pictures
-    plots = {"glass": plot_glass, "permutations": plot_permutations}
+    plots = {"glass": plot_glass, "permutations": plot_permutations, "design": plot_design}
     return [
         replace(
             one, files=(_static(output, one, partial(plots[one.data["kind"]], one.data), stem),)
@@ -147,20 +147,29 @@ def _static_matrix(
         title=f"t of {what}; {one.rows.strategy}",
         measure="t",
         limits=(-limit, limit),
+        survive=_marks(one) > 0,
     )
     save_figure(figure, output / path)
-    text = f"t of {what}, {one.rows.strategy}; {surviving_in_words(one)}"
+    text = (
+        f"t of {what}, {one.rows.strategy}; above the diagonal the edges that survive: "
+        f"{surviving_in_words(one)}"
+    )
     return FigureFile(path.as_posix(), f"Matrix between regions: {text}", text)
+
+
+def _marks(one: ModelResult) -> NDArray[np.floating]:
+    """1 for the edges that survive, else 0, as a matrix."""
+    marks = np.zeros(len(one.edges.fit.t))
+    marks[one.surviving()[1]] = 1
+    return np.nan_to_num(one.matrix(marks))
 
 
 def _matrix_data(one: ModelResult, limit: float) -> dict[str, Any]:
     names, networks = one.rows.names, one.rows.networks
     order = network_order(networks, len(names))
     packed = pack_matrix(one.matrix(one.edges.fit.t), order, step=_STEP)
-    marks = np.zeros(len(one.edges.fit.t))
-    marks[one.surviving()[1]] = 1
     # A cell of several pairs is shown where one of them survives.
-    ordered = np.nan_to_num(one.matrix(marks)[np.ix_(order, order)])
+    ordered = _marks(one)[np.ix_(order, order)]
     starts = np.arange(0, len(names), packed["block"])
     most = np.maximum.reduceat(np.maximum.reduceat(ordered, starts, axis=0), starts, axis=1)
     survive = most[np.triu_indices(packed["size"])] > 0

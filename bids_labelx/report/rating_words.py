@@ -164,7 +164,10 @@ def _identified(rows: Sequence[Row], n_regions: int) -> list[str]:
 def _networks(rows: Sequence[Row]) -> list[str]:
     values = _known(rows, "segregation")
     if not values:
-        return ["There is no segregation: it needs two networks in the label table at least."]
+        return [
+            "There is no segregation: it needs two networks in the label table at least, and "
+            "edges within them that are above 0 by two standard errors."
+        ]
     within, between = _known(rows, "within"), _known(rows, "between")
     means = enumerated(
         f"{two_decimals(within[n])} and {two_decimals(between[n])} for {n}" for n in values

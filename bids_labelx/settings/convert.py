@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bids_labelx.suggestions import did_you_mean
@@ -140,10 +141,49 @@ def split_name(word: str) -> tuple[str, str]:
     return (found[1], found[2]) if found and not _is_there(word) else ("", word.strip())
 
 
+def _check_name(word: str) -> None:
+    """Refuse what looks like a name before ``=``, and is none.
+
+    Raises
+    ------
+    ValueError
+    """
+    found = re.match(r"([^=()\[\]{}'\"/]+?)\s*=(?!=)", word)
+    if found and not split_name(word)[0] and not _is_there(word):
+        raise ValueError(
+            f"{word!r}: {found[1]} is no name of letters and digits, which files have; change it"
+        )
+
+
+def _same_file(names: Sequence[str]) -> list[str]:
+    """Names that occur twice, or in capitals as well, which some disks do not tell apart."""
+    folded = [name.casefold() for name in names]
+    return sorted({name for name in names if name and folded.count(name.casefold()) > 1})
+
+
+def contrast_label(word: str) -> str:
+    """What files of ``[NAME=]EXPR`` call it: a name, or the letters and digits of an expression.
+
+    One that begins with a minus is another contrast than the same without: ``negAge``.
+
+    >>> contrast_label("-age"), contrast_label("Ålter (yr)"), contrast_label("old=age")
+    ('negAge', 'AlterYr', 'old')
+    """
+    from bids_labelx.names import camel
+
+    name, what = split_name(word)
+    if name:
+        return name
+    # Letters without their accents.
+    plain = unicodedata.normalize("NFKD", what).encode("ascii", "ignore").decode()
+    return camel(f"neg {plain}" if plain.strip().startswith("-") else plain)
+
+
 def models(value: Any) -> tuple[str, ...]:
     """Arguments ``[NAME=]FORMULA`` and ``[NAME=]FILE.tsv``, with absolute paths."""
 
     def convert(word: str) -> str:
+        _check_name(word)
         name, what = split_name(word)
         if not what:
             raise ValueError(f"{word!r}: a formula or a table is expected")
@@ -153,7 +193,7 @@ def models(value: Any) -> tuple[str, ...]:
 
     found = each(convert)(value)
     names = [split_name(one)[0] for one in found]
-    if doubled := sorted({name for name in names if name and names.count(name) > 1}):
+    if doubled := _same_file(names):
         raise ValueError(f"{', '.join(doubled)}: two models of one name; name them apart")
     if len(found) > _MOST_MODELS:
         raise ValueError(f"{len(found)} models, at most {_MOST_MODELS} are expected")
@@ -162,24 +202,21 @@ def models(value: Any) -> tuple[str, ...]:
 
 def contrasts(value: Any) -> tuple[str, ...]:
     """Arguments ``[NAME=]EXPR``; what they are called is told apart as in files."""
-    from bids_labelx.names import camel
-
     found = words(value)
     labels: dict[str, str] = {}
     for word in found:
-        name, what = split_name(word)
-        label = name or camel(what)
-        if not label:
+        _check_name(word)
+        label = contrast_label(word)
+        plain = unicodedata.normalize("NFKD", word)
+        if not label or any(one.isalpha() and not one.isascii() for one in plain):
             raise ValueError(
-                f"{word!r}: there is no letter or digit in it to call files by; give it a name: "
-                "NAME=EXPR"
+                f"{word!r}: files cannot be called by its letters; give it a name: NAME=EXPR"
             )
-        if label in labels:
+        if other := labels.get(label.casefold()):
             raise ValueError(
-                f"{word!r} and {labels[label]!r} would both be called {label}; name one of them: "
-                "NAME=EXPR"
+                f"{word!r} and {other!r} would both be called {label}; name one of them: NAME=EXPR"
             )
-        labels[label] = word
+        labels[label.casefold()] = word
     return found
 
 

@@ -98,6 +98,6 @@ class ModelOptions:
     def models(self) -> dict[str, str]:
         """The formula or file of each model by name: A, B and so on where none was given."""
         pairs = [convert.split_name(one) for one in self.model]
-        taken = {name for name, _ in pairs}
+        taken = {name.upper() for name, _ in pairs}
         free = (one for one in string.ascii_uppercase if one not in taken)
         return {name or next(free): what for name, what in pairs}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from bids_labelx.errors import UsageError
 from bids_labelx.settings.entry import options_of
+from bids_labelx.settings.model_options import ModelOptions
 from bids_labelx.settings.table import Settings
 from bids_labelx.suggestions import closest
 
@@ -29,6 +30,12 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
     found = list(problems)
     values: dict[str, Any] = {}
     known = {one.name: one for one in options_of(Settings)}
+    # What was given, if wrongly, is not missing besides.
+    wrong = {
+        name
+        for name, one in known.items()
+        if any(problem.startswith(f"{one.shown}:") for problem in problems)
+    }
     for name, value in options.items():
         if value is None:
             continue
@@ -42,13 +49,14 @@ def make_settings(options: Mapping[str, Any], problems: tuple[str, ...] = ()) ->
             values[name] = known[name].converted(value)
         except (ValueError, TypeError, OverflowError) as error:
             found.append(f"{known[name].shown} {error}")
+            wrong.add(name)
     missing = [o.shown for o in known.values() if o.group is None and options.get(o.name) is None]
     if missing:
         found.append(
             f"missing: {', '.join(missing)} "
             "(bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options])"
         )
-    found += _contradictions(values, options)
+    found += _contradictions(values, options) + _without_models(values, wrong)
     if found:
         raise UsageError("\n".join(found))
     return Settings(**values)
@@ -104,16 +112,21 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Any]) -> list
         if without and values.get(name):
             shown = "--" + name.replace("_", "-")
             found.append(f"{shown}: makes matrices, but --connectivity is none")
-    return found + _without_models(values) + _harmonisation(values)
+    return found + _harmonisation(values)
 
 
-def _without_models(values: Mapping[str, Any]) -> list[str]:
-    """What is wrong with options of group models, which are right by themselves."""
+def _without_models(values: Mapping[str, Any], wrong: Container[str]) -> list[str]:
+    """What is wrong with options of group models, which are right by themselves.
+
+    Those in `wrong` are given, and are not.
+    """
     found = []
-    if values.get("model") and not values.get("contrast"):
+    if values.get("model") and not values.get("contrast") and "contrast" not in wrong:
         found.append("--model: say what is tested in it with --contrast, a column or a term of it")
-    for name in ("contrast", "permutation_blocks"):
-        if values.get(name) and not values.get("model"):
+    for name in ("contrast", "permutation_blocks", "model_rows", "nbs_threshold"):
+        default = getattr(ModelOptions(), name)
+        other = values.get(name, default) != default
+        if other and not values.get("model") and "model" not in wrong:
             found.append(f"--{name.replace('_', '-')}: is for --model, give it too")
     if values.get("permute_blocks") == "whole":
         if not values.get("permutation_blocks"):

@@ -295,7 +295,7 @@ def _check_memory(kind: str, n: int, n_units: int, of: np.dtype) -> None:
         whole = n * size / 2**30
         raise ValueError(
             f"{n:,} {kind} of {n_units:,} rows or blocks would take {whole:,.0f} GiB of memory; "
-            f" ask for fewer, {_MOST_BYTES // size:,} at most: 10,000 give a p of 0.05 to "
+            f"ask for fewer, {_MOST_BYTES // size:,} at most: 10,000 give a p of 0.05 to "
             "within 0.005"
         )
 

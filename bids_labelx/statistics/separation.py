@@ -17,13 +17,14 @@ class Separation:
     within, between
         Mean Fisher z of edges within networks, and of edges between two networks, each of shape
         (n_rows,); NaN where there is none.
-    segregation
-        Of the same shape; see `separation`.
+    within_positive, between_positive
+        The same after edges below 0 are set to 0.
     """
 
     within: np.ndarray
     between: np.ndarray
-    segregation: np.ndarray
+    within_positive: np.ndarray
+    between_positive: np.ndarray
 
 
 def edges_within(networks: Sequence[str], none: Iterable[str] = ()) -> np.ndarray:
@@ -50,11 +51,9 @@ def edges_within(networks: Sequence[str], none: Iterable[str] = ()) -> np.ndarra
 
 
 def separation(blocks: Iterable[np.ndarray], within: np.ndarray) -> Separation:
-    """Average the edges within and between networks, and contrast them.
+    """Average the edges within and between networks, of each row.
 
     ``within`` and ``between`` are means of all edges of their kind, negative ones included.
-    System segregation is ``(w - b) / w`` with w and b the same means after edges below 0 are set
-    to 0 (Chan et al., 2014, doi:10.1073/pnas.1415122111).
 
     Parameters
     ----------
@@ -83,6 +82,31 @@ def separation(blocks: Iterable[np.ndarray], within: np.ndarray) -> Separation:
         raise ValueError("there is no block of edges")
     with np.errstate(invalid="ignore", divide="ignore"):
         (inside, inside_positive), (across, across_positive) = sums[:, :2] / sums[:, 2:]
-        segregation = (inside_positive - across_positive) / inside_positive
-    segregation[~np.isfinite(segregation)] = np.nan
-    return Separation(inside, across, segregation)
+    return Separation(inside, across, inside_positive, across_positive)
+
+
+def segregation(found: Separation) -> float | None:
+    """System segregation of a group of rows, ``(w - b) / w`` (Chan et al., 2014).
+
+    With w and b the means over rows of edges within and between networks, edges below 0 set to 0
+    (doi:10.1073/pnas.1415122111). It is a ratio of means and no mean of ratios: a single row whose
+    w is near 0 would have a ratio of any size, and decide the mean.
+
+    Parameters
+    ----------
+    found
+        Of two rows at least.
+
+    Returns
+    -------
+    float or None
+        None where there are no edges of either kind, or the mean of `Separation.within` is not
+        above 0 by two standard errors over rows: then w is noise, and so is what it divides.
+    """
+    both = np.array([found.within, found.within_positive, found.between_positive])
+    kept = both[:, np.isfinite(both).all(axis=0)]
+    if kept.shape[1] < 2:
+        return None
+    within, w, b = kept.mean(axis=1)
+    error = kept[0].std(ddof=1) / np.sqrt(kept.shape[1])
+    return float((w - b) / w) if within > 2 * error else None

@@ -110,9 +110,10 @@ def test_networks_qcfc_and_cost_are_of_the_average_of_a_participant(tmp_path: Pa
             if "n/a" not in (NETWORKS[i], NETWORKS[j]):
                 kinds[NETWORKS[i] == NETWORKS[j]].append(value)
         w, b = (np.mean(np.maximum(kinds[k], 0)) for k in (True, False))
-        figures.append((np.mean(kinds[True]), np.mean(kinds[False]), (w - b) / w))
-    shown = [row[name] for name in ("within", "between", "segregation")]
-    np.testing.assert_allclose(shown, np.mean(figures, axis=0), rtol=1e-5)
+        figures.append((np.mean(kinds[True]), np.mean(kinds[False]), w, b))
+    *means, w, b = np.mean(figures, axis=0)
+    np.testing.assert_allclose([row["within"], row["between"]], means, rtol=1e-5)
+    assert row["segregation"] == pytest.approx((w - b) / w, rel=1e-5)
     r = [pearsonr(mean[:, edge], moved).statistic for edge in range(N_EDGES)]
     mm = [np.linalg.norm(POINTS[i] - POINTS[j]) for i, j in PAIRS]
     assert row["median_abs_qcfc"] == pytest.approx(np.median(np.abs(r)), rel=1e-5)

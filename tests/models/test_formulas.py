@@ -115,7 +115,10 @@ COLUMNS = Columns(
         ("sex", "sex", [0, 0, 1, 0, 0, 0]),
         ("sex [T.M]", "sexTM", [0, 0, 1, 0, 0, 0]),
         ("age : sex", "ageSex", [0, 0, 0, 0, 0, 1]),
-        ("-age", "age", [0, -1, 0, 0, 0, 0]),
+        ("-age", "negAge", [0, -1, 0, 0, 0, 0]),
+        ("sex:age", "sexAge", [0, 0, 0, 0, 0, 1]),
+        ("sex[T.M]:age", "sexTMAge", [0, 0, 0, 0, 0, 1]),
+        ("site[T.b] - site[T.c]", "siteTBSiteTC", [0, 0, 0, 1, -1, 0]),
         ("x=C(site)[T.b] - C(site)[T.c]", "x", [0, 0, 0, 1, -1, 0]),
         ("(C(site)[T.b] + C(site)[T.c]) / 2", "CSiteTBCSiteTC2", [0, 0, 0, 0.5, 0.5, 0]),
         ("at60=age * 2.5 + age:sex[T.M]", "at60", [0, 2.5, 0, 0, 0, 1]),
@@ -132,9 +135,41 @@ def test_contrasts_are_weights_of_columns(typed: str, name: str, weights: list[f
     "typed",
     [
         *("C(site)", "nope", "age2", "sex[T.F]", "C(site)[T.a]", "age + 1", "age * sex", "1"),
-        *("age / 0", "age - age", "age.real", "age +", "abs(age)", "age ** 2", "2 / age", "site"),
+        *(
+            "age / 0",
+            "age - age",
+            "age.real",
+            "age +",
+            "abs(age)",
+            "age ** 2",
+            "2 / age",
+            "site",
+            "1e400 * age",
+        ),
     ],
 )
 def test_what_is_no_contrast_is_refused_with_the_columns(typed: str) -> None:
     with pytest.raises(UsageError, match=r"--contrast '.*(all weights are 0|C\(site\)\[T\.b\])"):
         contrast_of(typed, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ("sex[M] - sex[F]", "sex[T.M]"),
+        ("x=sex[F] - sex[M]", "x=0 - sex[T.M]"),
+        ("site[1] - site[3]", "x=0 - C(site)[T.3]"),
+        ("x=C(site)[2] - (site[1] + site[3]) / 2", "x=C(site)[T.2] - C(site)[T.3] / 2"),
+    ],
+)
+def test_levels_can_be_compared_by_name(data: pd.DataFrame, typed: str, same: str) -> None:
+    """As differences of what the model predicts for the levels."""
+    columns = formula_columns("sex + C(site)", data)
+    expected = contrast_of(same, columns).weights
+    np.testing.assert_allclose(contrast_of(typed, columns).weights, expected)
+
+
+@pytest.mark.parametrize("typed", ["sex[M]", "sex[M] + sex[F]", "site[1] - sex[F]", "site[4]"])
+def test_a_level_by_itself_is_no_contrast(data: pd.DataFrame, typed: str) -> None:
+    with pytest.raises(UsageError, match="the columns are Intercept"):
+        contrast_of(typed, formula_columns("sex + C(site)", data))

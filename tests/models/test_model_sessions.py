@@ -43,6 +43,34 @@ def test_paired_sessions_are_as_by_ttest_rel(study: Study) -> None:
     assert set(edges["dof"]) == {7}
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "participant_id + session*group",
+        "participant_id + session + session:group",
+        "participant_id + group*session",
+    ],
+)
+def test_group_by_time_is_as_by_ttest_ind_of_the_differences(
+    study: Study, capsys: pytest.CaptureFixture[str], formula: str
+) -> None:
+    group = list("ccpcpcpp")
+    study.table({"participant_id": [*LABELS, "09"], "group": [*group, "p"]})
+    term = "group:session" if "group*" in formula else "session:group"
+    asked = "--model-rows", "session", "--model", formula, "--contrast", f"x={term}"
+    assert study.group(*asked, *QUICK) == 0
+    difference, patient = z_of(study, "b") - z_of(study, "a"), np.array(group) == "p"
+    expected = stats.ttest_ind(difference[patient], difference[~patient])
+    edges = study.read("model-A_contrast-x_edges")
+    np.testing.assert_allclose(edges["t"], expected.statistic, rtol=2e-5)
+    np.testing.assert_allclose(edges["p"], expected.pvalue, rtol=2e-5)
+    beta = difference[patient].mean(axis=0) - difference[~patient].mean(axis=0)
+    np.testing.assert_allclose(edges["beta"], beta, rtol=2e-5)
+    assert "group[T.p] already, as it does not differ" in capsys.readouterr().err
+    sidecar = json.loads((study.out / f"{NAME}_model-A_design.json").read_text())
+    assert len(sidecar["AbsorbedColumns"]) == 1
+
+
 def test_a_participant_of_one_session_is_dropped_and_told(study: Study) -> None:
     assert study.group(*PAIRED, "--contrast", "session", *QUICK) == 0
     sidecar = json.loads((study.out / f"{NAME}_model-A_design.json").read_text())
@@ -139,8 +167,12 @@ def test_a_design_of_sessions_has_participants_absorbed(study: Study) -> None:
     [
         (("--model", "session", "--contrast", "session"), "participants have several rows"),
         (
-            ("--model", "participant_id + sex + session", "--contrast", "session"),
+            ("--model", "participant_id + sex + session", "--contrast", "sex"),
             "sex[T.M] does not differ within participants",
+        ),
+        (
+            ("--model", "participant_id + sex", "--contrast", "sex"),
+            "no column differs within participants (sex[T.M])",
         ),
         (
             ("--model", "participant_id * session", "--contrast", "session"),
@@ -152,7 +184,7 @@ def test_a_design_of_sessions_has_participants_absorbed(study: Study) -> None:
             "the columns are session[T.b]",
         ),
     ],
-    ids=["no intercepts", "between", "interaction", "no term", "intercept"],
+    ids=["no intercepts", "between", "only between", "interaction", "no term", "intercept"],
 )
 def test_what_cannot_be_tested_within_participants_is_refused(
     study: Study, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str

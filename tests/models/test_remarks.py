@@ -124,3 +124,17 @@ def test_the_effect_beside_an_interaction_is_that_of_the_reference_group(study: 
     expected = [sm.OLS(edge, design).fit().params[1] for edge in z.T]
     found = study.read("model-A_contrast-age_edges")["beta"]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_contrast_that_begins_with_a_minus_is_told_how_to_be_written(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study.group("--model", "age", "--contrast", "-age") == 64
+    told = capsys.readouterr().err
+    assert "a value that begins with - is given as --contrast=-age" in told
+    assert len(told.splitlines()) == 1
+    quick = "--model", "age", "--permutations", "0"
+    assert study.group(*quick, "--contrast=-age") == 0
+    down = study.read("model-A_contrast-negAge_edges")["t"]
+    assert study.group(*quick, "--contrast", "age") == 0
+    np.testing.assert_allclose(down, -study.read("model-A_contrast-age_edges")["t"])

@@ -327,7 +327,10 @@ def test_the_regressors_of_another_set_are_not_taken(
 
 @pytest.mark.parametrize(
     ("folder", "advice"),
-    [(".", "of C-PAC's output give {}/cpac_RBCv0"), ("cpac_RBCv0", "C-PAC writes none: put one")],
+    [
+        (".", "of C-PAC's output give {}/cpac_RBCv0"),
+        ("cpac_RBCv0", "C-PAC writes none: put dataset_description.json into the folder"),
+    ],
 )
 def test_without_a_description_c_pacs_folder_is_told_what_to_do(
     rbc: Path, capsys: pytest.CaptureFixture[str], folder: str, advice: str

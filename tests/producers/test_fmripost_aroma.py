@@ -126,4 +126,4 @@ def test_alone_without_a_filter_its_images_are_named(
 ) -> None:
     assert run_app(datasets[1], tmp_path / "out", "--atlas", atlas) == 18
     message = capsys.readouterr().err
-    assert "aggrDenoised, nonaggrDenoised, orthaggrDenoised; say which" in message
+    assert "desc-aggrDenoised, desc-nonaggrDenoised, desc-orthaggrDenoised; say which" in message

@@ -152,7 +152,7 @@ def test_static_figures_are_written_for_each_strategy_and_for_all(tmp_path: Path
     names = {file.src for one in made.values() for file in one.files}
     assert names == {
         *(f"figures/group_{k}_stat-t_relmat.svg" for k in range(2)),
-        *(f"figures/group_all_{kind}.svg" for kind in ("glass", "permutations")),
+        *(f"figures/group_all_{kind}.svg" for kind in ("glass", "permutations", "design")),
     }
     assert all((tmp_path / name).read_text().startswith("<?xml") for name in names)
     assert "24P" in (tmp_path / "figures/group_all_glass.svg").read_text()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from modelled import modelled
 
+from bids_labelx.report.group_models import model_parts
 from bids_labelx.report.model_words import MOST_LISTED, edges_table, model_in_words
 
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -68,3 +69,11 @@ def test_the_table_lists_the_largest_t_of_each_strategy(tmp_path: Path) -> None:
         shown = [row[3] for row in table.rows[k * MOST_LISTED : (k + 1) * MOST_LISTED]]
         largest = sorted(one.edges.fit.t, key=lambda t: -abs(t))[:MOST_LISTED]
         assert shown == [f"{t:.2f}".replace("-", "−") for t in largest]
+
+
+def test_models_are_in_the_order_in_which_they_were_typed(tmp_path: Path) -> None:
+    typed = {"model": ("A2=group", "A=group"), "contrast": ("z=group", "b=group")}
+    results = modelled(tmp_path, NAMES, NETWORKS, ("simple", "24P"), permutations=0, **typed)
+    parts = model_parts(tmp_path, results, ["24P", "simple"], static=False)
+    titles = [one.heading.partition(":")[0] for one in parts]
+    assert titles == [f"{c} in model {m}" for m in ("A2", "A") for c in ("z", "b")]

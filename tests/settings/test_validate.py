@@ -177,7 +177,16 @@ MODEL = {**GROUP, "model": ["age"], "contrast": ["age"]}
             {**MODEL, "contrast": ["a - b", "a + b"]},
             "'a \\+ b' and 'a - b' would both be called aB",
         ),
-        ({**MODEL, "contrast": ["+"]}, "'\\+': there is no letter"),
+        ({**MODEL, "contrast": ["+"]}, "'\\+': files cannot be called by its letters"),
+        ({**MODEL, "contrast": ["größe"]}, "'größe': files cannot be called by its letters"),
+        ({**MODEL, "contrast": ["a", "A"]}, "'A' and 'a' would both be called A"),
+        ({**MODEL, "contrast": ["age_effect=age"]}, "age_effect is no name of letters and digits"),
+        ({**MODEL, "model": ["my-model=age"]}, "my-model is no name of letters and digits"),
+        ({**MODEL, "model": ["é b=age"]}, "é b is no name of letters and digits"),
+        ({**MODEL, "model": ["a=age", "A=sex"]}, "A, a: two models of one name"),
+        ({**GROUP, "model_rows": "run"}, "--model-rows: is for --model"),
+        ({**GROUP, "nbs_threshold": "2"}, "--nbs-threshold: is for --model"),
+        ({**MODEL, "permutations": "1000000000000"}, "a whole number from 0 to 2,147,483,647"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -192,3 +201,18 @@ def test_models_are_called_by_letters_unless_named() -> None:
     assert formulas == [("B", "age"), ("A", "sex"), ("B2", "age + sex")]
     assert last == "C"
     assert file == str(Path("d.tsv").absolute())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"model": ["A=sex", "A=age"]}, {"contrast": ["x=sex", "x=age"]}],
+    ids=["models", "contrasts"],
+)
+def test_a_wrong_name_is_one_mistake(options: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_settings({**MODEL, **options})
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_model_without_a_name_is_called_as_no_other_is() -> None:
+    assert list(make_settings({**MODEL, "model": ["a=age", "sex"]}).models) == ["a", "B"]
