@@ -1,6 +1,6 @@
 """``check OUTPUT_DIR``: what an output folder holds, what failed, and what to do next.
 
-It goes by the records of runs and of failures. Nothing is written.
+It reads the records of runs and of failures. Nothing is written.
 """
 
 from __future__ import annotations

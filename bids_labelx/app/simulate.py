@@ -42,7 +42,7 @@ from bids_labelx.app.simulated_surface import DENSITY, atlas_on_surfaces, series
 from bids_labelx.app.simulated_surface import SPACE as SURFACE
 
 TIMING = {"RepetitionTime": REPETITION_TIME, "TaskName": "rest"}
-RESOLUTION = {"Resolution": "6 mm isotropic, coarse for the sake of a small file"}
+RESOLUTION = {"Resolution": "6 mm isotropic, coarse so that the file is small"}
 
 PARTICIPANTS = {
     "group": {
@@ -54,7 +54,7 @@ PARTICIPANTS = {
         "Levels": {"A": "as it is", "B": "adds a signal that all regions share"},
     },
 }
-DENSE = {"Density": "1,962 vertices a hemisphere, coarse for the sake of a small file"}
+DENSE = {"Density": "1,962 vertices a hemisphere, coarse so that the file is small"}
 
 
 @dataclass(frozen=True)

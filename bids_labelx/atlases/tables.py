@@ -194,7 +194,7 @@ def checked_rows(path: Path, rows: Sequence[Row], background: int) -> pd.DataFra
         if index == background:
             if name and not re.search(_NO_REGION, name.lower()):
                 LOGGER.warning(
-                    "%s, %s: index %d is background, so its row %r is left out; if that is a "
+                    "%s, %s: index %d is background, so its row %r is ignored; if that is a "
                     "region, renumber it in image and table",
                     *(path, where, index, name),
                 )

@@ -1,4 +1,4 @@
-"""Group-level exclusion: excluded runs keep their row, and enter no mean."""
+"""Group-level exclusion: excluded runs keep their row, and are in no mean."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _MOST_PAIRS = 20
 
 _PERFECT = (
     "a correlation of 1 or -1 (|r| >= 1 - 1e-6), as identical or duplicated regions have, has no "
-    "finite Fisher z: it is n/a in its run, and enters no mean"
+    "finite Fisher z: it is n/a in its run, and is excluded from means"
 )
 
 

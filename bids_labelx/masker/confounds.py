@@ -49,8 +49,8 @@ class Confounds:
         if len(self.values) != n_volumes:
             raise ValueError(
                 f"{self.where}: Confound signal has an incorrect length: {len(self.values)} rows, "
-                f"where the run has {n_volumes} volumes. There is one row for each volume, those "
-                "that sample_mask leaves out included"
+                f"where the run has {n_volumes} volumes. There is one row for each volume, "
+                "including those that sample_mask excludes"
             )
         lacking = ~np.isfinite(self.values)
         if keep is not None:
@@ -64,8 +64,8 @@ class Confounds:
             f"{self.where}: confounds are finite numbers in every kept volume; there is n/a, NaN "
             f"or infinity in {_listed(columns, 20)} (in {len(rows)} of {n_volumes} volumes: "
             f"number {first}, from 0). Give only the columns that are wanted, fill them, as the "
-            "first row of derivatives and framewise displacement with 0, or leave these volumes "
-            "out by sample_mask"
+            "first row of derivatives and framewise displacement with 0, or exclude these "
+            "volumes with sample_mask"
         )
 
 

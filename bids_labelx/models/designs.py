@@ -267,8 +267,8 @@ def _design_table(path: Path, rows: ModelRows) -> pd.DataFrame:
         unit_words(u) for u, key in zip(rows.units, wanted, strict=True) if key not in at
     ]:
         raise BadDataError(
-            f"{path}: {_listed(absent)} not in it; add a row for each, with n/a where it is to be "
-            "left out, or choose participants with --participant-label"
+            f"{path}: {_listed(absent)} not in it; add a row for each, with n/a to exclude it, "
+            "or choose participants with --participant-label"
             + lost_zeros([u.participant for u in rows.units], {key[0] for key in at})
         )
     found = {}

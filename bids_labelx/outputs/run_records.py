@@ -1,7 +1,7 @@
 """Run records: which files hold the results of a run, and which invocation made each of them.
 
-A record lies in ``logs/runs/`` and is the one account that reports, the methods text and the group
-level go by. What differs between invocations is in there and not in the sidecars: the same input
+A record lies in ``logs/runs/``; reports, the methods text and the group level use it and no other
+account. What differs between invocations is in there and not in the sidecars: the same input
 gives the same bytes in these.
 """
 

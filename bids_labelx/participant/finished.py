@@ -46,7 +46,7 @@ def this_invocation(settings: Settings, plan: Plan) -> Invocation:
 def inputs_digest(planned: PlannedRun) -> str:
     """A digest of all files that a run's results depend on: by path, size, time and inode.
 
-    Sidecars and descriptions of datasets go by what was read out of them.
+    Sidecars and descriptions of datasets count by what was read out of them.
     """
     others = [path for atlas in planned.atlases for path in (atlas.image, atlas.table_path)]
     others += confounds_files(planned.run)

@@ -1,4 +1,4 @@
-"""The options that one step of the signal path goes by."""
+"""The options that each step of the signal path uses."""
 
 from __future__ import annotations
 

@@ -326,7 +326,7 @@ class Settings(
     )
 
     def part(self, kind: type[Part]) -> Part:
-        """The options that one step goes by, and nothing else: what a node's hash depends on."""
+        """The options that one step uses, and nothing else: what a node's hash depends on."""
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
     @property

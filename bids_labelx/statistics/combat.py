@@ -245,8 +245,8 @@ def check_batches(
     if within:
         raise BadDataError(
             f"{', '.join(within)}: the same for all rows of a batch ({', '.join(labels)}), so "
-            "that its effect cannot be told from theirs; do not preserve it, or leave out "
-            "a batch"
+            "that its effect is indistinguishable from theirs; do not preserve it, or exclude a "
+            "batch"
         )
     for k, name in enumerate(named):
         before = np.hstack([indicators, scaled[:, :k]])

@@ -411,7 +411,7 @@ def test_the_page_has_its_sections_and_every_figure_it_shows(third: Settings) ->
     anchors = re.findall(r'<section id="([^"]+)"', page)
     assert anchors == [
         *("summary", "runs", "quality", "matrices", "strategies", "reliability"),
-        *("missing-labels", "participants", "files"),
+        *("missing-labels", "participants", "methods", "files"),
     ]
     shown = {unquote(src) for src in re.findall(r'<img src="([^"]+)"', page)}
     pictures = data_of(page)["pictures"]
@@ -524,3 +524,15 @@ def test_runs_of_other_repetition_times_in_one_mean_are_told(
     assert text in (settings.output_dir / "group.html").read_text()
     table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")
     assert table.groupby("participant_id")["repetition_time"].first().tolist() == [2, 3]
+
+
+def test_the_methods_text_of_the_group_is_on_its_page_and_in_four_files(third: Settings) -> None:
+    run_group(third)
+    logs = third.output_dir / "logs"
+    text = (logs / "CITATION_group.txt").read_text()
+    people = len(list(third.output_dir.glob("sub-*.html")))
+    assert text.startswith(f"Results of {people} participants were combined")
+    page = (third.output_dir / "group.html").read_text()
+    for end in ("txt", "md", "tex", "bib"):
+        assert (logs / f"CITATION_group.{end}").is_file()
+        assert f'<a href="logs/CITATION_group.{end}">' in page

@@ -83,7 +83,7 @@ def test_a_region_of_key_0_is_told_to_be_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, end: str
 ) -> None:
     read_surface_labels(*pair(tmp_path, {1: "a"}, {0: "Insula", 1: "b"}, end))
-    assert "index 0 is background, so its row 'Insula' is left out" in caplog.text
+    assert "index 0 is background, so its row 'Insula' is ignored" in caplog.text
 
 
 def test_a_background_is_one_in_both_hemispheres(tmp_path: Path) -> None:
