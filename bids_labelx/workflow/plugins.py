@@ -32,7 +32,7 @@ def plugin_class(name: str) -> Any:
     if name in unsupported:
         raise ValueError(
             f"{name} is not supported; use {name.removesuffix('Graph')}, or a job array with a "
-            "participant per task, as in the README"
+            "participant per task (docs/howto/slurm.md)"
         )
     if name not in known:
         names = ", ".join(sorted(known - unsupported))
