@@ -155,8 +155,9 @@ def test_every_table_has_a_description_and_a_unit_of_each_column(settings: Setti
     assert run_group(replace(settings, analysis_level="group")) == 0
     tables = [path for path in output.rglob("*.tsv") if "logs" not in path.parts]
     kinds = {path.stem.rpartition("_")[2] for path in tables}
-    assert kinds == {"qc", "coverage", "qcfc", "relmat", "dseg", "outliers", "timeseries"} | {
-        "descriptions"
+    assert kinds == {"qc", "coverage", "qcfc", "strategies", "relmat", "dseg"} | {
+        *("outliers", "timeseries"),
+        "descriptions",
     }
     for path in tables:
         sidecar = json.loads(path.with_suffix(".json").read_text())
