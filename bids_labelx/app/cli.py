@@ -155,11 +155,13 @@ def _run(options: dict[str, Any], problems: tuple[str, ...]) -> int:
     with without_users_settings(settings.omp_nthreads):
         # Looking for garbage among modules takes a sixth of the time that they take to load.
         gc.disable()
-        from bids_labelx.app.participant import run_participants
+        try:
+            from bids_labelx.app.participant import run_participants
 
-        import_pybids()
-        gc.freeze()
-        gc.enable()
+            import_pybids()
+            gc.freeze()
+        finally:
+            gc.enable()
         return run_participants(settings)
 
 

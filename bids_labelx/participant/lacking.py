@@ -1,7 +1,4 @@
-"""Columns that strategies need and confounds tables lack, over all runs: for messages.
-
-Only the first line of each table is read.
-"""
+"""Columns that strategies need and confounds tables lack, over all runs: for messages."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from bids_labelx.denoise import (
     read_strategies,
 )
 from bids_labelx.errors import LabelxError
+from bids_labelx.files import read_text
 from bids_labelx.participant.plan import PlannedRun
 from bids_labelx.words import counted, enumerated
 
@@ -86,9 +84,9 @@ def _table_of(run: PlannedRun) -> _Table | None:
     if path is None or path.suffix != ".tsv":
         return None
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            header = stream.readline().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
+        header = read_text(path).partition("\n")[0].rstrip("\r")
+    except LabelxError:
+        # Its run is told what is wrong with it.
         return None
     described = path.with_suffix(".json").is_file()
     return _Table(tuple(header.split("\t")), run.n_volumes, run.source.t_r, described)

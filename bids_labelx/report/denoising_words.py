@@ -84,7 +84,7 @@ def regressors_in_words(
 
 def _family(family: str, found: list[float], strategy: Strategy, others: Sequence[str]) -> str:
     name, _, expansion = family.rpartition(" ")
-    if name == MOTION:
+    if name == MOTION and expansion in _EXPANDED:
         sources = {"full": ["motion", "expansion"], "basic": []}.get(expansion, ["expansion"])
         parts = f"the six motion parameters{_expanded(expansion, 6)}"
         return f"{_counted(found, 'motion regressor')} ({parts}{_within(*sources)})"

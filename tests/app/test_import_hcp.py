@@ -261,7 +261,7 @@ def mistake(make: Callable[[Path, Path], list[str]], *told: str) -> object:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        mistake(lambda r, _: ["hcp", f"{r}"], "--import: expected 3 arguments"),
+        mistake(lambda r, _: ["hcp", f"{r}"], "--import: KIND DIR BIDS_DIR is expected behind it"),
         mistake(lambda r, b: ["hcp", f"{r}", f"{b}", "x"], "nothing else are expected", " x"),
         mistake(lambda r, b: ["hcp", f"{r}", f"{b}", "--nprocs", "2"], "found hcp", "--nprocs"),
         mistake(lambda r, b: ["fsl", f"{r}", f"{b}"], "'fsl': choose from hcp"),

@@ -44,7 +44,7 @@ def test_many_bars_are_one_shape_and_without_names(count: int) -> None:
     axes = plot_coverage(coverage, ["n"] * count, coverage < 0.5, threshold=0.5).axes[0]
     assert len(axes.patches) == 2
     assert axes.get_xticklabels() == []
-    assert f"{count} labels" in axes.get_xlabel()
+    assert f"{count:,} labels" in axes.get_xlabel()
     kept = next(p for p in axes.patches if p.get_hatch() is None).get_data().values
     np.testing.assert_allclose(kept, np.where(coverage < 0.5, 0, coverage)[::-1])
     assert len(render_figure(axes.figure, "svg")) < 200_000

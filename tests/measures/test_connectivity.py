@@ -5,7 +5,6 @@ import sys
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,8 +24,6 @@ from bids_labelx.measures.connectivity import (
     precision,
 )
 from bids_labelx.names import camel
-from bids_labelx.report.methods import Account, methods_text
-from bids_labelx.settings import Settings, options_of_results, plain_options
 
 Measure = Callable[[np.ndarray], np.ndarray]
 every_measure = pytest.mark.parametrize(
@@ -338,22 +335,6 @@ def test_measures_have_labels_of_letters_and_names_of_their_own() -> None:
     assert all(camel(name).isalnum() for name in MEASURES)
     short = [name.partition(",")[0] for _, name in MEASURES.values()]
     assert len(set(short)) == len(MEASURES)
-
-
-@pytest.mark.parametrize("name", MEASURES)
-def test_the_methods_text_has_a_sentence_and_the_reference_of_each_measure(name: str) -> None:
-    settings = Settings(
-        bids_dir=Path("in"),
-        output_dir=Path("out"),
-        analysis_level="participant",
-        connectivity=(name,),
-    )
-    text = methods_text([Account("1", options_of_results(plain_options(settings)), ["A"])])
-    words = MEASURES[name][1].partition(",")[0]
-    assert f"Between all pairs of regions the {words}" in text
-    shrunk = name in ("partial-correlation", "precision")
-    assert ("Ledoit and Wolf (2004)" in text) == shrunk
-    assert ("doi:10.1016/S0047-259X(03)00096-4" in text) == shrunk
 
 
 def test_scikit_learn_is_loaded_by_the_measures_that_need_it_only() -> None:

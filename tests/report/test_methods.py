@@ -9,6 +9,7 @@ import pytest
 
 from bids_labelx.denoise import preset_names, read_strategies
 from bids_labelx.denoise.families import count_families
+from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.run_records import Invocation, RecordedFile, RunRecord
 from bids_labelx.report.accounts import Account, accounts_of
 from bids_labelx.report.citations import as_plain
@@ -359,3 +360,18 @@ def test_the_coverage_of_atlases_is_told_over_runs() -> None:
     assert "Of the 10 labels of A, none was missing in a run; the mean coverage was 100 %." in (
         methods_text(accounts_of([whole]))
     )
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_each_measure_has_a_sentence_and_its_reference(name: str) -> None:
+    text = text_of("simple", connectivity=(name,))
+    assert MEASURES[name][1].partition(",")[0] in text
+    shrunk = name in ("partial-correlation", "precision")
+    assert ("Ledoit and Wolf" in text) == shrunk
+    assert ("10.1016/S0047-259X(03)00096-4" in text) == shrunk
+
+
+def test_spikes_that_a_strategy_regresses_are_counted() -> None:
+    done = done_with(*MOTION_24, "motion_outlier00", "motion_outlier01")
+    text = methods_text(accounts_of([record_of("simple", done=done)]))
+    assert "2 motion outlier regressors" in text
