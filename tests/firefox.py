@@ -59,6 +59,16 @@ class Firefox:
             assert time.monotonic() < end, f"not within {seconds} s: {expression}"
             time.sleep(0.05)
 
+    def place(self, element: str, seconds: float = 20) -> tuple[float, float, float]:
+        """Where an element is in the window, and its width, as soon as nothing moves it any more."""
+        box = f"(({{ x, y, width }}) => [x, y, width])({element}.getBoundingClientRect())"
+        end, places = time.monotonic() + seconds, [self.ask(box)]
+        while len(places) < 5 or any(one != places[-1] for one in places[-5:]):
+            assert time.monotonic() < end, f"still moving after {seconds} s: {element}"
+            time.sleep(0.1)
+            places.append(self.ask(box))
+        return tuple(places[-1])
+
     def point(self, x: float, y: float, *, click: bool = False) -> None:
         """Move the pointer in the window, and press it."""
         actions: list[dict[str, Any]] = [{"type": "pointerMove", "x": round(x), "y": round(y)}]

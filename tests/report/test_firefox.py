@@ -33,10 +33,7 @@ def test_firefox_shows_the_numbers_and_the_chosen_region(
     matrix = "document.querySelector('canvas[aria-label^=\"Pearson\"]')"
     firefox.wait_for(f"{matrix} !== null")
     firefox.ask(f"{matrix}.scrollIntoView({{ block: 'center', behavior: 'instant' }})")
-    firefox.ask("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-    left, top, size = firefox.ask(
-        f"(({{ x, y, width }}) => [x, y, width])({matrix}.getBoundingClientRect())"
-    )
+    left, top, size = firefox.place(matrix)
     values = data_of(RUNS[1]).matrices["24P"]
     for i, one in enumerate(ORDER):
         for j, other in enumerate(ORDER):
