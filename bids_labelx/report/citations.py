@@ -159,10 +159,11 @@ def as_latex(methods: Methods, bibliography: str) -> str:
 
 
 def as_bibtex(methods: Methods) -> str:
-    """The references as BibTeX entries."""
+    """The references as BibTeX entries; those without a year say so, as natbib's styles want it."""
     made = []
     for key, one in methods.references.items():
         fields = {name: str(value) for name, value in one.items() if name != "type"}
+        fields.setdefault("year", "n.d.")
         lines = [f"  {name} = {{{_field(name, value)}}}," for name, value in fields.items()]
         kind = one.get("type", "article")
         made.append("\n".join([f"@{kind}{{{key},", *lines, "}"]))

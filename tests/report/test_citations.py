@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from importlib.resources import files
 from pathlib import Path
 
@@ -102,6 +104,28 @@ def test_all_four_files_are_written(tmp_path: Path) -> None:
     write_methods_files(tmp_path, "CITATION", made(cite("one")))
     assert {path.suffix for path in tmp_path.iterdir()} == {".txt", ".md", ".tex", ".bib"}
     assert r"\bibliography{CITATION}" in (tmp_path / "CITATION.tex").read_text()
+
+
+@pytest.mark.skipif(
+    shutil.which("pdflatex") is None or shutil.which("bibtex") is None,
+    reason="no LaTeX with BibTeX on the path",
+)
+def test_latex_typesets_every_reference_without_a_warning(tmp_path: Path) -> None:
+    books = {**read_bibliography(), "app": BOOKS["three"]}
+    words = "5 % of a_b & c → d “e” − f #1 $2 ~ ^ \\ {g}"
+    methods = make_methods([f"{words} {cite(*books)}. {cite_by_name('fmriprep')}."], books)
+    write_methods_files(tmp_path, "CITATION", methods)
+    latex = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "CITATION.tex"]
+    for command in (latex, ["bibtex", "CITATION"], latex, latex):
+        told = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+        output = told.stdout.decode(errors="replace")
+        assert told.returncode == 0, output
+    log = (tmp_path / "CITATION.log").read_text(encoding="utf-8", errors="replace")
+    assert "undefined" not in log
+    assert "warning" not in (tmp_path / "CITATION.blg").read_text().lower().replace(
+        "warning$", "warn$"
+    )
+    assert (tmp_path / "CITATION.bbl").read_text().count("\\bibitem") == len(books)
 
 
 def test_names_of_other_people_cannot_be_taken_for_citations() -> None:
