@@ -60,7 +60,7 @@ class Firefox:
             time.sleep(0.05)
 
     def place(self, element: str, seconds: float = 20) -> tuple[float, float, float]:
-        """Where an element is in the window, and its width, as soon as nothing moves it any more."""
+        """Where an element is in the window, and its width, once nothing moves it any more."""
         box = f"(({{ x, y, width }}) => [x, y, width])({element}.getBoundingClientRect())"
         end, places = time.monotonic() + seconds, [self.ask(box)]
         while len(places) < 5 or any(one != places[-1] for one in places[-5:]):

@@ -159,7 +159,7 @@ def as_latex(methods: Methods, bibliography: str) -> str:
 
 
 def as_bibtex(methods: Methods) -> str:
-    """The references as BibTeX entries; those without a year say so, as natbib's styles want it."""
+    """The references as BibTeX entries; one without a year says so, which natbib's styles need."""
     made = []
     for key, one in methods.references.items():
         fields = {name: str(value) for name, value in one.items() if name != "type"}
