@@ -9,12 +9,16 @@ from difflib import get_close_matches
 # Known words that a message lists before it counts the others.
 _MOST_LISTED = 20
 
+# The share of letters that words have in common of which one is a typing error.
+_NEARLY_SAME = 0.9
+
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is spelled most like `word`; None where none is like it.
 
-    Upper and lower case do not count, nor do zeros before a number. A word that begins like a
-    known one, or has one at its beginning, comes before one with some letters in common.
+    Upper and lower case do not count, nor do zeros before a number. A word with a letter or two
+    mistyped comes first, then one that begins like a known one, or has one at its beginning, then
+    one with some letters in common.
 
     >>> closest("36p", ["24P", "36P"]), closest("1", ["01", "11"]), closest("task", ["task-id"])
     ('36P', '01', 'task-id')
@@ -23,6 +27,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     wanted = _folded(word)
     if wanted in folded:
         return folded[wanted]
+    if nearly := get_close_matches(wanted, folded, n=1, cutoff=_NEARLY_SAME):
+        return folded[nearly[0]]
     begins = [one for one in folded if min(len(one), len(wanted)) > 2 and _same_start(one, wanted)]
     if near := get_close_matches(wanted, begins or folded, n=1, cutoff=0 if begins else 0.6):
         return folded[near[0]]

@@ -103,7 +103,7 @@ def run_group(settings: Settings) -> int:
     mark_excluded(collected.rows.values(), limits)
     names = sorted({str(row["strategy"]) for row in collected.rows.values()})
     strategies = strategies_as_typed(collected.invocations.values(), names)
-    covariates, notes = participants_table(settings)
+    covariates, notes = participants_table(settings, collected)
     check_before(settings, collected, covariates)
     check_models(collected, settings)
     chosen = chosen_columns(collected, settings)

@@ -26,11 +26,16 @@ from bids_labelx.group.region_table import write_region_table
 from bids_labelx.group.rows import MatrixFile
 from bids_labelx.group.write import record_files
 from bids_labelx.settings import Settings
+from bids_labelx.suggestions import listed
 from bids_labelx.words import enumerated
 
 
-def participants_table(settings: Settings) -> tuple[Covariates | None, list[str]]:
+def participants_table(
+    settings: Settings, collected: Collected
+) -> tuple[Covariates | None, list[str]]:
     """The table of participants, if there is one, and what a user has to know of it.
+
+    That is why it is not read, or which participants with matrices it lacks.
 
     Raises
     ------
@@ -41,11 +46,19 @@ def participants_table(settings: Settings) -> tuple[Covariates | None, list[str]
     if not needed and not (settings.bids_dir / "participants.tsv").is_file():
         return None, []
     try:
-        return read_covariates(settings.bids_dir, settings.covariates), []
+        covariates = read_covariates(settings.bids_dir, settings.covariates)
     except LabelxError as error:
         if needed:
             raise
         return None, [f"{error}; its columns are not in the tables of edges"]
+    averaged = {file.participant for one in collected.combinations.values() for file in one.files}
+    known = {*covariates.participants.index, *(key for key, _ in covariates.sessions.index)}
+    if not (lacking := [f"sub-{one}" for one in sorted(averaged - known)]):
+        return covariates, []
+    return covariates, [
+        f"{covariates.path}: no row for {listed(lacking)}; their columns of participants are "
+        "empty in the tables of edges, so exclude them before a classification"
+    ]
 
 
 def check_before(settings: Settings, collected: Collected, covariates: Covariates | None) -> None:
@@ -120,7 +133,7 @@ def _plan(
     check_own("--batch", [settings.batch], covariates.path)
     for own, _ in units.values():
         labels_of(covariates, own, settings.batch)
-        check_columns(settings.preserve, [*covariates.columns, *OF_ROWS], covariates.path)
+        check_columns(settings.preserve, covariates.columns, covariates.path, OF_ROWS)
     for name, (own, mean_fd) in units.items():
         try:
             found[name] = batches_of(covariates, own, settings.batch, settings.preserve, mean_fd)

@@ -25,6 +25,7 @@ from bids_labelx.app.logs import (
     say,
 )
 from bids_labelx.app.work_folder import work_folder
+from bids_labelx.atlases.sources import table_name
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.datasets import check_dataset
@@ -225,16 +226,20 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
             f"{counted(len(plan.skipped), 'run')} excluded, as no atlas is in their space "
             f"({spaces}); --space chooses spaces",
         )
-    for key, kind in sorted(
+    for key, kind, table in sorted(
         {
-            (atlas.key, atlas.kind.removesuffix("s"))
+            (atlas.key, atlas.kind.removesuffix("s"), table_name(atlas.image))
             for atlas in plan.atlases
             if atlas.table_path is None
             and atlas.kind != "spheres"
             and not is_surface_atlas(atlas.image)
         }
     ):
-        say(console, f"no table beside the image of {key}: its {kind}s are named {kind}1, …")
+        say(
+            console,
+            f"no table {table} beside the image of {key}: its {kind}s are named {kind}1, …; a "
+            "table of another name is given as --atlas IMAGE,TABLE",
+        )
     LOGGER.info("settings\n%s", to_toml(settings))
 
 

@@ -58,6 +58,11 @@ def none_downloaded(atlases: Sequence[Atlas]) -> str:
 
 def not_found(spec: str, places: Places, dataset: Path | None) -> str:
     """Where an atlas was looked up, what is there, and what may have been meant."""
+    if Path(spec).is_dir():
+        return (
+            f"--atlas {spec}: a folder, an image or the name of an atlas is expected; if it is a "
+            f"BIDS atlas dataset (with tpl-… in it), give --atlas-dataset {spec}"
+        )
     if not places:
         return (
             f"--atlas {spec}: no such file, and no --atlas-dataset nor TemplateFlow folder "
@@ -90,6 +95,13 @@ def _specs_in_names(home: Path, spec: str) -> set[str]:
             with_seg = words and (":" in spec or entities["atlas"].casefold() == wanted)
             found.add(entities["atlas"] + (f":{words[0]}" if with_seg else ""))
     return found
+
+
+def none_in_space(dataset: Path | None, space: str) -> str:
+    """No atlas of a dataset is in a space; with the folders in it that may be meant."""
+    below = sorted({one.parent for one in dataset.glob("*/tpl-*/")}) if dataset else []
+    meant = f"; did you mean {' or '.join(map(str, below))}" if below else ""
+    return f"no atlas in space {space}{meant}"
 
 
 def file_not_found(path: Path, kind: str) -> str:

@@ -17,6 +17,7 @@ from bids_labelx.atlases.refusals import (
     file_not_found,
     named_in_other_space,
     none_downloaded,
+    none_in_space,
     not_found,
     segmentation_of,
     several_fit,
@@ -27,7 +28,7 @@ from bids_labelx.content import missing_reason
 from bids_labelx.errors import MissingInputError, SpaceError, UsageError
 from bids_labelx.images import open_image
 from bids_labelx.inputs.metadata import inherited_table, only_table
-from bids_labelx.names import Name, camel, is_backup, parse_name, space_name
+from bids_labelx.names import ENTITY_ORDER, Name, camel, is_backup, parse_name, space_name
 from bids_labelx.settings.convert import atlas_parts, split_map
 from bids_labelx.templateflow import templateflow_home
 
@@ -72,7 +73,7 @@ def find_atlases(
     else:
         atlases = _labels_first(_in_dataset(dataset, atlas_space or space)) if dataset else []
         if not atlases:
-            raise SpaceError(f"--atlas-dataset {dataset}: no atlas in space {space}")
+            raise SpaceError(f"--atlas-dataset {dataset}: {none_in_space(dataset, space)}")
     for atlas in atlases:
         _check_space(atlas, space, atlas_space, dataset)
     check_names(atlases)
@@ -179,7 +180,7 @@ def _from_file(image: Path, table: Path | None, name: str | None, which: str = "
     if name is not None:
         entities = {**own, "atlas": name} if "atlas" in own else {"atlas": name}
     else:
-        named = own.get("atlas") or camel(image.name.partition(".")[0])
+        named = own.get("atlas") or camel(_own_words(image))
         entities = {**own, "atlas": named}
     image = _absolute(image)
     if image.name.endswith(".tsv"):
@@ -193,6 +194,18 @@ def _from_file(image: Path, table: Path | None, name: str | None, which: str = "
     if kind == "spheres":
         return Atlas(entities, space_of(image), image, None, image.parent, kind=kind)
     return Atlas(entities, space_of(image), image, table, root, other_file(image), which, kind)
+
+
+def _own_words(image: Path) -> str:
+    """What an image's name has beside entities and suffix: ``mine`` of ``mine_space-X_dseg``.
+
+    All of it, where there is nothing else.
+    """
+    stem = image.name.partition(".")[0]
+    suffixes = {"dseg", MAPS, "label", "labels"}
+    parts = [one for one in stem.split("_") if one not in suffixes]
+    words = [one for one in parts if one.partition("-")[0] not in ENTITY_ORDER or "-" not in one]
+    return "_".join(words) or stem
 
 
 def _kind_of(image: Path) -> Kind:
@@ -212,13 +225,18 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
+def table_name(image: Path) -> str:
+    """What the table of an image is called that belongs to it alone."""
+    return image.name.partition(".")[0] + ".tsv"
+
+
 def find_table(image: Path, root: Path | None = None) -> Path | None:
     """The table of an image: of the same name, else of the same atlas by BIDS' inheritance.
 
     Without `root`, only the image's own folder is searched.
     """
     stem = image.name.partition(".")[0]
-    same = image.with_name(stem + ".tsv")
+    same = image.with_name(table_name(image))
     # A link counts whose content was not fetched, which is told when it is read.
     if os.path.lexists(same):
         return same
@@ -238,6 +256,11 @@ def find_table(image: Path, root: Path | None = None) -> Path | None:
 
 def _in_dataset(dataset: Path, space: str | None, name: str = "*") -> list[Atlas]:
     """The atlases of a BIDS atlas dataset in their finest resolution, sorted by name."""
+    if dataset.is_file():
+        raise MissingInputError(
+            f"--atlas-dataset {dataset}: a file, the folder of a BIDS atlas dataset is expected; "
+            f"for one image, give --atlas {dataset}"
+        )
     if not dataset.is_dir():
         raise MissingInputError(f"--atlas-dataset {dataset}: there is no such folder")
     patterns = [

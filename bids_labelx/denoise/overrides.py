@@ -56,7 +56,10 @@ def override(
     names = ", ".join(strategy.name for strategy in strategies)
     if thresholds and not any("scrub" in strategy.volumes for strategy in strategies):
         options = " and ".join(map(_option, thresholds))
-        problems.append(f"{options}: no chosen strategy scrubs ({names}); see --list-denoise")
+        problems.append(
+            f"{options}: no chosen strategy censors by motion ({names}); choose one that does, "
+            "such as scrubbing.5 or 36P+scrubbing, or write a file with [volumes.scrub]"
+        )
     others = [_option(name) for name in clean]
     others += [] if dummy_scans is None else [_option("dummy_scans")]
     if others and all(strategy.name == "none" for strategy in strategies):

@@ -84,6 +84,18 @@ def preset_names() -> list[str]:
     return sorted(file.name.removesuffix(".toml") for file in _PRESETS.iterdir())
 
 
+def _meant(name: str, presets: Sequence[str]) -> str:
+    """What may have been meant by a strategy that is neither a preset nor a file."""
+    several = name.split(",")
+    if len(several) > 1 and all(one in presets or is_strategy_file(one) for one in several):
+        return f", did you mean {' '.join(several)} (with blanks between them)"
+    near = did_you_mean(name, presets)
+    # The presets' names have dots before numbers.
+    if not near and Path(name).suffix[1:].isalpha():
+        return " (no preset, and a strategy file's name ends in .toml, .json or .yml)"
+    return near
+
+
 def read_strategies(names: Sequence[str | PathLike[str]]) -> list[Strategy]:
     """The presets of these names, and the strategies of these files.
 
@@ -99,7 +111,7 @@ def read_strategies(names: Sequence[str | PathLike[str]]) -> list[Strategy]:
     presets = preset_names()
     unknown = [name for name in given if not is_strategy_file(name) and name not in presets]
     if unknown:
-        words = [f"{name}{did_you_mean(name, presets)}" for name in unknown]
+        words = [f"{name}{_meant(name, presets)}" for name in unknown]
         raise UsageError(
             f"--denoise {'; '.join(words)}: choose from {', '.join(presets)}, or give a "
             "FILE.toml or FILE.json of your own, or XCP-D's FILE.yml"

@@ -229,19 +229,34 @@ def check_own(option: str, columns: Iterable[str], path: Path) -> None:
             )
 
 
-def check_columns(wanted: Iterable[str], known: Iterable[str], path: Path) -> None:
+def check_columns(
+    wanted: Iterable[str], known: Iterable[str], path: Path, of_results: Iterable[str] = ()
+) -> None:
     """Refuse columns that a table lacks; the message lists those that it has.
+
+    Parameters
+    ----------
+    wanted
+        The columns that are asked for.
+    known
+        Those of the table.
+    path
+        The table.
+    of_results
+        Columns that need not be in it, as results have them.
 
     Raises
     ------
     UsageError
     """
     known = list(dict.fromkeys(known))
+    further = [one for one in dict.fromkeys(of_results) if one not in known]
     for column in wanted:
-        if column not in known:
-            meant = did_you_mean(column, known)
+        if column not in (*known, *further):
+            meant = did_you_mean(column, [*known, *further])
             there = ", ".join(known) or "no columns beside those of ids"
-            raise UsageError(f"{path}: there is no column {column}{meant}; it has {there}")
+            more = f"; results have {', '.join(further)}, too" if further else ""
+            raise UsageError(f"{path}: there is no column {column}{meant}; it has {there}{more}")
 
 
 def _read(path: Path, ids: str) -> pd.DataFrame:

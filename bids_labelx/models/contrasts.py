@@ -12,6 +12,7 @@ import numpy as np
 from bids_labelx.errors import UsageError
 from bids_labelx.models.formulas import Columns
 from bids_labelx.settings.convert import contrast_label, split_name
+from bids_labelx.suggestions import did_you_mean
 
 _ROUNDING = 1e-12
 
@@ -131,9 +132,11 @@ def _combined(plain: str, names: dict[str, int], columns: Columns, typed: str) -
     # No part of a longer name, as of a level that there is not.
     pattern = rf"(?<![\w.\]):])({known})(?![\w.\[(:])"
     text = re.sub(pattern, lambda found: f"_column[{names[found[1]]}]", plain)
+    of_level = [one for one in columns.names if one.endswith(f"[T.{plain}]")]
+    meant = f", did you mean {of_level[0]}" if len(of_level) == 1 else did_you_mean(plain, names)
     unknown = UsageError(
-        f"--contrast {typed!r}: no column, term of one column or combination of them with + - * / "
-        f"and numbers; the columns are {', '.join(columns.names)}"
+        f"--contrast {typed!r}{meant}: no column, term of one column or combination of them with "
+        f"+ - * / and numbers; the columns are {', '.join(columns.names)}"
     )
     try:
         with np.errstate(all="ignore"):

@@ -30,6 +30,7 @@ from bids_labelx.models.formulas import (
 )
 from bids_labelx.models.remarks import remarks_of_design
 from bids_labelx.models.rows import ModelRows, unit_words
+from bids_labelx.words import counted
 
 MOTION, PARTICIPANT = "mean_fd", "participant_id"
 # Covariates that results have by themselves, beside their motion.
@@ -230,7 +231,7 @@ def _data(
     others = [name for name in names if name not in own]
     if others:
         table = covariates()
-        check_columns(others, [*table.columns, MOTION, *OF_UNITS], table.path)
+        check_columns(others, table.columns, table.path, [MOTION, *OF_UNITS])
         for some, as_text in (([n for n in others if n not in text], False), (text, True)):
             asked = [name for name in others if name in some]
             found = table.of(rows.units, asked, text=as_text)
@@ -361,8 +362,9 @@ def _check(
     if n_rows <= len(left.names) + intercepts:
         kinds = ", ".join(left.names) + f" and {intercepts} participants" * bool(intercepts)
         raise DesignError(
-            f"model {name}: as many columns as rows or more: {len(left.names) + intercepts} "
-            f"({kinds}) and {n_rows:,}{_told(dropped, '; ')}"
+            f"model {name}: {counted(n_rows, 'row')} (participants or their runs) for "
+            f"{counted(len(left.names) + intercepts, 'column')} ({kinds}); there must be more "
+            f"rows than columns{_told(dropped, '; ')}"
         )
     found = dependent(left)
     if found is not None:

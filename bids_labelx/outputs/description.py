@@ -59,8 +59,8 @@ def check_output_folder(output: Path) -> None:
             return
         found = f"{output} has {', '.join(there[:3])} and no dataset_description.json"
     raise UsageError(
-        f"OUTPUT_DIR {output} holds files that bids_labelx did not write: {found}; choose an "
-        "empty folder, or one with earlier results of bids_labelx"
+        f"OUTPUT_DIR {output} holds files that no run of bids_labelx wrote: {found}; choose an "
+        "empty folder, or one with earlier results of bids_labelx, and give it after BIDS_DIR"
     )
 
 

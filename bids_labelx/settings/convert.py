@@ -278,12 +278,25 @@ def labels(key: str) -> Callable[[Any], tuple[str, ...]]:
     return each(convert)
 
 
+# What others call a choice.
+_ELSEWHERE = {
+    **dict.fromkeys(("pearson", "pearsonr", "pearsoncorrelation", "corr", "r"), "correlation"),
+    **dict.fromkeys(("partial", "partialcorrelation"), "partial-correlation"),
+    "inverse covariance": "precision",
+    **dict.fromkeys(("average", "avg"), "mean"),
+    **dict.fromkeys(("std", "sd"), "standard_deviation"),
+    **dict.fromkeys(("bandpass", "butter"), "butterworth"),
+    **dict.fromkeys(("zscore", "z-score", "z"), "zscore_sample"),
+}
+
+
 def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
     """One of the allowed words."""
 
     def convert(value: Any) -> str:
         if value not in allowed:
-            meant = did_you_mean(str(value), allowed)
+            elsewhere = _ELSEWHERE.get(str(value).casefold())
+            meant = did_you_mean(elsewhere if elsewhere in allowed else str(value), allowed)
             raise ValueError(f"{value!r}{meant}: choose from {', '.join(allowed)}")
         return str(value)
 

@@ -113,6 +113,7 @@ def test_a_fourth_argument_is_named() -> None:
         ("--mem_mb", "--mem-gb"),
         ("--output-spaces", "--space"),
         ("--Atlas", "--atlas"),
+        ("--atlas-datset", "--atlas-dataset"),
         ("--denoise-strategy", "--denoise"),
     ],
 )

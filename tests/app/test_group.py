@@ -69,6 +69,19 @@ def test_there_is_a_row_per_run_and_strategy_with_what_the_sidecars_say(
     assert "sub-02" in page
 
 
+def test_participants_who_are_not_in_the_table_are_named(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "some.tsv"
+    table.write_text("participant_id\tgroup\nsub-02\tpatient\n")
+    assert run_group(replace(settings, covariates=table)) == 0
+    words = f"note: {table}: no row for sub-01; their columns"
+    assert words in " ".join(capsys.readouterr().err.split())
+    table.write_text("participant_id\tgroup\nsub-02\tpatient\nsub-01\tcontrol\n")
+    assert run_group(replace(settings, covariates=table)) == 0
+    assert "no row for" not in capsys.readouterr().err
+
+
 def test_temporal_snr_and_share_above_are_those_of_the_input(settings: Settings) -> None:
     assert run_group(settings) == 0
     table = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t")

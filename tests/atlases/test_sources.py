@@ -68,6 +68,36 @@ def test_an_unknown_atlas_is_refused_with_those_that_are_there(atlas_dataset: Pa
         find_atlases(["slab"], atlas_dataset, SPACE)
 
 
+def test_a_folder_and_a_file_in_each_others_place_are_refused_with_the_option(
+    atlas_dataset: Path,
+) -> None:
+    with pytest.raises(UsageError, match=f"a folder, .* give --atlas-dataset {atlas_dataset}$"):
+        find_atlases([str(atlas_dataset)], None, SPACE)
+    image = next(atlas_dataset.glob("**/*_dseg.nii.gz"))
+    with pytest.raises(MissingInputError, match=f"a file, .* give --atlas {image}$"):
+        find_atlases([], image, SPACE)
+    with pytest.raises(SpaceError, match=rf"no atlas in space X; did you mean {atlas_dataset}$"):
+        find_atlases([], atlas_dataset.parent, "X")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("my_atlas_space-S_dseg.nii.gz", "myAtlas"),
+        ("mine_space-S_res-2.nii.gz", "mine"),
+        ("space-S_dseg.nii.gz", "spaceSDseg"),
+        ("A-1_x_space-S_labels.nii.gz", "A1X"),
+        ("space-S_atlas-Own_dseg.nii.gz", "Own"),
+    ],
+)
+def test_an_atlas_without_a_name_is_called_like_its_image_without_entities(
+    tmp_path: Path, write_image: WriteImage, labels: np.ndarray, file: str, name: str
+) -> None:
+    image = write_image(tmp_path / file, labels)
+    (atlas,) = find_atlases([str(image)], None, "S")
+    assert atlas.entities["atlas"] == name
+
+
 def test_a_file_that_is_not_there_is_refused_with_the_one_that_is_like_it(
     tmp_path: Path, write_image: WriteImage, labels: np.ndarray
 ) -> None:

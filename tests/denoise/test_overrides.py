@@ -44,7 +44,7 @@ def test_the_description_owns_up_to_what_was_changed() -> None:
 
 
 def test_thresholds_are_refused_where_nothing_scrubs() -> None:
-    with pytest.raises(UsageError, match=r"--fd-threshold: no chosen strategy scrubs \(simple, "):
+    with pytest.raises(UsageError, match=r"--fd-threshold: no chosen .* by motion \(simple, "):
         overridden("simple", "none", fd_threshold=0.4)
 
 

@@ -147,6 +147,10 @@ def test_unknown_strategies_are_all_named_with_those_that_exist() -> None:
         read_strategies(["foo", "simple", "bar"])
     with pytest.raises(UsageError, match=r"--denoise 36p, did you mean 36P: choose from 24P"):
         read_strategies(["36p"])
+    with pytest.raises(UsageError, match=r", did you mean simple 36P \(with blanks between them"):
+        read_strategies(["simple,36P"])
+    with pytest.raises(UsageError, match=r"mine\.tml \(no preset, and a strategy file's"):
+        read_strategies(["mine.tml"])
 
 
 def test_the_label_of_none_is_raw_and_of_others_camel_case() -> None:

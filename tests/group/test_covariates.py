@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bids_labelx.errors import BadDataError, LabelxError, MissingInputError, UsageError
-from bids_labelx.group.covariates import Covariates, read_covariates
+from bids_labelx.group.covariates import Covariates, check_columns, read_covariates
 from bids_labelx.group.edge_rows import Unit
 
 ONE, TWO = Unit("01"), Unit("02")
@@ -130,6 +130,13 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(
     found = table(tmp_path, "participant_id age sex", "sub-01 31 F")
     with pytest.raises(UsageError, match=f"no column {asked}, did you mean age; it has age, sex"):
         found.of([ONE], [asked])
+
+
+def test_columns_that_results_have_are_told_apart_from_those_of_the_table() -> None:
+    check_columns(["age", "mean_fd"], ["age"], Path("p.tsv"), ["mean_fd"])
+    words = "no column sex; it has age; results have mean_fd, run, too$"
+    with pytest.raises(UsageError, match=words):
+        check_columns(["sex"], ["age"], Path("p.tsv"), ["mean_fd", "run"])
 
 
 @pytest.mark.parametrize(

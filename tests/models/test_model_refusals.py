@@ -35,9 +35,15 @@ def study(tmp_path: Path, write_run: Callable[..., Path]) -> Study:
         ("log(age - 30)", "age", "log(age - 30) is not finite in all rows"),
         ("age + one", "age", "one is 1 in every row (of 6); a covariate that varies is needed"),
         ("age + C(one)", "age", "one is 1 in every row (of 6); two groups are needed"),
-        ("age + C(age)", "age", "columns as rows or more: 7 (Intercept, age, C(age)[T.29.0]"),
+        (
+            "age + C(age)",
+            "age",
+            "6 rows (participants or their runs) for 7 columns (Intercept, ",
+        ),
         ("sex + half", "sex", "half is a combination of Intercept and sex (collinear)"),
         ("age + sex", "group", "the columns are Intercept, age, sex[T.M]"),
+        ("age + sex", "M", "'M', did you mean sex[T.M]: no column"),
+        ("age + sex", "agee", "'agee', did you mean age: no column"),
         ("C(half) + poly(age, 2)", "poly(age, 2)", "choose from poly(age, 2)[1], poly(age, 2)[2]"),
         ("age", "age - age", "all weights are 0"),
         ("age", "age * age", "no column, term of one column or combination"),
@@ -63,7 +69,8 @@ def test_formulas_and_contrasts_are_refused_by_name(
         ({"participant_id": IDS, "age": [*AGE[:-1], "?"]}, "column age has '?' for sub-06"),
         (
             {"participant_id": IDS, "age": [31, None, None, None, None, 25]},
-            "as many columns as rows or more: 2 (Intercept, age) and 2; 4 dropped: sub-02 (age",
+            "2 rows (participants or their runs) for 2 columns (Intercept, age); there must be "
+            "more rows than columns; 4 dropped: sub-02 (age",
         ),
         ({"participant_id": IDS, "age": None}, "no row is left; 6 dropped: sub-01 (age n/a)"),
     ],

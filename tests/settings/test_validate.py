@@ -128,6 +128,8 @@ def test_a_wrong_atlas_is_not_said_to_be_missing_too() -> None:
     [
         ({"denois": ["36P"]}, "--denois: there is no such option, did you mean --denoise?"),
         ({"statistic": ["maen"]}, "--statistic 'maen', did you mean mean: choose from mean"),
+        ({"statistic": ["average"]}, "'average', did you mean mean: choose from mean"),
+        ({"connectivity": ["Pearson"]}, "'Pearson', did you mean correlation: choose from"),
         ({"analysis_level": "participants"}, "'participants', did you mean participant: choose"),
         ({"participant_label": ["01,02"]}, "'01,02': put blanks between labels, 01 02"),
         ({"participant_label": ["SUB-01"]}, "'SUB-01': write sub- in lower case, or leave it out"),
