@@ -134,7 +134,7 @@ def test_a_wrong_atlas_is_not_said_to_be_missing_too() -> None:
         ({"participant_label": ["01,02"]}, "'01,02': put blanks between labels, 01 02"),
         ({"participant_label": ["SUB-01"]}, "'SUB-01': write sub- in lower case, or leave it out"),
     ],
-    ids=["option", "choice", "level", "commas", "capitals"],
+    ids=["option", "choice", "word", "measure", "level", "commas", "capitals"],
 )
 def test_what_was_meant_is_said(options: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError) as caught:
