@@ -173,7 +173,7 @@ def _changed_settings(records: Sequence[RunRecord]) -> str:
         for one in record.invocations.values()
     }
     if not made:
-        return "unknown"
+        return "none, as no run is done"
     return "\n\n".join(sorted(text or "none" for text in made))
 
 
@@ -255,9 +255,11 @@ def _provenance(
     invocations = [made for one in runs.values() for made in one.invocations.values()]
     commands = dict.fromkeys(one.command for one in invocations)
     finished = [one.finished for one in invocations]
+    if not invocations:
+        return (("No run is done", "logs/settings.toml has the options of the last invocation"),)
     return (
-        ("Command line", "\n".join(commands) or "unknown"),
-        ("Last run finished", f"{max(finished)} UTC" if finished else "unknown"),
+        ("Command line", "\n".join(commands)),
+        ("Last run finished", f"{max(finished)} UTC"),
         ("Versions", ", ".join(f"{n} {v}" for n, v in versions.items()) or "unknown"),
     )
 

@@ -188,10 +188,11 @@ def test_methods_keep_their_paragraphs() -> None:
 
 
 def test_a_page_says_how_to_cite_and_links_the_methods_text_in_all_formats() -> None:
-    page = participant(methods="One.")
-    assert "How to cite" in Page(page).text("h3")
+    page = participant(methods="One.\n\nReferences\n\nTwo (2012).")
+    assert Page(page).text("h3")[-2:] == ["References", "How to cite"]
     for end in ("txt", "md", "tex", "bib"):
         assert f'<a href="logs/CITATION.{end}">' in page
+    assert "How to cite" not in participant(methods="No results are there yet.")
 
 
 def test_figure_path_is_quoted_and_its_words_escaped() -> None:
