@@ -133,7 +133,7 @@ def mean_t(pairs: NetworkPairs) -> Summary:
 def constrained_nbs(null: np.ndarray) -> PairTest:
     """Test the mean t of pairs of networks: the constrained network-based statistic.
 
-    Noble & Scheinost (2020, doi:10.1007/978-3-030-59728-3_46). Two-sided.
+    Noble & Scheinost (2020, doi:10.1007/978-3-030-59728-3_45). Two-sided.
 
     Parameters
     ----------

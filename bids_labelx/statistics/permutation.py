@@ -1,6 +1,6 @@
 """The null distribution of statistics of edges, by permutation of residuals.
 
-Freedman & Lane (1983, doi:10.2307/1391660), as in Winkler et al. (2014,
+Freedman & Lane (1983, doi:10.1080/07350015.1983.10509354), as in Winkler et al. (2014,
 doi:10.1016/j.neuroimage.2014.01.060): what the nuisance part of the model leaves of the edges is
 rearranged, given back to it, and fitted anew with the whole model.
 """
