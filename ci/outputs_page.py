@@ -41,6 +41,12 @@ _FILES = {
         File("dataset_description.json", "always", "name, version, container, source datasets"),
         File(".bidsignore", "always", "suffixes that the BIDS validator does not know yet"),
         File("descriptions.tsv", "always", "the `desc-` labels and the strategy of each"),
+        File(
+            "atlas-…_description.json",
+            "always",
+            "name, authors, licence, references of an atlas: its dataset's own, or made of what "
+            "is known",
+        ),
         File("sub-….html", "always", "report of a participant"),
         File("group.html", "group", "report of the group"),
         File("report/…", "always", "scripts and styles that all reports share"),

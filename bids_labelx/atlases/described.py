@@ -1,4 +1,4 @@
-"""Who made an atlas, as the descriptions beside it say."""
+"""What the descriptions beside an atlas say of it, and who made it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,42 @@ def atlas_description(atlas: Atlas) -> dict[str, Any]:
     the dataset; where there is none, the description of a dataset of the type ``atlas``. Of
     segmentations of a participant's own anatomy there is none.
     """
-    if "sub" in parse_name(atlas.image).entities:
-        return {}
-    folders = [atlas.image.parent, *atlas.image.parents][:_DEPTH]
-    for folder in dict.fromkeys(folders):
-        own = folder / f"atlas-{atlas.entities['atlas']}_description.json"
-        if own.is_file():
-            return _known(_read(own))
+    own = own_description(atlas)
+    return _known(own) if own is not None else _known(dataset_description(atlas))
+
+
+def own_description(atlas: Atlas) -> Mapping[str, Any] | None:
+    """The whole ``atlas-<label>_description.json`` of an atlas; None where there is none.
+
+    One that cannot be read is empty.
+    """
+    name = f"atlas-{atlas.entities['atlas']}_description.json"
+    path = next((one / name for one in _folders(atlas) if (one / name).is_file()), None)
+    return None if path is None else _read(path)
+
+
+def dataset_description(atlas: Atlas) -> Mapping[str, Any]:
+    """The description of the atlas' dataset, if that is of the type ``atlas``; else empty."""
+    folders = _folders(atlas)
+    found = _read(folders[-1] / _DATASET) if folders else {}
+    return found if found.get("DatasetType") == "atlas" else {}
+
+
+def is_individual(atlas: Atlas) -> bool:
+    """Whether it is the segmentation of a participant's own anatomy."""
+    return "sub" in parse_name(atlas.image).entities
+
+
+def _folders(atlas: Atlas) -> list[Path]:
+    """From that of the image up to the root of its dataset, where a description may be."""
+    if is_individual(atlas):
+        return []
+    found: list[Path] = []
+    for folder in dict.fromkeys([atlas.image.parent, *atlas.image.parents][:_DEPTH]):
+        found.append(folder)
         if (folder / _DATASET).is_file():
-            found = _read(folder / _DATASET)
-            return _known(found) if found.get("DatasetType") == "atlas" else {}
-    return {}
+            break
+    return found
 
 
 def _read(path: Path) -> Mapping[str, Any]:

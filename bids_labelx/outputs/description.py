@@ -20,7 +20,10 @@ LOGGER = logging.getLogger("bids_labelx")
 BIDS_VERSION = "1.11.1"
 CODE_URL = "https://github.com/bids-labelx/bids_labelx"
 # What the app writes into the output folder itself.
-_WRITTEN = ("sub-*", "group_*", "group.html", "descriptions.tsv", ".bidsignore")
+_WRITTEN = (
+    *("sub-*", "group_*", "group.html", "descriptions.tsv", ".bidsignore"),
+    "atlas-*_description.json",
+)
 _DESCRIPTIONS: Columns = {
     "desc_id": ("Entity desc- of file names", TEXT),
     "description": ("Denoising of the files with this label", TEXT),

@@ -49,6 +49,7 @@ from bids_labelx.outputs.run_records import (
     read_record,
     record_paths_of,
 )
+from bids_labelx.participant.atlas_descriptions import write_atlas_descriptions
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
@@ -181,6 +182,7 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
             links=dataset_links(settings.dataset_folders, plan.runs),
             descriptions=_descriptions(settings, plan.strategies),
         )
+        write_atlas_descriptions(output, plan.atlases)
         write_text(logs / "settings.toml", to_toml(settings))
     return logs
 

@@ -75,7 +75,7 @@ def test_all_files_of_the_design_are_written_and_no_other(
     shared = ("d3.min.js", "plot.min.js", "page.js", "page.css")
     wanted |= {f"report/{name}" for name in (*shared, "LICENSE-d3.txt", "LICENSE-plot.txt")}
     wanted |= {".bidsignore", "dataset_description.json"}
-    wanted |= {"descriptions.tsv", "descriptions.json"}
+    wanted |= {"descriptions.tsv", "descriptions.json", "atlas-Slabs_description.json"}
     out = tmp_path / "out"
     assert set(files(out)) == wanted
     assert (out / "sub-01.html").is_file()

@@ -7,6 +7,7 @@ the producer's name and version.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -165,6 +166,7 @@ def expected_files(
     names.add(f"{participant}.html")
     names |= {f"{run}_desc-{desc}_outliers.{end}" for desc in descs for end in ("tsv", "json")}
     for stem in stems:
+        names |= {f"atlas-{one}_description.json" for one in re.findall("_atlas-([^_]+)", stem)}
         names |= {f"{stem}_dseg{end}" for end in (labels, ".tsv", ".json")}
         for desc in descs:
             for kind in (f"desc-{desc}_timeseries", f"meas-correlation_desc-{desc}_relmat"):

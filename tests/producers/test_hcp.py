@@ -174,6 +174,7 @@ def test_the_imported_files_are_those_of_the_layout_and_no_other(folder: Path) -
 def test_the_participant_level_writes_all_files_and_no_other(folder: Path) -> None:
     wanted = {".bidsignore", "dataset_description.json", "descriptions.tsv", "descriptions.json"}
     wanted |= {"sub-100307.html", "sub-HCA6002236.html"}
+    wanted |= {f"atlas-{label}_description.json" for label in ("Slabs", "Glasser")}
     for start in RUNS.values():
         for desc in ("raw", "24P"):
             wanted |= {f"{start}_desc-{desc}_outliers.{end}" for end in ("tsv", "json")}
