@@ -1,0 +1,435 @@
+"""The store of a compact output folder: files as rows of a few Parquet files.
+
+A piece is a Parquet file in ``OUTPUT_DIR/store`` with a row for each file, which holds its bytes.
+Pieces are written whole under a new name and never changed, so that any number of invocations on
+any number of machines add to a store at once. A file that is written again has a second row, and
+one that is removed has a row without content: of all rows of a path the one with the highest
+sequence counts. Where eight pieces of one level have come together they become one of the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from filelock import Timeout
+
+from bids_labelx.errors import BadDataError, CannotWriteError, UsageError
+from bids_labelx.files import cannot_write, disk_full, whole_file
+from bids_labelx.locks import lock
+from bids_labelx.names import parse_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STORE = "store"
+
+# Pieces of one level that become one of the next.
+_MERGED = 8
+# Larger ones stay as they are: a merge is done at the end of some job.
+_LARGEST_MERGED = 2**32
+# Bytes of files that are in memory at once, and so in a row group.
+_AT_ONCE = 2**25
+_PATIENCE = 300.0
+# How often a reader starts anew, where others merge what it reads.
+_ATTEMPTS = 20
+
+_NAME = re.compile(r"part-(\d+)-level(\d+)-[0-9a-f]+\.parquet")
+_REPLACES = b"Replaces"
+_ENTITIES = (
+    *("sub", "ses", "task", "acq", "dir", "run", "echo", "hemi", "space", "res", "den"),
+    *("atlas", "seg", "scale", "stat", "meas", "desc"),
+)
+_INDEX = ["path", "size", "modified", "sequence"]
+
+
+class Row(NamedTuple):
+    """The last that a store knows of a file.
+
+    Attributes
+    ----------
+    size
+        In bytes; -1 where it was removed.
+    modified
+        When it was last changed, in nanoseconds.
+    sequence
+        The higher, the later it came into the store.
+    """
+
+    size: int
+    modified: int
+    sequence: int
+
+
+def check_pyarrow() -> None:
+    """Check that pyarrow is there, before anything is written.
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "a compact output folder needs pyarrow, which is not installed; install it with "
+            "pip install 'bids_labelx[parquet]', or leave --compact out"
+        ) from None
+
+
+def store_of(output: Path) -> Path:
+    """Where the store of an output folder is, or would be."""
+    return output / STORE
+
+
+def append(store: Path, root: Path, paths: Iterable[Path], removed: Collection[Path] = ()) -> None:
+    """Add files to a store, as one new piece.
+
+    Parameters
+    ----------
+    store
+        Its folder.
+    root
+        The folder that paths are within.
+    paths
+        The files to add. One that is not there any more is left out.
+    removed
+        Files that the store is to have no more.
+
+    Raises
+    ------
+    CannotWriteError
+    """
+    sequence = _next_sequence(store)
+    files = _files_in(root, paths, sequence)
+    gone = [_row(path, b"", Row(-1, 0, sequence)) for path in removed]
+    _write(store, sequence, 0, (_table(rows) for rows in _portions(gone, files)))
+    merge(store)
+
+
+def _files_in(root: Path, paths: Iterable[Path], sequence: int) -> Iterator[dict[str, Any]]:
+    for path in paths:
+        try:
+            modified = (root / path).stat().st_mtime_ns
+            content = (root / path).read_bytes()
+        except FileNotFoundError:
+            continue
+        yield _row(path, content, Row(len(content), modified, sequence))
+
+
+def _portions(
+    first: list[dict[str, Any]], rest: Iterable[dict[str, Any]]
+) -> Iterator[list[dict[str, Any]]]:
+    """Rows in portions of some size; the first one may be empty of files."""
+    rows, size = first, 0
+    for row in rest:
+        rows.append(row)
+        size += row["size"]
+        if size >= _AT_ONCE:
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows
+
+
+def _row(path: Path, content: bytes, about: Row) -> dict[str, Any]:
+    name = parse_name(path)
+    entities: Mapping[str, str] = name.entities
+    if path.parts[0].startswith("sub-"):
+        entities = {"sub": path.parts[0].removesuffix(".html").removeprefix("sub-"), **entities}
+    return {
+        "path": path.as_posix(),
+        **{key: entities.get(key) for key in _ENTITIES},
+        "suffix": name.suffix,
+        "extension": name.extension,
+        **about._asdict(),
+        "crc32": zlib.crc32(content),
+        "content": None if about.size < 0 else content,
+    }
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    texts = ["path", *_ENTITIES, "suffix", "extension"]
+    return pa.schema(
+        [
+            *((name, pa.string()) for name in texts),
+            *((name, pa.int64()) for name in ("size", "modified", "sequence", "crc32")),
+            ("content", pa.large_binary()),
+        ]
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(rows, schema=_schema())
+
+
+def _next_sequence(store: Path) -> int:
+    """A number that is higher than any before, for a piece and its rows."""
+    counter = store / ".sequence"
+    with store_lock(store):
+        known = [int(found[1]) for found in map(_NAME.fullmatch, _names(store)) if found]
+        with suppress(OSError, ValueError):
+            known.append(int(counter.read_text(encoding="ascii")))
+        number = max(known, default=0) + 1
+        with whole_file(counter) as temporary:
+            temporary.write_text(str(number), encoding="ascii")
+    return number
+
+
+@contextmanager
+def store_lock(store: Path, part: str = "") -> Iterator[None]:
+    """Hold the lock of a store, or of a part of what is in it.
+
+    Raises
+    ------
+    CannotWriteError
+    """
+    path = store / f".lock{part}"
+    with ExitStack() as stack:
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock(path, _PATIENCE))
+        except Timeout as error:
+            raise CannotWriteError(
+                f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
+                "if there is none, remove the file"
+            ) from None
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        yield
+
+
+def _write(
+    store: Path,
+    sequence: int,
+    level: int,
+    tables: Iterable[pa.Table],
+    replaces: Sequence[str] = (),
+) -> None:
+    """Write a piece, which is seen whole or not at all; each table is a row group."""
+    import pyarrow.parquet as pq
+
+    path = store / f"part-{sequence:08d}-level{level}-{secrets.token_hex(4)}.parquet"
+    schema, texts = _schema(), [*_ENTITIES, "suffix", "extension"]
+    with whole_file(path) as temporary:
+        try:
+            with pq.ParquetWriter(
+                temporary,
+                schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=texts,
+                write_statistics=texts,
+            ) as writer:
+                for table in tables:
+                    writer.write_table(table)
+                writer.add_key_value_metadata({_REPLACES.decode(): json.dumps(list(replaces))})
+            with temporary.open("rb") as stream:
+                # What it replaces goes, and the folder that it was made of.
+                os.fsync(stream.fileno())
+        except OSError as error:
+            if disk_full(error):
+                raise
+            raise CannotWriteError(f"{path}: cannot be written ({error})") from error
+
+
+def _names(store: Path) -> list[str]:
+    """Pieces in a store, as two listings in a row have them.
+
+    A single listing that goes on while a merge does may have neither what is new nor all that it
+    is made of.
+    """
+    before: list[str] | None = None
+    while True:
+        with suppress(FileNotFoundError):
+            found = sorted(one for one in os.listdir(store) if _NAME.fullmatch(one))  # noqa: PTH208
+            if found == before:
+                return found
+            before = found
+            continue
+        return []
+
+
+class Pieces(NamedTuple):
+    """What is in a store.
+
+    Attributes
+    ----------
+    standing
+        The pieces that count.
+    replaced
+        Those that a merge has replaced and not yet removed.
+    """
+
+    standing: list[Path]
+    replaced: list[Path]
+
+
+def pieces(store: Path) -> Pieces:
+    """The pieces of a store, the oldest first.
+
+    Raises
+    ------
+    BadDataError
+        Where one is broken.
+    FileNotFoundError
+        Where one has just been merged.
+    """
+    import pyarrow.parquet as pq
+
+    names = _names(store)
+    gone: set[str] = set()
+    for name in names:
+        if _level(name):
+            with _readable(store / name):
+                about = pq.read_metadata(store / name).metadata
+                gone.update(json.loads(about[_REPLACES]))
+    return Pieces(
+        [store / name for name in names if name not in gone],
+        [store / name for name in names if name in gone],
+    )
+
+
+def _level(name: str) -> int:
+    found = _NAME.fullmatch(name)
+    assert found
+    return int(found[2])
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what a broken piece raises into one message."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise BadDataError(
+            f"{path}: cannot be read as a part of the store ({error}); fetch it again from a "
+            "copy, or remove it and run the participant level again"
+        ) from error
+
+
+def attempted(read: Callable[[], Any]) -> Any:
+    """What reading a store gives; started anew where others have merged what it was to read."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    return read()
+
+
+def index_of(found: Sequence[Path], participants: Collection[str] | None = None) -> dict[str, Row]:
+    """The last row of each path in some pieces, removed files among them.
+
+    Parameters
+    ----------
+    found
+        The pieces.
+    participants
+        Labels; files of others are left out, and those of none.
+    """
+    import pyarrow.parquet as pq
+
+    index: dict[str, Row] = {}
+    filters = None if participants is None else [("sub", "in", sorted(participants))]
+    for piece in found:
+        with _readable(piece):
+            table = pq.read_table(piece, columns=_INDEX, filters=filters, partitioning=None)
+        for path, *about in zip(*table.to_pydict().values(), strict=True):
+            row = Row(*about)
+            if path not in index or index[path].sequence <= row.sequence:
+                index[path] = row
+    return index
+
+
+def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row, int, memoryview]]:
+    """Of a piece the files that are wanted, by their last row: path, row, CRC-32 and bytes."""
+    import pyarrow.parquet as pq
+
+    with _readable(piece), pq.ParquetFile(piece) as file:
+        for group in range(file.num_row_groups):
+            heads = file.read_row_group(group, columns=_INDEX).to_pydict()
+            rows = [Row(*about) for about in zip(*(heads[one] for one in _INDEX[1:]), strict=True)]
+            chosen = [
+                i
+                for i, path in enumerate(heads["path"])
+                if wanted.get(path) == rows[i] and rows[i].size >= 0
+            ]
+            if not chosen:
+                continue
+            table = file.read_row_group(group, columns=["crc32", "content"])
+            sums, values = table.column("crc32"), table.column("content")
+            for i in chosen:
+                content = memoryview(values[i].as_buffer())
+                yield heads["path"][i], rows[i], sums[i].as_py(), content
+
+
+def merge(store: Path) -> None:
+    """Put pieces of one level together, where there are many of them.
+
+    Where another invocation does that, this one leaves it to it.
+    """
+    with suppress(Timeout, FileNotFoundError), lock(store / ".lock-merge", 0):
+        while True:
+            there = pieces(store)
+            for piece in there.replaced:
+                piece.unlink(missing_ok=True)
+            chosen = _to_merge(there.standing)
+            if not chosen:
+                return
+            names = [one.name for one in chosen]
+            rows = _rows_of(chosen, index_of(chosen))
+            _write(store, _next_sequence(store), _level(names[0]) + 1, rows, names)
+            for piece in chosen:
+                piece.unlink(missing_ok=True)
+
+
+def _to_merge(there: Sequence[Path]) -> list[Path]:
+    levels: dict[int, list[Path]] = {}
+    for piece in there:
+        levels.setdefault(_level(piece.name), []).append(piece)
+    for _, of_level in sorted(levels.items()):
+        first = of_level[:_MERGED]
+        size = sum(piece.stat().st_size for piece in first)
+        if len(first) == _MERGED and size <= _LARGEST_MERGED:
+            return first
+    return []
+
+
+def _rows_of(found: Sequence[Path], index: Mapping[str, Row]) -> Iterator[pa.Table]:
+    """The rows of pieces that still count, small groups of rows together."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    waiting: list[pa.Table] = []
+    seen: set[str] = set()
+    for piece in found:
+        with _readable(piece), pq.ParquetFile(piece) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group)
+                heads = table.select(_INDEX).to_pydict()
+                counts = []
+                for path, *about in zip(*(heads[one] for one in _INDEX), strict=True):
+                    counts.append(index[path] == Row(*about) and path not in seen)
+                    seen.update([path] if counts[-1] else [])
+                waiting.append(table.filter(pa.array(counts, pa.bool_())))
+                if sum(one.nbytes for one in waiting) >= _AT_ONCE:
+                    yield pa.concat_tables(waiting).combine_chunks()
+                    waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
