@@ -21,7 +21,6 @@ from bids_labelx.errors import BadDataError, NoRunsError
 from bids_labelx.files import whole_file, write_text
 from bids_labelx.outputs.pieces import (
     Row,
-    append,
     attempted,
     contents,
     index_of,
@@ -29,6 +28,7 @@ from bids_labelx.outputs.pieces import (
     store_lock,
     store_of,
 )
+from bids_labelx.outputs.store import append
 from bids_labelx.suggestions import labels_not_there
 
 # What a view keeps of itself.
@@ -202,10 +202,6 @@ def write_plain(output: Path, target: Path, participants: Sequence[str] | None) 
         Where one of them is not in the store.
     BadDataError
     """
-    for path in _files(output):
-        if not is_stored(path) and (participants is None or not _is_of_group(path)):
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(output / path, target / path)
 
     def write() -> int:
         found = pieces(store_of(output)).standing
@@ -217,6 +213,10 @@ def write_plain(output: Path, target: Path, participants: Sequence[str] | None) 
         if participants is not None:
             chosen = {path: row for path, row in known.items() if _label(path) in participants}
         unpack(found, chosen, target, verify=True)
+        for path in _files(output):
+            if not is_stored(path) and (participants is None or not _is_of_group(path)):
+                (target / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(output / path, target / path)
         return sum(path.is_file() for path in target.rglob("*"))
 
     written: int = attempted(write)

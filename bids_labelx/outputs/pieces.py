@@ -13,7 +13,6 @@ import json
 import os
 import re
 import secrets
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -24,30 +23,23 @@ from filelock import Timeout
 from bids_labelx.errors import BadDataError, CannotWriteError, UsageError
 from bids_labelx.files import cannot_write, disk_full, whole_file
 from bids_labelx.locks import lock
-from bids_labelx.names import parse_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 STORE = "store"
 
-# Pieces of one level that become one of the next.
-_MERGED = 8
-# Larger ones stay as they are: a merge is done at the end of some job.
-_LARGEST_MERGED = 2**32
-# Bytes of files that are in memory at once, and so in a row group.
-_AT_ONCE = 2**25
 _PATIENCE = 300.0
 # How often a reader starts anew, where others merge what it reads.
 _ATTEMPTS = 20
 
 _NAME = re.compile(r"part-(\d+)-level(\d+)-[0-9a-f]+\.parquet")
 _REPLACES = b"Replaces"
-_ENTITIES = (
+ENTITIES = (
     *("sub", "ses", "task", "acq", "dir", "run", "echo", "hemi", "space", "res", "den"),
     *("atlas", "seg", "scale", "stat", "meas", "desc"),
 )
-_INDEX = ["path", "size", "modified", "sequence"]
+INDEX = ["path", "size", "modified", "sequence"]
 
 
 class Row(NamedTuple):
@@ -89,76 +81,11 @@ def store_of(output: Path) -> Path:
     return output / STORE
 
 
-def append(store: Path, root: Path, paths: Iterable[Path], removed: Collection[Path] = ()) -> None:
-    """Add files to a store, as one new piece.
-
-    Parameters
-    ----------
-    store
-        Its folder.
-    root
-        The folder that paths are within.
-    paths
-        The files to add. One that is not there any more is left out.
-    removed
-        Files that the store is to have no more.
-
-    Raises
-    ------
-    CannotWriteError
-    """
-    sequence = _next_sequence(store)
-    files = _files_in(root, paths, sequence)
-    gone = [_row(path, b"", Row(-1, 0, sequence)) for path in removed]
-    _write(store, sequence, 0, (_table(rows) for rows in _portions(gone, files)))
-    merge(store)
-
-
-def _files_in(root: Path, paths: Iterable[Path], sequence: int) -> Iterator[dict[str, Any]]:
-    for path in paths:
-        try:
-            modified = (root / path).stat().st_mtime_ns
-            content = (root / path).read_bytes()
-        except FileNotFoundError:
-            continue
-        yield _row(path, content, Row(len(content), modified, sequence))
-
-
-def _portions(
-    first: list[dict[str, Any]], rest: Iterable[dict[str, Any]]
-) -> Iterator[list[dict[str, Any]]]:
-    """Rows in portions of some size; the first one may be empty of files."""
-    rows, size = first, 0
-    for row in rest:
-        rows.append(row)
-        size += row["size"]
-        if size >= _AT_ONCE:
-            yield rows
-            rows, size = [], 0
-    if rows:
-        yield rows
-
-
-def _row(path: Path, content: bytes, about: Row) -> dict[str, Any]:
-    name = parse_name(path)
-    entities: Mapping[str, str] = name.entities
-    if path.parts[0].startswith("sub-"):
-        entities = {"sub": path.parts[0].removesuffix(".html").removeprefix("sub-"), **entities}
-    return {
-        "path": path.as_posix(),
-        **{key: entities.get(key) for key in _ENTITIES},
-        "suffix": name.suffix,
-        "extension": name.extension,
-        **about._asdict(),
-        "crc32": zlib.crc32(content),
-        "content": None if about.size < 0 else content,
-    }
-
-
-def _schema() -> pa.Schema:
+def schema() -> pa.Schema:
+    """The columns of a piece."""
     import pyarrow as pa
 
-    texts = ["path", *_ENTITIES, "suffix", "extension"]
+    texts = ["path", *ENTITIES, "suffix", "extension"]
     return pa.schema(
         [
             *((name, pa.string()) for name in texts),
@@ -168,13 +95,7 @@ def _schema() -> pa.Schema:
     )
 
 
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.Table.from_pylist(rows, schema=_schema())
-
-
-def _next_sequence(store: Path) -> int:
+def next_sequence(store: Path) -> int:
     """A number that is higher than any before, for a piece and its rows."""
     counter = store / ".sequence"
     with store_lock(store):
@@ -210,7 +131,7 @@ def store_lock(store: Path, part: str = "") -> Iterator[None]:
         yield
 
 
-def _write(
+def write_piece(
     store: Path,
     sequence: int,
     level: int,
@@ -221,12 +142,12 @@ def _write(
     import pyarrow.parquet as pq
 
     path = store / f"part-{sequence:08d}-level{level}-{secrets.token_hex(4)}.parquet"
-    schema, texts = _schema(), [*_ENTITIES, "suffix", "extension"]
+    columns, texts = schema(), [*ENTITIES, "suffix", "extension"]
     with whole_file(path) as temporary:
         try:
             with pq.ParquetWriter(
                 temporary,
-                schema,
+                columns,
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=texts,
@@ -291,8 +212,8 @@ def pieces(store: Path) -> Pieces:
     names = _names(store)
     gone: set[str] = set()
     for name in names:
-        if _level(name):
-            with _readable(store / name):
+        if level_of(name):
+            with readable(store / name):
                 about = pq.read_metadata(store / name).metadata
                 gone.update(json.loads(about[_REPLACES]))
     return Pieces(
@@ -301,14 +222,14 @@ def pieces(store: Path) -> Pieces:
     )
 
 
-def _level(name: str) -> int:
+def level_of(name: str) -> int:
     found = _NAME.fullmatch(name)
     assert found
     return int(found[2])
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Turn what a broken piece raises into one message."""
     import pyarrow as pa
 
@@ -348,8 +269,8 @@ def index_of(found: Sequence[Path], participants: Collection[str] | None = None)
     index: dict[str, Row] = {}
     filters = None if participants is None else [("sub", "in", sorted(participants))]
     for piece in found:
-        with _readable(piece):
-            table = pq.read_table(piece, columns=_INDEX, filters=filters, partitioning=None)
+        with readable(piece):
+            table = pq.read_table(piece, columns=INDEX, filters=filters, partitioning=None)
         for path, *about in zip(*table.to_pydict().values(), strict=True):
             row = Row(*about)
             if path not in index or index[path].sequence <= row.sequence:
@@ -361,10 +282,10 @@ def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row,
     """Of a piece the files that are wanted, by their last row: path, row, CRC-32 and bytes."""
     import pyarrow.parquet as pq
 
-    with _readable(piece), pq.ParquetFile(piece) as file:
+    with readable(piece), pq.ParquetFile(piece) as file:
         for group in range(file.num_row_groups):
-            heads = file.read_row_group(group, columns=_INDEX).to_pydict()
-            rows = [Row(*about) for about in zip(*(heads[one] for one in _INDEX[1:]), strict=True)]
+            heads = file.read_row_group(group, columns=INDEX).to_pydict()
+            rows = [Row(*about) for about in zip(*(heads[one] for one in INDEX[1:]), strict=True)]
             chosen = [
                 i
                 for i, path in enumerate(heads["path"])
@@ -377,59 +298,3 @@ def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row,
             for i in chosen:
                 content = memoryview(values[i].as_buffer())
                 yield heads["path"][i], rows[i], sums[i].as_py(), content
-
-
-def merge(store: Path) -> None:
-    """Put pieces of one level together, where there are many of them.
-
-    Where another invocation does that, this one leaves it to it.
-    """
-    with suppress(Timeout, FileNotFoundError), lock(store / ".lock-merge", 0):
-        while True:
-            there = pieces(store)
-            for piece in there.replaced:
-                piece.unlink(missing_ok=True)
-            chosen = _to_merge(there.standing)
-            if not chosen:
-                return
-            names = [one.name for one in chosen]
-            rows = _rows_of(chosen, index_of(chosen))
-            _write(store, _next_sequence(store), _level(names[0]) + 1, rows, names)
-            for piece in chosen:
-                piece.unlink(missing_ok=True)
-
-
-def _to_merge(there: Sequence[Path]) -> list[Path]:
-    levels: dict[int, list[Path]] = {}
-    for piece in there:
-        levels.setdefault(_level(piece.name), []).append(piece)
-    for _, of_level in sorted(levels.items()):
-        first = of_level[:_MERGED]
-        size = sum(piece.stat().st_size for piece in first)
-        if len(first) == _MERGED and size <= _LARGEST_MERGED:
-            return first
-    return []
-
-
-def _rows_of(found: Sequence[Path], index: Mapping[str, Row]) -> Iterator[pa.Table]:
-    """The rows of pieces that still count, small groups of rows together."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    waiting: list[pa.Table] = []
-    seen: set[str] = set()
-    for piece in found:
-        with _readable(piece), pq.ParquetFile(piece) as file:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group)
-                heads = table.select(_INDEX).to_pydict()
-                counts = []
-                for path, *about in zip(*(heads[one] for one in _INDEX), strict=True):
-                    counts.append(index[path] == Row(*about) and path not in seen)
-                    seen.update([path] if counts[-1] else [])
-                waiting.append(table.filter(pa.array(counts, pa.bool_())))
-                if sum(one.nbytes for one in waiting) >= _AT_ONCE:
-                    yield pa.concat_tables(waiting).combine_chunks()
-                    waiting = []
-    if waiting:
-        yield pa.concat_tables(waiting).combine_chunks()
