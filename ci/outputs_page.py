@@ -43,6 +43,7 @@ _FILES = {
         File("descriptions.tsv", "always", "the `desc-` labels and the strategy of each"),
         File("sub-….html", "always", "report of a participant"),
         File("group.html", "group", "report of the group"),
+        File("store/…", "`--compact`", "the files of all participants, in their place"),
         File("report/…", "always", "scripts and styles that all reports share"),
     ),
     "A run and an atlas: `sub-…/[ses-…/]func/`": (

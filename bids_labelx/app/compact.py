@@ -20,7 +20,7 @@ from bids_labelx.outputs.compact import (
     publish,
     write_plain,
 )
-from bids_labelx.outputs.pieces import check_pyarrow, store_of
+from bids_labelx.outputs.pieces import check_pyarrow, next_sequence, store_of
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.outputs.run_records import record_paths_of
 from bids_labelx.settings import Settings, convert
@@ -72,8 +72,8 @@ def plain_view(
     ------
     CannotWriteError, BadDataError
     """
-    if settings.compact:
-        store_of(settings.output_dir).mkdir(parents=True, exist_ok=True)
+    if settings.compact and not is_compact(settings.output_dir):
+        next_sequence(store_of(settings.output_dir))
     with viewed(settings.output_dir, participants, settings.work_dir, figures=figures) as output:
         yield replace(settings, output_dir=output)
 

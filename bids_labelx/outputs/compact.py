@@ -24,6 +24,7 @@ from bids_labelx.outputs.pieces import (
     attempted,
     contents,
     index_of,
+    is_store,
     pieces,
     store_lock,
     store_of,
@@ -42,7 +43,7 @@ _LOCKS = 32
 
 def is_compact(output: Path) -> bool:
     """Whether the files of participants in an output folder are in a store."""
-    return store_of(output).is_dir()
+    return is_store(store_of(output))
 
 
 def is_stored(path: Path) -> bool:

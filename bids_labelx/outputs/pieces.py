@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STORE = "store"
+_SEQUENCE = ".sequence"
 
 _PATIENCE = 300.0
 # How often a reader starts anew, where others merge what it reads.
@@ -76,6 +77,11 @@ def check_pyarrow() -> None:
         ) from None
 
 
+def is_store(store: Path) -> bool:
+    """Whether a folder is a store: one that was begun, or has pieces."""
+    return (store / _SEQUENCE).is_file() or bool(_names(store))
+
+
 def store_of(output: Path) -> Path:
     """Where the store of an output folder is, or would be."""
     return output / STORE
@@ -96,8 +102,8 @@ def schema() -> pa.Schema:
 
 
 def next_sequence(store: Path) -> int:
-    """A number that is higher than any before, for a piece and its rows."""
-    counter = store / ".sequence"
+    """A number that is higher than any before, for a piece and its rows; begins a store."""
+    counter = store / _SEQUENCE
     with store_lock(store):
         known = [int(found[1]) for found in map(_NAME.fullmatch, _names(store)) if found]
         with suppress(OSError, ValueError):
@@ -267,11 +273,14 @@ def index_of(found: Sequence[Path], participants: Collection[str] | None = None)
     import pyarrow.parquet as pq
 
     index: dict[str, Row] = {}
-    filters = None if participants is None else [("sub", "in", sorted(participants))]
     for piece in found:
-        with readable(piece):
-            table = pq.read_table(piece, columns=INDEX, filters=filters, partitioning=None)
-        for path, *about in zip(*table.to_pydict().values(), strict=True):
+        with readable(piece), pq.ParquetFile(piece) as file:
+            # Without threads, which a process that is forked from this one would not have.
+            table = file.read(columns=["sub", *INDEX], use_threads=False)
+        columns = (table.column(name).to_pylist() for name in ("sub", *INDEX))
+        for sub, path, *about in zip(*columns, strict=True):
+            if participants is not None and sub not in participants:
+                continue
             row = Row(*about)
             if path not in index or index[path].sequence <= row.sequence:
                 index[path] = row
@@ -284,7 +293,7 @@ def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row,
 
     with readable(piece), pq.ParquetFile(piece) as file:
         for group in range(file.num_row_groups):
-            heads = file.read_row_group(group, columns=INDEX).to_pydict()
+            heads = file.read_row_group(group, columns=INDEX, use_threads=False).to_pydict()
             rows = [Row(*about) for about in zip(*(heads[one] for one in INDEX[1:]), strict=True)]
             chosen = [
                 i
@@ -293,7 +302,8 @@ def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row,
             ]
             if not chosen:
                 continue
-            table = file.read_row_group(group, columns=["crc32", "content"])
+            wanted_of = ["crc32", "content"]
+            table = file.read_row_group(group, columns=wanted_of, use_threads=False)
             sums, values = table.column("crc32"), table.column("content")
             for i in chosen:
                 content = memoryview(values[i].as_buffer())

@@ -154,7 +154,7 @@ def _rows_of(found: Sequence[Path], index: Mapping[str, Row]) -> Iterator[pa.Tab
     for piece in found:
         with readable(piece), pq.ParquetFile(piece) as file:
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group)
+                table = file.read_row_group(group, use_threads=False)
                 heads = table.select(INDEX).to_pydict()
                 counts = []
                 for path, *about in zip(*(heads[one] for one in INDEX), strict=True):

@@ -206,6 +206,9 @@ def test_folders_with_files_and_a_store_are_refused(settings: Settings) -> None:
     with pytest.raises(UsageError, match=r"--compact: .* has results as plain files, sub-01"):
         run_participants(replace(settings, compact=True))
     (settings.output_dir / "store").mkdir()
+    # A folder that has this name is not yet a store.
+    assert run_participants(settings) == 0
+    (settings.output_dir / "store" / ".sequence").write_text("1")
     for level in (settings, group_of(settings)):
         run = run_participants if level is settings else run_group
         with pytest.raises(UsageError, match=r"has a store .* and plain files of participants"):
