@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench_measure import Bar, Row, code, command, memory, processor_seconds, seconds, snippet
+from bench_measure import (
+    Bar,
+    Measured,
+    Row,
+    code,
+    command,
+    faster,
+    memory,
+    processor_seconds,
+    seconds,
+    snippet,
+)
 
 SPACE = ("--atlas-space", "MNI152NLin2009cAsym")
 
@@ -165,6 +177,21 @@ def group_row(folder: Path, n_participants: int, n_labels: int) -> Row:
     return Row(what, group, bars=(seconds(300), memory(1000)))
 
 
+def compact_row(folder: Path, n_participants: int, n_labels: int) -> Row:
+    """The group level on a compact output folder beside that on files."""
+    files, store = (
+        command("-m", "bids_labelx", folder / "study", folder / name, "group")
+        for name in ("results", "compact")
+    )
+
+    def counted() -> Measured:
+        return replace(store(), size=1 + sum(1 for _ in (folder / "compact").rglob("*")))
+
+    bars = (faster(1, "files"), Bar("{} inodes", lambda a, *_: a.size, 200), memory(1000))
+    what = f"`--compact`, group level: {n_participants:,} participants, {n_labels} regions"
+    return Row(what, counted, files, "files", bars)
+
+
 def app_rows(folder: Path, size: Mapping[str, Any], gunzip: Row) -> list[Row]:
     """All of them."""
     n_subjects = size["n_subjects"]
@@ -176,4 +203,5 @@ def app_rows(folder: Path, size: Mapping[str, Any], gunzip: Row) -> list[Row]:
         *report_rows(folder),
         study_row(folder, min(20, n_subjects)),
         group_row(folder, size["n_results"], size["n_labels"][1]),
+        compact_row(folder, size["n_results"], size["n_labels"][1]),
     ]

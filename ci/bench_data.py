@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ import pandas as pd
 from isal import igzip
 from scipy.spatial import cKDTree
 
+from bids_labelx.outputs.pieces import store_of
 from bids_labelx.outputs.run_records import recorded_file
+from bids_labelx.outputs.store import append
 
 T_R = 2.0
 N_CONFOUNDS = 36
@@ -64,6 +67,7 @@ def make_data(
     make_tree(folder / "tree", n_subjects)
     write_labels(folder / "small" / "group.nii.gz", small, n_labels[1])
     make_results(folder / "results", folder, n_results)
+    make_compact(folder / "compact", folder / "results")
 
 
 def write_run(path: Path, shape: _Shape, n_volumes: int, dtype: str) -> None:
@@ -160,6 +164,21 @@ def make_results(results: Path, folder: Path, n_participants: int) -> None:
             else:
                 os.link(pool[number % len(pool)] if path == matrix else path, where)
         record_copy(results, record, label)
+
+
+def make_compact(compact: Path, results: Path) -> None:
+    """The same results in a compact output folder, as jobs of a participant each add to it."""
+    labels = sorted(path.name for path in results.glob("sub-*") if path.is_dir())
+    for label in labels:
+        found = (results / label).rglob("*"), results.glob(f"{label}.html")
+        own = [path for paths in found for path in paths if path.is_file()]
+        own += results.glob(f"logs/*/{label}_*")
+        append(store_of(compact), results, [path.relative_to(results) for path in own])
+    for path in results.rglob("*"):
+        shared = path.relative_to(results)
+        if path.is_file() and not str(shared).startswith(("sub-", "logs/runs", "logs/.")):
+            (compact / shared).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, compact / shared)
 
 
 def record_copy(results: Path, record: Path, label: str) -> None:

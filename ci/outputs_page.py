@@ -49,6 +49,7 @@ _FILES = {
         ),
         File("sub-….html", "always", "report of a participant"),
         File("group.html", "group", "report of the group"),
+        File("store/…", "`--compact`", "the files of all participants, in their place"),
         File("report/…", "always", "scripts and styles that all reports share"),
     ),
     "A run and an atlas: `sub-…/[ses-…/]func/`": (

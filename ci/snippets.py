@@ -73,6 +73,8 @@ def wrong(arguments: list[str]) -> str:
     """What the parser and the settings find wrong with arguments; empty where nothing is."""
     if arguments[:1] == ["check"]:
         return "" if len(arguments) == 2 else "one folder is expected"
+    if arguments[:1] == ["unpack"]:
+        arguments = ["--unpack", *arguments[1:]]
     try:
         options, unknown = build_parser().parse_known_args(hyphenate(arguments))
         if unknown:

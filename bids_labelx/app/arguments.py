@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
 
-from bids_labelx.app.options import CHECK, all_options, hyphenate
+from bids_labelx.app.options import CHECK, UNPACK, all_options, hyphenate
 from bids_labelx.errors import UsageError
 from bids_labelx.settings.entry import Option
 from bids_labelx.suggestions import closest
@@ -84,6 +84,8 @@ def arrange(given: Sequence[str]) -> Arranged:
         arguments = _taken_back(arguments, options, takers[-1])
     if arguments[:1] == [CHECK] and len(arguments) <= 2:
         return _checked(arguments, options)
+    if arguments[:1] == [UNPACK] and not _LEVELS & {*arguments[2:]}:
+        return _unpacked(arguments, options)
     _refuse_other_order(arguments, options)
     return Arranged([*arguments, *_words(options)], _problems(options))
 
@@ -120,6 +122,16 @@ def _checked(arguments: Sequence[str], options: Sequence[_Given]) -> Arranged:
     if len(arguments) == 1:
         raise UsageError(f"{CHECK}: say which folder, as in\nbids_labelx {CHECK} OUTPUT_DIR")
     return Arranged([f"--{CHECK}", arguments[1], *_words(options)], _problems(options))
+
+
+def _unpacked(arguments: Sequence[str], options: Sequence[_Given]) -> Arranged:
+    """``unpack OUTPUT_DIR DEST`` as the option of that name."""
+    if len(arguments) != 3:
+        raise UsageError(
+            f"{UNPACK}: say which folder, and where its files go, as in\n"
+            f"bids_labelx {UNPACK} OUTPUT_DIR DEST"
+        )
+    return Arranged([f"--{UNPACK}", *arguments[1:], *_words(options)], _problems(options))
 
 
 def _unknown(one: _Given) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 from rich.progress import track
 
+from bids_labelx.app.compact import check_kind, viewed
 from bids_labelx.errors import Failure, LabelxError, MissingInputError, NoRunsError, exit_code
 from bids_labelx.files import read_json
 from bids_labelx.group.account import account_of, record_names
@@ -75,6 +76,13 @@ def run_check(output: Path) -> int:
     """
     if not output.is_dir():
         raise MissingInputError(f"{output}: there is no such folder")
+    check_kind(output)
+    with viewed(output) as inside:
+        return _check(inside)
+
+
+def _check(output: Path) -> int:
+    """What `run_check` does, on an output folder of plain files."""
     records, failures = record_names(output), read_failures(output)
     failed = by_participant(failures)
     participants = sorted({*records, *failed})

@@ -134,6 +134,10 @@ def _run(options: dict[str, Any], problems: tuple[str, ...]) -> int:
         from bids_labelx.app.check import run_check
 
         return run_check(path(commands.check))
+    if commands.unpack is not None:
+        from bids_labelx.app.compact import run_unpack
+
+        return run_unpack(commands.unpack, options)
     if commands.fetch_atlas is not None:
         from bids_labelx.atlases.fetch import fetch_atlas
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bids_labelx.app.compact import check_kind, plain_view
 from bids_labelx.app.group_harmonized import (
     check_before,
     harmonize_all,
@@ -77,7 +78,6 @@ def run_group(settings: Settings) -> int:
     MissingInputError, NoRunsError
         Where there is no output of the participant level.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     check_dataset(settings.bids_dir)
     output = settings.output_dir
     if not output.is_dir():
@@ -87,6 +87,15 @@ def run_group(settings: Settings) -> int:
     check_place({"BIDS_DIR": settings.bids_dir}, output, {})
     check_output_folder(output)
     check_links(output, (), follow=settings.follow_links)
+    check_kind(output)
+    with plain_view(settings, None, figures=False) as inside:
+        return _summarise(inside)
+
+
+def _summarise(settings: Settings) -> int:
+    """The group level on an output folder of plain files."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    output = settings.output_dir
     failures = read_failures(output)
     failed = {one.entities["sub"] for one in failures}
     known = {*participants_with_results(output), *failed, *record_names(output)}

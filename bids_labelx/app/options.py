@@ -15,8 +15,8 @@ from bids_labelx.settings import Settings
 from bids_labelx.settings.entry import Option, option, options_of
 
 ALONE = "alone"
-# The command that is typed as a word, too: ``bids_labelx check OUTPUT_DIR``.
-CHECK = "check"
+# The commands that are typed as words, too: ``bids_labelx check OUTPUT_DIR``.
+CHECK, UNPACK = "check", "unpack"
 _alone = partial(option, group=ALONE, level="")
 
 
@@ -42,6 +42,14 @@ class Commands:
         metavar="OUTPUT_DIR",
         help="print what an output folder holds, what failed and what to do next, and stop; the "
         "same as bids_labelx check OUTPUT_DIR",
+    )
+    unpack: tuple[str, ...] | None = _alone(
+        None,
+        metavar="OUTPUT_DIR DEST",
+        count=2,
+        help="write what --compact made as plain files into DEST, a new folder, and stop; of "
+        "--participant-label alone where it is given; the same as bids_labelx unpack "
+        "OUTPUT_DIR DEST",
     )
     fetch_atlas: str | None = _alone(
         None,
@@ -94,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="bids_labelx",
         usage="bids_labelx BIDS_DIR OUTPUT_DIR {participant,group} [options]\n"
         "       bids_labelx check OUTPUT_DIR\n"
+        "       bids_labelx unpack OUTPUT_DIR DEST\n"
         "       bids_labelx --demo DIR\n"
         "       bids_labelx --import hcp DIR BIDS_DIR",
         description="One clean, named, checked signal per brain region, for every run of a "

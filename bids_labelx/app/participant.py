@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment
 from rich.console import Console
 
+from bids_labelx.app.compact import check_kind, plain_view
 from bids_labelx.app.invocation import environment, invocation_variables
 from bids_labelx.app.logs import (
     LOGGER,
@@ -30,6 +31,7 @@ from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.errors import Failure, MissingInputError, NoRunsError, exit_code
 from bids_labelx.inputs.datasets import check_dataset
 from bids_labelx.names import FIRST_DATASET
+from bids_labelx.outputs.compact import exchange, shared_files, whole_participant
 from bids_labelx.outputs.description import check_output_folder
 from bids_labelx.outputs.failures import (
     failures_by_kind,
@@ -39,6 +41,7 @@ from bids_labelx.outputs.failures import (
 )
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
+from bids_labelx.outputs.run_records import Invocation
 from bids_labelx.outputs.states import DONE, FAILED, states_in_words
 from bids_labelx.participant.contents import (
     locked,
@@ -52,7 +55,7 @@ from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.pages import read_templates
-from bids_labelx.settings import Settings, to_toml
+from bids_labelx.settings import Settings, options_to_toml
 from bids_labelx.suggestions import labels_not_there
 from bids_labelx.words import counted
 
@@ -85,9 +88,12 @@ def run_participants(settings: Settings) -> int:
         },
     )
     check_output_folder(settings.output_dir)
+    check_kind(settings.output_dir, compact=settings.compact)
     if settings.reports_only:
         check_dataset(settings.bids_dir)
-        return _rebuild_reports(settings, console)
+        wanted = settings.participant_label or None
+        with plain_view(settings, wanted, figures=True) as inside:
+            return _rebuild_reports(inside, console)
     with environment(invocation_variables()), nibabel_logged():
         # It imports nipype, which looks at the environment.
         from bids_labelx.workflow.plugins import read_plugin
@@ -104,20 +110,30 @@ def run_participants(settings: Settings) -> int:
             print("\n".join(told.lines))
             return exit_code(told.failures)
         with whole_files_only(settings.output_dir, plan):
-            return _carry_out(settings, plan, console, planning)
+            invocation = this_invocation(settings, plan)
+            with plain_view(settings, _participants(plan), figures=True) as inside:
+                return _carry_out(inside, plan, console, planning, invocation)
+
+
+def _participants(plan: Plan) -> set[str]:
+    """Labels of the participants of a plan, those among them that nothing can be done of."""
+    return plan.participants | {one.entities["sub"] for one in plan.failures}
 
 
 def _carry_out(
-    settings: Settings, plan: Plan, console: Console, planning: list[logging.LogRecord]
+    settings: Settings,
+    plan: Plan,
+    console: Console,
+    planning: list[logging.LogRecord],
+    invocation: Invocation,
 ) -> int:
     """Do what was planned; `planning` is what was logged on the way to it."""
     from bids_labelx.workflow.run import run_graph
 
-    invocation = this_invocation(settings, plan)
-    with kept_records() as preparing:
+    with kept_records() as preparing, shared_files(settings.output_dir, locked):
         logs = prepare_output(settings, plan, invocation)
     with log_file(logs, settings.verbose), work_folder(settings) as work:
-        _announce(console, settings, plan)
+        _announce(console, plan, invocation)
         log_again(console, planning + preparing)
         started = time.monotonic()
         rest = plan if settings.overwrite else without_finished(settings, plan, invocation)
@@ -136,7 +152,8 @@ def _carry_out(
         if settings.concatenate:
             failures += _concatenate(settings, plan, console)
         templates = read_templates()
-        write_methods(settings.output_dir, plan, templates)
+        with shared_files(settings.output_dir, locked):
+            write_methods(settings.output_dir, plan, templates)
         seconds = time.monotonic() - started
         say(console, f"{states_in_words(counts)}, {seconds:.0f} s")
         notes = [
@@ -149,8 +166,7 @@ def _carry_out(
         if failures:
             for text in lacking_in_words(rest.runs, plan.strategies):
                 say(console, text)
-        participants = plan.participants | {one.entities["sub"] for one in plan.failures}
-        reports, unwritten = _write_reports(settings, sorted(participants), templates)
+        reports, unwritten = _write_reports(settings, sorted(_participants(plan)), templates)
         say(console, f"reports: {_shown(settings, reports)}")
         _tell(console, "failed", unwritten)
         return exit_code([*failures, *unwritten])
@@ -178,6 +194,8 @@ def _concatenate(settings: Settings, plan: Plan, console: Console) -> list[Failu
     """Write the matrices over several runs; print what is warned of, and give the failures."""
     from bids_labelx.participant.concatenation import concatenate_runs
 
+    for label in plan.participants:
+        exchange(settings.output_dir, label)
     with kept_records() as said:
         failures = concatenate_runs(settings, plan)
     print_warnings(console, said)
@@ -211,13 +229,12 @@ def _clear_listed(settings: Settings, plan: Plan) -> None:
                 record_failures(settings.output_dir, one.entities, [], **tried)
 
 
-def _announce(console: Console, settings: Settings, plan: Plan) -> None:
-    participants = plan.participants | {one.entities["sub"] for one in plan.failures}
+def _announce(console: Console, plan: Plan, invocation: Invocation) -> None:
     say(
         console,
         f"{counted(len(plan.runs) + len(plan.failures), 'run')} of "
-        f"{counted(len(participants), 'participant')} · atlas {', '.join(plan.all_atlas_names)} · "
-        f"denoise {', '.join(plan.strategy_names)}",
+        f"{counted(len(_participants(plan)), 'participant')} · "
+        f"atlas {', '.join(plan.all_atlas_names)} · denoise {', '.join(plan.strategy_names)}",
     )
     if plan.skipped:
         spaces = ", ".join(sorted({run.space for run in plan.skipped}))
@@ -240,7 +257,7 @@ def _announce(console: Console, settings: Settings, plan: Plan) -> None:
             f"no table {table} beside the image of {key}: its {kind}s are named {kind}1, …; a "
             "table of another name is given as --atlas IMAGE,TABLE",
         )
-    LOGGER.info("settings\n%s", to_toml(settings))
+    LOGGER.info("settings\n%s", options_to_toml(invocation.options))
 
 
 def _write_reports(
@@ -251,12 +268,14 @@ def _write_reports(
 
     reports: list[Path] = []
     failures: list[Failure] = []
-    write_assets(settings.output_dir)
+    with shared_files(settings.output_dir, locked):
+        write_assets(settings.output_dir)
     for participant in participants:
         # A report is of all that is there of a participant, whichever invocation wrote it.
         with (
             _kept_on(failures, participant, "no report"),
             locked(settings.output_dir, f"sub-{participant}"),
+            whole_participant(settings.output_dir, participant),
         ):
             if settings.report_figures == "all":
                 with _kept_on(failures, participant, "static figures are missing"):

@@ -11,6 +11,7 @@ from io import TextIOBase
 from pathlib import Path
 from typing import TextIO
 
+from bids_labelx.errors import LabelxError
 from bids_labelx.files import cannot_write
 
 # What stands for characters of messages on terminals that have no UTF-8.
@@ -88,6 +89,37 @@ class _Lasting(TextIOBase):
         os.close(nowhere)
         if not self._optional and error.errno != errno.EPIPE:
             raise cannot_write(Path("standard output"), error)
+
+
+class _Renamed(_Lasting):
+    """A stream in whose text one folder is called by the name of another.
+
+    Parameters
+    ----------
+    stream
+        Where the text goes.
+    folder, name
+        What the folder is called, and what it is to be called.
+    """
+
+    def __init__(self, stream: TextIO, folder: Path, name: Path) -> None:
+        super().__init__(stream, optional=False)
+        self._names = str(folder), str(name)
+
+    def _writable(self, text: str) -> str:
+        return super()._writable(text.replace(*self._names))
+
+
+@contextmanager
+def renamed_in_messages(folder: Path, name: Path) -> Iterator[None]:
+    """Call a folder by another name in all that is printed, and in the app's errors."""
+    out, err = (_Renamed(stream, folder, name) for stream in (sys.stdout, sys.stderr))
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            yield
+        except LabelxError as error:
+            error.args = (str(error).replace(str(folder), str(name)), *error.args[1:])
+            raise
 
 
 @contextmanager

@@ -30,7 +30,7 @@ _DESCRIPTIONS: Columns = {
 }
 # BIDS has no dseg with den- or hemi- in func/ yet. The validator knows two stars in a line.
 BIDSIGNORE = (
-    "*.html\nreport\nfigures\nlog\n*_timeseries.*\n*_relmat.*\n*_outliers.*\n*_den-*\n*_hemi-*\n"
+    "*.html\nreport\nfigures\nlog\nstore\n*_timeseries.*\n*_relmat.*\n*_outliers.*\n*_den-*\n*_hemi-*\n"
     "group_*\n"
 )
 

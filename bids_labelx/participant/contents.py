@@ -38,8 +38,10 @@ from bids_labelx.inputs.datasets import DESCRIPTION
 from bids_labelx.inputs.queries import read_queries
 from bids_labelx.locks import has_ended, lock, locks_work, running_kernel, shown_alive
 from bids_labelx.names import FIRST_DATASET, parse_name
+from bids_labelx.outputs.compact import output_of
 from bids_labelx.outputs.description import write_dataset_files
 from bids_labelx.outputs.paths import figure_path
+from bids_labelx.outputs.pieces import STORE
 from bids_labelx.outputs.results import concatenated_matrices, participants_with_results
 from bids_labelx.outputs.run_records import (
     SECTIONS,
@@ -56,7 +58,7 @@ from bids_labelx.participant.plan import Plan
 from bids_labelx.report.accounts import Account, accounts_of, add_account
 from bids_labelx.report.citations import write_methods_files
 from bids_labelx.report.methods import methods_of
-from bids_labelx.settings import Settings, content_settings, to_toml
+from bids_labelx.settings import Settings, content_settings, options_to_toml
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -129,7 +131,7 @@ def _alive_path(output: Path, token: str) -> Path:
 def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
     """Files in the folders that the app writes to; those of other participants may be many."""
     yield from output.glob(pattern)
-    for name in ("logs", *(f"sub-{label}" for label in plan.participants)):
+    for name in ("logs", STORE, *(f"sub-{label}" for label in plan.participants)):
         yield from (output / name).rglob(pattern)
 
 
@@ -174,7 +176,7 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
                 "removed where an invocation was killed that held one",
                 output,
             )
-        _remove_leftovers(output, plan)
+        _remove_leftovers(output_of(output) or output, plan)
         _update_record(settings, invocation.made_with, plan)
         write_dataset_files(
             output,
@@ -183,7 +185,7 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
             descriptions=_descriptions(settings, plan.strategies),
         )
         write_atlas_descriptions(output, plan.atlases)
-        write_text(logs / "settings.toml", to_toml(settings))
+        write_text(logs / "settings.toml", options_to_toml(invocation.options))
     return logs
 
 

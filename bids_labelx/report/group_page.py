@@ -20,6 +20,7 @@ from bids_labelx.group.harmonize import Harmonised
 from bids_labelx.group.ratings import RatedStrategies
 from bids_labelx.group.rows import motion_words
 from bids_labelx.names import build_name, parse_name
+from bids_labelx.outputs.compact import output_of
 from bids_labelx.outputs.failures import failures_by_kind, subject_of
 from bids_labelx.outputs.results import ATLAS_ENTITIES
 from bids_labelx.outputs.states import FAILED, PARTLY_DONE
@@ -243,7 +244,7 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
     if content.not_averaged:
         measures = ", ".join(sorted(content.not_averaged))
         facts.append(("Not averaged", f"{measures}: Fisher's z applies to correlations only"))
-    return (*facts, ("Output", str(output)))
+    return (*facts, ("Output", str(output_of(output) or output)))
 
 
 def _incomplete(quality: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ from bids_labelx.settings.table import Settings, content_settings
 from bids_labelx.settings.toml import (
     changed_options,
     options_of_results,
+    options_to_toml,
     plain_options,
     read_options,
     to_toml,
@@ -26,6 +27,7 @@ __all__ = [
     "content_settings",
     "make_settings",
     "options_of_results",
+    "options_to_toml",
     "plain_options",
     "read_options",
     "to_toml",

@@ -306,6 +306,12 @@ class Settings(
         "draws them from existing results",
         level="both",
     )
+    compact: bool = running_option(
+        False,
+        help="keep the files of participants in a few Parquet files in OUTPUT_DIR/store, in place "
+        "of hundreds of small ones; an output folder that is compact stays so without it; needs "
+        "pyarrow",
+    )
     overwrite: bool = running_option(
         False, help="replace results in OUTPUT_DIR that were made with other settings"
     )

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 def to_toml(settings: Settings) -> str:
     """The settings as TOML, without those that are None."""
+    return options_to_toml(plain_options(settings))
+
+
+def options_to_toml(options: Mapping[str, Any]) -> str:
+    """Options as `plain_options` gives them, as TOML."""
     import tomli_w
 
-    return tomli_w.dumps(plain_options(settings))
+    return tomli_w.dumps(options)
 
 
 def plain_options(settings: Settings) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from threadpoolctl import threadpool_limits
 
 from bids_labelx._version import __version__
 from bids_labelx.errors import Failure
+from bids_labelx.outputs.compact import commit
+from bids_labelx.outputs.run_records import record_path
 from bids_labelx.participant import denoise_run, extract
 from bids_labelx.participant.deliver import write_run
 from bids_labelx.participant.facts import notes
@@ -304,6 +306,12 @@ class Deliver(_Recorded):
             results,
             {**written, **drawn},
             seconds,
+        )
+        entities = self.inputs.delivery.planned.run.entities
+        commit(
+            self.inputs.delivery.settings.output_dir,
+            entities["sub"],
+            [*written, *drawn, record_path(entities)],
         )
         remarks = tuple(notes(self.inputs.delivery, results.denoised))
         outcome = Outcome(results.failures, remarks, tuple(results.denoised.applied))

@@ -1,0 +1,310 @@
+"""The store of a compact output folder: files as rows of a few Parquet files.
+
+A piece is a Parquet file in ``OUTPUT_DIR/store`` with a row for each file, which holds its bytes.
+Pieces are written whole under a new name and never changed, so that any number of invocations on
+any number of machines add to a store at once. A file that is written again has a second row, and
+one that is removed has a row without content: of all rows of a path the one with the highest
+sequence counts. Where eight pieces of one level have come together they become one of the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from filelock import Timeout
+
+from bids_labelx.errors import BadDataError, CannotWriteError, UsageError
+from bids_labelx.files import cannot_write, disk_full, whole_file
+from bids_labelx.locks import lock
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STORE = "store"
+_SEQUENCE = ".sequence"
+
+_PATIENCE = 300.0
+# How often a reader starts anew, where others merge what it reads.
+_ATTEMPTS = 20
+
+_NAME = re.compile(r"part-(\d+)-level(\d+)-[0-9a-f]+\.parquet")
+_REPLACES = b"Replaces"
+ENTITIES = (
+    *("sub", "ses", "task", "acq", "dir", "run", "echo", "hemi", "space", "res", "den"),
+    *("atlas", "seg", "scale", "stat", "meas", "desc"),
+)
+INDEX = ["path", "size", "modified", "sequence"]
+
+
+class Row(NamedTuple):
+    """The last that a store knows of a file.
+
+    Attributes
+    ----------
+    size
+        In bytes; -1 where it was removed.
+    modified
+        When it was last changed, in nanoseconds.
+    sequence
+        The higher, the later it came into the store.
+    """
+
+    size: int
+    modified: int
+    sequence: int
+
+
+def check_pyarrow() -> None:
+    """Check that pyarrow is there, before anything is written.
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "a compact output folder needs pyarrow, which is not installed; install it with "
+            "pip install 'bids_labelx[parquet]', or leave --compact out"
+        ) from None
+
+
+def is_store(store: Path) -> bool:
+    """Whether a folder is a store: one that was begun, or has pieces."""
+    return (store / _SEQUENCE).is_file() or bool(_names(store))
+
+
+def store_of(output: Path) -> Path:
+    """Where the store of an output folder is, or would be."""
+    return output / STORE
+
+
+def schema() -> pa.Schema:
+    """The columns of a piece."""
+    import pyarrow as pa
+
+    texts = ["path", *ENTITIES, "suffix", "extension"]
+    return pa.schema(
+        [
+            *((name, pa.string()) for name in texts),
+            *((name, pa.int64()) for name in ("size", "modified", "sequence", "crc32")),
+            ("content", pa.large_binary()),
+        ]
+    )
+
+
+def next_sequence(store: Path) -> int:
+    """A number that is higher than any before, for a piece and its rows; begins a store."""
+    counter = store / _SEQUENCE
+    with store_lock(store):
+        known = [int(found[1]) for found in map(_NAME.fullmatch, _names(store)) if found]
+        with suppress(OSError, ValueError):
+            known.append(int(counter.read_text(encoding="ascii")))
+        number = max(known, default=0) + 1
+        with whole_file(counter) as temporary:
+            temporary.write_text(str(number), encoding="ascii")
+    return number
+
+
+@contextmanager
+def store_lock(store: Path, part: str = "") -> Iterator[None]:
+    """Hold the lock of a store, or of a part of what is in it.
+
+    Raises
+    ------
+    CannotWriteError
+    """
+    path = store / f".lock{part}"
+    with ExitStack() as stack:
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock(path, _PATIENCE))
+        except Timeout as error:
+            raise CannotWriteError(
+                f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
+                "if there is none, remove the file"
+            ) from None
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        yield
+
+
+def write_piece(
+    store: Path,
+    sequence: int,
+    level: int,
+    tables: Iterable[pa.Table],
+    replaces: Sequence[str] = (),
+) -> None:
+    """Write a piece, which is seen whole or not at all; each table is a row group."""
+    import pyarrow.parquet as pq
+
+    path = store / f"part-{sequence:08d}-level{level}-{secrets.token_hex(4)}.parquet"
+    columns, texts = schema(), [*ENTITIES, "suffix", "extension"]
+    with whole_file(path) as temporary:
+        try:
+            with pq.ParquetWriter(
+                temporary,
+                columns,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=texts,
+                write_statistics=texts,
+            ) as writer:
+                for table in tables:
+                    writer.write_table(table)
+                writer.add_key_value_metadata({_REPLACES.decode(): json.dumps(list(replaces))})
+            with temporary.open("rb") as stream:
+                # What it replaces goes, and the folder that it was made of.
+                os.fsync(stream.fileno())
+        except OSError as error:
+            if disk_full(error):
+                raise
+            raise CannotWriteError(f"{path}: cannot be written ({error})") from error
+
+
+def _names(store: Path) -> list[str]:
+    """Pieces in a store, as two listings in a row have them.
+
+    A single listing that goes on while a merge does may have neither what is new nor all that it
+    is made of.
+    """
+    before: list[str] | None = None
+    while True:
+        with suppress(FileNotFoundError):
+            found = sorted(one for one in os.listdir(store) if _NAME.fullmatch(one))  # noqa: PTH208
+            if found == before:
+                return found
+            before = found
+            continue
+        return []
+
+
+class Pieces(NamedTuple):
+    """What is in a store.
+
+    Attributes
+    ----------
+    standing
+        The pieces that count.
+    replaced
+        Those that a merge has replaced and not yet removed.
+    """
+
+    standing: list[Path]
+    replaced: list[Path]
+
+
+def pieces(store: Path) -> Pieces:
+    """The pieces of a store, the oldest first.
+
+    Raises
+    ------
+    BadDataError
+        Where one is broken.
+    FileNotFoundError
+        Where one has just been merged.
+    """
+    import pyarrow.parquet as pq
+
+    names = _names(store)
+    gone: set[str] = set()
+    for name in names:
+        if level_of(name):
+            with readable(store / name):
+                about = pq.read_metadata(store / name).metadata
+                gone.update(json.loads(about[_REPLACES]))
+    return Pieces(
+        [store / name for name in names if name not in gone],
+        [store / name for name in names if name in gone],
+    )
+
+
+def level_of(name: str) -> int:
+    found = _NAME.fullmatch(name)
+    assert found
+    return int(found[2])
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what a broken piece raises into one message."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise BadDataError(
+            f"{path}: cannot be read as a part of the store ({error}); fetch it again from a "
+            "copy, or remove it and run the participant level again"
+        ) from error
+
+
+def attempted(read: Callable[[], Any]) -> Any:
+    """What reading a store gives; started anew where others have merged what it was to read."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    return read()
+
+
+def index_of(found: Sequence[Path], participants: Collection[str] | None = None) -> dict[str, Row]:
+    """The last row of each path in some pieces, removed files among them.
+
+    Parameters
+    ----------
+    found
+        The pieces.
+    participants
+        Labels; files of others are left out, and those of none.
+    """
+    import pyarrow.parquet as pq
+
+    index: dict[str, Row] = {}
+    for piece in found:
+        with readable(piece), pq.ParquetFile(piece) as file:
+            # Without threads, which a process that is forked from this one would not have.
+            table = file.read(columns=["sub", *INDEX], use_threads=False)
+        columns = (table.column(name).to_pylist() for name in ("sub", *INDEX))
+        for sub, path, *about in zip(*columns, strict=True):
+            if participants is not None and sub not in participants:
+                continue
+            row = Row(*about)
+            if path not in index or index[path].sequence <= row.sequence:
+                index[path] = row
+    return index
+
+
+def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row, int, memoryview]]:
+    """Of a piece the files that are wanted, by their last row: path, row, CRC-32 and bytes."""
+    import pyarrow.parquet as pq
+
+    with readable(piece), pq.ParquetFile(piece) as file:
+        for group in range(file.num_row_groups):
+            heads = file.read_row_group(group, columns=INDEX, use_threads=False).to_pydict()
+            rows = [Row(*about) for about in zip(*(heads[one] for one in INDEX[1:]), strict=True)]
+            chosen = [
+                i
+                for i, path in enumerate(heads["path"])
+                if wanted.get(path) == rows[i] and rows[i].size >= 0
+            ]
+            if not chosen:
+                continue
+            wanted_of = ["crc32", "content"]
+            table = file.read_row_group(group, columns=wanted_of, use_threads=False)
+            sums, values = table.column("crc32"), table.column("content")
+            for i in chosen:
+                content = memoryview(values[i].as_buffer())
+                yield heads["path"][i], rows[i], sums[i].as_py(), content
