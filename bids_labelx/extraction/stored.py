@@ -129,8 +129,9 @@ def load_stored(file: Stored) -> SpatialImage | CiftiFile:
     except GZIP_ERRORS as error:
         if str(error).startswith(f"{file}: "):
             raise
-        told = getattr(error, "strerror", None) or error
-        raise OSError(f"{file}: cannot be read as an image ({told})") from error
+        if isinstance(error, OSError) and error.errno:
+            raise cannot_be_read(file, error) from error
+        raise OSError(f"{file}: cannot be read as an image ({error})") from error
     except LOAD_ERRORS as error:
         raise OSError(f"{file}: cannot be read as an image ({error})") from error
     return image

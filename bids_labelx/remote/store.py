@@ -132,7 +132,9 @@ class Store:
             if answer.status == _NOT_FOUND:
                 raise FileNotFoundError(url)
             answer.raise_for_status()
-            return {"size": answer.headers.get("Content-Length"), **answer.headers}
+            told = answer.headers
+            known = {name: told.get(name) for name in ("ETag", "Last-Modified")}
+            return {"size": told.get("Content-Length"), **known}
 
     def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
         """The bytes of a file, or those from `start` on and before `end`, of which some may lack.
