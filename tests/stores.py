@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-# What is done to an answer: nothing, refused, cut in the middle, or never finished; by method, path,
-# the first byte asked for, and number of the request.
+# What is done to an answer: nothing, refused, cut in the middle, or never finished; by method,
+# path, the first byte asked for, and number of the request.
 Fault = Callable[[str, str, int, int], str]
 
 
@@ -109,8 +109,17 @@ class _Folder(_Handler):
     """The files of a folder, with pages that list them, ranges and ETags."""
 
     folder: Path
+    # By path and time, what was read before, with its checksum.
+    read: dict[tuple[Path, int], tuple[bytes, str]]
 
-    def answer(self, method: str) -> tuple[int, dict[str, str], bytes]:
+    def _content(self, path: Path) -> tuple[bytes, str]:
+        key = path, path.stat().st_mtime_ns
+        if key not in self.read:
+            content = path.read_bytes()
+            self.read[key] = content, hashlib.md5(content).hexdigest()  # noqa: S324
+        return self.read[key]
+
+    def answer(self, method: str) -> tuple[int, dict[str, str], bytes]:  # noqa: ARG002
         path = self.folder / unquote(urlsplit(self.path).path).lstrip("/")
         if path.is_dir():
             names = sorted(one.name + "/" * one.is_dir() for one in path.iterdir())
@@ -119,9 +128,9 @@ class _Folder(_Handler):
             return 200, {"Content-Type": "text/html"}, page.encode()
         if not path.is_file():
             return 404, {}, b""
-        content = path.read_bytes()
+        content, checksum = self._content(path)
         headers = {
-            "ETag": f'"{hashlib.md5(content).hexdigest()}"',  # noqa: S324
+            "ETag": f'"{checksum}"',
             "Last-Modified": self.date_time_string(int(path.stat().st_mtime)),
             "Accept-Ranges": "bytes",
         }
@@ -174,7 +183,7 @@ def _running(kind: type[_Handler], fault: Fault, **more: object) -> Iterator[Ser
 @contextmanager
 def web_server(folder: Path, fault: Fault = _no_fault) -> Iterator[Served]:
     """Serve a folder by HTTP."""
-    with _running(_Folder, fault, folder=folder) as served:
+    with _running(_Folder, fault, folder=folder, read={}) as served:
         yield served
 
 
@@ -200,6 +209,8 @@ def put_all(folder: Path, endpoint: str) -> None:
 
     known = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **known)
-    client.create_bucket(Bucket="bucket")
+    client.create_bucket(Bucket="bucket", ACL="public-read")
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-        client.upload_file(str(path), "bucket", path.relative_to(folder).as_posix())
+        key = path.relative_to(folder).as_posix()
+        # For anybody, who need not say who they are.
+        client.upload_file(str(path), "bucket", key, ExtraArgs={"ACL": "public-read"})

@@ -213,8 +213,8 @@ def _file_system(scheme: str) -> Any:
         return fsspec.filesystem(scheme, **options)
     except ImportError:
         raise MissingInputError(
-            f"{scheme}:// is read with fsspec and {package}, which are not installed; install "
-            f'them with\npip install "{extra}"'
+            f"{scheme}:// is read with {package}, which is not installed; install it with\n"
+            f'pip install "{extra}"'
         ) from None
 
 

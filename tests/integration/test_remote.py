@@ -69,7 +69,9 @@ def served_s3(
 
 @contextmanager
 def served_web(
-    study: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault  # noqa: ARG001
+    study: Path,
+    _: pytest.MonkeyPatch,
+    fault: Fault,
 ) -> Iterator[tuple[str, Served]]:
     with web_server(study, fault) as served:
         yield served.url, served
@@ -121,7 +123,7 @@ def test_no_series_is_ever_on_the_disk_and_no_mirror_in_the_output(
 
 
 def test_nothing_is_done_again_until_an_object_changes(
-    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     root, out = shutil.copytree(study, tmp_path / "study"), tmp_path / "out"
     with web_server(root) as served:
@@ -236,7 +238,7 @@ def test_credentials_are_in_no_file_and_in_nothing_printed(
 
 
 def test_the_group_level_reads_the_participants_of_a_url(
-    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     with web_server(study) as served:
         assert run(served.url, tmp_path / "out") == 0
