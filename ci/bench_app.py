@@ -74,6 +74,22 @@ def app_row(folder: Path, gunzip: Row) -> Row:
     return Row(what, app, bars=(seconds(2.5), like, memory(700)), gunzip=gunzip.ours)
 
 
+def store_row(folder: Path) -> Row:
+    """The whole command line on the large run from an object store and from the disk."""
+    store = Path(__file__).with_name("bench_store.py")
+    atlas = ("--atlas", f"b={folder / 'b.nii.gz'}", *SPACE, "--overwrite")
+    words = ("-m", "bids_labelx")
+    out = (folder / "out-store", "participant")
+    ours = command(store, folder, *words, "s3://bucket/dataset", *out, *atlas)
+    disk = command(*words, folder / "dataset", folder / "out-disk", "participant", *atlas)
+    bars = (
+        Bar("{} × the time from disk", lambda a, b, _: a.seconds / b.seconds, 1.25),
+        # Of the libraries, and of what is read ahead; with the length it does not grow.
+        Bar("{} MB more than from disk", lambda a, b, _: a.memory - b.memory, 120),
+    )
+    return Row("command line: the large run from local S3", ours, disk, "from disk", bars)
+
+
 def _timed(folder: Path, dataset: str, atlas: Path, name: str, said: str, *more: str) -> Any:
     """Run the app on a dataset, and print what is asked for."""
     output = str(folder / f"out-{name}")

@@ -129,10 +129,11 @@ def _up_to_date(place: Path, what: str, url: str, wanted: Wanted, patience: floa
     MissingInputError, CannotWriteError
     """
     from bids_labelx.remote.mirror import make_mirror
+    from bids_labelx.remote.store import access_to
     from bids_labelx.remote.tree import update_mirror
 
     try:
-        mirror = make_mirror(place, url, patience)
+        mirror = make_mirror(place, url, access_to(url, patience))
         update_mirror(mirror, wanted)
     except OSError as error:
         where = str(error.filename or url)

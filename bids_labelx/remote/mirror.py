@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_labelx.remote.store import PATIENCE, Store, Version
+from bids_labelx.remote.store import Access, Store, Version
 from bids_labelx.remote.stream import RemoteFile
 from bids_labelx.remote.urls import url_in
 
@@ -46,13 +46,13 @@ class Mirror(NamedTuple):
         Of the mirror.
     url
         Of the dataset.
-    patience
-        Seconds without data after which reading a file of it fails.
+    access
+        How its store is asked.
     """
 
     folder: Path
     url: str
-    patience: float
+    access: Access
 
     @property
     def root(self) -> Path:
@@ -64,7 +64,7 @@ class Mirror(NamedTuple):
         return self.folder / _LISTING / f"{first or _TOP}.json"
 
 
-def make_mirror(place: Path, url: str, patience: float = PATIENCE) -> Mirror:
+def make_mirror(place: Path, url: str, access: Access) -> Mirror:
     """The mirror of a dataset below a folder, which is kept if it is there.
 
     Raises
@@ -73,13 +73,13 @@ def make_mirror(place: Path, url: str, patience: float = PATIENCE) -> Mirror:
         Where it cannot be written.
     """
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
-    mirror = Mirror(place / f"mirror-{digest}", url, patience)
+    mirror = Mirror(place / f"mirror-{digest}", url, access)
     place.mkdir(parents=True, exist_ok=True)
     # What needs credentials is for this user alone.
     mirror.folder.mkdir(mode=0o700, exist_ok=True)
     mirror.root.mkdir(exist_ok=True)
     (mirror.folder / _LISTING).mkdir(exist_ok=True)
-    about = {"url": url, "patience": patience}
+    about = {"url": url, **access._asdict()}
     write_whole(mirror.folder / _ABOUT, json.dumps(about).encode())
     return mirror
 
@@ -90,7 +90,7 @@ def mirror_of(path: Path) -> Mirror | None:
         if _NAME.fullmatch(folder.name):
             try:
                 about = json.loads((folder / _ABOUT).read_bytes())
-                return Mirror(folder, about["url"], about["patience"])
+                return Mirror(folder, about.pop("url"), Access(**about))
             except (OSError, ValueError, LookupError, TypeError):
                 return None
     return None
@@ -124,7 +124,7 @@ def remote_file(path: Path) -> RemoteFile | None:
     version = read_listing(mirror, first).get(inside.as_posix())
     if version is None:
         return None
-    return RemoteFile(url_in(mirror.url, inside.as_posix()), version, mirror.patience)
+    return RemoteFile(url_in(mirror.url, inside.as_posix()), version, mirror.access)
 
 
 def remote_series(path: Path) -> RemoteFile | None:
@@ -145,7 +145,7 @@ def fetch(path: Path, store: Store | None = None) -> None:
     if _SERIES.search(path.name) or not (file := remote_file(path)) or not is_pointer(path):
         return
     try:
-        content = (store or Store(file.url, file.patience)).read(file.url)
+        content = (store or Store(file.url, file.access)).read(file.url)
     except OSError as error:
         error.filename = file.url
         raise

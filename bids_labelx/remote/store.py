@@ -18,9 +18,6 @@ from bids_labelx.remote.urls import SCHEMES, url_in
 
 T = TypeVar("T")
 
-# Seconds without an answer after which a file fails, unless the user says otherwise.
-PATIENCE = 120.0
-
 _ATTEMPTS = 8
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
 # An attempt gets this share of the patience.
@@ -52,10 +49,45 @@ class Version(NamedTuple):
     changed: int = 0
 
 
+class Access(NamedTuple):
+    """How a store is asked.
+
+    Attributes
+    ----------
+    patience
+        Seconds without an answer after which a file fails.
+    anonymous
+        Whether S3 is asked without credentials, as there are none.
+    """
+
+    patience: float = 120.0
+    anonymous: bool = True
+
+
+def access_to(url: str, patience: float) -> Access:
+    """How the store of a URL is asked from this machine.
+
+    Looked up once and not for each file: without credentials, the library asks the network for
+    them as well, as on a machine of Amazon's.
+
+    Raises
+    ------
+    MissingInputError
+        Where the library that reads such a URL is not installed.
+    """
+    if not url.startswith("s3:"):
+        return Access(patience)
+    try:
+        import botocore.session
+    except ImportError:
+        raise _not_installed("s3") from None
+    return Access(patience, botocore.session.get_session().get_credentials() is None)
+
+
 class Store:
     """A connection to where a URL leads."""
 
-    def __init__(self, url: str, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, access: Access) -> None:
         """Connect; nothing is asked yet.
 
         Raises
@@ -63,9 +95,9 @@ class Store:
         MissingInputError
             Where the library that reads such a URL is not installed.
         """
-        self.url, self.patience = url, patience
+        self.url, self.patience = url, access.patience
         self.scheme = url.partition("://")[0]
-        self._files = _file_system(self.scheme)
+        self._files = _file_system(self.scheme, access)
 
     @property
     def lists_below(self) -> bool:
@@ -191,16 +223,13 @@ class Store:
         return asyncio.run_coroutine_threadsafe(within(), self._files.loop).result()
 
 
-def _file_system(scheme: str) -> Any:
-    package, extra = SCHEMES[scheme]
+def _file_system(scheme: str, access: Access) -> Any:
     options: dict[str, Any] = {"use_listings_cache": False}
     try:
         import fsspec
 
         if scheme == "s3":
-            import botocore.session
-
-            options["anon"] = botocore.session.get_session().get_credentials() is None
+            options["anon"] = access.anonymous
             options["config_kwargs"] = {"max_pool_connections": _CONNECTIONS}
             # Said to fsspec, which would take a connection to another one for the same.
             places = (os.environ.get(name) for name in _ENDPOINTS)
@@ -212,10 +241,15 @@ def _file_system(scheme: str) -> Any:
             options["client_kwargs"] = {"auto_decompress": False, "trust_env": True}
         return fsspec.filesystem(scheme, **options)
     except ImportError:
-        raise MissingInputError(
-            f"{scheme}:// is read with {package}, which is not installed; install it with\n"
-            f'pip install "{extra}"'
-        ) from None
+        raise _not_installed(scheme) from None
+
+
+def _not_installed(scheme: str) -> MissingInputError:
+    package, extra = SCHEMES[scheme]
+    return MissingInputError(
+        f"{scheme}:// is read with {package}, which is not installed; install it with\n"
+        f'pip install "{extra}"'
+    )
 
 
 def _version(about: dict[str, Any]) -> Version:

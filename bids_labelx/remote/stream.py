@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from bids_labelx.remote.store import Store, Version
+from bids_labelx.remote.store import Access, Store, Version
 
 # The first piece has the header; those after it are read ahead, a few at once.
 _FIRST_BYTES, _PIECE_BYTES, _AHEAD = 1 << 16, 1 << 22, 3
@@ -25,13 +25,13 @@ class RemoteFile:
         Where it is.
     version
         Its size and ETag when it was listed.
-    patience
-        Seconds without data after which it fails.
+    access
+        How the store is asked.
     """
 
     url: str
     version: Version
-    patience: float
+    access: Access
 
     def __str__(self) -> str:
         """The URL, which messages have."""
@@ -72,7 +72,7 @@ class RemoteFile:
             Where it is not, or the store cannot be asked.
         """
         try:
-            now = Store(self.url, self.patience).version(self.url)
+            now = Store(self.url, self.access).version(self.url)
         except OSError as error:
             raise type(error)(f"{self.url}: cannot be read ({error.strerror})") from error
         if now != self.version:
@@ -91,7 +91,7 @@ class _Pieces(io.RawIOBase):
 
     def __init__(self, file: RemoteFile) -> None:
         super().__init__()
-        self._file, self._store = file, Store(file.url, file.patience)
+        self._file, self._store = file, Store(file.url, file.access)
         self._threads = ThreadPoolExecutor(_AHEAD)
         self._restart()
 

@@ -82,7 +82,7 @@ def update_mirror(mirror: Mirror, wanted: Wanted) -> None:
     OSError
         Where the dataset cannot be listed, a file not be fetched, or the mirror not be written.
     """
-    store = Store(mirror.url, mirror.patience)
+    store = Store(mirror.url, mirror.access)
     folders, top = store.names(mirror.url)
     if not folders and not top:
         raise FileNotFoundError(

@@ -22,6 +22,7 @@ from bids_labelx.remote.mirror import (
     remote_series,
     uri_of,
 )
+from bids_labelx.remote.store import Access
 from bids_labelx.remote.tree import Wanted, update_mirror
 
 pytest.importorskip("aiohttp", reason="bids_labelx[remote] is not installed")
@@ -47,7 +48,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def update(url: str, place: Path, **wanted: object) -> Mirror:
-    mirror = make_mirror(place, url, 10)
+    mirror = make_mirror(place, url, Access(10))
     update_mirror(mirror, Wanted(**wanted))
     return mirror
 
@@ -163,9 +164,10 @@ import resource, sys
 from pathlib import Path
 from bids_labelx.extraction.formats import open_run_data, open_stored_data
 from bids_labelx.remote.mirror import make_mirror, remote_series
+from bids_labelx.remote.store import Access
 from bids_labelx.remote.tree import Wanted, update_mirror
 url, place, name, how = sys.argv[1:]
-mirror = make_mirror(Path(place), url, 30)
+mirror = make_mirror(Path(place), url, Access(30))
 update_mirror(mirror, Wanted())
 series = remote_series(mirror.root / name)
 data = open_stored_data(series) if how == "stream" else open_run_data(how)

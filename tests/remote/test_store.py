@@ -14,7 +14,7 @@ import stores
 from stores import s3_server, web_server
 
 from bids_labelx.app.cli import main
-from bids_labelx.remote.store import Store, Version
+from bids_labelx.remote.store import Access, Store, Version
 from bids_labelx.remote.stream import RemoteFile
 
 pytest.importorskip("s3fs", reason="bids_labelx[remote] is not installed")
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_folders_and_files_of_a_web_server_are_those_of_the_disk(folder: Path) -> None:
     with web_server(folder) as served:
-        store = Store(served.url)
+        store = Store(served.url, Access(20))
         assert store.names(served.url) == (["sub-01"], ["a b+c.tsv"])
         assert store.read(store.file_url("a b+c.tsv")) == b"x\n1\n"
         version = store.version(store.file_url("a b+c.tsv"))
@@ -45,7 +45,7 @@ def test_folders_and_files_of_s3_are_those_of_the_disk(
 ) -> None:
     with s3_server(folder) as served:
         monkeypatch.setenv("AWS_ENDPOINT_URL", served.url)
-        store = Store("s3://bucket")
+        store = Store("s3://bucket", Access(20))
         assert store.names("s3://bucket") == (["sub-01"], ["a b+c.tsv"])
         found = store.files_below("s3://bucket/sub-01")
         assert list(found) == ["func/big.bin"]
@@ -55,7 +55,7 @@ def test_folders_and_files_of_s3_are_those_of_the_disk(
 
 def test_names_that_lead_out_of_a_folder_are_not_taken(tmp_path: Path) -> None:
     with web_server(tmp_path) as served:
-        assert Store(served.url).names(served.url) == ([], [])
+        assert Store(served.url, Access(20)).names(served.url) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["503", "cut"])
@@ -64,7 +64,7 @@ def test_an_answer_that_fails_is_asked_for_again(folder: Path, kind: str) -> Non
         return kind if number in (0, 1) else ""
 
     with web_server(folder, fault) as served:
-        store = Store(served.url)
+        store = Store(served.url, Access(20))
         assert store.read(store.file_url("a b+c.tsv")) == b"x\n1\n"
     assert served.faults == [kind, kind]
 
@@ -77,7 +77,7 @@ def test_a_server_that_always_fails_is_given_up_in_time(
     folder: Path, kind: str, number: int, words: str
 ) -> None:
     with web_server(folder, lambda *_: kind) as served:
-        store = Store(served.url, 2)
+        store = Store(served.url, Access(2))
         started = time.monotonic()
         with pytest.raises(OSError, match=words) as caught:
             store.read(store.file_url("sub-01/func/big.bin"))
@@ -88,7 +88,7 @@ def test_a_server_that_always_fails_is_given_up_in_time(
 
 def test_what_is_not_there_is_asked_for_once(folder: Path) -> None:
     with web_server(folder) as served:
-        store = Store(served.url)
+        store = Store(served.url, Access(20))
         for ask in (store.read, store.version):
             with pytest.raises(FileNotFoundError, match="there is no such file"):
                 ask(store.file_url("nothing.tsv"))
@@ -101,9 +101,9 @@ def test_a_stream_is_the_file_and_goes_on_after_cuts(folder: Path, cuts: int) ->
         return "cut" if number and number % 2 == 0 and number <= 2 * cuts else ""
 
     with web_server(folder, fault) as served:
-        store = Store(served.url)
+        store = Store(served.url, Access(20))
         url = store.file_url("sub-01/func/big.bin")
-        with RemoteFile(url, store.version(url), 20).open() as stream:
+        with RemoteFile(url, store.version(url), Access(20)).open() as stream:
             assert stream.read() == (folder / "sub-01/func/big.bin").read_bytes()
             # Begun anew, as a reader does that counts whole volumes.
             stream.seek(0)
@@ -114,29 +114,29 @@ def test_a_stream_is_the_file_and_goes_on_after_cuts(folder: Path, cuts: int) ->
 
 def test_no_more_than_a_first_piece_is_asked_for_where_no_more_is_read(folder: Path) -> None:
     with web_server(folder) as served:
-        store = Store(served.url)
+        store = Store(served.url, Access(20))
         url = store.file_url("sub-01/func/big.bin")
-        with RemoteFile(url, store.version(url), 20).open() as stream:
+        with RemoteFile(url, store.version(url), Access(20)).open() as stream:
             assert stream.read(348) == (bytes(range(256)) * 2)[:348]
     assert served.bytes_of("big.bin") == 1 << 16
 
 
 def test_a_version_that_is_not_the_one_listed_is_told(folder: Path) -> None:
     with web_server(folder) as served:
-        url = Store(served.url).file_url("a b+c.tsv")
-        listed = Store(served.url).version(url)
+        url = Store(served.url, Access(20)).file_url("a b+c.tsv")
+        listed = Store(served.url, Access(20)).version(url)
         (folder / "a b+c.tsv").write_text("x\n2\n")
         with pytest.raises(OSError, match=r"a%20b%2Bc\.tsv: changed since it was listed"):
-            RemoteFile(url, listed, 20).check_unchanged()
+            RemoteFile(url, listed, Access(20)).check_unchanged()
 
 
 def test_a_server_without_ranges_is_refused(folder: Path, monkeypatch: Any) -> None:
     with web_server(folder) as served:
         monkeypatch.setattr("stores._Folder.parse_request", _without_range())
-        url = Store(served.url).file_url("sub-01/func/big.bin")
+        url = Store(served.url, Access(20)).file_url("sub-01/func/big.bin")
         with (
             pytest.raises(OSError, match="gives no parts of files"),
-            RemoteFile(url, Version(10_240_000), 5).open() as stream,
+            RemoteFile(url, Version(10_240_000), Access(5)).open() as stream,
         ):
             stream.read(100)
 
