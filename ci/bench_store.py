@@ -1,7 +1,5 @@
 """A folder as the bucket ``bucket`` of an S3 server on this machine, for `ci/bench`.
 
-``bench_store.py FOLDER WORDS…`` runs Python with these words while there is such a server.
-
 It answers what s3fs asks of a bucket that is read: lists, heads and parts of objects, which the
 system copies from the disk to the network, so that the server takes next to none of the time. The
 server that tests have, moto's, reads an object as a whole for each part that is asked for.
@@ -9,8 +7,6 @@ server that tests have, moto's, reads an object as a whole for each part that is
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import threading
 from email.utils import formatdate
@@ -108,19 +104,5 @@ def serve(folder: Path) -> None:
     sys.stdin.read()
 
 
-def run(folder: Path, command: list[str]) -> None:
-    """Become a command of Python's that finds the server; this ends with it."""
-    words = [sys.executable, __file__, str(folder)]
-    reader, writer = os.pipe()
-    server = subprocess.Popen(words, stdin=reader, stdout=subprocess.PIPE, text=True)
-    os.close(reader)
-    os.set_inheritable(writer, True)
-    assert server.stdout is not None
-    port = server.stdout.readline().strip()
-    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
-    os.execv(sys.executable, [sys.executable, *command])
-
-
 if __name__ == "__main__":
-    root, *rest = sys.argv[1:]
-    run(Path(root), rest) if rest else serve(Path(root))
+    serve(Path(sys.argv[1]))
