@@ -2,7 +2,7 @@
 
 DataLad's git-annex keeps large files as links into ``.git/annex/objects`` or, where they are
 unlocked or the file system has no links, as small text files with the key. Git LFS keeps small
-text files in their place, too.
+text files in their place, too, and so do we for files of a store, see `bids_labelx.remote.mirror`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.remote.mirror import fetch
 
 # git-annex takes no larger file for a pointer.
 _LARGEST_POINTER = 32 * 1024
@@ -45,11 +46,12 @@ def display_path(path: Path, root: Path | None) -> str:
 def missing_reason(path: Path, root: Path | None = None) -> str | None:
     """Why the content of a file is missing and what to do; None if it is there.
 
-    Only the size of a file is read, and the beginning of a small one. `root` is the dataset that
-    the message has the path relative to.
+    Only the size of a file is read, and the beginning of a small one. A file of a store that is
+    no series is fetched. `root` is the dataset that the message has the path relative to.
     """
     name = display_path(path, root)
     try:
+        fetch(path)
         with _open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             start = stream.read(200) if 0 < size <= _LARGEST_POINTER else b""
@@ -69,6 +71,7 @@ def read_content(path: Path, largest: int = LARGEST_FILE) -> bytes:
         Where it is no regular file, or has more than `largest` bytes.
     """
     try:
+        fetch(path)
         with _open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > largest:

@@ -14,10 +14,12 @@ from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.extraction.formats import read_map
 from bids_labelx.extraction.headers import check_header, load_image
 from bids_labelx.extraction.space import voxel_grid
+from bids_labelx.extraction.stored import load_stored
+from bids_labelx.remote.mirror import remote_series
 
 
 def open_image(path: Path) -> SpatialImage:
-    """Read an image's header; its data stay on disk.
+    """Read an image's header; its data stay where they are, a series in a store, too.
 
     Raises
     ------
@@ -30,7 +32,8 @@ def open_image(path: Path) -> SpatialImage:
     if problem := missing_reason(path):
         raise MissingInputError(problem)
     try:
-        image = load_image(str(path))
+        series = remote_series(path)
+        image = load_stored(series) if series else load_image(str(path))
         if not isinstance(image, SpatialImage):
             raise BadDataError(f"{path}: not an image on a voxel grid")
         check_header(str(path), image)

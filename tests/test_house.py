@@ -44,6 +44,7 @@ FLOORS = (
     "locks",
     "files",
     "content",
+    "remote",
     "words",
     "names",
     "suggestions",

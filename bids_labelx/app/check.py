@@ -212,5 +212,6 @@ def _input_of(output: Path) -> Path | None:
     except LabelxError:
         return None
     link = links.get(FIRST_DATASET) if isinstance(links, dict) else None
-    root = Path(unquote(urlsplit(link).path)) if isinstance(link, str) else None
+    on_disk = isinstance(link, str) and link.startswith("file:")
+    root = Path(unquote(urlsplit(link).path)) if on_disk else None
     return root if root and root.is_dir() else None

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from bids_labelx.app.arguments import arrange
 from bids_labelx.app.invocation import import_pybids, stoppable, without_users_settings
 from bids_labelx.app.options import Commands, build_parser
+from bids_labelx.app.remote_datasets import mirrored, refuse_secrets
 from bids_labelx.app.streams import lasting_streams
 from bids_labelx.errors import ExitCode, LabelxError, Stopped, UsageError
 from bids_labelx.settings import make_settings, read_options
@@ -64,6 +65,7 @@ def _main(given: Sequence[str]) -> int:
             if not given:
                 print(_FIRST_USE, file=sys.stderr)
                 return ExitCode.USAGE
+            refuse_secrets(given)
             words, problems = arrange(given)
             options, unknown = build_parser().parse_known_args(words)
             unknown = [f"{word}: there is no such option or argument" for word in unknown]
@@ -155,7 +157,8 @@ def _run(options: dict[str, Any], problems: tuple[str, ...]) -> int:
         with without_users_settings():
             from bids_labelx.app.group import run_group
 
-            return run_group(settings)
+            with mirrored(settings) as local:
+                return run_group(local)
     with without_users_settings(settings.omp_nthreads):
         # Looking for garbage among modules takes a sixth of the time that they take to load.
         gc.disable()
@@ -166,7 +169,8 @@ def _run(options: dict[str, Any], problems: tuple[str, ...]) -> int:
             gc.freeze()
         finally:
             gc.enable()
-        return run_participants(settings)
+        with mirrored(settings) as local:
+            return run_participants(local)
 
 
 def _indent(message: str) -> str:

@@ -53,6 +53,7 @@ from bids_labelx.participant.finished import this_invocation, without_finished
 from bids_labelx.participant.lacking import lacking_in_words
 from bids_labelx.participant.plan import Plan, make_plan
 from bids_labelx.participant.records import Outcome
+from bids_labelx.remote.mirror import url_of
 from bids_labelx.report.assets import write_assets
 from bids_labelx.report.pages import read_templates
 from bids_labelx.settings import Settings, options_to_toml
@@ -211,11 +212,20 @@ def _record(settings: Settings, plan: Plan, outcomes: Mapping[str, Outcome]) -> 
         of_runs.append((planned.run.entities, outcomes[planned.key].failures))
     of_runs += [(one.entities, (one,)) for one in plan.failures]
     for entities, failures in of_runs:
-        inside = [one.within(settings.bids_dir, output) for one in failures]
+        inside = [_with_urls(settings, one.within(settings.bids_dir, output)) for one in failures]
         record_failures(
             output, entities, inside, strategies=plan.strategy_names, atlases=plan.all_atlas_names
         )
     return [one for _, failures in of_runs for one in failures]
+
+
+def _with_urls(settings: Settings, failure: Failure) -> Failure:
+    """A failure with the URLs of datasets in the place of their mirrors."""
+    message = failure.message
+    for root in (settings.atlas_dataset, *settings.dataset_folders.values()):
+        if root is not None and (url := url_of(root)):
+            message = message.replace(str(root), url)
+    return replace(failure, message=message)
 
 
 def _clear_listed(settings: Settings, plan: Plan) -> None:

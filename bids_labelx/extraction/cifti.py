@@ -19,9 +19,10 @@ from nibabel.cifti2 import BrainModelAxis, LabelAxis, SeriesAxis
 from nibabel.cifti2.cifti2 import Cifti2HeaderError
 
 from bids_labelx.extraction.grayordinates import BrainModel, Grayordinates
-from bids_labelx.extraction.headers import CiftiFile, file_state
+from bids_labelx.extraction.headers import CiftiFile
 from bids_labelx.extraction.run_data import Blocks, RunData
 from bids_labelx.extraction.space import VolumeGrid
+from bids_labelx.extraction.stored import LocalFile, Stored, cannot_be_read, open_stored
 from bids_labelx.extraction.streamed import reading_thread
 
 # Numbers of a tile of whole series, which depends on nothing but the number of volumes.
@@ -46,12 +47,11 @@ _HEADER_ERRORS = (Cifti2HeaderError, ValueError, TypeError, LookupError, Attribu
 class _Rows:
     """Where the series of the grayordinates lie in a file."""
 
-    path: Path
+    file: Stored
     dtype: np.dtype
     offset: int
     n_elements: int
     n_volumes: int
-    state: tuple[int, int] | None
 
 
 def is_cifti(image: Any) -> bool:
@@ -59,8 +59,12 @@ def is_cifti(image: Any) -> bool:
     return isinstance(image, (nib.Cifti2Image, CiftiFile))
 
 
-def open_cifti(name: str, image: nib.Cifti2Image | CiftiFile) -> RunData:
+def open_cifti(
+    name: str, image: nib.Cifti2Image | CiftiFile, file: Stored | None = None
+) -> RunData:
     """Open a dense CIFTI-2 file: a series, or maps of labels or scalars.
+
+    Its data lie in `file` where that is on no disk.
 
     Raises
     ------
@@ -80,13 +84,14 @@ def open_cifti(name: str, image: nib.Cifti2Image | CiftiFile) -> RunData:
             f"{name}: the data have the shape {tuple(image.shape)}, the header describes "
             f"{space.n_elements} grayordinates"
         )
-    if not isinstance(getattr(proxy, "file_like", None), (str, os.PathLike)):
+    in_file = isinstance(getattr(proxy, "file_like", None), (str, os.PathLike))
+    if file is None and not in_file:
         values = np.ascontiguousarray(np.asanyarray(proxy).T)
         read = partial(_tiles_in_memory, values)
     else:
-        path = Path(proxy.file_like)
-        rows = _Rows(path, dtype, proxy.offset, n_elements, n_volumes, file_state(path))
-        size = path.stat().st_size
+        file = file or LocalFile.of(Path(proxy.file_like))
+        rows = _Rows(file, dtype, proxy.offset, n_elements, n_volumes)
+        size = file.size
         claimed = rows.offset + n_elements * n_volumes * dtype.itemsize
         if claimed > size:
             whole = max(size - rows.offset, 0) // (n_volumes * dtype.itemsize)
@@ -284,7 +289,7 @@ def _tiles(rows: _Rows) -> Iterator[tuple[int, np.ndarray]]:
         more = len(stream.read(_MOST_PADDING + 1))
     if more > _MOST_PADDING:
         raise OSError(
-            f"{rows.path}: there are more data than the header says, which are "
+            f"{rows.file}: there are more data than the header says, which are "
             f"{rows.n_elements} grayordinates of {rows.n_volumes} volumes of {rows.dtype.name} "
             f"from byte {rows.offset} on; write the file again"
         )
@@ -298,7 +303,7 @@ def _fill(rows: _Rows, stream: Any, first: int, tile: np.ndarray) -> None:
         if not count:
             whole = first + (tile.nbytes - len(left)) // tile[0].nbytes
             raise OSError(
-                f"{rows.path}: only {whole} of {rows.n_elements} grayordinates are whole, the "
+                f"{rows.file}: only {whole} of {rows.n_elements} grayordinates are whole, the "
                 "file is truncated or corrupt"
             )
         left = left[count:]
@@ -307,27 +312,19 @@ def _fill(rows: _Rows, stream: Any, first: int, tile: np.ndarray) -> None:
 @contextmanager
 def _opened(rows: _Rows) -> Iterator[Any]:
     """The open file; an error where it was written to since its header was read."""
-    try:
-        stream = rows.path.open("rb", buffering=0)
-    except OSError as error:
-        raise OSError(f"{rows.path}: cannot be read ({error.strerror})") from error
-    with stream:
-        _check_unchanged(rows, stream)
+    file = rows.file
+    with open_stored(file) as stream:
+        file.check_unchanged(stream)
         try:
             yield stream
         except OSError as error:
-            _check_unchanged(rows, stream)
+            # Of a store that does not answer nothing else is to be asked.
+            if not isinstance(error, TimeoutError):
+                file.check_unchanged(stream)
             if error.errno:
-                raise OSError(f"{rows.path}: cannot be read ({error.strerror})") from error
+                raise cannot_be_read(file, error) from error
             raise
-        _check_unchanged(rows, stream)
-
-
-def _check_unchanged(rows: _Rows, stream: Any) -> None:
-    if file_state(stream.fileno()) != rows.state:
-        raise OSError(
-            f"{rows.path}: changed while it was read; run again when nothing writes to it"
-        )
+        file.check_unchanged(stream)
 
 
 def _blocks(read: Any, n_elements: int, n_volumes: int, dtype: np.dtype, size: int) -> Blocks:

@@ -13,8 +13,9 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.extraction import cifti, sliced, streamed
-from bids_labelx.extraction.headers import file_state, load_image
+from bids_labelx.extraction.headers import CiftiFile, file_state, load_image
 from bids_labelx.extraction.run_data import RunData, stack_volumes
+from bids_labelx.extraction.stored import Stored, load_stored
 
 Image = str | os.PathLike[str] | SpatialImage | nib.Cifti2Image
 
@@ -72,6 +73,20 @@ def open_run_data(image: Image | Sequence[Image]) -> RunData:
                 raise ValueError(f"no file is called, or matches the pattern, {pattern!r}")
             return stack_volumes([_open_image(file) for file in files])
     return _open_image(cast(Image, image))
+
+
+def open_stored_data(file: Stored) -> RunData:
+    """Open an image of NIfTI or CIFTI-2 that is on no disk; its header is read, see `Stored`.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError
+        As from `open_run_data`.
+    """
+    image = load_stored(file)
+    if isinstance(image, CiftiFile):
+        return cifti.open_cifti(str(file), image, file)
+    return streamed.open_streamed(str(file), image, file)
 
 
 def read_map(image: Image) -> tuple[RunData, np.ndarray]:

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 from xml.parsers.expat import ExpatError, ParserCreate
 
 import numpy as np
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 from nibabel.gifti.parse_gifti_fast import GiftiImageParser
 
 from bids_labelx.extraction.grayordinates import hemispheres
-from bids_labelx.extraction.headers import file_state
 from bids_labelx.extraction.run_data import Blocks, RunData
+from bids_labelx.extraction.stored import LocalFile, Stored, decompressed, open_stored
 
 _PIECE_BYTES = 1 << 18
 
@@ -57,7 +57,7 @@ class GiftiFile:
 
     Attributes
     ----------
-    path
+    file
         Where it is.
     n_arrays, n_vertices
         Arrays that it says it has, and the length of each.
@@ -67,15 +67,14 @@ class GiftiFile:
         Texts about the whole file by name, such as ``TimeStep``.
     """
 
-    path: Path
+    file: Stored
     n_arrays: int
     n_vertices: int
     dtype: np.dtype
     metadata: Mapping[str, str]
-    state: tuple[int, int] | None
 
 
-def open_gifti(path: Path) -> GiftiFile:
+def open_gifti(where: Path | Stored) -> GiftiFile:
     """Read a file up to the end of its first array.
 
     Raises
@@ -85,17 +84,17 @@ def open_gifti(path: Path) -> GiftiFile:
     ValueError
         If it has no array, or one that is not a vector of real numbers.
     """
-    state = file_state(path)
+    file = LocalFile.of(where) if isinstance(where, Path) else where
     parser = _Parser()
-    first = next(_arrays(path, parser), None)
+    first = next(_arrays(file, parser), None)
     if first is None:
-        raise ValueError(f"{path}: no data array in it")
+        raise ValueError(f"{file}: no data array in it")
     if parser.n_arrays < 1:
         raise ValueError(
-            f"{path}: NumberOfDataArrays is missing or below 1; the number of its data arrays is "
+            f"{file}: NumberOfDataArrays is missing or below 1; the number of its data arrays is "
             "expected, write it again"
         )
-    return GiftiFile(path, parser.n_arrays, first.size, first.dtype, dict(parser.img.meta), state)
+    return GiftiFile(file, parser.n_arrays, first.size, first.dtype, dict(parser.img.meta))
 
 
 def read_gifti(path: Path) -> tuple[list[np.ndarray], list[str], dict[int, tuple[str, Any]]]:
@@ -108,7 +107,7 @@ def read_gifti(path: Path) -> tuple[list[np.ndarray], list[str], dict[int, tuple
     """
     parser = _Parser()
     names: list[str] = []
-    arrays = list(_arrays(path, parser, names))
+    arrays = list(_arrays(LocalFile.of(path), parser, names))
     if not arrays:
         raise ValueError(f"{path}: no data array in it")
     labels = {
@@ -129,10 +128,10 @@ def open_hemispheres(files: Mapping[str, GiftiFile]) -> RunData:
     """
     counts = {one.n_arrays for one in files.values()}
     if len(counts) > 1:
-        said = " and ".join(f"{one.path} has {one.n_arrays}" for one in files.values())
+        said = " and ".join(f"{one.file} has {one.n_arrays}" for one in files.values())
         raise ValueError(f"the hemispheres of a run have the same number of volumes, but {said}")
     dtype = np.result_type(*(one.dtype for one in files.values()))
-    name = " and ".join(str(one.path) for one in files.values())
+    name = " and ".join(str(one.file) for one in files.values())
     space = hemispheres([(hemi, one.n_vertices) for hemi, one in files.items()])
     parts = tuple(files.values())
     return RunData(name, space, counts.pop(), dtype, partial(_blocks, parts, dtype))
@@ -160,32 +159,35 @@ def _blocks(files: tuple[GiftiFile, ...], dtype: np.dtype, size: int) -> Blocks:
 
 def _volumes(file: GiftiFile) -> Iterator[np.ndarray]:
     """The arrays of a file; an error where they are not as many or as long as it says."""
-    path, count = file.path, 0
-    for array in _arrays(path, _Parser()):
+    stored, count = file.file, 0
+    for array in _arrays(stored, _Parser(), unchanged=True):
         count += 1
         if array.size != file.n_vertices:
             raise ValueError(
-                f"{path}: array {count} has {array.size} values, the first has {file.n_vertices}"
+                f"{stored}: array {count} has {array.size} values, the first has {file.n_vertices}"
             )
         if count <= file.n_arrays:
             yield array
     if count != file.n_arrays:
         raise ValueError(
-            f"{path}: {count} data arrays, the file says that it has {file.n_arrays}; write it "
+            f"{stored}: {count} data arrays, the file says that it has {file.n_arrays}; write it "
             "again"
         )
-    if file_state(path) != file.state:
-        raise OSError(f"{path}: changed while it was read; run again when nothing writes to it")
 
 
-def _arrays(path: Path, parser: _Parser, names: list[str] | None = None) -> Iterator[np.ndarray]:
-    """The data arrays of a file, one by one; their names go to `names`."""
+def _arrays(
+    file: Stored, parser: _Parser, names: list[str] | None = None, *, unchanged: bool = False
+) -> Iterator[np.ndarray]:
+    """The data arrays of a file, one by one; their names go to `names`.
+
+    Where it is to be `unchanged`, that is seen to at its end.
+    """
     expat = ParserCreate()
     expat.buffer_text = True
     for handler in parser.HANDLER_NAMES:
         setattr(expat, handler, getattr(parser, handler))
     try:
-        with _opened(path) as stream:
+        with open_stored(file) as stored, decompressed(stored, file.name) as stream:
             piece = b" "
             while piece:
                 piece = stream.read(_PIECE_BYTES)
@@ -201,14 +203,12 @@ def _arrays(path: Path, parser: _Parser, names: list[str] | None = None) -> Iter
                         names.append(one.meta.get("Name", ""))
                     yield values
                 parser.arrays.clear()
+            if unchanged:
+                file.check_unchanged(stored)
     except OSError as error:
-        raise OSError(f"{path}: cannot be read ({error.strerror or error})") from error
+        if str(file) in str(error) and not error.errno:
+            raise
+        raise OSError(f"{file}: cannot be read ({error.strerror or error})") from error
     except _PARSE_ERRORS as error:
-        kept = error if str(path) in str(error) else f"{path}: cannot be read as GIFTI ({error})"
+        kept = error if str(file) in str(error) else f"{file}: cannot be read as GIFTI ({error})"
         raise OSError(str(kept)) from error
-
-
-def _opened(path: Path) -> BinaryIO:
-    if path.name.lower().endswith(".gz"):
-        return cast(BinaryIO, igzip.open(path, "rb"))
-    return path.open("rb")

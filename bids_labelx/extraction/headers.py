@@ -25,7 +25,7 @@ from bids_labelx.extraction.space import VolumeGrid
 GZIPPED = (".gz", ".mgz")
 
 # What nibabel raises for headers that make no sense, and for damaged compressed ones.
-_LOAD_ERRORS = (
+LOAD_ERRORS = (
     ImageFileError,
     HeaderDataError,
     WrapStructError,
@@ -41,6 +41,7 @@ _LOAD_ERRORS = (
     ValueError,
 )
 
+DENSE = (".dtseries.nii", ".dlabel.nii", ".dscalar.nii")
 _CIFTI_CODE = 32  # of the NIfTI extension that a CIFTI-2 header is
 
 # The most that deflate makes of a byte: two bits can stand for 258 bytes.
@@ -70,10 +71,17 @@ class CiftiFile:
 
 def _load_cifti(name: str) -> CiftiFile | None:
     """The header of a dense CIFTI-2 file; None for others, whose fault nibabel tells."""
-    if not name.endswith((".dtseries.nii", ".dlabel.nii", ".dscalar.nii")):
+    if not name.endswith(DENSE):
         return None
     try:
-        image = nib.Nifti2Image.from_filename(name)
+        return cifti_file(name, nib.Nifti2Image.from_filename(name))
+    except (OSError, *LOAD_ERRORS):
+        return None
+
+
+def cifti_file(name: str, image: nib.Nifti2Image) -> CiftiFile | None:
+    """The header of a dense CIFTI-2 file that was opened as NIfTI-2; None for others."""
+    try:
         (extension,) = (one for one in image.header.extensions if one.get_code() == _CIFTI_CODE)
         header = extension.get_content()
         proxy: Any = image.dataobj
@@ -81,7 +89,7 @@ def _load_cifti(name: str) -> CiftiFile | None:
         if proxy.shape[4:] != tuple(sizes) or header.matrix.get_index_map(1) is None:
             return None
         return CiftiFile(name, header, proxy.reshape(sizes))
-    except (OSError, *_LOAD_ERRORS):
+    except LOAD_ERRORS:
         return None
 
 
@@ -104,7 +112,7 @@ def load_image(name: str) -> Any:
     except OSError as error:
         reason = error.strerror or _why_not(name, error)
         raise OSError(f"{name}: cannot be read as an image ({reason})") from error
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         raise OSError(f"{name}: cannot be read as an image ({_why_not(name, error)})") from error
     return image
 
@@ -185,26 +193,34 @@ def check_header(name: str, image: SpatialImage) -> None:
         )
     data: Any = image.dataobj
     if isinstance(data, ArrayProxy) and isinstance(data.file_like, (str, os.PathLike)):
-        _check_size(name, data, math.prod(shape[:3]))
+        path = Path(data.file_like)
+        check_size(name, path.name, path.stat().st_size, image)
 
 
-def _check_size(name: str, data: Any, n_elements: int) -> None:
-    """Refuse a file that cannot hold the data which its header promises."""
-    path = Path(data.file_like)
-    size = path.stat().st_size
+def check_size(name: str, file_name: str, size: int, image: SpatialImage) -> None:
+    """Refuse a file that cannot hold the data which its header promises.
+
+    `name` is for messages, `file_name` says how the file of `size` bytes is compressed.
+
+    Raises
+    ------
+    OSError
+    """
+    data: Any = image.dataobj
+    n_elements = math.prod(image.shape[:3])
     if data.offset < 0:
         raise OSError(f"{name}: the data would begin at byte {data.offset}; correct vox_offset")
     volume = n_elements * np.dtype(data.dtype).itemsize
     n_volumes = math.prod(data.shape) // n_elements
     claimed = data.offset + volume * n_volumes
-    if path.name.lower().endswith(GZIPPED):
+    if file_name.lower().endswith(GZIPPED):
         if claimed > size * _MOST_PER_BYTE:
             raise OSError(
                 f"{name}: the header says {claimed / 1e6:.6g} MB of data (shape "
                 f"{tuple(data.shape)}, {np.dtype(data.dtype)}), more than a compressed file of "
                 f"{size} bytes can hold, the file is truncated or corrupt"
             )
-    elif not path.name.lower().endswith((".bz2", ".zst")) and claimed > size:
+    elif not file_name.lower().endswith((".bz2", ".zst")) and claimed > size:
         raise truncated(name, max(size - data.offset, 0) // volume, n_volumes)
 
 

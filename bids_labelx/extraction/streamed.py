@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,25 +15,29 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, isal_zlib
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.spatialimages import SpatialImage
 
-from bids_labelx.extraction.headers import GZIPPED, file_state, read_header, truncated
+from bids_labelx.extraction.headers import read_header, truncated
 from bids_labelx.extraction.run_data import Blocks, RunData
+from bids_labelx.extraction.stored import (
+    GZIP_ERRORS,
+    LocalFile,
+    Stored,
+    cannot_be_read,
+    decompressed,
+    open_stored,
+)
 
 # Bytes to a multiple of which some programs fill up files.
 _SECTOR = 512
 _PIECE_BYTES = 1 << 20
 
 _ENDINGS = (".nii", ".nii.gz", ".img", ".img.gz", ".mgh", ".mgz")
-
-# isal's stubs take its error class for an instance, hence the cast.
-_GZIP_ERRORS = (EOFError, OSError, zlib.error, cast(type[Exception], isal_zlib.error))
 
 
 @dataclass(frozen=True)
@@ -43,21 +46,18 @@ class _Volumes:
 
     Attributes
     ----------
-    path, offset
+    file, offset
         The file, and where in it, once decompressed, they begin.
     footer
         Whether anything may come after them.
-    state
-        Size and time of the last change of the file when its header was read.
     """
 
-    path: Path
+    file: Stored
     dtype: np.dtype
     offset: int
     n_elements: int
     n_volumes: int
     footer: bool
-    state: tuple[int, int] | None
 
 
 def is_streamed(image: Any) -> bool:
@@ -69,22 +69,21 @@ def is_streamed(image: Any) -> bool:
     return os.fspath(file_like).lower().endswith(_ENDINGS)
 
 
-def open_streamed(name: str, image: SpatialImage) -> RunData:
-    """Open the file that an image's data lie in."""
+def open_streamed(name: str, image: SpatialImage, file: Stored | None = None) -> RunData:
+    """Open the file that an image's data lie in, which is `file` where it is on no disk."""
     grid, n_volumes, dtype = read_header(name, image)
     proxy: Any = image.dataobj
-    path = Path(proxy.file_like)
+    file = file or LocalFile.of(Path(proxy.file_like))
     volumes = _Volumes(
-        path,
+        file,
         dtype,
         proxy.offset,
         grid.n_elements,
         n_volumes,
         footer=isinstance(image, nib.MGHImage),
-        state=file_state(path),
     )
     slope, inter = float(proxy.slope), float(proxy.inter)
-    return RunData(str(path), grid, n_volumes, dtype, partial(_blocks, volumes), slope, inter)
+    return RunData(str(file), grid, n_volumes, dtype, partial(_blocks, volumes), slope, inter)
 
 
 def _blocks(volumes: _Volumes, size: int) -> Blocks:
@@ -93,13 +92,13 @@ def _blocks(volumes: _Volumes, size: int) -> Blocks:
     While the caller uses one, a thread fills the others: isal and the system release the
     interpreter's lock. Two are submitted ahead, so that the thread does not wait for the caller.
     """
-    path, n_volumes = volumes.path, volumes.n_volumes
+    file, n_volumes = volumes.file, volumes.n_volumes
     firsts = range(0, n_volumes, size)
     shape = (min(size, n_volumes), volumes.n_elements)
     buffers = [np.empty(shape, volumes.dtype) for _ in firsts[:3]]
     blocks = [(first, buffers[k % 3][: n_volumes - first]) for k, first in enumerate(firsts)]
-    with _opened(volumes) as stream, reading_thread() as (submit, stop):
-        _check_unchanged(volumes, stream)
+    with _opened(file) as (stored, stream), reading_thread() as (submit, stop):
+        file.check_unchanged(stored)
         ahead = iter(blocks)
         filling = deque(
             submit(_fill, stream, block, skip=0 if first else volumes.offset)
@@ -108,51 +107,41 @@ def _blocks(volumes: _Volumes, size: int) -> Blocks:
         for first, block in blocks:
             try:
                 filling.popleft().result()
-            except _GZIP_ERRORS as error:
+            except GZIP_ERRORS as error:
                 stop()
-                _check_unchanged(volumes, stream)
+                # Of a store that does not answer nothing else is to be asked.
+                if not isinstance(error, TimeoutError):
+                    file.check_unchanged(stored)
                 if isinstance(error, OSError) and error.errno:
-                    raise OSError(f"{path}: cannot be read ({error.strerror})") from error
+                    raise cannot_be_read(file, error) from error
                 whole = _whole_volumes(volumes, buffers[0][0])
-                raise truncated(path, whole, n_volumes) from error
+                raise truncated(str(file), whole, n_volumes) from error
             for _, later in islice(ahead, 1):
                 filling.append(submit(_fill, stream, later, skip=0))
             yield first, block
         try:
             more = _goes_on(volumes, stream)
-        except _GZIP_ERRORS as error:
+        except GZIP_ERRORS as error:
+            if isinstance(error, OSError) and error.errno:
+                raise cannot_be_read(file, error) from error
             raise OSError(
-                f"{path}: all {n_volumes} volumes were read, but the data end wrongly "
+                f"{file}: all {n_volumes} volumes were read, but the data end wrongly "
                 f"({error}), the file is truncated or corrupt"
             ) from error
-        _check_unchanged(volumes, stream)
+        file.check_unchanged(stored)
     if more:
         raise OSError(
-            f"{path}: there are more data than the header says, which are {n_volumes} volumes of "
+            f"{file}: there are more data than the header says, which are {n_volumes} volumes of "
             f"{volumes.n_elements} voxels of {volumes.dtype.name} from byte {volumes.offset} on; "
             "correct the header's dimensions, data type or vox_offset, or write the image again"
         )
 
 
-def _opened(volumes: _Volumes) -> BinaryIO:
-    """The stream of an image's data."""
-    path = volumes.path
-    try:
-        if path.name.lower().endswith(GZIPPED):
-            stream = cast(BinaryIO, igzip.open(path, "rb"))
-        else:
-            stream = path.open("rb")
-    except OSError as error:
-        raise OSError(f"{path}: cannot be read ({error.strerror})") from error
-    return stream
-
-
-def _check_unchanged(volumes: _Volumes, stream: BinaryIO) -> None:
-    """Refuse a file that was written to since its header was read."""
-    if file_state(stream.fileno()) != volumes.state:
-        raise OSError(
-            f"{volumes.path}: changed while it was read; run again when nothing writes to it"
-        )
+@contextlib.contextmanager
+def _opened(file: Stored) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """The stream of a file as it is stored, and that of an image's data in it."""
+    with open_stored(file) as stored, decompressed(stored, file.name) as stream:
+        yield stored, stream
 
 
 def _goes_on(volumes: _Volumes, stream: BinaryIO) -> bool:
@@ -218,7 +207,7 @@ def _whole_volumes(volumes: _Volumes, buffer: np.ndarray) -> int:
     a volume at most, from the beginning.
     """
     whole = 0
-    with contextlib.suppress(*_GZIP_ERRORS), _opened(volumes) as stream:
+    with contextlib.suppress(*GZIP_ERRORS), _opened(volumes.file) as (_, stream):
         while True:
             _fill(stream, buffer, skip=0 if whole else volumes.offset)
             whole += 1

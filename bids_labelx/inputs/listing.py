@@ -14,8 +14,8 @@ from bids_labelx.names import is_backup
 
 # Folders below a participant without any file that the app reads. Masks of the anatomy and of
 # other modalities have names that would match a BOLD image.
-_IGNORED = {"dwi", "figures", "fmap", "log", "logs", "perf", "pet", "surf", "xfm"}
-_ANATOMY = "anat"
+IGNORED = {"dwi", "figures", "fmap", "log", "logs", "perf", "pet", "surf", "xfm"}
+ANATOMY = "anat"
 
 # The ending of segmentations, which are not indexed by default and may be in anat/, too.
 SEGMENTATIONS = "dseg.nii"
@@ -76,7 +76,7 @@ def scan_folders(
     root: Path, participants: Folders, also: Sequence[str]
 ) -> tuple[list[str], Times, dict[Path, str]]:
     """The participants' files to index, when their folders changed, and which are unreadable."""
-    ignored = _IGNORED if SEGMENTATIONS in also else {*_IGNORED, _ANATOMY}
+    ignored = IGNORED if SEGMENTATIONS in also else {*IGNORED, ANATOMY}
     names, in_anatomy = map(
         name_pattern, (index_filters(also), index_filters((SEGMENTATIONS,))[-1:])
     )
@@ -95,7 +95,7 @@ def scan_folders(
                 continue
             listed.add(identity)
             where = folder.relative_to(root).as_posix()
-            pattern = in_anatomy if _ANATOMY in folder.parts[len(root.parts) :] else names
+            pattern = in_anatomy if ANATOMY in folder.parts[len(root.parts) :] else names
             # The time before the listing, so that the next invocation sees a change in between.
             times[label][where] = settled_time(folder)
             try:

@@ -14,6 +14,7 @@ from bids_labelx._version import __version__
 from bids_labelx.errors import BadDataError, LabelxError, UsageError
 from bids_labelx.files import read_json, read_tsv, write_json, write_text, write_tsv
 from bids_labelx.outputs.columns import TEXT, Columns, describe_columns
+from bids_labelx.remote.mirror import uri_of
 
 LOGGER = logging.getLogger("bids_labelx")
 
@@ -104,7 +105,7 @@ def write_dataset_files(
         "SourceDatasets": [one for i, one in enumerate(origins) if one not in origins[:i]],
         "DatasetLinks": {
             **(linked if isinstance(linked, dict) else {}),
-            **{name: folder.as_uri() for name, folder in links.items()},
+            **{name: uri_of(folder) for name, folder in links.items()},
         },
     }
     write_json(path, content)
@@ -114,7 +115,7 @@ def write_dataset_files(
 
 def _origin(root: Path, about: Mapping[str, Any]) -> dict[str, str]:
     doi = about.get("DatasetDOI")
-    return {"URL": root.as_uri(), **({"DOI": doi} if isinstance(doi, str) else {})}
+    return {"URL": uri_of(root), **({"DOI": doi} if isinstance(doi, str) else {})}
 
 
 def _container(environment: Mapping[str, str]) -> dict[str, Any]:

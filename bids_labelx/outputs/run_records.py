@@ -108,6 +108,8 @@ class RunRecord:
     atlases
         Of each atlas by name: labels, how many of them are missing, their mean coverage, and who
         made it as far as that is known.
+    etags
+        Of files that were read last from a store, by URL.
     """
 
     entities: Mapping[str, str]
@@ -117,6 +119,7 @@ class RunRecord:
     inputs: str = ""
     seconds: Mapping[str, float | None] = field(default_factory=dict)
     atlases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    etags: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, paths: Iterable[str]) -> RunRecord:
         """The record without these files, and without what nothing is left of."""
@@ -142,6 +145,7 @@ class RunRecord:
         inputs: str,
         seconds: Mapping[str, float | None],
         atlases: Mapping[str, Mapping[str, Any]] | None = None,
+        etags: Mapping[str, str] | None = None,
     ) -> RunRecord:
         """The record after an invocation that has just written these files."""
         kept = self.without(files)
@@ -154,6 +158,7 @@ class RunRecord:
             inputs,
             seconds,
             {**kept.atlases, **(atlases or {})},
+            etags or {},
         )
 
 
@@ -262,6 +267,7 @@ def write_record(output: Path, record: RunRecord) -> None:
         "done": {name: dict(one) for name, one in record.done.items()},
         "atlases": {name: dict(one) for name, one in record.atlases.items()},
         "invocations": {key: asdict(one) for key, one in record.invocations.items()},
+        **({"etags": dict(sorted(record.etags.items()))} if record.etags else {}),
         "files": dict(sorted(record.files.items())),
     }
     write_json(output / record_path(record.entities), content)
@@ -313,6 +319,7 @@ def _read(path: Path) -> RunRecord:
             seconds=dict(content["seconds"]),
             # Records of earlier versions have none.
             atlases={name: dict(one) for name, one in content.get("atlases", {}).items()},
+            etags=dict(content.get("etags", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadDataError(

@@ -55,6 +55,7 @@ from bids_labelx.participant.atlas_descriptions import write_atlas_descriptions
 from bids_labelx.participant.deliver import dataset_links
 from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
+from bids_labelx.remote.mirror import place_of
 from bids_labelx.report.accounts import Account, accounts_of, add_account
 from bids_labelx.report.citations import write_methods_files
 from bids_labelx.report.methods import methods_of
@@ -377,9 +378,9 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
     version, folder = before.get("bids_labelx", __version__), before.get("bids_dir")
     if version != __version__:
         LOGGER.warning("earlier results here are of bids_labelx %s, not %s", version, __version__)
-    if folder not in (None, str(settings.bids_dir)):
-        LOGGER.warning("earlier results here are of %s, not %s", folder, settings.bids_dir)
-    roots = {name: str(root) for name, root in settings.dataset_folders.items()}
+    if folder not in (None, own := place_of(settings.bids_dir)):
+        LOGGER.warning("earlier results here are of %s, not %s", folder, own)
+    roots = {name: place_of(root) for name, root in settings.dataset_folders.items()}
     del roots[FIRST_DATASET]
     folders: dict[str, str] = before.get("datasets", {})
     for name in sorted(folders.keys() & roots.keys()):
@@ -387,5 +388,5 @@ def _update_record(settings: Settings, now: Mapping[str, Any], plan: Plan) -> No
             text = "earlier results here are of --datasets %s=%s, not %s: their Sources mean that"
             LOGGER.warning(text, name, folders[name], roots[name])
     merged = {section: {**before.get(section, {}), **now[section]} for section in SECTIONS}
-    of = {"bids_dir": str(settings.bids_dir), "datasets": {**folders, **roots}}
+    of = {"bids_dir": own, "datasets": {**folders, **roots}}
     write_json(path, {"bids_labelx": __version__, **of, **merged})

@@ -26,7 +26,8 @@ from bids_labelx.participant.deliver import About, Delivery, planned_paths
 from bids_labelx.participant.facts import atlas_facts, done_facts
 from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files
 from bids_labelx.participant.records import RunResults
-from bids_labelx.participant.unchanged import file_state
+from bids_labelx.participant.unchanged import FileState, file_state
+from bids_labelx.remote.mirror import place_of, remote_file
 from bids_labelx.settings import Settings, plain_options
 
 
@@ -46,15 +47,27 @@ def this_invocation(settings: Settings, plan: Plan) -> Invocation:
 def inputs_digest(planned: PlannedRun) -> str:
     """A digest of all files that a run's results depend on: by path, size, time and inode.
 
-    Sidecars and descriptions of datasets count by what was read out of them.
+    Files of a store count by URL, size, time and ETag, wherever their mirror is. Sidecars and
+    descriptions of datasets count by what was read out of them.
     """
-    others = [path for atlas in planned.atlases for path in (atlas.image, atlas.table_path)]
-    others += confounds_files(planned.run)
-    known = [*planned.files, *(file_state(path) for path in others if path is not None)]
-    made = {str(path): producer for path, producer in planned.run.producers.items()}
+    known = [one._replace(path=place_of(Path(one.path))) for one in _files_of(planned)]
+    made = {place_of(path): producer for path, producer in planned.run.producers.items()}
     read = [known, dict(planned.run.metadata), planned.source.t_r, planned.warnings, made]
     text = json.dumps(read, default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _files_of(planned: PlannedRun) -> list[FileState]:
+    """The files that a run's results depend on."""
+    others = [path for atlas in planned.atlases for path in (atlas.image, atlas.table_path)]
+    others += confounds_files(planned.run)
+    return [*planned.files, *(file_state(path) for path in others if path is not None)]
+
+
+def _etags(planned: PlannedRun) -> dict[str, str]:
+    """The ETag of each file that was read from a store, by its URL."""
+    files = (remote_file(Path(one.path)) for one in _files_of(planned))
+    return {one.url: one.version.etag for one in files if one is not None}
 
 
 def without_finished(settings: Settings, plan: Plan, invocation: Invocation) -> Plan:
@@ -161,6 +174,7 @@ def record_run(
         inputs=inputs,
         seconds=seconds,
         atlases=atlas_facts(delivery, results),
+        etags=_etags(delivery.planned),
     )
     write_record(output, record)
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.cifti import is_cifti, step_of
-from bids_labelx.extraction.formats import open_run_data
-from bids_labelx.extraction.gifti import open_gifti, open_hemispheres
+from bids_labelx.extraction.formats import open_run_data, open_stored_data
+from bids_labelx.extraction.gifti import GiftiFile, open_gifti, open_hemispheres
 from bids_labelx.extraction.headers import load_image
 from bids_labelx.extraction.run_data import RunData
 from bids_labelx.extraction.space import Space, VolumeGrid
+from bids_labelx.extraction.stored import load_stored
 from bids_labelx.images import open_image
 from bids_labelx.inputs.matching import GIFTI
 from bids_labelx.inputs.repetition_time import gifti_time, header_time
 from bids_labelx.inputs.run import Run
 from bids_labelx.names import hemisphere_of
 from bids_labelx.participant.records import RunSource
+from bids_labelx.remote.mirror import remote_series
 
 
 class Header(NamedTuple):
@@ -51,9 +53,14 @@ def open_series(bold: Path, beside: Path | None = None) -> RunData:
         As from `open_run_data` and `open_hemispheres`.
     """
     if not bold.name.endswith(GIFTI):
-        return open_run_data(bold)
+        series = remote_series(bold)
+        return open_stored_data(series) if series else open_run_data(bold)
     files = [bold] if beside is None else [bold, beside]
-    return open_hemispheres({hemisphere_of(path.name): open_gifti(path) for path in files})
+    return open_hemispheres({hemisphere_of(path.name): _open_gifti(path) for path in files})
+
+
+def _open_gifti(path: Path) -> GiftiFile:
+    return open_gifti(remote_series(path) or path)
 
 
 def open_source(source: RunSource) -> RunData:
@@ -89,7 +96,7 @@ def _volumes(run: Run, image: SpatialImage) -> Header:
 def _surfaces(run: Run) -> Header:
     try:
         if run.bold.name.endswith(GIFTI):
-            files = [open_gifti(path) for path in run.images]
+            files = [_open_gifti(path) for path in run.images]
             steps = {gifti_time(one.metadata) for one in files}
             if len(steps) > 1:
                 raise BadDataError(
@@ -98,7 +105,8 @@ def _surfaces(run: Run) -> Header:
                 )
             (t_r,) = steps
         else:
-            image = load_image(str(run.bold))
+            series = remote_series(run.bold)
+            image: Any = load_stored(series) if series else load_image(str(run.bold))
             if not is_cifti(image):
                 raise BadDataError(
                     f"{run.bold}: its name says CIFTI, and it is {type(image).__name__}; a "

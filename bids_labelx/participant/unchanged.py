@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import BadDataError, MissingInputError
+from bids_labelx.remote.mirror import remote_file
 
 
 class FileState(NamedTuple):
@@ -24,6 +26,8 @@ class FileState(NamedTuple):
     touched
         The time in nanoseconds of the last change of content or status, which cannot be set back:
         it tells a file that was written to and given its earlier time.
+
+    Of a file of a store all is as it was listed; its ETag is in the place of the inode.
     """
 
     path: str
@@ -35,6 +39,10 @@ class FileState(NamedTuple):
 
 def file_state(path: Path) -> FileState:
     """The state of a file as it is now."""
+    if remote := remote_file(path):
+        version = remote.version
+        etag = zlib.crc32(version.etag.encode())
+        return FileState(str(path), version.size, version.changed * 10**9, etag, 0)
     try:
         status = path.stat()
     except OSError:

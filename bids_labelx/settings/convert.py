@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from bids_labelx.remote.urls import as_setting, checked_url, is_url
 from bids_labelx.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,11 +29,38 @@ DERIVATIVE = "derivative:"
 _SURFACE = r"\.gii|\.annot"
 
 
+def folder(value: Any) -> Path:
+    """The absolute path of a folder, or a URL in its place: see `urls.as_setting`."""
+    text = str(value)
+    found = checked_url(text) if is_url(text) else text
+    return as_setting(found) if is_url(found) else path(found)
+
+
+def output(value: Any) -> Path:
+    """The absolute path of the folder for the results."""
+    text = str(value)
+    found = checked_url(text) if is_url(text) else text
+    if is_url(found):
+        raise ValueError(
+            f"{found!r}: results are written to a folder on this machine; give one, and copy it "
+            "afterwards, with `aws s3 sync`, `gcloud storage rsync` or `rclone sync`"
+        )
+    return path(found)
+
+
 def path(value: Any) -> Path:
     """An absolute path."""
     from pathlib import Path
 
     text = str(value)
+    if is_url(text):
+        found = checked_url(text)
+        if is_url(found):
+            raise ValueError(
+                f"{found!r}: a path is expected here; BIDS_DIR, --atlas-dataset and --datasets "
+                "can be URLs"
+            )
+        text = found
     if not text.strip() or "\0" in text:
         raise ValueError(f"{text!r}: a path is expected")
     try:
@@ -110,7 +138,7 @@ def datasets(value: Any) -> tuple[str, ...]:
     from bids_labelx.names import ATLAS_LINK, FIRST_DATASET, MASK_LINK, is_dataset_name
 
     def convert(word: str) -> str:
-        name, equals, folder = word.partition("=")
+        name, equals, where = word.partition("=")
         if name == FIRST_DATASET:
             raise ValueError(f"{word!r}: {name} is the name of BIDS_DIR; choose another one")
         if name == MASK_LINK or name.startswith(ATLAS_LINK):
@@ -118,11 +146,11 @@ def datasets(value: Any) -> tuple[str, ...]:
                 f"{word!r}: {MASK_LINK} and {ATLAS_LINK}… are names of other folders in "
                 "DatasetLinks; choose another one"
             )
-        if not equals or not is_dataset_name(name) or not folder:
+        if not equals or not is_dataset_name(name) or not where:
             raise ValueError(
                 f"{word!r}: NAME=DIR is expected, with a name of letters, digits, - and _"
             )
-        return f"{name}={path(folder)}"
+        return f"{name}={folder(where)}"
 
     found = each(convert)(value)
     names = [one.partition("=")[0] for one in found]

@@ -51,8 +51,11 @@ class Settings(
     without their entity's key: ``01``, not ``sub-01``. Steps go by parts of it, see `part`.
     """
 
-    bids_dir: Path = argument_option(convert.path, help="the dataset of derivatives")
-    output_dir: Path = argument_option(convert.path, help="folder for the results")
+    bids_dir: Path = argument_option(
+        convert.folder,
+        help="the dataset of derivatives, a folder or a URL: s3://, gs://, https://",
+    )
+    output_dir: Path = argument_option(convert.output, help="folder for the results")
     analysis_level: str = argument_option(
         choices=("participant", "group"),
         help="participant: extract signals from each run; group: summarise what the participant "
@@ -109,8 +112,8 @@ class Settings(
         (),
         convert.datasets,
         metavar="NAME=DIR",
-        help="further datasets, from which strategies read tables and the filter file selects "
-        "images, masks and confounds",
+        help="further datasets, folders or URLs, from which strategies read tables and the "
+        "filter file selects images, masks and confounds",
     )
     bids_database_dir: Path | None = which_option(
         None,
@@ -133,7 +136,10 @@ class Settings(
         unset="all atlases of --atlas-dataset in the run's space",
     )
     atlas_dataset: Path | None = atlas_option(
-        None, convert.path, metavar="DIR", help="a BIDS atlas dataset (tpl-…)"
+        None,
+        convert.folder,
+        metavar="DIR",
+        help="a BIDS atlas dataset (tpl-…), a folder or a URL",
     )
     atlas_space: str | None = atlas_option(
         None,
@@ -262,6 +268,14 @@ class Settings(
         metavar="DIR",
         help="work folder, kept between invocations",
         unset="a temporary one",
+    )
+    remote_timeout: float = running_option(
+        120.0,
+        convert.above_zero("a number of seconds"),
+        metavar="SECONDS",
+        help="fail a run that is read from a URL when no data come for so long",
+        level="both",
+        invocation=True,
     )
     nprocs: int = running_option(
         available_cpus,

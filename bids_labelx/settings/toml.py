@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.files import parse_toml, read_text
+from bids_labelx.remote.mirror import place_of
+from bids_labelx.remote.urls import of_setting
 from bids_labelx.settings.entry import options_of
 from bids_labelx.settings.table import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def to_toml(settings: Settings) -> str:
@@ -30,6 +29,8 @@ def options_to_toml(options: Mapping[str, Any]) -> str:
 def plain_options(settings: Settings) -> dict[str, Any]:
     """The settings by name as text, numbers and lists, without those that are None."""
     values = {one.name: getattr(settings, one.name) for one in options_of(Settings)}
+    folders = (one.partition("=") for one in settings.datasets)
+    values["datasets"] = tuple(f"{name}={_plain(Path(root))}" for name, _, root in folders)
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
@@ -66,8 +67,8 @@ def options_of_results(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
+    if isinstance(value, Path):
+        return of_setting(value) or place_of(value)
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 

@@ -103,7 +103,7 @@ def test_a_run_is_read_once_and_for_medians_once_more_for_each_atlas(
     usual = cifti._opened
 
     def counted(rows: cifti._Rows) -> object:
-        opened.append(rows.path.name)
+        opened.append(rows.file.path.name)
         return usual(rows)
 
     monkeypatch.setattr(cifti, "_opened", counted)

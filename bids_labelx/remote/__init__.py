@@ -1,0 +1,1 @@
+"""Files of datasets in object stores and on web servers, through fsspec."""
