@@ -15,7 +15,7 @@ from tiny import AFFINE, N_VOLUMES, SHAPE, confounds_table
 from bids_labelx import denoise
 from bids_labelx.denoise import override, read_strategies
 from bids_labelx.errors import BadDataError
-from bids_labelx.extraction import streamed
+from bids_labelx.extraction.stored import LocalFile
 from bids_labelx.files import disk_full
 from bids_labelx.outputs.failures import messages
 from bids_labelx.participant import confounds
@@ -252,17 +252,17 @@ def test_one_reading_of_run_and_confounds_serves_all_strategies_and_statistics(
     image = nib.Nifti1Image(np.random.default_rng(0).normal(9, 1, (*SHAPE, N_VOLUMES)), AFFINE)
     nib.save(image, given["source"].bold)
     opened: list[str] = []
-    plain_open, plain_read = streamed.igzip.open, denoise.read_confounds_table
+    plain_open, plain_read = LocalFile.open, denoise.read_confounds_table
 
-    def counting_open(path: Path, *rest: object) -> object:
-        opened.append(Path(path).name)
-        return plain_open(path, *rest)
+    def counting_open(file: LocalFile) -> object:
+        opened.append(file.name)
+        return plain_open(file)
 
     def counting_read(path: Path) -> pd.DataFrame:
         opened.append(Path(path).name)
         return plain_read(path)
 
-    monkeypatch.setattr(streamed.igzip, "open", counting_open)
+    monkeypatch.setattr(LocalFile, "open", counting_open)
     monkeypatch.setattr(confounds, "read_confounds_table", counting_read)
     if level == "region":
         at_region_level(given)
