@@ -50,11 +50,11 @@ def check_kind(output: Path, *, compact: bool = False) -> None:
     if plain and there:
         raise UsageError(
             f"{output} has a store ({store_of(output)}) and plain files of participants beside "
-            f"it, {plain[0]} for one: which of them count nobody can tell; move either elsewhere"
+            f"it, such as {plain[0]}; a folder has either: move the store or the files elsewhere"
         )
     if plain:
         raise UsageError(
-            f"--compact: {output} has results as plain files, {plain[0]} for one; choose another "
+            f"--compact: {output} has results as plain files, such as {plain[0]}; choose another "
             "OUTPUT_DIR, or leave --compact out"
         )
 

@@ -115,7 +115,11 @@ def record_names(output: Path) -> dict[str, list[Path]]:
 
 
 def account_of(
-    output: Path, participant: str, records: Iterable[Path], failures: Iterable[Failure]
+    output: Path,
+    participant: str,
+    records: Iterable[Path],
+    failures: Iterable[Failure],
+    sums: Mapping[str, int] | None = None,
 ) -> Account:
     """Reconcile the records of a participant with the files.
 
@@ -129,6 +133,8 @@ def account_of(
         Its records; see `record_names`.
     failures
         What the participant level could not do of it.
+    sums
+        The CRC-32 of files, by their paths, that are known without reading them.
     """
     gaps: list[Gap] = []
     problems: list[Failure] = []
@@ -143,7 +149,7 @@ def account_of(
             continue
         if record is None:
             continue
-        own = list(_gaps(output, record))
+        own = list(_gaps(output, record, sums or {}))
         gaps += own
         recorded |= {Path(name): one for name, one in record.files.items()}
         invocations += record.invocations.values()
@@ -182,7 +188,7 @@ def _told(output: Path, gaps: Sequence[Gap]) -> list[str]:
     return lines
 
 
-def _gaps(output: Path, record: RunRecord) -> Iterator[Gap]:
+def _gaps(output: Path, record: RunRecord, sums: Mapping[str, int]) -> Iterator[Gap]:
     """Recorded results of a run that are not there, cut, or not of the present label table."""
     atlases = sorted({one.atlas for one in record.files.values() if one.atlas})
     strategies = sorted({one.strategy for one in record.files.values() if one.strategy})
@@ -195,7 +201,7 @@ def _gaps(output: Path, record: RunRecord) -> Iterator[Gap]:
         if is_figure(name):
             continue
         path = Path(name)
-        found = _differing(output / path, one)
+        found = _differing(output / path, one, sums.get(name))
         if not found and one.strategy and one.atlas in labels:
             table, of_labels = labels[one.atlas]
             made, now = (record.invocations[of.invocation] for of in (one, of_labels))
@@ -212,16 +218,17 @@ def _gaps(output: Path, record: RunRecord) -> Iterator[Gap]:
             )
 
 
-def _differing(path: Path, file: RecordedFile) -> str:
+def _differing(path: Path, file: RecordedFile, crc32: int | None) -> str:
     """How a file differs from what was written, in words.
 
-    Of what the group level reads the content counts, of the rest the size.
+    Of what the group level reads the content counts, of the rest the size. `crc32` is that of its
+    content, where it is known.
     """
     try:
         there = path.stat().st_size
         if there != file.size:
             return f"{there:,} bytes, {file.size:,} were written"
-        if path.name.endswith(_READ) and not is_as_written(path, file):
+        if path.name.endswith(_READ) and not is_as_written(path, file, crc32):
             return "changed since it was written"
     except OSError:
         if path.is_symlink():

@@ -34,6 +34,7 @@ from bids_labelx.group.quality_rows import (
 from bids_labelx.group.rows import MatrixFile, Row, RowKey
 from bids_labelx.measures.quality import OK
 from bids_labelx.names import parse_name
+from bids_labelx.outputs.compact import checksums
 from bids_labelx.outputs.failures import by_participant
 from bids_labelx.outputs.results import (
     labels_path,
@@ -149,9 +150,10 @@ def collect(
     read: list[_ReadSeries] = []
     known: dict[bytes, np.ndarray] = {}
     records, failed = record_names(output), by_participant(failures)
+    crc32 = checksums(output)
     for participant in participants:
         own = failed.get(participant, [])
-        account = account_of(output, participant, records.get(participant, ()), own)
+        account = account_of(output, participant, records.get(participant, ()), own, crc32)
         if not (own or account.recorded or series_paths(output, participant)):
             collected.problems.append(Failure("no time series", {"sub": participant}))
         read += _read_participant(output, participant, account, collected, sums, known)

@@ -34,6 +34,7 @@ from bids_labelx.suggestions import labels_not_there
 
 # What a view keeps of itself.
 _ABOUT, _UNPACKED, _SEEN, _LINKED = ".view", "unpacked.json", "seen.json", "linked.json"
+_SUMS = "sums.json"
 _LOGS = "logs"
 # Folders of an output folder, besides those of participants, that hold files of ours.
 _FOLDERS = (_LOGS, "figures", "report")
@@ -89,7 +90,7 @@ def make_view(
             and (participants is None or _label(path) in participants)
             and (figures or "figures" not in Path(path).parts)
         }
-        unpack(found, wanted, view)
+        _note(view, _SUMS, unpack(found, wanted, view))
         _note(view, _UNPACKED, sorted(wanted))
         _note(view, _SEEN, [one.name for one in found])
 
@@ -104,7 +105,7 @@ def _label(path: str) -> str:
     return name.removesuffix(".html").removeprefix("sub-") if name.startswith("sub-") else ""
 
 
-def _note(view: Path, name: str, values: Sequence[str]) -> None:
+def _note(view: Path, name: str, values: Sequence[str] | Mapping[str, int]) -> None:
     write_text(view / _ABOUT / name, json.dumps(values))
 
 
@@ -115,7 +116,7 @@ def _noted(view: Path, name: str) -> list[str]:
 
 def unpack(
     found: Sequence[Path], wanted: Mapping[str, Row], folder: Path, *, verify: bool = False
-) -> None:
+) -> dict[str, int]:
     """Write files of a store as plain files, byte for byte, with their times.
 
     Parameters
@@ -129,6 +130,11 @@ def unpack(
     verify
         Whether to compare checksums.
 
+    Returns
+    -------
+    dict
+        The CRC-32 of each file by its path.
+
     Raises
     ------
     BadDataError
@@ -136,7 +142,8 @@ def unpack(
     for parent in {os.path.dirname(path) for path in wanted}:  # noqa: PTH120
         (folder / parent).mkdir(parents=True, exist_ok=True)
 
-    def write(piece: Path) -> None:
+    def write(piece: Path) -> dict[str, int]:
+        sums = {}
         for path, row, crc32, content in contents(piece, wanted):
             if verify and zlib.crc32(content) != crc32:
                 raise BadDataError(
@@ -146,12 +153,25 @@ def unpack(
             to = folder / path
             to.write_bytes(content)
             os.utime(to, ns=(row.modified, row.modified))
+            sums[path] = crc32
+        return sums
 
     # Largest first, so that no thread is left alone with it.
     largest_first = sorted(found, key=lambda one: one.stat().st_size, reverse=True)
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(write, largest_first):
-            pass
+        return {path: crc32 for of in pool.map(write, largest_first) for path, crc32 in of.items()}
+
+
+def checksums(output: Path) -> dict[str, int]:
+    """The CRC-32 of the files of a view as they came into the store; of other folders none.
+
+    What is read out of a store is compared with the sums of its pages, so that a file of a view
+    which nobody has changed need not be read for its own.
+    """
+    if output_of(output) is None:
+        return {}
+    found: dict[str, int] = json.loads((output / _ABOUT / _SUMS).read_text(encoding="utf-8"))
+    return found
 
 
 def _link_plain(output: Path, view: Path) -> None:

@@ -158,6 +158,7 @@ def write_piece(
                 compression_level=1,
                 use_dictionary=texts,
                 write_statistics=texts,
+                write_page_checksum=True,
             ) as writer:
                 for table in tables:
                     writer.write_table(table)
@@ -291,7 +292,7 @@ def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row,
     """Of a piece the files that are wanted, by their last row: path, row, CRC-32 and bytes."""
     import pyarrow.parquet as pq
 
-    with readable(piece), pq.ParquetFile(piece) as file:
+    with readable(piece), pq.ParquetFile(piece, page_checksum_verification=True) as file:
         for group in range(file.num_row_groups):
             heads = file.read_row_group(group, columns=INDEX, use_threads=False).to_pydict()
             rows = [Row(*about) for about in zip(*(heads[one] for one in INDEX[1:]), strict=True)]

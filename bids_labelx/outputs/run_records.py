@@ -227,14 +227,18 @@ def recorded_file(path: Path, invocation: str, atlas: str, strategy: str) -> Rec
     return RecordedFile(path.stat().st_size, invocation, atlas, strategy, crc32)
 
 
-def is_as_written(path: Path, file: RecordedFile) -> bool:
+def is_as_written(path: Path, file: RecordedFile, crc32: int | None = None) -> bool:
     """Whether the content of a file of the recorded size is what was written.
+
+    `crc32` is that of its content, where it is known without reading it.
 
     Raises
     ------
     OSError
     """
-    return file.crc32 < 0 or zlib.crc32(path.read_bytes()) == file.crc32
+    if file.crc32 < 0:
+        return True
+    return (zlib.crc32(path.read_bytes()) if crc32 is None else crc32) == file.crc32
 
 
 def is_figure(path: str) -> bool:

@@ -32,7 +32,7 @@ def test_it_is_printed_by_the_command_line(capsys: pytest.CaptureFixture[str]) -
 
 def test_every_option_that_runs_the_app_is_an_input() -> None:
     alone = {"--help", "--version", "--demo", "--list-denoise", "--bids-exec-spec"}
-    alone |= {"--check", "--fetch-atlas", "--import"}
+    alone |= {"--check", "--unpack", "--fetch-atlas", "--import"}
     actions = [action.option_strings for action in build_parser()._actions]
     # Without short ones, other names of one option, and the --no-detrend of --detrend.
     options = {next(n for n in names if n.startswith("--")) for names in actions if names}

@@ -173,3 +173,16 @@ def test_a_broken_piece_is_told_by_its_name(tmp_path: Path) -> None:
     piece.write_bytes(piece.read_bytes()[:-20])
     with pytest.raises(BadDataError, match=rf"{piece.name}: cannot be read as a part of the st"):
         index_of(pieces(store).standing)
+
+
+def test_a_damaged_byte_of_a_piece_is_told_before_anything_is_read_from_it(tmp_path: Path) -> None:
+    store, root = tmp_path / "store", tmp_path / "root"
+    noise = "".join(map(str, range(9000)))
+    append(store, root, write(root, a=noise))
+    (piece,) = pieces(store).standing
+    content = bytearray(piece.read_bytes())
+    # The bytes of the file are by far the most of a piece.
+    content[len(content) // 3] ^= 1
+    piece.write_bytes(content)
+    with pytest.raises(BadDataError, match=rf"{piece.name}: cannot be read as a part of the st"):
+        as_read(store)
