@@ -275,7 +275,7 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
         ]
     if settings.output_names == "xcpd":
         # Its names do not say it.
-        plain["output_names xcpd: strategy"] = plan.strategies[0].label
+        plain["output_names xcpd's strategy"] = plan.strategies[0].label
     made = {
         "settings": {
             **{f"--{name.replace('_', '-')}": value for name, value in plain.items()},
