@@ -27,7 +27,7 @@ PARAMETERS = ("rot_x", "rot_y", "rot_z", "trans_x", "trans_y", "trans_z")
 # Entities of a run that XCP-D's tables of regions do not have.
 _NOT_NAMED = ("res", "den")
 
-_IGNORED = "*_timeseries.*\n*_relmat.*\n*_bold.tsv\n*_outliers.*\n*_motion.*\n*_design.*\n*_qc.*\n"
+_IGNORED = "*_timeseries.*\n*_relmat.*\n*_bold.*\n*_outliers.*\n*_motion.*\n*_design.*\n*_qc.*\n"
 
 _FILTERED = ", after the strategy's motion filter"
 MOTION_COLUMNS: Columns = {
