@@ -26,6 +26,8 @@ from bids_labelx.outputs.columns import (
     OUTLIER_COLUMNS,
     Columns,
 )
+from bids_labelx.outputs.xcpd import CENSORED_COLUMNS, MOTION_COLUMNS, QC_COLUMNS
+from bids_labelx.outputs.xcpd import COVERAGE_COLUMNS as XCPD_COVERAGE_COLUMNS
 
 
 class File(NamedTuple):
@@ -36,6 +38,7 @@ class File(NamedTuple):
     what: str
 
 
+_XCPD = "`--output-names xcpd`"
 _FILES = {
     "The dataset": (
         File("dataset_description.json", "always", "name, version, container, source datasets"),
@@ -63,6 +66,18 @@ _FILES = {
         File("…_relmat.tsv", "each measure", "connectivity matrix of the run"),
         File("…_relmat.pconn.nii", "`--cifti-outputs`", "the same as CIFTI-2"),
         File("…_outliers.tsv", "each strategy", "a row per volume: kept, or why it is censored"),
+    ),
+    "A run under XCP-D's names: `derivatives/xcp_d/sub-…/[ses-…/]func/`": (
+        File("…_stat-mean_timeseries.tsv", _XCPD, "a row per volume, a column per region"),
+        File("…_stat-pearsoncorrelation_relmat.tsv", _XCPD, "correlations, `Node` first"),
+        File("…_stat-coverage_bold.tsv", _XCPD, "coverage of each region"),
+        File("…_outliers.tsv", _XCPD, "which volumes are censored"),
+        File("…_motion.tsv", _XCPD, "motion parameters and displacement"),
+        File("…_desc-preproc_design.tsv", _XCPD, "regressors of the strategy"),
+        File("…_desc-linc_qc.tsv", _XCPD, "motion and numbers of volumes"),
+        File("derivatives/xcp_d/dataset_description.json", _XCPD, "says whose names these are"),
+        File("derivatives/xcp_d/desc-linc_qc.json", _XCPD, "columns of `…_desc-linc_qc.tsv`"),
+        File("derivatives/xcp_d/.bidsignore", _XCPD, "suffixes that the validator does not know"),
     ),
     "The group": (
         File("group_qc.tsv", "group", "a row per run, atlas and strategy: quality, exclusion"),
@@ -127,6 +142,10 @@ _TABLES: tuple[tuple[str, str, Columns], ...] = (
     ("Label table of an atlas of maps: what differs", "…_dseg.tsv", KIND_COLUMNS["maps"]),
     ("Label table of spheres: what differs", "…_dseg.tsv", KIND_COLUMNS["spheres"]),
     ("Censoring", "…_outliers.tsv", OUTLIER_COLUMNS),
+    ("XCP-D's names: motion", "derivatives/xcp_d/…_motion.tsv", MOTION_COLUMNS),
+    ("XCP-D's names: censoring", "derivatives/xcp_d/…_outliers.tsv", CENSORED_COLUMNS),
+    ("XCP-D's names: coverage", "…_stat-coverage_bold.tsv", XCPD_COVERAGE_COLUMNS),
+    ("XCP-D's names: quality", "…_desc-linc_qc.tsv", QC_COLUMNS),
     ("Quality of runs", "group_qc.tsv", QUALITY_COLUMNS),
     ("Coverage of labels", "group_…_coverage.tsv", COVERAGE_COLUMNS),
     ("QC-FC of strategies", "group_…_qcfc.tsv", STRATEGY_COLUMNS),
@@ -185,7 +204,7 @@ def unlisted(output: Path) -> Iterator[str]:
     names = [one.name for files in _FILES.values() for one in files]
     # Files of runs are called without their folder on the page.
     shown = "|".join(re.escape(name).replace("…", ".*") for name in names)
-    known = re.compile(rf"(?:sub-[^/]+/(?:ses-[^/]+/)?func/)?(?:{shown})")
+    known = re.compile(rf"(?:(?:derivatives/xcp_d/)?sub-[^/]+/(?:ses-[^/]+/)?func/)?(?:{shown})")
     for path in sorted(output.rglob("*")):
         name = path.relative_to(output).as_posix()
         beside = name.removesuffix(".json") + ".tsv" if name.endswith(".json") else name

@@ -22,7 +22,7 @@ from bids_labelx.group.account import account_of, record_names
 from bids_labelx.group.missing import participants_without_output
 from bids_labelx.names import FIRST_DATASET, build_name, parse_name
 from bids_labelx.outputs.failures import by_participant, failures_by_kind, read_failures
-from bids_labelx.outputs.results import run_of
+from bids_labelx.outputs.results import is_result, run_of
 from bids_labelx.outputs.run_records import Invocation, strategies_as_typed
 from bids_labelx.outputs.states import DONE, state_of, states_in_words
 from bids_labelx.suggestions import listed
@@ -122,7 +122,7 @@ def _add(
     found.problems += account.problems
     done: dict[str, set[str]] = defaultdict(set)
     for path, file in account.recorded.items():
-        if path.name.endswith("_timeseries.tsv"):
+        if path.name.endswith("_timeseries.tsv") and is_result(path.name):
             done[_run(run_of(parse_name(path).entities))].add(file.strategy)
     failed: dict[str, set[str]] = defaultdict(set)
     for one in failures:

@@ -12,7 +12,7 @@ from bids_labelx.errors import UsageError
 _Identity = tuple[int, int]
 
 # Folders in the output folder that the app writes to, besides those of participants.
-_FOLDERS = ("logs", "figures", "report", "store")
+_FOLDERS = ("logs", "figures", "report", "store", "derivatives")
 
 
 def check_place(

@@ -51,8 +51,10 @@ from bids_labelx.outputs.run_records import (
     read_record,
     record_paths_of,
 )
+from bids_labelx.outputs.xcpd import XCPD_FOLDER, write_xcpd_dataset
 from bids_labelx.participant.atlas_descriptions import write_atlas_descriptions
 from bids_labelx.participant.deliver import dataset_links
+from bids_labelx.participant.deliver_xcpd import check_xcpd_names
 from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
 from bids_labelx.remote.mirror import place_of
@@ -132,7 +134,8 @@ def _alive_path(output: Path, token: str) -> Path:
 def _temporary(output: Path, plan: Plan, pattern: str) -> Iterator[Path]:
     """Files in the folders that the app writes to; those of other participants may be many."""
     yield from output.glob(pattern)
-    for name in ("logs", STORE, *(f"sub-{label}" for label in plan.participants)):
+    folders = [f"sub-{label}" for label in plan.participants]
+    for name in ("logs", STORE, *folders, *(f"{XCPD_FOLDER}/{one}" for one in folders)):
         yield from (output / name).rglob(pattern)
 
 
@@ -186,6 +189,9 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
             descriptions=_descriptions(settings, plan.strategies),
         )
         write_atlas_descriptions(output, plan.atlases)
+        if settings.output_names == "xcpd":
+            check_xcpd_names(plan.runs)
+            write_xcpd_dataset(output)
         write_text(logs / "settings.toml", options_to_toml(invocation.options))
     return logs
 
@@ -267,6 +273,9 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
             f"{path.name}, {'a folder' if path.is_dir() else _digest(path)}"
             for path in settings.surface_mesh
         ]
+    if settings.output_names == "xcpd":
+        # Its names do not say it.
+        plain["output_names xcpd's strategy"] = plan.strategies[0].label
     made = {
         "settings": {
             **{f"--{name.replace('_', '-')}": value for name, value in plain.items()},

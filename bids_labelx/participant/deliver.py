@@ -38,6 +38,7 @@ from bids_labelx.outputs.sidecars import (
     software_versions,
     timeseries_sidecar,
 )
+from bids_labelx.participant.deliver_xcpd import write_xcpd_run, xcpd_paths
 from bids_labelx.participant.extract import read_mask
 from bids_labelx.participant.matrices import (
     exact_rows,
@@ -103,6 +104,8 @@ def planned_paths(delivery: Delivery, kept: Mapping[str, int]) -> list[Path]:
             if delivery.settings.cifti_outputs and delivery.planned.run.on_surfaces:
                 paths.append(series.with_suffix(SERIES))
                 paths += [path.with_suffix(MATRIX) for path in matrices]
+    if delivery.settings.output_names == "xcpd":
+        paths += xcpd_paths(delivery.planned, delivery.strategies[0])
     entities = delivery.planned.run.entities
     return paths + [outliers_path(entities, strategy.label) for strategy in delivery.strategies]
 
@@ -160,6 +163,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
     written: dict[Path, About] = {}
     exact = _exact_parts(delivery, results.denoised)
     versions = software_versions()
+    sidecars: dict[int, tuple[Path, dict[str, Any]]] = {}
     for i, atlas in enumerate(delivery.planned.atlases):
         table = results.extracted.tables[i]
         written |= dict.fromkeys(
@@ -191,6 +195,7 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
                     delivery.planned.run.metadata, producers(delivery.planned, applied.files)
                 ),
             )
+            sidecars[i] = path, sidecar
             # The table last: where it is, its sidecar is too.
             write_json(output / path.with_suffix(".json"), sidecar)
             write_tsv(output / path, series)
@@ -227,6 +232,10 @@ def write_run(delivery: Delivery, results: RunResults) -> dict[Path, About]:
             write_json(output / path.with_suffix(".json"), outliers_sidecar(table))
             write_tsv(output / path, table)
             written |= dict.fromkeys((path, path.with_suffix(".json")), ("", strategy.name))
+    if delivery.settings.output_names == "xcpd":
+        # With one strategy and one statistic, a run without it has failed before.
+        (one,) = delivery.strategies
+        written |= write_xcpd_run(delivery.planned, one, results, output, sidecars)
     return written
 
 

@@ -260,6 +260,13 @@ class Settings(
         help="also write ptseries.nii and pconn.nii, for wb_view, of runs on grayordinates",
     )
 
+    output_names: str = connectivity_option(
+        "bids_labelx",
+        choices=("bids_labelx", "xcpd"),
+        help="xcpd: also write the results under the names and with the columns of XCP-D 26.1, in "
+        "OUTPUT_DIR/derivatives/xcp_d; for one strategy and the mean",
+    )
+
     work_dir: Path | None = running_option(
         None,
         convert.path,

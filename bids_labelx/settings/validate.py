@@ -112,7 +112,27 @@ def _contradictions(values: Mapping[str, Any], given: Mapping[str, Any]) -> list
         if without and values.get(name):
             shown = "--" + name.replace("_", "-")
             found.append(f"{shown}: makes matrices, but --connectivity is none")
-    return found + _harmonisation(values)
+    return found + _xcpd_names(values) + _harmonisation(values)
+
+
+def _xcpd_names(values: Mapping[str, Any]) -> list[str]:
+    """What XCP-D's names cannot tell, or its readers would not understand."""
+    if values.get("output_names") != "xcpd":
+        return []
+    found = []
+    name = "--output-names xcpd"
+    if len(set(values.get("denoise", ("simple",)))) > 1:
+        found.append(f"{name}: XCP-D's names have no strategy; choose one with --denoise")
+    if set(values.get("statistic", ("mean",))) != {"mean"}:
+        found.append(f"{name}: XCP-D's series are means; leave --statistic out, or give mean")
+    if "correlation" not in values.get("connectivity", ("correlation",)):
+        found.append(f"{name}: XCP-D's matrices are correlations; add --connectivity correlation")
+    if values.get("censor_output") == "nan":
+        found.append(
+            f"{name}: XCP-D's series have no rows of n/a; choose --censor-output drop (as XCP-D's "
+            "mode linc) or interpolate (as abcd)"
+        )
+    return found
 
 
 def _without_models(values: Mapping[str, Any], wrong: Container[str]) -> list[str]:
