@@ -21,6 +21,7 @@ from bids_labelx.app.group_harmonized import (
 )
 from bids_labelx.app.group_means import write_matrices
 from bids_labelx.app.group_models import Modelled, check_models, told, write_models
+from bids_labelx.app.group_others import made_by, told_of_other
 from bids_labelx.app.group_ratings import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.errors import (
     ExitCode,
@@ -42,7 +43,8 @@ from bids_labelx.group.write import (
     write_quality,
 )
 from bids_labelx.inputs.datasets import check_dataset
-from bids_labelx.outputs.description import check_output_folder
+from bids_labelx.others.opening import LaidOut, open_results
+from bids_labelx.outputs.description import check_output_folder, write_dataset_files
 from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
@@ -66,6 +68,8 @@ _MOST_TOLD = 50
 def run_group(settings: Settings) -> int:
     """Write the group's tables, matrices and page over the participants in the output folder.
 
+    With ``--results`` over those in another program's folder.
+
     Returns
     -------
     int
@@ -77,27 +81,40 @@ def run_group(settings: Settings) -> int:
     MissingInputError, NoRunsError
         Where there is no output of the participant level.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     check_dataset(settings.bids_dir)
     output = settings.output_dir
-    if not output.is_dir():
+    if not output.is_dir() and settings.results is None:
         raise MissingInputError(
             f"{output}: there is no such folder; run the participant level first"
         )
-    check_place({"BIDS_DIR": settings.bids_dir}, output, {})
-    check_output_folder(output)
-    check_links(output, (), follow=settings.follow_links)
-    failures = read_failures(output)
+    read = {} if settings.results is None else {"--results": settings.results}
+    check_place({"BIDS_DIR": settings.bids_dir, **read}, output, {})
+    if output.is_dir():
+        check_output_folder(output)
+        check_links(output, (), follow=settings.follow_links)
+    if settings.results is None:
+        return _run(settings, None)
+    with scratch_folder(settings) as folder:
+        return _run(settings, open_results(settings.results, folder, settings.participant_label))
+
+
+def _run(settings: Settings, other: LaidOut | None) -> int:
+    """Write it all, over the results in the output folder or those of another program."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    output = settings.output_dir
+    root = other.folder if other else output
+    failures = other.failures if other else read_failures(output)
     failed = {one.entities["sub"] for one in failures}
-    known = {*participants_with_results(output), *failed, *record_names(output)}
+    known = {*participants_with_results(root), *failed, *record_names(root)}
     wanted = sorted(set(settings.participant_label) or known)
-    collected = collect(output, wanted, failures, settings.averaged_over)
+    collected = collect(root, wanted, failures, settings.averaged_over)
     if not collected.rows:
-        if known and (problem := labels_not_there(settings.participant_label, known, output)):
+        where = settings.results or output
+        if known and (problem := labels_not_there(settings.participant_label, known, where)):
             raise NoRunsError(problem)
         details = "".join(f"\n{subject_of(one)}: {one.message}" for one in collected.problems)
         raise NoRunsError(
-            f"{output}: no time series in it; run the participant level first{details}"
+            f"{where}: no time series in it; run the participant level first{details}"
         )
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
@@ -107,6 +124,11 @@ def run_group(settings: Settings) -> int:
     check_before(settings, collected, covariates)
     check_models(collected, settings)
     chosen = chosen_columns(collected, settings)
+    if other:
+        # As the participant level does for its own results.
+        sources = {other.dataset: other.about}
+        links = {"results": other.dataset}
+        write_dataset_files(output, sources=sources, links=links, descriptions={})
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
     with scratch_folder(settings) as scratch:
@@ -120,6 +142,8 @@ def run_group(settings: Settings) -> int:
         if settings.harmonize:
             edges = [one.edges for one in harmonised]
         modelled = write_models(console, output, edges, settings)
+    if other:
+        told_of_other(other, collected)
     table = quality_table(collected.rows)
     files = [
         *(write_quality(output, table), *coverage, *tables, *made.files),
@@ -138,7 +162,7 @@ def run_group(settings: Settings) -> int:
         evidence=made.evidence,
         rated=rated,
         matrices=made.matrices,
-        labels={name: sums.paths for name, sums in collected.atlases.items()},
+        labels={name: [] if other else sums.paths for name, sums in collected.atlases.items()},
         strategies=strategies,
         participants=_statuses(output, wanted, collected, absent),
         states=states_in_words(Counter(run_states(collected.rows.values()).values())),
@@ -147,11 +171,16 @@ def run_group(settings: Settings) -> int:
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
-        notes=list(dict.fromkeys([*notes, *made.notes, *modelled.notes])),
+        notes=list(
+            dict.fromkeys(
+                [*(other.notes if other else ()), *notes, *made.notes, *modelled.notes]
+            )
+        ),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
         harmonised=harmonised,
         models=model_parts(output, modelled.results, strategies, static=static),
+        made_by=made_by(other) if other else None,
     )
     methods = group_methods(content, settings, modelled.results, _apart(collected))
     content = replace(content, methods=methods)
