@@ -172,9 +172,7 @@ def _run(settings: Settings, other: LaidOut | None) -> int:
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
         notes=list(
-            dict.fromkeys(
-                [*(other.notes if other else ()), *notes, *made.notes, *modelled.notes]
-            )
+            dict.fromkeys([*(other.notes if other else ()), *notes, *made.notes, *modelled.notes])
         ),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],

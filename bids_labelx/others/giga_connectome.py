@@ -33,7 +33,7 @@ def about(matrix: Path) -> tuple[dict[str, str], str, str]:
     return run, own["seg"], own["desc"].removeprefix("denoise") or "denoise"
 
 
-def read(dataset: Path, matrix: Path, atlases: dict[str, pd.DataFrame | None]) -> OtherSeries:
+def read(_dataset: Path, matrix: Path, _atlases: dict[str, pd.DataFrame | None]) -> OtherSeries:
     """The series behind a matrix, with what is beside it; parameters as of `xcpd.read`.
 
     Raises

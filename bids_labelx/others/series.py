@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,6 @@ from bids_labelx.files import write_json, write_tsv
 from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.names import build_name
 from bids_labelx.outputs.results import labels_path
-
-# Of all motion figures none, where a program wrote no such table.
-NO_MOTION = {"MeanFramewiseDisplacement": None, "MaxFramewiseDisplacement": None}
 
 
 @dataclass(frozen=True)
@@ -104,9 +100,9 @@ def lay_out(one: OtherSeries, folder: Path) -> dict[Path, Path]:
     matrix = func / build_name({**one.entities, "meas": "correlation"}, "relmat", ".tsv")
     try:
         (folder / func).mkdir(parents=True, exist_ok=True)
-        os.symlink(one.series.absolute(), folder / series)
+        (folder / series).symlink_to(one.series.absolute())
         if one.correlations is None:
-            os.symlink(one.matrix.absolute(), folder / matrix)
+            (folder / matrix).symlink_to(one.matrix.absolute())
     except OSError as error:
         raise CannotWriteError(f"{error.filename2 or folder}: {error.strerror}") from None
     if one.correlations is not None:
@@ -114,7 +110,7 @@ def lay_out(one: OtherSeries, folder: Path) -> dict[Path, Path]:
         index = pd.Index(names, name="name")
         table = pd.DataFrame(one.correlations, index=index, columns=names)
         write_tsv(folder / matrix, table, index=True)
-    table = one.labels.assign(**{axis: np.nan for axis in CENTROIDS})
+    table = one.labels.assign(**dict.fromkeys(CENTROIDS, np.nan))
     last = ["coverage", "status"]
     write_tsv(folder / labels_path(series), table[[*table.columns.drop(last), *last]])
     write_json((folder / series).with_suffix(".json"), dict(one.sidecar))

@@ -66,8 +66,8 @@ def read(dataset: Path, matrix: Path, atlases: dict[str, pd.DataFrame | None]) -
     found = header(matrix)[1:]
     if found != names:
         raise BadDataError(
-            f"{matrix}: {len(found)} regions, not the {len(names)} of {series.name}, or in another "
-            "order; make both again with XCP-D"
+            f"{matrix}: {len(found)} regions, not the {len(names)} of {series.name}, or in "
+            "another order; make both again with XCP-D"
         )
     if atlas not in atlases:
         atlases[atlas] = _atlas_table(dataset, atlas)
@@ -165,8 +165,9 @@ def _kept(matrix: Path, rows: int) -> tuple[np.ndarray, float]:
         )
     described = _json(path.with_suffix(".json")).get("framewise_displacement")
     limit = described.get("Threshold") if isinstance(described, dict) else None
-    usable = isinstance(limit, int | float) and limit > 0
-    return kept, float(limit) if usable else FD_THRESHOLD
+    if isinstance(limit, int | float) and limit > 0:
+        return kept, float(limit)
+    return kept, FD_THRESHOLD
 
 
 def _motion(matrix: Path, threshold: float) -> dict[str, float | None]:

@@ -100,7 +100,7 @@ def xcpd(
 
 
 def giga(root: Path, version: str = "0.6.0") -> Path:
-    """giga_connectome's folder, with two strategies and the mean within regions on the diagonal."""
+    """giga_connectome's folder: two strategies, and means within regions on the diagonal."""
     describe(root, "giga_connectome", version)
     for number, sub in enumerate(SUBJECTS):
         rng = np.random.default_rng(number)
