@@ -144,6 +144,7 @@ def _run(settings: Settings, other: LaidOut | None) -> int:
         modelled = write_models(console, output, edges, settings)
     if other:
         told_of_other(other, collected)
+        made.notes = [*other.notes, *map(other.told, made.notes)]
     table = quality_table(collected.rows)
     files = [
         *(write_quality(output, table), *coverage, *tables, *made.files),
@@ -171,9 +172,7 @@ def _run(settings: Settings, other: LaidOut | None) -> int:
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
-        notes=list(
-            dict.fromkeys([*(other.notes if other else ()), *notes, *made.notes, *modelled.notes])
-        ),
+        notes=list(dict.fromkeys([*notes, *made.notes, *modelled.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
         harmonised=harmonised,

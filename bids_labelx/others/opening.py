@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from bids_labelx.errors import BadDataError, Failure, LabelxError, NoRunsError
+from bids_labelx.errors import BadDataError, CannotWriteError, Failure, LabelxError, NoRunsError
 from bids_labelx.files import read_json
 from bids_labelx.names import parse_name
 from bids_labelx.others import giga_connectome, xcpd
@@ -177,11 +177,14 @@ def open_results(dataset: Path, folder: Path, participants: Collection[str]) -> 
             for matrix in program.matrices(func):
                 try:
                     one = program.read(dataset, matrix, atlases)
+                    made = lay_out(one, folder)
+                except CannotWriteError:
+                    raise
                 except (LabelxError, OSError) as error:
                     run, atlas, strategy = program.about(matrix)
                     found.failures.append(Failure(str(error), run, (strategy,), (atlas,)))
                     continue
-                found.sources |= lay_out(one, folder)
+                found.sources |= made
                 read.setdefault(one.sidecar["Atlas"], one)
     found.notes += program.notes(list(read.values()))
     if not found.sources and not found.failures:

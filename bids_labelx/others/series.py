@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bids_labelx.errors import BadDataError, CannotWriteError, MissingInputError
-from bids_labelx.files import write_json, write_tsv
+from bids_labelx.files import read_text, tsv_text, write_json, write_text, write_tsv
 from bids_labelx.measures.centroids import CENTROIDS
 from bids_labelx.names import build_name
 from bids_labelx.outputs.results import labels_path
@@ -92,12 +92,21 @@ def lay_out(one: OtherSeries, folder: Path) -> dict[Path, Path]:
 
     Raises
     ------
-    CannotWriteError
+    CannotWriteError, BadDataError
     """
     sub, ses = one.entities["sub"], one.entities.get("ses")
     func = Path(f"sub-{sub}", *([f"ses-{ses}"] if ses else []), "func")
     series = func / build_name(one.entities, "timeseries", ".tsv")
     matrix = func / build_name({**one.entities, "meas": "correlation"}, "relmat", ".tsv")
+    table = one.labels.assign(**dict.fromkeys(CENTROIDS, np.nan))
+    last = ["coverage", "status"]
+    labels = tsv_text(table[[*table.columns.drop(last), *last]])
+    shared = folder / labels_path(series)
+    if shared.is_file() and read_text(shared) != labels:
+        raise BadDataError(
+            f"{one.series}: its regions, or its regions without a signal are others than those of "
+            "another strategy of the same run and atlas"
+        )
     try:
         (folder / func).mkdir(parents=True, exist_ok=True)
         (folder / series).symlink_to(one.series.absolute())
@@ -108,11 +117,9 @@ def lay_out(one: OtherSeries, folder: Path) -> dict[Path, Path]:
     if one.correlations is not None:
         names = one.labels["name"].tolist()
         index = pd.Index(names, name="name")
-        table = pd.DataFrame(one.correlations, index=index, columns=names)
-        write_tsv(folder / matrix, table, index=True)
-    table = one.labels.assign(**dict.fromkeys(CENTROIDS, np.nan))
-    last = ["coverage", "status"]
-    write_tsv(folder / labels_path(series), table[[*table.columns.drop(last), *last]])
+        values = pd.DataFrame(one.correlations, index=index, columns=names)
+        write_tsv(folder / matrix, values, index=True)
+    write_text(shared, labels)
     write_json((folder / series).with_suffix(".json"), dict(one.sidecar))
     return {
         series: one.series,
