@@ -31,6 +31,7 @@ FLOORS = (
     "models",
     "group",
     "inputs",
+    "others",
     "outputs",
     "denoise",
     "settings",

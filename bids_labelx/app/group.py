@@ -22,6 +22,7 @@ from bids_labelx.app.group_harmonized import (
 )
 from bids_labelx.app.group_means import write_matrices
 from bids_labelx.app.group_models import Modelled, check_models, told, write_models
+from bids_labelx.app.group_others import made_by, told_of_other
 from bids_labelx.app.group_ratings import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.errors import (
     ExitCode,
@@ -43,7 +44,8 @@ from bids_labelx.group.write import (
     write_quality,
 )
 from bids_labelx.inputs.datasets import check_dataset
-from bids_labelx.outputs.description import check_output_folder
+from bids_labelx.others.opening import LaidOut, open_results
+from bids_labelx.outputs.description import check_output_folder, write_dataset_files
 from bids_labelx.outputs.failures import failures_by_kind, read_failures, subject_of
 from bids_labelx.outputs.place import check_links, check_place
 from bids_labelx.outputs.results import participants_with_results
@@ -67,6 +69,8 @@ _MOST_TOLD = 50
 def run_group(settings: Settings) -> int:
     """Write the group's tables, matrices and page over the participants in the output folder.
 
+    With ``--results`` over those in another program's folder.
+
     Returns
     -------
     int
@@ -80,33 +84,41 @@ def run_group(settings: Settings) -> int:
     """
     check_dataset(settings.bids_dir)
     output = settings.output_dir
-    if not output.is_dir():
+    if not output.is_dir() and settings.results is None:
         raise MissingInputError(
             f"{output}: there is no such folder; run the participant level first"
         )
-    check_place({"BIDS_DIR": settings.bids_dir}, output, {})
-    check_output_folder(output)
-    check_links(output, (), follow=settings.follow_links)
-    check_kind(output)
-    with plain_view(settings, None, figures=False) as inside:
-        return _summarise(inside)
+    read = {} if settings.results is None else {"--results": settings.results}
+    check_place({"BIDS_DIR": settings.bids_dir, **read}, output, {})
+    if output.is_dir():
+        check_output_folder(output)
+        check_links(output, (), follow=settings.follow_links)
+        check_kind(output)
+    if settings.results is None:
+        with plain_view(settings, None, figures=False) as inside:
+            return _summarise(inside, None)
+    with scratch_folder(settings) as folder:
+        other = open_results(settings.results, folder, settings.participant_label)
+        return _summarise(settings, other)
 
 
-def _summarise(settings: Settings) -> int:
-    """The group level on an output folder of plain files."""
+def _summarise(settings: Settings, other: LaidOut | None) -> int:
+    """The group level over the results in the output folder or those of another program."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     output = settings.output_dir
-    failures = read_failures(output)
+    root = other.folder if other else output
+    failures = other.failures if other else read_failures(output)
     failed = {one.entities["sub"] for one in failures}
-    known = {*participants_with_results(output), *failed, *record_names(output)}
+    known = {*participants_with_results(root), *failed, *record_names(root)}
     wanted = sorted(set(settings.participant_label) or known)
-    collected = collect(output, wanted, failures, settings.averaged_over)
+    collected = collect(root, wanted, failures, settings.averaged_over)
     if not collected.rows:
-        if known and (problem := labels_not_there(settings.participant_label, known, output)):
+        where = settings.results or output
+        if known and (problem := labels_not_there(settings.participant_label, known, where)):
             raise NoRunsError(problem)
         details = "".join(f"\n{subject_of(one)}: {one.message}" for one in collected.problems)
         raise NoRunsError(
-            f"{output}: no time series in it; run the participant level first{details}"
+            f"{where}: no time series in it; run the participant level first{details}"
         )
     limits = Limits(settings.max_mean_fd, settings.min_minutes, settings.min_coverage_share)
     mark_excluded(collected.rows.values(), limits)
@@ -116,6 +128,11 @@ def _summarise(settings: Settings) -> int:
     check_before(settings, collected, covariates)
     check_models(collected, settings)
     chosen = chosen_columns(collected, settings)
+    if other:
+        # As the participant level does for its own results.
+        sources = {other.dataset: other.about}
+        links = {"results": other.dataset}
+        write_dataset_files(output, sources=sources, links=links, descriptions={})
     coverage = write_coverage(output, collected.atlases)
     record_files(output, coverage)
     with scratch_folder(settings) as scratch:
@@ -129,6 +146,9 @@ def _summarise(settings: Settings) -> int:
         if settings.harmonize:
             edges = [one.edges for one in harmonised]
         modelled = write_models(console, output, edges, settings)
+    if other:
+        told_of_other(other, collected)
+        made.notes = [*other.notes, *map(other.told, made.notes)]
     table = quality_table(collected.rows)
     files = [
         *(write_quality(output, table), *coverage, *tables, *made.files),
@@ -147,7 +167,7 @@ def _summarise(settings: Settings) -> int:
         evidence=made.evidence,
         rated=rated,
         matrices=made.matrices,
-        labels={name: sums.paths for name, sums in collected.atlases.items()},
+        labels={name: [] if other else sums.paths for name, sums in collected.atlases.items()},
         strategies=strategies,
         participants=_statuses(output, wanted, collected, absent),
         states=states_in_words(Counter(run_states(collected.rows.values()).values())),
@@ -161,6 +181,7 @@ def _summarise(settings: Settings) -> int:
         files=[path.as_posix() for path in files],
         harmonised=harmonised,
         models=model_parts(output, modelled.results, strategies, static=static),
+        made_by=made_by(other) if other else None,
     )
     methods = group_methods(content, settings, modelled.results, _apart(collected))
     content = replace(content, methods=methods)

@@ -112,7 +112,8 @@ def write_matrices(
                 add_run, runs = stack.enter_context(edges_of_runs(path, len(names)))
                 run_watchers = [add_run]
             mean, broken = mean_matrix(
-                output, files, names, watchers, how, combination.missing, run_watchers
+                *(collected.root, files, names, watchers, how, combination.missing),
+                run_watchers,
             )
         for file, failure in broken:
             collected.problems.append(failure)

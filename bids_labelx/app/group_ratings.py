@@ -103,7 +103,7 @@ def rate_all(
         What was written, within the output dataset.
     """
     how = HowRated(
-        output,
+        collected.root,
         collected.rows,
         scratch,
         settings.qcfc_motion,

@@ -78,6 +78,8 @@ class Collected:
 
     Attributes
     ----------
+    root
+        The dataset that it was read in, which the paths below are within.
     rows
         Those of the quality table; also of runs that could not be done.
     atlases
@@ -97,6 +99,7 @@ class Collected:
         dataset, with their rows.
     """
 
+    root: Path = Path()
     rows: dict[RowKey, Row] = field(default_factory=dict)
     atlases: dict[str, CoverageSums] = field(default_factory=dict)
     combinations: dict[str, Combination] = field(default_factory=dict)
@@ -145,7 +148,7 @@ def collect(
     over
         What a participant's matrices are averaged over: keys of `averaging.AVERAGE_OVER`.
     """
-    collected = Collected()
+    collected = Collected(output)
     sums: _Sums = {}
     read: list[_ReadSeries] = []
     known: dict[bytes, np.ndarray] = {}

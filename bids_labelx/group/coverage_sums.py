@@ -122,7 +122,8 @@ def checked_coverage(labels: pd.DataFrame, path: Path) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n_labels,), shares from 0 to 1; 0 for a label that is absent from the image.
+        Shape (n_labels,), shares from 0 to 1; 0 for a label that is absent from the image, NaN
+        for one with a signal whose coverage is unknown.
 
     Raises
     ------
@@ -144,7 +145,8 @@ def checked_coverage(labels: pd.DataFrame, path: Path) -> np.ndarray:
             f"{unknown.argmax() + 1}, one of {', '.join(_STATUSES)} is expected; "
             "run the participant level again"
         )
-    text = labels["coverage"].where(labels["coverage"] != "n/a", "0")
+    unsaid = labels["coverage"] == "n/a"
+    text = labels["coverage"].where(~unsaid, "0")
     coverage = pd.to_numeric(text, errors="coerce").to_numpy(float)
     wrong = ~((coverage >= 0) & (coverage <= 1))
     if wrong.any():
@@ -153,7 +155,8 @@ def checked_coverage(labels: pd.DataFrame, path: Path) -> np.ndarray:
             f"{labels['name'].iloc[wrong.argmax()]}, a share from 0 to 1 or n/a is expected; "
             "run the participant level again"
         )
-    return coverage
+    # Of a label with a signal it is unknown, as where another program does not say it.
+    return np.where(unsaid & (labels["status"] == OK), np.nan, coverage)
 
 
 def checked_centroids(labels: pd.DataFrame, path: Path) -> np.ndarray:

@@ -17,8 +17,9 @@ from bids_labelx.outputs.results import Series
 from bids_labelx.outputs.states import DONE, FAILED, PARTLY_DONE
 
 _TEXTS = ("Atlas", "DenoisingStrategy")
-_NUMBERS = ("NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom")
+_NUMBERS = ("NumberOfVolumes", "NumberOfVolumesKept")
 _NUMBERS_OR_NONE = (
+    "DegreesOfFreedom",
     "RepetitionTime",
     "MeanFramewiseDisplacement",
     "MaxFramewiseDisplacement",
@@ -150,7 +151,7 @@ def _impossible(sidecar: Mapping[str, Any]) -> dict[str, str]:
         if sidecar.get(key) is not None and not low <= sidecar[key] <= high
     }
     mask = sidecar.get("SampleMask", ...)
-    if mask is not ...:
+    if mask is not None and mask is not ...:
         flags = mask if isinstance(mask, list) else []
         if (len(flags), sum(one is True for one in flags)) != (volumes, kept):
             wrong["SampleMask"] = f"a list of {volumes} truth values of which {kept} are true"

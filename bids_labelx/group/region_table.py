@@ -71,7 +71,7 @@ def write_region_table(output: Path, collected: Collected) -> Path:
 
         for path, row in collected.series.items():
             try:
-                waiting.append(_regions(output, path, dict(collected.rows[row])))
+                waiting.append(_regions(collected.root, path, dict(collected.rows[row])))
             except LabelxError as error:
                 participant = row[0].removeprefix("sub-")
                 failure = Failure.of(error, entities={"sub": participant})
@@ -83,9 +83,9 @@ def write_region_table(output: Path, collected: Collected) -> Path:
     return Path(NAME)
 
 
-def _regions(output: Path, path: Path, row: dict[str, object]) -> pd.DataFrame:
+def _regions(root: Path, path: Path, row: dict[str, object]) -> pd.DataFrame:
     """The rows of one time series."""
-    one = read_series(output, path)
+    one = read_series(root, path)
     values = one.kept_rows()
     labels = one.labels
     several = len(values) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -198,6 +199,9 @@ def _excess(weights: np.ndarray, same: np.ndarray) -> float:
 
 
 def degrees_left(row: Row) -> float:
-    """The effective degrees of freedom of a run, the nominal ones where it has no others."""
-    effective = row["effective_degrees_of_freedom"]
-    return float(row["degrees_of_freedom"] if effective is None else effective)
+    """The effective degrees of freedom of a run, the nominal ones where it has no others.
+
+    NaN where neither is known, as of runs that another program denoised.
+    """
+    known = (row["effective_degrees_of_freedom"], row["degrees_of_freedom"])
+    return float(next((one for one in known if one is not None), math.nan))

@@ -191,8 +191,10 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
     """
     kept, t_r = sidecar["NumberOfVolumesKept"], sidecar.get("RepetitionTime")
     known = t_r is not None
-    # A label that is absent from the image has no coverage in the table.
-    coverage = pd.to_numeric(labels["coverage"], errors="coerce").fillna(0)
+    # A label that is absent from the image has no coverage in the table. Of one that has a signal
+    # it is unknown where another program does not say it.
+    coverage = pd.to_numeric(labels["coverage"], errors="coerce")
+    coverage = coverage.fillna(0) if (labels["status"] != OK).any() else coverage
     return {
         "volumes": sidecar["NumberOfVolumes"],
         "volumes_kept": kept,

@@ -86,7 +86,9 @@ class Series:
             values = table.to_numpy(float)
         except ValueError as error:
             raise BadDataError(f"{path}: cannot be read as a table of numbers ({error})") from None
-        mask = np.array(self.sidecar["SampleMask"], dtype=bool)
+        # Another program may not say which volumes of a run it left out.
+        flags = self.sidecar["SampleMask"] or [True] * self.sidecar["NumberOfVolumesKept"]
+        mask = np.array(flags, dtype=bool)
         names = self.labels["name"].tolist()
         if list(table) != names or len(table) not in (len(mask), int(mask.sum())):
             raise BadDataError(

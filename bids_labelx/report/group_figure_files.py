@@ -192,7 +192,12 @@ def strategy_pictures(
             partial(plot, evidence) if static else None,
         )
         for suffix, plot, alt, caption in shown
-        if suffix == "cost" or any(one.edges.edges for one in evidence)
+        # Of runs that another program denoised the degrees of freedom are unknown.
+        if (
+            np.isfinite([one.lost[1] for one in evidence]).all()
+            if suffix == "cost"
+            else any(one.edges.edges for one in evidence)
+        )
     ]
 
 
@@ -207,7 +212,7 @@ def _strategy_data(one: Evidence) -> dict[str, Any]:
         "distance": rounded(one.edges.distance, 0.1),
         "quartiles": [rounded(values, 0.001) for values in one.edges.quartiles],
         "points": [rounded(point, 0.001) for point in one.edges.points],
-        "lost": one.lost,
+        "lost": one.lost if np.isfinite(one.lost[1]) else None,
     }
 
 

@@ -77,6 +77,12 @@ def _participants(content: GroupContent) -> str:
         f"Results of {people} were combined with bids_labelx {__version__} "
         f"{cite(software_key(__version__))}."
     ]
+    if content.made_by:
+        made = content.made_by
+        said.append(
+            "Time series and correlation matrices had been made, and denoised, by "
+            f"{unmarked(f'{made.name} {made.version}')} {cite(made.reference)}."
+        )
     if rules:
         said.append(
             f"Runs with {' or '.join(rules)} were "

@@ -54,6 +54,23 @@ MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True)
+class MadeBy:
+    """The program, another than this, that made the time series.
+
+    Attributes
+    ----------
+    name, version
+        Of the program.
+    reference
+        Its key in the bibliography.
+    """
+
+    name: str
+    version: str
+    reference: str
+
+
+@dataclass(frozen=True)
 class GroupContent:
     """The content of a group's page.
 
@@ -102,6 +119,8 @@ class GroupContent:
         The methods text; None leaves it out.
     harmonised
         What was harmonised, in the order of `evidence`.
+    made_by
+        Who made the time series, where it was another program.
     """
 
     quality: pd.DataFrame
@@ -126,6 +145,7 @@ class GroupContent:
     harmonised: Sequence[Harmonised] = ()
     models: Sequence[GroupPart] = ()
     methods: Methods | None = None
+    made_by: MadeBy | None = None
 
 
 # Anchor, heading and parts.
@@ -239,6 +259,8 @@ def _summary(output: Path, content: GroupContent) -> tuple[tuple[str, str], ...]
         ("Averaged within participants over", content.averaged),
         ("Run weights", content.run_weights),
     ]
+    if content.made_by:
+        facts.append(("Time series made by", f"{content.made_by.name} {content.made_by.version}"))
     if content.absent:
         facts.append(("Without outputs", ", ".join(f"sub-{one}" for one in content.absent)))
     if content.not_averaged:

@@ -228,6 +228,14 @@ class Settings(
         metavar="SHARE",
         help="exclude runs in which a smaller share of an atlas' labels has a signal",
     )
+    results: Path | None = group_option(
+        None,
+        convert.path,
+        metavar="DIR",
+        help="read the time series and matrices in this folder, of XCP-D (0.10 to 26) or "
+        "giga_connectome (0.6), in place of those in OUTPUT_DIR; nothing is written into it",
+        unset="OUTPUT_DIR",
+    )
     average_over: tuple[str, ...] = group_option(
         ("run",),
         choices=("run", "session", "dir", "none"),

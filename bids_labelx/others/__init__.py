@@ -1,0 +1,1 @@
+"""What other programs extracted, laid out as this app's own results: a module for each program."""
