@@ -51,10 +51,10 @@ from bids_labelx.outputs.run_records import (
     read_record,
     record_paths_of,
 )
-from bids_labelx.outputs.xcpd import XCPD_FOLDER, write_xcpd_dataset
+from bids_labelx.outputs.xcpd import XCPD_FOLDER
 from bids_labelx.participant.atlas_descriptions import write_atlas_descriptions
 from bids_labelx.participant.deliver import dataset_links
-from bids_labelx.participant.deliver_xcpd import check_xcpd_names
+from bids_labelx.participant.deliver_xcpd import start_xcpd_names
 from bids_labelx.participant.matrices import exact_words, matrix_label
 from bids_labelx.participant.plan import Plan
 from bids_labelx.remote.mirror import place_of
@@ -190,8 +190,7 @@ def prepare_output(settings: Settings, plan: Plan, invocation: Invocation) -> Pa
         )
         write_atlas_descriptions(output, plan.atlases)
         if settings.output_names == "xcpd":
-            check_xcpd_names(plan.runs)
-            write_xcpd_dataset(output)
+            start_xcpd_names(output, plan.runs)
         write_text(logs / "settings.toml", options_to_toml(invocation.options))
     return logs
 
@@ -273,8 +272,7 @@ def content_signature(settings: Settings, plan: Plan) -> dict[str, dict[str, Any
             f"{path.name}, {'a folder' if path.is_dir() else _digest(path)}"
             for path in settings.surface_mesh
         ]
-    if settings.output_names == "xcpd":
-        # Its names do not say it.
+    if settings.output_names == "xcpd":  # whose names do not say it
         plain["output_names xcpd's strategy"] = plan.strategies[0].label
     made = {
         "settings": {

@@ -27,6 +27,7 @@ from bids_labelx.outputs.xcpd import (
     region_file,
     run_file,
     run_sidecar,
+    write_xcpd_dataset,
 )
 from bids_labelx.participant.confounds import read_confounds
 from bids_labelx.participant.plan import PlannedRun
@@ -60,14 +61,14 @@ def xcpd_paths(planned: PlannedRun, strategy: Strategy) -> list[Path]:
     return [*of_atlases, *(run_file(entities, *names) for names in of_run)]
 
 
-def check_xcpd_names(runs: Sequence[PlannedRun]) -> None:
-    """Refuse runs, or atlases of a run, that XCP-D's names do not tell apart.
+def start_xcpd_names(output: Path, runs: Sequence[PlannedRun]) -> None:
+    """Write what describes the dataset, unless XCP-D's names do not tell runs or atlases apart.
 
     Tables of a run without a space, such as motion, are the same for all its spaces.
 
     Raises
     ------
-    UsageError
+    UsageError, CannotWriteError
     """
     found: dict[Path, list[str]] = defaultdict(list)
     for planned in runs:
@@ -81,6 +82,7 @@ def check_xcpd_names(runs: Sequence[PlannedRun]) -> None:
                 f"{path.name}: XCP-D's names have no res- and den-; choose one with --res, or one "
                 "of the atlases"
             )
+    write_xcpd_dataset(output)
 
 
 def write_xcpd_run(
