@@ -16,6 +16,7 @@ from bids_labelx.errors import UsageError
 from bids_labelx.files import write_json, write_tsv
 from bids_labelx.measures.connectivity import MEASURES
 from bids_labelx.outputs.columns import describe_columns
+from bids_labelx.outputs.compact import output_of
 from bids_labelx.outputs.paths import bids_uri
 from bids_labelx.outputs.sidecars import relmat_sidecar
 from bids_labelx.outputs.xcpd import (
@@ -70,6 +71,12 @@ def start_xcpd_names(output: Path, runs: Sequence[PlannedRun]) -> None:
     ------
     UsageError, CannotWriteError
     """
+    if output_of(output) is not None:
+        raise UsageError(
+            f"--output-names xcpd: OUTPUT_DIR {output_of(output)} is compact (--compact), and "
+            "readers of XCP-D's folders look for files; choose another OUTPUT_DIR, without "
+            "--compact"
+        )
     found: dict[Path, list[str]] = defaultdict(list)
     for planned in runs:
         for atlas in planned.atlases:

@@ -281,6 +281,12 @@ def test_runs_that_differ_in_resolution_alone_are_refused(
     assert not list(settings.output_dir.rglob("*_relmat.tsv"))
 
 
+def test_a_compact_output_has_no_files_to_read(settings: Settings) -> None:
+    pytest.importorskip("pyarrow")
+    with pytest.raises(UsageError, match="is compact"):
+        run_participants(with_(settings, compact=True))
+
+
 def test_finished_runs_are_not_done_again_and_lost_tables_are(settings: Settings) -> None:
     func = done(settings)
     lost, other = func / f"{RUN}_motion.tsv", func / f"{RUN}_outliers.tsv"
