@@ -17,9 +17,8 @@ from bids_labelx.outputs.results import Series
 from bids_labelx.outputs.states import DONE, FAILED, PARTLY_DONE
 
 _TEXTS = ("Atlas", "DenoisingStrategy")
-_NUMBERS = ("NumberOfVolumes", "NumberOfVolumesKept")
+_NUMBERS = ("NumberOfVolumes", "NumberOfVolumesKept", "DegreesOfFreedom")
 _NUMBERS_OR_NONE = (
-    "DegreesOfFreedom",
     "RepetitionTime",
     "MeanFramewiseDisplacement",
     "MaxFramewiseDisplacement",
@@ -113,7 +112,11 @@ def check_figures(one: Series) -> None:
     sidecar = one.sidecar
     wrong = {
         **{key: "a text" for key in _TEXTS if not isinstance(sidecar.get(key), str)},
-        **{key: "a number" for key in _NUMBERS if not _is_number(sidecar.get(key))},
+        **{
+            key: "a number"
+            for key in _NUMBERS
+            if not (_is_number(sidecar.get(key)) or _unsaid(sidecar, key))
+        },
         **{
             key: "a number or null"
             for key in _NUMBERS_OR_NONE
@@ -151,11 +154,16 @@ def _impossible(sidecar: Mapping[str, Any]) -> dict[str, str]:
         if sidecar.get(key) is not None and not low <= sidecar[key] <= high
     }
     mask = sidecar.get("SampleMask", ...)
-    if mask is not None and mask is not ...:
+    if mask is not ... and not _unsaid(sidecar, "SampleMask"):
         flags = mask if isinstance(mask, list) else []
         if (len(flags), sum(one is True for one in flags)) != (volumes, kept):
             wrong["SampleMask"] = f"a list of {volumes} truth values of which {kept} are true"
     return wrong
+
+
+def _unsaid(sidecar: Mapping[str, Any], key: str) -> bool:
+    """Whether another program made the series, and does not say this."""
+    return "ResultsOf" in sidecar and sidecar.get(key) is None
 
 
 def _is_number(value: Any) -> bool:

@@ -69,6 +69,8 @@ def sidecar_of(
         As from `measures.quality.motion_summary`.
     """
     return {
+        # These may lack what our own have to say.
+        "ResultsOf": "another program",
         "Atlas": atlas,
         "Statistic": "mean",
         "DenoisingStrategy": strategy,
