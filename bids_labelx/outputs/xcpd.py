@@ -67,7 +67,7 @@ CENSORED_COLUMNS: Columns = {
 }
 _NOT_MADE = "n/a: it is of images that bids_labelx does not make or read"
 QC_COLUMNS: Columns = {
-    "mean_fd": ("Mean framewise displacement, volumes without one left out", "mm"),
+    "mean_fd": ("Mean framewise displacement, without volumes that have none", "mm"),
     "mean_fd_post_censoring": ("Mean framewise displacement of the volumes kept", "mm"),
     "mean_relative_rms": (
         "Mean of the confounds table's rmsd over the volumes kept",
@@ -76,7 +76,7 @@ QC_COLUMNS: Columns = {
     "max_relative_rms": ("Largest rmsd of the volumes kept", "mm"),
     "mean_dvars_initial": (_NOT_MADE, PLAIN),
     "mean_dvars_final": (_NOT_MADE, PLAIN),
-    "num_dummy_volumes": ("Volumes left out at the start", "volumes"),
+    "num_dummy_volumes": ("Dummy volumes censored at the start", "volumes"),
     "num_censored_volumes": ("Volumes after these that are censored by any rule", "volumes"),
     "num_retained_volumes": ("Volumes kept", "volumes"),
     "fd_dvars_correlation_initial": (_NOT_MADE, PLAIN),

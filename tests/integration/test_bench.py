@@ -18,6 +18,6 @@ def test_the_benchmark_prints_a_row_for_each_thing_it_compares() -> None:
     )
     assert done.returncode == 0, done.stderr
     rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + 31
+    assert len(rows) == 2 + 32
     assert len({len(row) for row in rows}) == 1
     assert sum("nilearn" in row[3] for row in rows) == 12

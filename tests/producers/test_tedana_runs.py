@@ -117,7 +117,7 @@ def test_rejected_components_are_regressed_out_of_fmripreps_run(
         f"bids:tedana:{func}{PREFIX}_desc-tedana_metrics.tsv",
     ]
     run_stem = f"sub-01/func/{PREFIX}"
-    files = expected_files(run_stem, [f"{run_stem}_atlas-twoDseg"], ["mine"])
+    files = expected_files(run_stem, [f"{run_stem}_atlas-two"], ["mine"])
     assert written_files(tmp_path / "out") == files
 
 
