@@ -180,7 +180,8 @@ def _names(store: Path) -> list[str]:
     """
     before: list[str] | None = None
     while True:
-        with suppress(FileNotFoundError):
+        # A file may stand where the output folder is to be, which is told when that is made.
+        with suppress(FileNotFoundError, NotADirectoryError):
             found = sorted(one for one in os.listdir(store) if _NAME.fullmatch(one))  # noqa: PTH208
             if found == before:
                 return found
