@@ -192,9 +192,9 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
     kept, t_r = sidecar["NumberOfVolumesKept"], sidecar.get("RepetitionTime")
     known = t_r is not None
     # A label that is absent from the image has no coverage in the table. Of one that has a signal
-    # it is unknown where another program does not say it.
+    # it is unknown where another program does not say it, and so is the lowest then.
     coverage = pd.to_numeric(labels["coverage"], errors="coerce")
-    coverage = coverage.fillna(0) if (labels["status"] != OK).any() else coverage
+    coverage = coverage.mask(coverage.isna() & (labels["status"] != OK), 0)
     return {
         "volumes": sidecar["NumberOfVolumes"],
         "volumes_kept": kept,
@@ -212,6 +212,6 @@ def qc_row(sidecar: Mapping[str, Any], labels: pd.DataFrame) -> dict[str, Any]:
         "effective_degrees_of_freedom": sidecar.get("EffectiveDegreesOfFreedom"),
         "labels": len(labels),
         "labels_lost": int((labels["status"] != OK).sum()),
-        "min_coverage": float(coverage.min()),
+        "min_coverage": float(coverage.min(skipna=False)),
         "mean_tsnr": sidecar.get("MeanTemporalSNR"),
     }

@@ -122,6 +122,14 @@ def test_a_qc_row_counts_lost_labels_and_minutes() -> None:
     assert qc_row({**sidecar, "RepetitionTime": None}, labels)["minutes_kept"] is None
 
 
+def test_the_lowest_coverage_is_unknown_where_that_of_a_region_with_a_signal_is() -> None:
+    labels = pd.DataFrame({"status": ["ok", "outside-mask"], "coverage": ["n/a", "n/a"]})
+    of_run = {"NumberOfVolumes": 100, "NumberOfVolumesKept": 100, "DegreesOfFreedom": None}
+    row = qc_row(of_run, labels)
+    assert np.isnan(row["min_coverage"])
+    assert row["labels_lost"] == 1
+
+
 @pytest.mark.parametrize("n_volumes", [40, 41])
 def test_power_is_that_of_scipy_where_no_volume_is_missing(n_volumes: int) -> None:
     series = np.random.default_rng(0).normal(3, 2, (n_volumes, 4))
