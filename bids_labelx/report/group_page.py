@@ -177,7 +177,7 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         else []
     )
     sections: list[_Section] = [
-        ("quality", "Quality", [_quality(output, quality, content.limits, static)]),
+        ("quality", "Quality", [_quality(output, quality, content, static=static)]),
         ("matrices", "Mean matrices", _matrices(content, matrices)),
         ("strategies", "Strategies", _strategies(output, content.evidence, static)),
         (
@@ -289,12 +289,16 @@ def _warnings(content: GroupContent) -> list[str]:
     return [*shown, f"and {more:,} more: see runs and participants"] if more > 0 else shown
 
 
-def _quality(output: Path, quality: pd.DataFrame, limits: Limits, static: bool) -> GroupPart:
-    pictures = quality_pictures(output, quality, limits, static=static)
+def _quality(
+    output: Path, quality: pd.DataFrame, content: GroupContent, *, static: bool
+) -> GroupPart:
+    pictures = quality_pictures(output, quality, content.limits, static=static)
+    pages = any(page for _, page, _ in content.participants)
     text = (
         "Each run is counted once; it is marked excluded if any shown strategy or atlas excludes "
-        "it. Each dot is a run, and leads to its participant's page."
+        "it. Each dot is a run"
     )
+    text += ", and leads to its participant's page." if pages else "."
     return GroupPart(
         text=(text if pictures else "No run has quality measures.",), pictures=tuple(pictures)
     )

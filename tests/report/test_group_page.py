@@ -198,6 +198,14 @@ def test_the_summary_says_what_excluded_and_what_is_missing(tmp_path: Path) -> N
     assert "covariance: Fisher&#39;s z applies to correlations only" in html
 
 
+def test_dots_lead_to_pages_where_there_are_pages(tmp_path: Path) -> None:
+    assert "Each dot is a run, and leads to its participant&#39;s page." in page(tmp_path)
+    without = [(label, "", "done") for label in ("01", "02")]
+    html = page(tmp_path, participants=without)
+    assert "Each dot is a run." in html
+    assert "leads to its participant" not in html
+
+
 def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
     problems = [Failure(f"problem {i}", {"sub": "0"}) for i in range(MOST_WARNINGS + 3)]
     html = page(tmp_path, problems=problems)
