@@ -13,13 +13,19 @@ import os
 import secrets
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, SoftFileLock
+from filelock import FileLock, SoftFileLock, Timeout
+
+from bids_labelx.errors import CannotWriteError
+from bids_labelx.files import cannot_write
 
 # What flock says where there are no locks, or none to be had.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+# Seconds: long enough for a thousand invocations that hold a lock for a tenth of one each.
+_PATIENCE = 300.0
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -77,6 +83,29 @@ def lock(path: Path, patience: float) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+@contextmanager
+def waited_lock(path: Path) -> Iterator[None]:
+    """Hold a lock, for which other invocations are waited for, minutes at most; see `lock`.
+
+    Raises
+    ------
+    CannotWriteError
+        Where another invocation holds it for longer, or its file or folder cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock(path, _PATIENCE))
+        except Timeout as error:
+            raise CannotWriteError(
+                f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
+                "if there is none, remove the file"
+            ) from None
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        yield
 
 
 @contextmanager

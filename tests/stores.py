@@ -8,6 +8,7 @@ import itertools
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class Served:
         return sum(n for method, path, n in self.asked if method == "GET" and path.endswith(end))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler, ABC):
     """Answers, some of which are spoilt."""
 
     protocol_version = "HTTP/1.1"
@@ -58,9 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Print nothing."""
 
+    @abstractmethod
     def answer(self, method: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and content."""
-        raise NotImplementedError
 
     def _any(self, method: str) -> None:
         start = self.headers.get("Range", "").removeprefix("bytes=").partition("-")[0]

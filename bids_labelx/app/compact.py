@@ -13,6 +13,7 @@ from bids_labelx.app.streams import renamed_in_messages
 from bids_labelx.app.work_folder import temporary_folder
 from bids_labelx.errors import CannotWriteError, ExitCode, MissingInputError, UsageError
 from bids_labelx.files import cannot_write, disk_full, full_message
+from bids_labelx.outputs.arrow import check_pyarrow
 from bids_labelx.outputs.compact import (
     commit,
     is_compact,
@@ -20,7 +21,7 @@ from bids_labelx.outputs.compact import (
     publish,
     write_plain,
 )
-from bids_labelx.outputs.pieces import check_pyarrow, next_sequence, store_of
+from bids_labelx.outputs.pieces import next_sequence, store_of
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.outputs.run_records import record_paths_of
 from bids_labelx.settings import Settings, convert
@@ -44,7 +45,7 @@ def check_kind(output: Path, *, compact: bool = False) -> None:
     there = is_compact(output)
     if not (there or compact):
         return
-    check_pyarrow()
+    check_pyarrow(f"the store in {output}" if there else "--compact")
     plain = [f"sub-{label}" for label in participants_of(output)]
     plain += [path.name for path in record_paths_of(output)]
     if plain and there:
@@ -104,7 +105,7 @@ def viewed(
                     "unpacked there; choose a larger place with --work-dir"
                 ) from None
             raise CannotWriteError(f"work folder {where}: {error.strerror}") from None
-        with renamed_in_messages(view, output):
+        with renamed_in_messages({str(view): str(output)}):
             try:
                 yield view
             finally:

@@ -21,10 +21,11 @@ from bids_labelx.group.covariates import (
 from bids_labelx.group.edge_rows import Unit, motion_of
 from bids_labelx.group.harmonize import Harmonised, harmonize
 from bids_labelx.group.mean_matrices import edges_name
-from bids_labelx.group.parquet import check_pyarrow, write_edges_parquet
+from bids_labelx.group.parquet import write_edges_parquet
 from bids_labelx.group.region_table import write_region_table
 from bids_labelx.group.rows import MatrixFile
 from bids_labelx.group.write import record_files
+from bids_labelx.outputs.arrow import check_pyarrow
 from bids_labelx.settings import Settings
 from bids_labelx.suggestions import listed
 from bids_labelx.words import enumerated
@@ -71,7 +72,7 @@ def check_before(settings: Settings, collected: Collected, covariates: Covariate
         participant has no batch, or no combination can be harmonised; see `batches.batches_of`.
     """
     if settings.parquet:
-        check_pyarrow()
+        check_pyarrow("--parquet")
     if settings.harmonize:
         _plan(settings, covariates, dict(_units(collected)))
 

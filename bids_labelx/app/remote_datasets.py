@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from io import TextIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from bids_labelx.errors import CannotWriteError, LabelxError, MissingInputError, UsageError
-from bids_labelx.remote.urls import checked_url, has_secret, is_url, of_setting
+from bids_labelx.app.streams import renamed_in_messages
+from bids_labelx.errors import CannotWriteError, MissingInputError, UsageError
+from bids_labelx.remote.urls import checked_url, has_secret, of_setting, url_at_end
 
 if TYPE_CHECKING:
     from bids_labelx.remote.mirror import Mirror
     from bids_labelx.remote.tree import Wanted
     from bids_labelx.settings import Settings
-
-LOGGER = logging.getLogger("bids_labelx")
 
 # What the group level reads of the input dataset.
 _OF_GROUP = r"^[^/]+\.(json|tsv)$|_sessions\.(json|tsv)$"
@@ -34,13 +30,13 @@ def refuse_secrets(words: Sequence[str]) -> None:
     UsageError
     """
     for word in words:
-        _, _, value = word.rpartition("=") if "=" in word.partition("://")[0] else ("", "", word)
-        for one in (word, word.partition("=")[2], value):
-            if is_url(one) and has_secret(one):
-                try:
-                    checked_url(one)
-                except ValueError as error:
-                    raise UsageError(str(error)) from None
+        # Behind --datasets=NAME=, for one.
+        url = url_at_end(word)
+        if url and has_secret(url):
+            try:
+                checked_url(url)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
 
 
 @contextmanager
@@ -77,8 +73,8 @@ def mirrored(settings: Settings) -> Iterator[Settings]:
             )
             for what, url in urls.items()
         }
-        roots = {str(one.root): one.url for one in mirrors.values()}
-        stack.enter_context(_urls_told(roots))
+        urls_of = {str(one.root): one.url for one in mirrors.values()}
+        stack.enter_context(renamed_in_messages(urls_of))
         yield replace(
             settings,
             bids_dir=_root(mirrors, "BIDS_DIR", settings.bids_dir),
@@ -144,55 +140,3 @@ def _up_to_date(place: Path, what: str, url: str, wanted: Wanted, patience: floa
             ) from None
         raise MissingInputError(f"{what} {where}: cannot be read ({error.strerror})") from None
     return mirror
-
-
-@contextmanager
-def _urls_told(roots: Mapping[str, str]) -> Iterator[None]:
-    """Have URLs, not the mirrors of them, in all that is printed, logged and raised."""
-
-    def told(text: str) -> str:
-        for root, url in roots.items():
-            text = text.replace(root, url)
-        return text
-
-    def tell(record: logging.LogRecord) -> bool:
-        record.msg, record.args = told(record.getMessage()), ()
-        return True
-
-    LOGGER.addFilter(tell)
-    try:
-        with redirect_stdout(_Told(sys.stdout, told)), redirect_stderr(_Told(sys.stderr, told)):
-            yield
-    except LabelxError as error:
-        raise type(error)(told(str(error))) from error
-    finally:
-        LOGGER.removeFilter(tell)
-
-
-class _Told(TextIOBase):
-    """A stream for text that is changed on its way."""
-
-    def __init__(self, stream: TextIO, change: Callable[[str], str]) -> None:
-        self._stream, self._change = stream, change
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """That of the stream, by which rich chooses its characters."""
-        return self._stream.encoding
-
-    def isatty(self) -> bool:
-        """Whether it is a terminal."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """The descriptor of the stream."""
-        return self._stream.fileno()
-
-    def write(self, text: str) -> int:
-        """Write a text, changed."""
-        self._stream.write(self._change(text))
-        return len(text)
-
-    def flush(self) -> None:
-        """Write what is buffered."""
-        self._stream.flush()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import TextIOBase
 from pathlib import Path
@@ -92,34 +93,54 @@ class _Lasting(TextIOBase):
 
 
 class _Renamed(_Lasting):
-    """A stream in whose text one folder is called by the name of another.
+    """A stream in whose text folders are called by other names.
 
     Parameters
     ----------
     stream
         Where the text goes.
-    folder, name
-        What the folder is called, and what it is to be called.
+    renamed
+        Gives a text with the other names.
     """
 
-    def __init__(self, stream: TextIO, folder: Path, name: Path) -> None:
+    def __init__(self, stream: TextIO, renamed: Callable[[str], str]) -> None:
         super().__init__(stream, optional=False)
-        self._names = str(folder), str(name)
+        self._renamed = renamed
 
     def _writable(self, text: str) -> str:
-        return super()._writable(text.replace(*self._names))
+        return super()._writable(self._renamed(text))
 
 
 @contextmanager
-def renamed_in_messages(folder: Path, name: Path) -> Iterator[None]:
-    """Call a folder by another name in all that is printed, and in the app's errors."""
-    out, err = (_Renamed(stream, folder, name) for stream in (sys.stdout, sys.stderr))
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
+def renamed_in_messages(names: Mapping[str, str]) -> Iterator[None]:
+    """Call folders by other names in all that is printed and logged, and in the app's errors.
+
+    Parameters
+    ----------
+    names
+        By path, what each folder is to be called.
+    """
+
+    def renamed(text: str) -> str:
+        for folder, name in names.items():
+            text = text.replace(folder, name)
+        return text
+
+    def rename(record: logging.LogRecord) -> bool:
+        record.msg, record.args = renamed(record.getMessage()), ()
+        return True
+
+    logger = logging.getLogger("bids_labelx")
+    out, err = (_Renamed(stream, renamed) for stream in (sys.stdout, sys.stderr))
+    logger.addFilter(rename)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
             yield
-        except LabelxError as error:
-            error.args = (str(error).replace(str(folder), str(name)), *error.args[1:])
-            raise
+    except LabelxError as error:
+        error.args = (renamed(str(error)), *error.args[1:])
+        raise
+    finally:
+        logger.removeFilter(rename)
 
 
 @contextmanager

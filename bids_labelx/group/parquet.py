@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from bids_labelx.errors import CannotWriteError, UsageError
+from bids_labelx.errors import CannotWriteError
 from bids_labelx.files import disk_full, full_message, whole_file
 from bids_labelx.group.edge_rows import EdgeRows
 from bids_labelx.group.participant_columns import distinct
@@ -28,22 +28,6 @@ _TURNED = 64
 _BETWEEN = "--"
 _FIRST = ("participant_id",)
 _LAST = ("runs", "mean_fd", "minutes_kept")
-
-
-def check_pyarrow() -> None:
-    """Check that pyarrow is there, before anything is written.
-
-    Raises
-    ------
-    UsageError
-    """
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise UsageError(
-            "--parquet: pyarrow is not installed; install it with "
-            "pip install 'bids_labelx[parquet]', or leave --parquet out"
-        ) from None
 
 
 def write_edges_parquet(output: Path, rows: EdgeRows) -> Path:

@@ -14,15 +14,13 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from filelock import Timeout
-
-from bids_labelx.errors import BadDataError, CannotWriteError, UsageError
-from bids_labelx.files import cannot_write, disk_full, whole_file
-from bids_labelx.locks import lock
+from bids_labelx.errors import BadDataError, CannotWriteError
+from bids_labelx.files import disk_full, whole_file
+from bids_labelx.locks import waited_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 STORE = "store"
 _SEQUENCE = ".sequence"
 
-_PATIENCE = 300.0
 # How often a reader starts anew, where others merge what it reads.
 _ATTEMPTS = 20
 
@@ -59,22 +56,6 @@ class Row(NamedTuple):
     size: int
     modified: int
     sequence: int
-
-
-def check_pyarrow() -> None:
-    """Check that pyarrow is there, before anything is written.
-
-    Raises
-    ------
-    UsageError
-    """
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise UsageError(
-            "a compact output folder needs pyarrow, which is not installed; install it with "
-            "pip install 'bids_labelx[parquet]', or leave --compact out"
-        ) from None
 
 
 def is_store(store: Path) -> bool:
@@ -114,27 +95,14 @@ def next_sequence(store: Path) -> int:
     return number
 
 
-@contextmanager
-def store_lock(store: Path, part: str = "") -> Iterator[None]:
+def store_lock(store: Path, part: str = "") -> AbstractContextManager[None]:
     """Hold the lock of a store, or of a part of what is in it.
 
     Raises
     ------
     CannotWriteError
     """
-    path = store / f".lock{part}"
-    with ExitStack() as stack:
-        try:
-            store.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(lock(path, _PATIENCE))
-        except Timeout as error:
-            raise CannotWriteError(
-                f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
-                "if there is none, remove the file"
-            ) from None
-        except OSError as error:
-            raise cannot_write(path, error) from None
-        yield
+    return waited_lock(store / f".lock{part}")
 
 
 def write_piece(

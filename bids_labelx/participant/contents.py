@@ -13,12 +13,11 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
 from jinja2 import Environment
 
 from bids_labelx._version import __version__
@@ -36,7 +35,13 @@ from bids_labelx.files import (
 )
 from bids_labelx.inputs.datasets import DESCRIPTION
 from bids_labelx.inputs.queries import read_queries
-from bids_labelx.locks import has_ended, lock, locks_work, running_kernel, shown_alive
+from bids_labelx.locks import (
+    has_ended,
+    locks_work,
+    running_kernel,
+    shown_alive,
+    waited_lock,
+)
 from bids_labelx.names import FIRST_DATASET, parse_name
 from bids_labelx.outputs.compact import output_of
 from bids_labelx.outputs.description import write_dataset_files
@@ -67,15 +72,11 @@ LOGGER = logging.getLogger("bids_labelx")
 
 _DAY = 86400.0
 
-# Long enough for a thousand invocations that each hold the lock for a tenth of a second.
-_PATIENCE = 300.0
-
 # Participants that are named one by one.
 _MOST_NAMED = 10
 
 
-@contextmanager
-def locked(output: Path, part: str = "") -> Iterator[None]:
+def locked(output: Path, part: str = "") -> AbstractContextManager[None]:
     """Hold the lock of an output dataset, or of a part of it such as ``sub-01``.
 
     Raises
@@ -83,19 +84,7 @@ def locked(output: Path, part: str = "") -> Iterator[None]:
     CannotWriteError
         Where another invocation keeps it for minutes, or it cannot be made.
     """
-    path = output / "logs" / (f".lock-{part}" if part else ".lock")
-    with ExitStack() as stack:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(lock(path, _PATIENCE))
-        except Timeout as error:
-            raise CannotWriteError(
-                f"{error.lock_file}: another invocation holds this lock for {_PATIENCE:.0f} s; "
-                "if there is none, remove the file"
-            ) from None
-        except OSError as error:
-            raise cannot_write(path, error) from None
-        yield
+    return waited_lock(output / "logs" / (f".lock-{part}" if part else ".lock"))
 
 
 @contextmanager

@@ -276,6 +276,7 @@ def _status(error: BaseException) -> int | None:
 
 def _may_pass(error: Exception) -> bool:
     """Whether a question may be answered when it is asked again."""
+    # The last is how fsspec says that a kind of store cannot do something at all.
     if isinstance(error, (FileNotFoundError, PermissionError, NotImplementedError)):
         return False
     status = _status(error)

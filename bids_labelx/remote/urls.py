@@ -22,6 +22,12 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
+def url_at_end(text: str) -> str | None:
+    """The URL that a text ends with, as in ``NAME=URL``; None where there is none."""
+    found = _URL.search(text)
+    return text[found.start() :] if found else None
+
+
 def as_setting(url: str) -> Path:
     """A URL in the place of a folder: ``s3://bucket/prefix`` as the path ``s3:/bucket/prefix``.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import h5py
@@ -14,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from edge_tables import NAMES, NETWORKS, table, write_edges
 
-from bids_labelx.errors import CannotWriteError, UsageError
+from bids_labelx.errors import CannotWriteError
 from bids_labelx.group import parquet as module
-from bids_labelx.group.parquet import check_pyarrow, edge_names, write_edges_parquet
+from bids_labelx.group.parquet import edge_names, write_edges_parquet
 
 COLUMNS = {
     "participant_id": ["sub-00", "sub-01", "sub-02"],
@@ -106,15 +105,6 @@ def test_the_same_edges_give_the_same_bytes(path: Path, tmp_path: Path) -> None:
     rows = write_edges(tmp_path / "b", edges(), table(tmp_path, COLUMNS))
     again = tmp_path / "b" / write_edges_parquet(tmp_path / "b", rows)
     assert again.read_bytes() == path.read_bytes()
-
-
-def test_without_pyarrow_the_message_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    check_pyarrow()
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UsageError, match=r"pip install 'bids_labelx\[parquet\]'"):
-        check_pyarrow()
 
 
 def test_a_full_disk_is_one_message_and_nothing_is_left(small_disk: Path) -> None:

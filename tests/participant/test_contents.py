@@ -21,7 +21,6 @@ from tiny import SHAPE
 from bids_labelx.app.participant import run_participants
 from bids_labelx.errors import CannotWriteError, UsageError
 from bids_labelx.outputs.run_records import Invocation, contradictions
-from bids_labelx.participant import contents
 from bids_labelx.participant.contents import content_signature, locked
 from bids_labelx.participant.plan import make_plan
 from bids_labelx.settings import Settings, make_settings, read_options
@@ -304,7 +303,7 @@ def test_two_starts_at_the_same_moment_give_what_one_after_the_other_gives(
 def test_a_lock_that_is_never_released_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contents, "_PATIENCE", 0.1)
+    monkeypatch.setattr("bids_labelx.locks._PATIENCE", 0.1)
     (tmp_path / "logs").mkdir()
     with (
         FileLock(tmp_path / "logs" / ".lock"),
@@ -322,7 +321,7 @@ def test_a_file_system_without_locks_is_served_by_a_file_that_is_there_or_not(
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    monkeypatch.setattr(contents, "_PATIENCE", 0.1)
+    monkeypatch.setattr("bids_labelx.locks._PATIENCE", 0.1)
     with (
         locked(tmp_path),
         pytest.raises(CannotWriteError, match="another invocation holds this lock"),

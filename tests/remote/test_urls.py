@@ -50,6 +50,7 @@ def test_a_file_url_is_a_path(tmp_path: Path) -> None:
         ["ds", "out", "participant", "--atlas-dataset", f"https://{SECRET}@host/ds"],
         ["ds", "out", "participant", f"--atlas-dataset=https://{SECRET}@host/ds"],
         ["ds", "out", "participant", "--datasets", f"raw=s3://{SECRET}@bucket/ds"],
+        ["ds", "out", "participant", f"--datasets=raw=https://host/ds?sig={SECRET}"],
         ["ds", f"s3://key:{SECRET}@bucket/out", "participant"],
         # In the wrong order, and with an option that there is not.
         ["participant", f"https://user:{SECRET}@host/ds", "out", "--nothing"],
