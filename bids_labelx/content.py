@@ -14,12 +14,11 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from bids_labelx.annex.fetching import provide
+from bids_labelx.annex.links import LARGEST_POINTER, key_in
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.remote.mirror import fetch
 
-# git-annex takes no larger file for a pointer.
-_LARGEST_POINTER = 32 * 1024
-_ANNEX_POINTER = re.compile(rb"(?:(?:\.\./)*\.git)?/annex/objects/\S")
 _LFS_POINTER = re.compile(rb"version https://(?:git-lfs|hawser)\.github\.com/spec/v")
 
 # Far above any table or sidecar, and below what a machine cannot hold.
@@ -47,14 +46,20 @@ def missing_reason(path: Path, root: Path | None = None) -> str | None:
     """Why the content of a file is missing and what to do; None if it is there.
 
     Only the size of a file is read, and the beginning of a small one. A file of a store that is
-    no series is fetched. `root` is the dataset that the message has the path relative to.
+    no series is fetched, and one of git-annex where that is asked for; a series that its reader
+    will fetch counts as being there. `root` is the dataset that the message has the path relative
+    to.
     """
     name = display_path(path, root)
     try:
         fetch(path)
+        if provide(path):
+            return None
         with _open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
-            start = stream.read(200) if 0 < size <= _LARGEST_POINTER else b""
+            start = stream.read(200) if 0 < size <= LARGEST_POINTER else b""
+    except MissingInputError as error:
+        return str(error)
     except OSError as error:
         return _why_unreadable(path, name, error)
     return _why_pointer(start, name)
@@ -72,6 +77,7 @@ def read_content(path: Path, largest: int = LARGEST_FILE) -> bytes:
     """
     try:
         fetch(path)
+        provide(path)
         with _open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > largest:
@@ -84,7 +90,7 @@ def read_content(path: Path, largest: int = LARGEST_FILE) -> bytes:
         raise BadDataError(_why_unreadable(path, str(path), error)) from None
     except OSError as error:
         raise MissingInputError(_why_unreadable(path, str(path), error)) from None
-    if len(content) <= _LARGEST_POINTER and (problem := _why_pointer(content, str(path))):
+    if len(content) <= LARGEST_POINTER and (problem := _why_pointer(content, str(path))):
         raise MissingInputError(problem)
     return content
 
@@ -110,7 +116,7 @@ def _why_unreadable(path: Path, name: str, error: OSError) -> str:
 
 
 def _why_pointer(start: bytes, name: str) -> str | None:
-    if _ANNEX_POINTER.match(start):
+    if key_in(start) is not None:
         return f"{name} is a git-annex pointer, its content was not fetched; {_fetch(name)}"
     if _LFS_POINTER.match(start):
         return (
@@ -121,4 +127,4 @@ def _why_pointer(start: bytes, name: str) -> str | None:
 
 
 def _fetch(name: str) -> str:
-    return f"fetch it with `git annex get {name}` or `datalad get {name}`"
+    return f"fetch it with `git annex get {name}` or `datalad get {name}`, or give --datalad get"

@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment
 from rich.console import Console
 
+from bids_labelx.app.annexed_datasets import content_fetched
 from bids_labelx.app.compact import check_kind, plain_view
 from bids_labelx.app.invocation import environment, invocation_variables
 from bids_labelx.app.logs import (
@@ -99,21 +100,25 @@ def run_participants(settings: Settings) -> int:
         # It imports nipype, which looks at the environment.
         from bids_labelx.workflow.plugins import read_plugin
 
-        with kept_records() as planning:
-            read_plugin(settings)
-            plan = make_plan(settings)
-        check_links(settings.output_dir, plan.participants, follow=settings.follow_links)
-        if settings.dry_run:
-            from bids_labelx.participant.dry_run import dry_run
+        read_plugin(settings)
+        with content_fetched(settings) as fetcher:
+            with kept_records() as planning:
+                plan = make_plan(settings)
+            if fetcher is not None:
+                # Of the small files all are there; nodes have git-annex work for themselves.
+                fetcher.end()
+            check_links(settings.output_dir, plan.participants, follow=settings.follow_links)
+            if settings.dry_run:
+                from bids_labelx.participant.dry_run import dry_run
 
-            print_warnings(console, planning)
-            told = dry_run(settings, plan)
-            print("\n".join(told.lines))
-            return exit_code(told.failures)
-        with whole_files_only(settings.output_dir, plan):
-            invocation = this_invocation(settings, plan)
-            with plain_view(settings, _participants(plan), figures=True) as inside:
-                return _carry_out(inside, plan, console, planning, invocation)
+                print_warnings(console, planning)
+                told = dry_run(settings, plan)
+                print("\n".join(told.lines))
+                return exit_code(told.failures)
+            with whole_files_only(settings.output_dir, plan):
+                invocation = this_invocation(settings, plan)
+                with plain_view(settings, _participants(plan), figures=True) as inside:
+                    return _carry_out(inside, plan, console, planning, invocation)
 
 
 def _participants(plan: Plan) -> set[str]:

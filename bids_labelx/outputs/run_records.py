@@ -110,6 +110,8 @@ class RunRecord:
         made it as far as that is known.
     etags
         Of files that were read last from a store, by URL.
+    annex_keys
+        Of files that were read last from git-annex, by path.
     """
 
     entities: Mapping[str, str]
@@ -120,6 +122,7 @@ class RunRecord:
     seconds: Mapping[str, float | None] = field(default_factory=dict)
     atlases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     etags: Mapping[str, str] = field(default_factory=dict)
+    annex_keys: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, paths: Iterable[str]) -> RunRecord:
         """The record without these files, and without what nothing is left of."""
@@ -146,6 +149,7 @@ class RunRecord:
         seconds: Mapping[str, float | None],
         atlases: Mapping[str, Mapping[str, Any]] | None = None,
         etags: Mapping[str, str] | None = None,
+        annex_keys: Mapping[str, str] | None = None,
     ) -> RunRecord:
         """The record after an invocation that has just written these files."""
         kept = self.without(files)
@@ -159,6 +163,7 @@ class RunRecord:
             seconds,
             {**kept.atlases, **(atlases or {})},
             etags or {},
+            annex_keys or {},
         )
 
 
@@ -272,6 +277,7 @@ def write_record(output: Path, record: RunRecord) -> None:
         "atlases": {name: dict(one) for name, one in record.atlases.items()},
         "invocations": {key: asdict(one) for key, one in record.invocations.items()},
         **({"etags": dict(sorted(record.etags.items()))} if record.etags else {}),
+        **({"annex": dict(sorted(record.annex_keys.items()))} if record.annex_keys else {}),
         "files": dict(sorted(record.files.items())),
     }
     write_json(output / record_path(record.entities), content)
@@ -324,6 +330,7 @@ def _read(path: Path) -> RunRecord:
             # Records of earlier versions have none.
             atlases={name: dict(one) for name, one in content.get("atlases", {}).items()},
             etags=dict(content.get("etags", {})),
+            annex_keys=dict(content.get("annex", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadDataError(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from bids_labelx.annex.fetching import annexed
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.denoise import Strategy
 from bids_labelx.errors import Failure, LabelxError
@@ -99,7 +100,11 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
         yield f"{subject_of(failure)}\n    cannot be done: {failure.message}"
     for run in plan.skipped:
         yield f"{run.name}\n    excluded: no atlas is in its space ({run.space})"
+    for run in plan.unread:
+        yield f"{run.name}\n    not known before its series is fetched, as --dry-run fetches none"
     yield from lacking_in_words(plan.runs, plan.strategies)
+    if settings.datalad:
+        yield _to_fetch(plan)
     not_done = len(plan.runs) - n_done + len(plan.failures)
     yield (
         f"{counted(n_done, 'run')} of {counted(len(plan.participants), 'participant')} would be "
@@ -107,6 +112,16 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
         f"{settings.output_dir}; "
         f"{counted(not_done, 'run')} cannot be done"
     )
+
+
+def _to_fetch(plan: Plan) -> str:
+    """How much is fetched of the runs that would be done, beside the small files."""
+    runs = [*(one.run for one in plan.runs), *plan.unread]
+    found = [annexed(image) for run in runs for image in run.images]
+    # Runs have one content where they are copies of each other.
+    sizes = {one.key: one.size for one in found if one is not None and one.is_absent}
+    total = f"{sum(sizes.values()):,} bytes"
+    return f"{counted(len(sizes), 'series', 'series')} would be fetched, {total}"
 
 
 def _line(what: str, text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from bids_labelx.content import display_path
 from bids_labelx.errors import LabelxError
 from bids_labelx.outputs.failures import read_failures_of
 from bids_labelx.outputs.run_records import (
@@ -47,8 +48,9 @@ def this_invocation(settings: Settings, plan: Plan) -> Invocation:
 def inputs_digest(planned: PlannedRun) -> str:
     """A digest of all files that a run's results depend on: by path, size, time and inode.
 
-    Files of a store count by URL, size, time and ETag, wherever their mirror is. Sidecars and
-    descriptions of datasets count by what was read out of them.
+    Files of a store count by URL, size, time and ETag, wherever their mirror is, and those of
+    git-annex by their keys. Sidecars and descriptions of datasets count by what was read out of
+    them.
     """
     known = [one._replace(path=place_of(Path(one.path))) for one in _files_of(planned)]
     made = {place_of(path): producer for path, producer in planned.run.producers.items()}
@@ -68,6 +70,13 @@ def _etags(planned: PlannedRun) -> dict[str, str]:
     """The ETag of each file that was read from a store, by its URL."""
     files = (remote_file(Path(one.path)) for one in _files_of(planned))
     return {one.url: one.version.etag for one in files if one is not None}
+
+
+def _annex_keys(planned: PlannedRun) -> dict[str, str]:
+    """The key of each file that was read from git-annex, by its path."""
+    root = planned.run.root
+    keys = {Path(one.path): one.key for one in _files_of(planned) if one.key}
+    return {display_path(path, root): key for path, key in keys.items()}
 
 
 def without_finished(settings: Settings, plan: Plan, invocation: Invocation) -> Plan:
@@ -175,6 +184,7 @@ def record_run(
         seconds=seconds,
         atlases=atlas_facts(delivery, results),
         etags=_etags(delivery.planned),
+        annex_keys=_annex_keys(delivery.planned),
     )
     write_record(output, record)
 

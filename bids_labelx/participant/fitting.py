@@ -18,10 +18,13 @@ from bids_labelx.settings import Settings
 
 
 def check_volumes(
-    run: Run, grid: VolumeGrid, atlases: Sequence[Atlas], mask: str | Path | None
+    run: Run, grid: VolumeGrid, atlases: Sequence[Atlas], mask: str | Path | None, series: Path
 ) -> None:
-    """Refuse atlases and masks that cannot be laid on the run's grid."""
-    image = open_image(run.bold)
+    """Refuse atlases and masks that cannot be laid on the run's grid.
+
+    `series` is the run's image, or one on its grid.
+    """
+    image = open_image(series)
     for atlas in atlases:
         if atlas.kind == "spheres":
             continue  # A seed outside of the image is a label that is lost there.

@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
+from bids_labelx.annex.fetching import while_there
 from bids_labelx.areas import check_meshes, find_areas
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
@@ -37,9 +39,17 @@ from bids_labelx.participant.fitting import (
     vertices_by_hemisphere,
     why_unfit,
 )
-from bids_labelx.participant.opening import read_headers
+from bids_labelx.participant.opening import Header, read_headers
 from bids_labelx.participant.records import RunSource
-from bids_labelx.participant.unchanged import FileState, file_state
+from bids_labelx.participant.unchanged import FileState, file_state, is_absent
+from bids_labelx.participant.unread import (
+    Foretold,
+    Promise,
+    SeriesNeededError,
+    Surfaces,
+    foretell,
+    surfaces_of,
+)
 from bids_labelx.settings import Settings
 
 LOGGER = logging.getLogger("bids_labelx")
@@ -67,6 +77,9 @@ class PlannedRun:
         What is odd about it beside the other runs of its participant.
     unfit
         Of each atlas in its space that is on another mesh, the failure.
+    promise
+        What it was planned with where its series is fetched when it is read; None where it is
+        there.
     """
 
     run: Run
@@ -78,6 +91,7 @@ class PlannedRun:
     files: tuple[FileState, ...] = ()
     warnings: tuple[str, ...] = ()
     unfit: tuple[Failure, ...] = ()
+    promise: Promise | None = None
 
     @property
     def key(self) -> str:
@@ -105,6 +119,9 @@ class Plan:
         Those of runs that cannot even be tried.
     skipped
         Runs in a space that no atlas is in, where the user did not ask for that space.
+    unread
+        Runs of which nothing can be said before their series are fetched, which --dry-run does
+        not do.
     """
 
     runs: tuple[PlannedRun, ...]
@@ -113,6 +130,7 @@ class Plan:
     strategies: tuple[Strategy, ...]
     failures: tuple[Failure, ...]
     skipped: tuple[Run, ...]
+    unread: tuple[Run, ...] = ()
 
     @property
     def participants(self) -> set[str]:
@@ -169,10 +187,13 @@ def make_plan(settings: Settings) -> Plan:
     ]
     atlases = tuple(dict.fromkeys(name for own in choice.names.values() for name in own))
     failures += [replace(one, strategies=names, atlases=atlases) for one in unlisted]
-    grids: dict[Space, dict[str, str]] = {}
+    unread = []
+    met = _Met({}, {})
     for run in runs:
         try:
-            planned.append(_plan_run(run, choice, grids, settings, strategies))
+            planned.append(_plan_run(run, choice, met, settings, strategies))
+        except SeriesNeededError:
+            unread.append(run)
         # Whatever is odd about one run concerns no other.
         except Exception as error:
             about = {"entities": run.entities, "strategies": names}
@@ -185,7 +206,23 @@ def make_plan(settings: Settings) -> Plan:
         strategies,
         tuple(failures),
         skipped,
+        tuple(unread),
     )
+
+
+class _Met(NamedTuple):
+    """What is known by runs that were planned before.
+
+    Attributes
+    ----------
+    grids
+        Of each grid, why atlases on surfaces do not fit it.
+    headers
+        Of runs on surfaces.
+    """
+
+    grids: dict[Space, dict[str, str]]
+    headers: dict[Surfaces, Foretold]
 
 
 def _with_warnings(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun]:
@@ -250,14 +287,35 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
             )
 
 
+def _read_header(run: Run, settings: Settings, met: _Met) -> tuple[Header, str]:
+    """What the header of a run says, and what that is from; nothing where it was read itself.
+
+    Raises
+    ------
+    SeriesNeededError
+        Where it is not there, and is not to be fetched.
+    LabelxError
+    """
+    if any(map(is_absent, run.images)):
+        if foretold := foretell(run, settings, met.headers):
+            return foretold
+        if settings.dry_run:
+            raise SeriesNeededError(run.name)
+    with while_there(run.images):
+        header = read_headers(run)
+    if run.on_surfaces:
+        met.headers.setdefault(surfaces_of(run), Foretold(header, run.name))
+    return header, ""
+
+
 def _plan_run(
     run: Run,
     choice: AtlasChoice,
-    grids: dict[Space, dict[str, str]],
+    met: _Met,
     settings: Settings,
     strategies: tuple[Strategy, ...],
 ) -> PlannedRun:
-    """Look into a run; `grids` has, of each one met, why atlases on surfaces do not fit it."""
+    """Look into a run."""
     names = tuple(strategy.name for strategy in strategies)
     queries = table_queries(strategies)
     mask = None if run.on_surfaces else settings.mask
@@ -271,23 +329,24 @@ def _plan_run(
     own = run.mask if mask == "brain" else mask if isinstance(mask, Path) else None
     used = [path for path in (*run.images, own, *confounds_files(run)) if path is not None]
     files = tuple(map(file_state, used))
-    header = read_headers(run)
+    header, by = _read_header(run, settings, met)
     areas = {}
     if settings.element_weights == "area" and isinstance(header.space, Grayordinates):
         areas = find_areas(vertices_by_hemisphere(run, header.space), settings.surface_mesh)
         files += tuple(map(file_state, areas.values()))
     atlases = choice.of_run[run.bold]
     # The first grid like it stands for all: labels are resampled once for each.
-    known = next((other for other in grids if header.space.same(other)), None)
+    known = next((other for other in met.grids if header.space.same(other)), None)
     if known is None:
-        grids[header.space] = {}
+        met.grids[header.space] = {}
         known = header.space
     unfit: list[Failure] = []
     if isinstance(known, VolumeGrid):
-        check_volumes(run, known, atlases, mask)
+        # Where the series is not there, its mask stands for it.
+        check_volumes(run, known, atlases, mask, run.mask if by and run.mask else run.bold)
     else:
         check_surfaces(run, settings)
-        reasons = grids[known]
+        reasons = met.grids[known]
         for atlas in atlases:
             if atlas.key not in reasons:
                 reasons[atlas.key] = why_unfit(atlas, known, settings.background_label)
@@ -317,6 +376,7 @@ def _plan_run(
     return PlannedRun(
         *(run, source, known, header.n_volumes, header.itemsize, atlases, files),
         unfit=tuple(unfit),
+        promise=Promise(run, atlases, known, by, mask, settings.repetition_time) if by else None,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from bids_labelx.annex.fetching import annexed
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.remote.mirror import remote_file
@@ -26,6 +27,8 @@ class FileState(NamedTuple):
     touched
         The time in nanoseconds of the last change of content or status, which cannot be set back:
         it tells a file that was written to and given its earlier time.
+    key
+        Of a file in git-annex, which says all of its content, there or not: the times are 0.
 
     Of a file of a store all is as it was listed; its ETag is in the place of the inode.
     """
@@ -35,6 +38,7 @@ class FileState(NamedTuple):
     changed: int
     inode: int
     touched: int
+    key: str = ""
 
 
 def file_state(path: Path) -> FileState:
@@ -43,12 +47,20 @@ def file_state(path: Path) -> FileState:
         version = remote.version
         etag = zlib.crc32(version.etag.encode())
         return FileState(str(path), version.size, version.changed * 10**9, etag, 0)
+    if found := annexed(path):
+        return FileState(str(path), found.size, 0, 0, 0, found.key)
     try:
         status = path.stat()
     except OSError:
         return FileState(str(path), -1, -1, -1, -1)
     times = status.st_mtime_ns, status.st_ctime_ns
     return FileState(str(path), status.st_size, times[0], status.st_ino, times[1])
+
+
+def is_absent(path: Path) -> bool:
+    """Whether a file is one of git-annex whose content is not there."""
+    found = annexed(path)
+    return found is not None and found.is_absent
 
 
 def check_unchanged(states: Iterable[FileState]) -> None:
@@ -64,11 +76,11 @@ def check_unchanged(states: Iterable[FileState]) -> None:
     for before in (FileState(*one) for one in states):
         path = Path(before.path)
         now = file_state(path)
-        if now.size < 0:
+        if now.size < 0 or is_absent(path):
             raise MissingInputError(
                 f"{missing_reason(path) or path}; it was there when the run was planned"
             )
-        if (now.size, now.changed) != (before.size, before.changed):
+        if (now.size, now.changed, now.key) != (before.size, before.changed, before.key):
             raise BadDataError(
                 f"{path}: changed since the run was planned ({before.size} bytes then, {now.size} "
                 "now); run again when nothing writes to it"

@@ -127,9 +127,14 @@ def remote_file(path: Path) -> RemoteFile | None:
     return RemoteFile(url_in(mirror.url, inside.as_posix()), version, mirror.access)
 
 
+def is_series(path: Path) -> bool:
+    """Whether a file is a series by its name, which is read where it is and never fetched here."""
+    return _SERIES.search(path.name) is not None
+
+
 def remote_series(path: Path) -> RemoteFile | None:
     """The series that is to be read as a stream; None of a file on a disk."""
-    return remote_file(path) if _SERIES.search(path.name) else None
+    return remote_file(path) if is_series(path) else None
 
 
 def fetch(path: Path, store: Store | None = None) -> None:
@@ -142,7 +147,7 @@ def fetch(path: Path, store: Store | None = None) -> None:
     OSError
         Where it cannot be read, or has not the size that was listed.
     """
-    if _SERIES.search(path.name) or not (file := remote_file(path)) or not is_pointer(path):
+    if is_series(path) or not (file := remote_file(path)) or not is_pointer(path):
         return
     try:
         content = (store or Store(file.url, file.access)).read(file.url)

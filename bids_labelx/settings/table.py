@@ -292,6 +292,13 @@ class Settings(
         level="both",
         invocation=True,
     )
+    datalad: str | None = running_option(
+        None,
+        choices=("get", "get+drop"),
+        help="fetch input files of DataLad datasets whose content is not there, the series of a "
+        "run when it is read; get+drop: also drop afterwards what was fetched; needs git-annex",
+        unset="runs without content fail",
+    )
     nprocs: int = running_option(
         available_cpus,
         convert.whole(1),

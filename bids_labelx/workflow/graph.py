@@ -30,6 +30,7 @@ from bids_labelx.participant.finished import inputs_digest
 from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files, record_paths
 from bids_labelx.participant.records import Outcome, save_record
 from bids_labelx.participant.unchanged import file_state
+from bids_labelx.participant.unread import how_to_fetch
 from bids_labelx.participant.weights import weights_on
 from bids_labelx.settings import (
     ConnectivityOptions,
@@ -127,6 +128,7 @@ def _init_atlas_wf(
         ResampleAtlas(
             atlas=atlas,
             files=[file_state(path) for path in (*atlas.files, *meshes.values())],
+            fetching=how_to_fetch(settings),
             meshes=meshes,
             grid=grid,
             options=settings.part(LabelOptions),
@@ -176,6 +178,7 @@ def _init_run_wf(
         return pe.Node(
             interface(
                 **inputs,
+                fetching=how_to_fetch(settings),
                 threads=settings.omp_nthreads,
                 versions=used,
                 need_gb=memory[name],
@@ -188,7 +191,11 @@ def _init_run_wf(
 
     tables = [one for one in planned.files if Path(one.path) in confounds_files(run)]
     images = [one for one in planned.files if one not in tables]
-    extraction = {"source": planned.source, "extraction": settings.part(ExtractionOptions)}
+    extraction = {
+        "source": planned.source,
+        "extraction": settings.part(ExtractionOptions),
+        "promise": planned.promise,
+    }
     denoising = {
         "source": planned.source,
         "strategies": plan.strategies,

@@ -10,7 +10,8 @@ import tempfile
 import time
 import traceback
 from abc import abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,7 @@ from nipype.interfaces.base import (
 from threadpoolctl import threadpool_limits
 
 from bids_labelx._version import __version__
+from bids_labelx.annex.fetching import Fetching, fetching
 from bids_labelx.errors import Failure
 from bids_labelx.outputs.compact import commit
 from bids_labelx.outputs.run_records import record_path
@@ -46,7 +48,7 @@ from bids_labelx.participant.records import (
     load_record,
     save_record,
 )
-from bids_labelx.participant.unchanged import check_unchanged
+from bids_labelx.participant.unchanged import FileState, check_unchanged
 from bids_labelx.workflow.failures import failure_of
 from bids_labelx.workflow.kept import settle
 
@@ -71,6 +73,7 @@ class _RecordedInput(BaseInterfaceInputSpec):
         desc="FileState of what it reads: it runs again where one is another than in an earlier "
         "invocation, and fails where one changes during this one",
     )
+    fetching = traits.Any(nohash=True, desc="Fetching: of files in git-annex; None for none")
     threads = traits.Int(1, usedefault=True, desc="of linear algebra")
     versions = traits.Str(desc="of the libraries: results of other ones are not taken")
 
@@ -88,7 +91,7 @@ class _Recorded(SimpleInterface):
         start = time.monotonic()
         try:
             # Threaded linear algebra may sum in another order: the bytes would depend on cores.
-            with threadpool_limits(self.inputs.threads):
+            with threadpool_limits(self.inputs.threads), _content(self.inputs):
                 check_unchanged(self.inputs.files)
                 found = self._work(Path(runtime.cwd))
                 settle(Path(runtime.cwd), map(Path, found.values()))
@@ -110,6 +113,17 @@ class _Recorded(SimpleInterface):
     @abstractmethod
     def _work(self, folder: Path) -> dict[str, Any]:
         """Do the step in the node's folder; give the outputs by name."""
+
+
+@contextmanager
+def _content(inputs: Any) -> Iterator[None]:
+    """Have the content of the files that a node reads, for as long as it does."""
+    how = inputs.fetching if isdefined(inputs.fetching) else None
+    # Plugins for clusters make plain tuples of named ones.
+    with fetching(how and Fetching(*how)) as fetcher:
+        if fetcher is not None:
+            fetcher.acquire(Path(FileState(*one).path) for one in inputs.files)
+        yield
 
 
 class _ResampleInput(_RecordedInput):
@@ -147,6 +161,9 @@ class _ReduceInput(_RunInput):
     labels = traits.List(File(exists=True), mandatory=True)
     tables = traits.List(File(exists=True), mandatory=True)
     extraction = traits.Any(mandatory=True, desc="ExtractionOptions")
+    promise = traits.Any(
+        nohash=True, desc="Promise: what it was planned with, where the series was not there"
+    )
 
 
 class _ReduceOutput(_RecordedOutput):
@@ -161,8 +178,15 @@ class LabelReduce(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:
         inputs = self.inputs
+        _check_promise(inputs)
         extracted = extract.reduce_run(inputs.source, _atlases(inputs), inputs.extraction)
         return {"extracted": save_record(folder / "extracted.pkl", extracted)}
+
+
+def _check_promise(inputs: Any) -> None:
+    """See whether a series is what it was planned as before it was there."""
+    if isdefined(inputs.promise) and inputs.promise is not None:
+        inputs.promise.check()
 
 
 def _atlases(inputs: Any) -> list[AtlasOnGrid]:
@@ -217,6 +241,7 @@ class CleanVoxels(_Recorded):
 
     def _work(self, folder: Path) -> dict[str, Any]:
         inputs = self.inputs
+        _check_promise(inputs)
         with tempfile.TemporaryDirectory(prefix="voxels-", dir=folder) as scratch:
             extracted, denoised = denoise_run.denoise_voxels(
                 inputs.source,

@@ -1,0 +1,122 @@
+"""The clone of a dataset that a file is in, and git-annex at work in it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+_PR_SET_PDEATHSIG = 1
+
+# Seconds that git-annex may take to end after the last file.
+_PATIENCE = 60.0
+
+
+class Clone(NamedTuple):
+    """A clone: its work tree, and the folder in which git keeps all else."""
+
+    root: Path
+    git: Path
+
+
+def clone_of(path: Path) -> Clone | None:
+    """The clone that a file is in; None where it is in none."""
+    for folder in (path, *path.parents):
+        place = folder / ".git"
+        if place.is_dir():
+            return Clone(folder, place.resolve())
+        if place.is_file():
+            # Of a subdataset, whose own folder is in that of the dataset above.
+            words = place.read_text(encoding="utf-8", errors="surrogateescape").split(":", 1)
+            git = (folder / words[-1].strip()).resolve()
+            common = git / "commondir"
+            return Clone(folder, (git / common.read_text().strip()).resolve() if common.is_file()
+                         else git)  # fmt: skip
+    return None
+
+
+class Batch:
+    """One ``git annex get`` or ``drop`` for many files, one after the other.
+
+    It ends with this process, killed or not.
+    """
+
+    def __init__(self, clone: Clone, command: str) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it ends with the object
+        words = ("git", "annex", command, "--batch", "-z", "--json", "--json-error-messages")
+        self._process = subprocess.Popen(
+            words,
+            cwd=clone.root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Nobody reads it meanwhile, and a pipe that is full would stop git-annex.
+            stderr=self._errors,
+            # Ctrl-C is for this process, which may have something to drop then.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+
+    def do(self, path: Path) -> str:
+        """Fetch or drop a file, by its path in the clone; why it could not, or an empty text."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(os.fsencode(path) + b"\0")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        except BaseException:
+            # What it answers next would be taken for the answer to another question.
+            self.end(kill=True)
+            raise
+        if not line:
+            return self._last_words()
+        # An empty line where there is nothing to do.
+        return _why_not(json.loads(line)) if line.strip() else ""
+
+    def end(self, *, kill: bool) -> None:
+        """Let git-annex end, which writes down then what it did, or kill it."""
+        if kill:
+            self._process.kill()
+        try:
+            self._process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+        except ValueError:
+            # It was ended before.
+            pass
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace")
+        return _in_a_line(said) or "git-annex ended without a word"
+
+
+def _why_not(answer: dict[str, object]) -> str:
+    """Why git-annex did not do what it was told, in one line; empty where it did."""
+    if answer.get("success"):
+        return ""
+    messages = answer.get("error-messages")
+    parts = [str(one) for one in messages] if isinstance(messages, list) else []
+    text = _in_a_line("\n".join([*parts, str(answer.get("note", ""))]))
+    return text or "git-annex gives no reason"
+
+
+def _in_a_line(text: str) -> str:
+    """The lines of a message as one, without those on what --force would do."""
+    lines = (line.strip() for line in text.splitlines())
+    return "; ".join(line for line in lines if line and "--force" not in line)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,328 @@
+"""Fetching the content of files in git-annex for as long as somebody works on it.
+
+Each process has a `Fetcher` of its own: the app's, for the small files that planning reads, and
+that of each node, for its run. All that the context variable holds is which one is at work, so
+that whoever opens a file need not be told of it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import Timeout
+
+from bids_labelx.annex.clone import Batch, Clone, clone_of
+from bids_labelx.annex.ledger import Ledger, digest_of
+from bids_labelx.annex.links import Annexed, annexed_link
+from bids_labelx.errors import MissingInputError, Stopped
+from bids_labelx.locks import shown_alive
+from bids_labelx.remote.mirror import is_series
+
+# Seconds to wait for nodes on other machines to end, where the invocation does.
+_PATIENCE = 10.0
+
+
+class Fetching(NamedTuple):
+    """How an invocation fetches files.
+
+    Attributes
+    ----------
+    drop
+        Whether what was fetched is dropped when nobody works on it any more.
+    token
+        Of the invocation.
+    """
+
+    drop: bool
+    token: str
+
+
+class Kept(NamedTuple):
+    """A file that could not be dropped, and why."""
+
+    clone: Clone
+    path: Path
+    reason: str
+
+
+class Fetcher:
+    """Fetches files, and drops what was fetched where that is asked for.
+
+    Attributes
+    ----------
+    how
+        What it was told to do.
+    kept
+        What could not be dropped.
+    """
+
+    def __init__(self, how: Fetching) -> None:
+        self.kept: list[Kept] = []
+        self.how = how
+        self._holder = f"{how.token}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._clones: dict[Path, Clone | None] = {}
+        self._ledgers: dict[Path, Ledger] = {}
+        self._batches: dict[tuple[Path, str], Batch] = {}
+        # By clone and digest of the key, the file.
+        self._held: dict[tuple[Path, str], Path] = {}
+        self._alive: dict[Path, ExitStack] = {}
+
+    def find(self, path: Path) -> Annexed | None:
+        """The file of git-annex that a path leads to, whether its content is there or not."""
+        try:
+            linked = annexed_link(path)
+            one = path if linked is None else linked.path
+            ledger = self._ledger(one.parent)
+            if linked is not None or ledger is None:
+                return linked
+            key = ledger.unlocked_key(one)
+        except OSError:
+            # Who reads it finds out and says so.
+            return None
+        return None if key is None else Annexed(one, key)
+
+    def meet(self, folder: Path) -> None:
+        """Count a folder's clone among those in which something may be left to drop."""
+        self._ledger(folder)
+
+    def provide(self, path: Path) -> bool:
+        """Fetch a small file; whether it is a series, which whoever reads it fetches.
+
+        Raises
+        ------
+        MissingInputError
+        """
+        found = self.find(path)
+        if found is None:
+            return False
+        if is_series(path):
+            return found.is_absent
+        self._acquire(found)
+        return False
+
+    def acquire(self, paths: Iterable[Path]) -> None:
+        """Fetch files, and keep others from dropping them.
+
+        Raises
+        ------
+        MissingInputError
+            Where one cannot be fetched.
+        """
+        for path in paths:
+            if found := self.find(path):
+                self._acquire(found)
+
+    def release(self, *, drop_all: bool) -> None:
+        """Let others drop what was acquired, and drop what nobody works on.
+
+        Parameters
+        ----------
+        drop_all
+            Whether that is all which any invocation left in the clones that were met, and not only
+            what was acquired.
+        """
+        for (git, digest), path in list(self._held.items()):
+            ledger = self._ledgers[git]
+            with ledger.locked(digest):
+                ledger.leave(digest)
+                if self.how.drop and not drop_all:
+                    self._drop(ledger, digest, path)
+            del self._held[git, digest]
+        if self.how.drop and drop_all:
+            for ledger in self._ledgers.values():
+                if ledger.folder.is_dir():
+                    self._drop_all(ledger)
+
+    def end(self, *, kill: bool = False) -> None:
+        """End git-annex wherever it works for this."""
+        for key, batch in list(self._batches.items()):
+            batch.end(kill=kill)
+            del self._batches[key]
+
+    def close(self) -> None:
+        """Show others that this has ended."""
+        for stack in self._alive.values():
+            stack.close()
+        self._alive.clear()
+
+    def _ledger(self, folder: Path) -> Ledger | None:
+        """The ledger of the clone that a folder is in."""
+        if folder not in self._clones:
+            self._clones[folder] = clone_of(folder.resolve())
+        clone = self._clones[folder]
+        if clone is None:
+            return None
+        return self._ledgers.setdefault(clone.git, Ledger(clone, self._holder))
+
+    def _acquire(self, one: Annexed) -> None:
+        ledger = self._ledger(one.path.parent)
+        digest = digest_of(one.key)
+        if ledger is None or (ledger.clone.git, digest) in self._held:
+            return
+        if not one.is_absent and not ledger.is_marked(digest):
+            # It was there before, and stays.
+            return
+        try:
+            self._show_alive(ledger)
+            with ledger.locked(digest):
+                problem = self._fetch(ledger, digest, one)
+        except Timeout as error:
+            problem = f"another process has been fetching it for a day; see {error.lock_file}"
+        except OSError as error:
+            problem = (
+                f"{error.filename or ledger.folder}: {error.strerror}; fetching writes into the "
+                "clone, so use one of your own"
+            )
+        if problem:
+            raise MissingInputError(
+                f"{one.path}: its content is not there and cannot be fetched: {problem}"
+            )
+
+    def _fetch(self, ledger: Ledger, digest: str, one: Annexed) -> str:
+        """Fetch a file, the lock of whose key is held; why it cannot be, or an empty text."""
+        if not one.is_absent:
+            if self.how.drop and ledger.is_marked(digest):
+                self._hold(ledger, digest, one.path)
+            elif not self.how.drop:
+                ledger.unmark(digest)
+            return ""
+        if self.how.drop:
+            ledger.mark(digest, one.path)
+        self._hold(ledger, digest, one.path)
+        was_pointer = not one.path.is_symlink()
+        problem = self._tell(ledger.clone, "get", one.path)
+        if one.is_absent:
+            ledger.leave(digest)
+            del self._held[ledger.clone.git, digest]
+            ledger.unmark(digest)
+            return problem or "git-annex found nothing to fetch"
+        if was_pointer:
+            ledger.note_unlocked(one)
+        return ""
+
+    def _hold(self, ledger: Ledger, digest: str, path: Path) -> None:
+        ledger.use(digest)
+        self._held[ledger.clone.git, digest] = path
+
+    def _show_alive(self, ledger: Ledger) -> None:
+        git = ledger.clone.git
+        if git not in self._alive:
+            ledger.make()
+            stack = ExitStack()
+            stack.enter_context(shown_alive(ledger.alive))
+            self._alive[git] = stack
+
+    def _tell(self, clone: Clone, command: str, path: Path) -> str:
+        """Have git-annex get or drop a file; why it did not, or an empty text."""
+        key = clone.git, command
+        if key not in self._batches:
+            self._batches[key] = Batch(clone, command)
+        # By its folder's real path, as that of the clone is.
+        inside = (path.parent.resolve() / path.name).relative_to(clone.root)
+        try:
+            return self._batches[key].do(inside)
+        except BaseException:
+            self._batches.pop(key).end(kill=True)
+            raise
+
+    def _drop(self, ledger: Ledger, digest: str, path: Path) -> bool:
+        """Drop a file, the lock of whose key is held; whether others still work on it."""
+        if not ledger.is_marked(digest):
+            return False
+        if ledger.users(digest):
+            return True
+        if problem := self._tell(ledger.clone, "drop", path):
+            self.kept.append(Kept(ledger.clone, path, problem))
+        else:
+            ledger.unmark(digest)
+        return False
+
+    def _drop_all(self, ledger: Ledger) -> None:
+        """Drop what nobody works on, when the nodes of this invocation have ended."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            ours = False
+            self.kept = [
+                one for one in self.kept if not one.path.is_relative_to(ledger.clone.root)
+            ]
+            for digest, path in ledger.marks():
+                with ledger.locked(digest):
+                    if self._drop(ledger, digest, path):
+                        ours |= any(one.startswith(self.how.token) for one in ledger.users(digest))
+            if not ours or time.monotonic() > deadline:
+                break
+            time.sleep(0.25)
+        ledger.forget_ended()
+
+
+_FETCHER: ContextVar[Fetcher | None] = ContextVar("fetcher", default=None)
+
+
+@contextmanager
+def fetching(how: Fetching | None, *, drop_all: bool = False) -> Iterator[Fetcher | None]:
+    """Fetch what is opened meanwhile; see `Fetcher.release` for what is dropped at the end."""
+    if how is None:
+        yield None
+        return
+    fetcher = Fetcher(how)
+    token = _FETCHER.set(fetcher)
+    try:
+        yield fetcher
+    finally:
+        _FETCHER.reset(token)
+        try:
+            _end(fetcher, drop_all=drop_all)
+        except Stopped:
+            # In the middle of it, which is no reason to leave anything.
+            fetcher.end(kill=True)
+            _end(fetcher, drop_all=drop_all)
+            raise
+
+
+def _end(fetcher: Fetcher, *, drop_all: bool) -> None:
+    try:
+        fetcher.release(drop_all=drop_all)
+    finally:
+        fetcher.end()
+    fetcher.close()
+
+
+@contextmanager
+def while_there(paths: Sequence[Path]) -> Iterator[None]:
+    """Have the content of files for a moment, of series too, where anything is fetched."""
+    fetcher = _FETCHER.get()
+    if fetcher is None:
+        yield
+        return
+    with fetching(fetcher.how) as own:
+        assert own is not None
+        own.acquire(paths)
+        yield
+
+
+def annexed(path: Path) -> Annexed | None:
+    """The file of git-annex that a path leads to.
+
+    Of unlocked files with content, only those that were fetched by `Fetcher` are known, and only
+    while one is at work.
+    """
+    fetcher = _FETCHER.get()
+    if fetcher is not None:
+        return fetcher.find(path)
+    try:
+        return annexed_link(path)
+    except OSError:
+        return None
+
+
+def provide(path: Path) -> bool:
+    """Fetch a small file where that is asked for; see `Fetcher.provide`."""
+    fetcher = _FETCHER.get()
+    return fetcher is not None and fetcher.provide(path)

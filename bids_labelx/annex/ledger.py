@@ -1,0 +1,170 @@
+"""What was fetched into a clone and who works on it: kept in the clone, so that all know it.
+
+In ``bids_labelx/`` of the folder of git lie, by digests of keys,
+
+- ``fetched/KEY.json``, the mark of content that is to be dropped. It is written before the
+  content is fetched, so that it is known whatever happens then;
+- ``used/KEY.HOLDER``, for each process that works on such content;
+- ``alive/HOLDER``, which its holder has locked: the system unlocks it where that is killed;
+- ``unlocked/PATH.json``, the keys of unlocked files, which have no pointer any more;
+- ``locks/``, one of which is held while something of this is changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from bids_labelx.annex.clone import Clone
+from bids_labelx.annex.links import Annexed
+from bids_labelx.locks import has_ended, lock
+
+# Seconds to wait for another process to fetch a file.
+_PATIENCE = 24 * 3600.0
+
+_FOLDERS = ("fetched", "used", "alive", "unlocked", "locks")
+
+
+class Mark(NamedTuple):
+    """Content that is to be dropped: its digest, and the file that it was fetched as."""
+
+    digest: str
+    path: Path
+
+
+class Ledger(NamedTuple):
+    """The ledger of a clone, as one holder sees and writes it.
+
+    Attributes
+    ----------
+    clone
+        The clone.
+    holder
+        A name that no other process has: ``TOKEN-…`` with the invocation's token.
+    """
+
+    clone: Clone
+    holder: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept."""
+        return self.clone.git / "bids_labelx"
+
+    @property
+    def alive(self) -> Path:
+        """What shows that its holder has not ended."""
+        return self.folder / "alive" / self.holder
+
+    def make(self) -> None:
+        """Make the folders.
+
+        Raises
+        ------
+        OSError
+        """
+        for name in _FOLDERS:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+
+    def locked(self, digest: str) -> AbstractContextManager[None]:
+        """Keep others from changing anything of a key.
+
+        Some keys share a lock: lock files stay, and would be as many as files.
+        """
+        return lock(self.folder / "locks" / digest[:3], _PATIENCE)
+
+    def is_marked(self, digest: str) -> bool:
+        """Whether the content of a key was fetched to be dropped."""
+        return self._mark(digest).exists()
+
+    def mark(self, digest: str, path: Path) -> None:
+        """Write down that the content of a key is to be dropped, which is fetched as a file."""
+        inside = os.path.relpath(path, self.clone.root)
+        _write(self._mark(digest), {"path": inside, "by": self.holder})
+
+    def unmark(self, digest: str) -> None:
+        """Write down that the content of a key is not to be dropped, or was."""
+        self._mark(digest).unlink(missing_ok=True)
+
+    def marks(self) -> Iterator[Mark]:
+        """All content that is to be dropped."""
+        for path in sorted((self.folder / "fetched").glob("*.json")):
+            if content := _read(path):
+                yield Mark(path.stem, self.clone.root / str(content.get("path")))
+
+    def use(self, digest: str) -> None:
+        """Write down that the holder works on the content of a key."""
+        (self.folder / "used" / f"{digest}.{self.holder}").touch()
+
+    def leave(self, digest: str) -> None:
+        """Write down that the holder does not work on it any more."""
+        (self.folder / "used" / f"{digest}.{self.holder}").unlink(missing_ok=True)
+
+    def users(self, digest: str) -> list[str]:
+        """The holders that work on the content of a key; those that were killed are forgotten."""
+        found = []
+        for path in (self.folder / "used").glob(f"{digest}.*"):
+            holder = path.name.partition(".")[2]
+            alive = self.folder / "alive" / holder
+            if alive.exists() and not has_ended(alive):
+                found.append(holder)
+            else:
+                path.unlink(missing_ok=True)
+        return found
+
+    def forget_ended(self) -> None:
+        """Remove what holders left that were killed."""
+        for path in (self.folder / "alive").glob("*"):
+            if has_ended(path):
+                path.unlink(missing_ok=True)
+
+    def note_unlocked(self, one: Annexed) -> None:
+        """Write down the key of an unlocked file, whose content was just fetched."""
+        status = one.path.stat()
+        content = {"key": one.key, "size": status.st_size, "changed": status.st_mtime_ns}
+        _write(self._unlocked(one.path), content)
+
+    def unlocked_key(self, path: Path) -> str | None:
+        """The key of an unlocked file that was fetched; None where it was written to since."""
+        content = _read(self._unlocked(path))
+        if not content:
+            return None
+        status = path.stat()
+        same = (status.st_size, status.st_mtime_ns) == (
+            content.get("size"),
+            content.get("changed"),
+        )
+        return str(content["key"]) if same else None
+
+    def _mark(self, digest: str) -> Path:
+        return self.folder / "fetched" / f"{digest}.json"
+
+    def _unlocked(self, path: Path) -> Path:
+        inside = os.path.relpath(path, self.clone.root)
+        return self.folder / "unlocked" / f"{digest_of(inside)}.json"
+
+
+def digest_of(text: str) -> str:
+    """A name for a file, of a key or a path, that has any characters."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    """Write a note whole; the lock of its key is held."""
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _read(path: Path) -> dict[str, object]:
+    """A note; empty where there is none, or none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
