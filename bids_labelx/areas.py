@@ -66,7 +66,7 @@ def check_meshes(given: Sequence[Path]) -> None:
     MissingInputError, BadDataError
     """
     for path in given:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             raise MissingInputError(f"--surface-mesh {path}: there is no such file or folder")
     for path in _files(given):
         if path.name.endswith(AREAS):

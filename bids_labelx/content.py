@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from bids_labelx.annex.fetching import provide
+from bids_labelx.annex.at_work import provide
 from bids_labelx.annex.links import LARGEST_POINTER, key_in
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.remote.mirror import fetch
@@ -40,6 +40,11 @@ def display_path(path: Path, root: Path | None) -> str:
     """A path for messages, relative to the dataset at `root` if it is in it."""
     inside = root is not None and path.is_relative_to(root)
     return path.relative_to(root).as_posix() if inside and root else str(path)
+
+
+def is_listed(path: Path) -> bool:
+    """Whether there is such a file; one whose content was not fetched, a link to nothing, too."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def missing_reason(path: Path, root: Path | None = None) -> str | None:

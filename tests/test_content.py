@@ -31,7 +31,8 @@ def test_a_file_in_the_annex_that_was_fetched_is_there(tmp_path: Path) -> None:
     problem = missing_reason(path, tmp_path)
     assert problem == (
         f"sub-01/a.nii.gz is a link to ../.git/annex/objects/a/{KEY}, which is not there; fetch "
-        "it with `git annex get sub-01/a.nii.gz` or `datalad get sub-01/a.nii.gz`"
+        "it with `git annex get sub-01/a.nii.gz` or `datalad get sub-01/a.nii.gz`, or give "
+        "--datalad get"
     )
 
 

@@ -59,6 +59,7 @@ class Batch:
             stderr=self._errors,
             # Ctrl-C is for this process, which may have something to drop then.
             start_new_session=True,
+            env=_environment(clone),
             preexec_fn=_die_with_parent,
         )
 
@@ -99,6 +100,19 @@ class Batch:
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace")
         return _in_a_line(said) or "git-annex ended without a word"
+
+
+def _environment(clone: Clone) -> dict[str, str]:
+    """The environment, with a name for commits where git has none: git-annex logs what it does."""
+    named: dict[str, str] = {}
+    for setting, variables in (
+        ("user.name", ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME")),
+        ("user.email", ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL")),
+    ):
+        command = ("git", "config", "--get", setting)
+        if subprocess.run(command, cwd=clone.root, capture_output=True, check=False).returncode:
+            named |= dict.fromkeys(variables, "bids_labelx")
+    return {**named, **os.environ}
 
 
 def _why_not(answer: dict[str, object]) -> str:

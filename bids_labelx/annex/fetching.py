@@ -1,8 +1,7 @@
 """Fetching the content of files in git-annex for as long as somebody works on it.
 
 Each process has a `Fetcher` of its own: the app's, for the small files that planning reads, and
-that of each node, for its run. All that the context variable holds is which one is at work, so
-that whoever opens a file need not be told of it.
+that of each node, for its run.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
 from filelock import Timeout
 
+from bids_labelx.annex.at_work import AT_WORK
 from bids_labelx.annex.clone import Batch, Clone, clone_of
 from bids_labelx.annex.ledger import Ledger, digest_of
 from bids_labelx.annex.links import Annexed, annexed_link
@@ -262,9 +261,6 @@ class Fetcher:
         ledger.forget_ended()
 
 
-_FETCHER: ContextVar[Fetcher | None] = ContextVar("fetcher", default=None)
-
-
 @contextmanager
 def fetching(how: Fetching | None, *, drop_all: bool = False) -> Iterator[Fetcher | None]:
     """Fetch what is opened meanwhile; see `Fetcher.release` for what is dropped at the end."""
@@ -272,11 +268,11 @@ def fetching(how: Fetching | None, *, drop_all: bool = False) -> Iterator[Fetche
         yield None
         return
     fetcher = Fetcher(how)
-    token = _FETCHER.set(fetcher)
+    token = AT_WORK.set(fetcher)
     try:
         yield fetcher
     finally:
-        _FETCHER.reset(token)
+        AT_WORK.reset(token)
         try:
             _end(fetcher, drop_all=drop_all)
         except Stopped:
@@ -297,32 +293,11 @@ def _end(fetcher: Fetcher, *, drop_all: bool) -> None:
 @contextmanager
 def while_there(paths: Sequence[Path]) -> Iterator[None]:
     """Have the content of files for a moment, of series too, where anything is fetched."""
-    fetcher = _FETCHER.get()
-    if fetcher is None:
+    at_work = AT_WORK.get()
+    if not isinstance(at_work, Fetcher):
         yield
         return
-    with fetching(fetcher.how) as own:
+    with fetching(at_work.how) as own:
         assert own is not None
         own.acquire(paths)
         yield
-
-
-def annexed(path: Path) -> Annexed | None:
-    """The file of git-annex that a path leads to.
-
-    Of unlocked files with content, only those that were fetched by `Fetcher` are known, and only
-    while one is at work.
-    """
-    fetcher = _FETCHER.get()
-    if fetcher is not None:
-        return fetcher.find(path)
-    try:
-        return annexed_link(path)
-    except OSError:
-        return None
-
-
-def provide(path: Path) -> bool:
-    """Fetch a small file where that is asked for; see `Fetcher.provide`."""
-    fetcher = _FETCHER.get()
-    return fetcher is not None and fetcher.provide(path)

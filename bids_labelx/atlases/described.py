@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.content import is_listed
 from bids_labelx.errors import LabelxError
 from bids_labelx.files import read_json
 from bids_labelx.names import parse_name
@@ -35,7 +36,7 @@ def own_description(atlas: Atlas) -> Mapping[str, Any] | None:
     One that cannot be read is empty.
     """
     name = f"atlas-{atlas.entities['atlas']}_description.json"
-    path = next((one / name for one in _folders(atlas) if (one / name).is_file()), None)
+    path = next((one / name for one in _folders(atlas) if is_listed(one / name)), None)
     return None if path is None else _read(path)
 
 
@@ -58,7 +59,7 @@ def _folders(atlas: Atlas) -> list[Path]:
     found: list[Path] = []
     for folder in dict.fromkeys([atlas.image.parent, *atlas.image.parents][:_DEPTH]):
         found.append(folder)
-        if (folder / _DATASET).is_file():
+        if is_listed(folder / _DATASET):
             break
     return found
 

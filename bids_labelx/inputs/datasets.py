@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bids_labelx.content import is_listed
 from bids_labelx.errors import (
     BadDataError,
     Failure,
@@ -154,7 +155,7 @@ def _check(name: str, root: Path, queries: Queries, tables: Collection[TableQuer
 def _is_raw(root: Path) -> bool:
     """Whether a dataset says that it is raw, or says nothing of how it was made."""
     path = root / DESCRIPTION
-    if not path.is_file():
+    if not is_listed(path):
         return False
     content = read_json(path)
     made = {"GeneratedBy", "PipelineDescription", "SourceDatasets"} & content.keys()

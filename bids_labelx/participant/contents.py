@@ -22,6 +22,7 @@ from jinja2 import Environment
 
 from bids_labelx._version import __version__
 from bids_labelx.atlases.atlas import Atlas
+from bids_labelx.content import is_listed
 from bids_labelx.denoise import Strategy
 from bids_labelx.errors import CannotWriteError, LabelxError, Stopped, UsageError
 from bids_labelx.files import (
@@ -188,7 +189,7 @@ def _described(settings: Settings) -> dict[Path, dict[str, Any]]:
     """The folder of each dataset with its description; tedana's has none in this place."""
     roots = settings.dataset_folders.values()
     return {
-        root: read_json(root / DESCRIPTION) if (root / DESCRIPTION).is_file() else {}
+        root: read_json(root / DESCRIPTION) if is_listed(root / DESCRIPTION) else {}
         for root in roots
     }
 
@@ -285,7 +286,7 @@ def _companions(settings: Settings) -> dict[str, str]:
     return {
         f"--datasets {name}'s {DESCRIPTION}": _digest(path)
         for name, path in described.items()
-        if name != FIRST_DATASET and path.is_file()
+        if name != FIRST_DATASET and is_listed(path)
     }
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_labelx.annex.fetching import annexed
+from bids_labelx.annex.at_work import annexed
 from bids_labelx.atlases.surface_labels import is_surface_atlas
+from bids_labelx.content import missing_reason
 from bids_labelx.denoise import Strategy
 from bids_labelx.errors import Failure, LabelxError
 from bids_labelx.names import FIRST_DATASET
@@ -61,7 +62,7 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
 
     def with_sidecar(table: Path) -> str:
         sidecar = table.with_suffix(".json")
-        return name(table) + (f" and {sidecar.name}" if sidecar.is_file() else "")
+        return name(table) + (f" and {sidecar.name}" if not missing_reason(sidecar) else "")
 
     for planned, done in zip(plan.runs, prepared, strict=True):
         run = planned.run

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bids_labelx.content import missing_reason
 from bids_labelx.denoise import (
     Strategy,
     lacking_columns,
@@ -88,7 +89,7 @@ def _table_of(run: PlannedRun) -> _Table | None:
     except LabelxError:
         # Its run is told what is wrong with it.
         return None
-    described = path.with_suffix(".json").is_file()
+    described = missing_reason(path.with_suffix(".json")) is None
     return _Table(tuple(header.split("\t")), run.n_volumes, run.source.t_r, described)
 
 

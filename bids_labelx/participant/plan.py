@@ -15,6 +15,7 @@ from bids_labelx.annex.fetching import while_there
 from bids_labelx.areas import check_meshes, find_areas
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.atlases.choice import AtlasChoice, choose_atlases
+from bids_labelx.content import missing_reason
 from bids_labelx.denoise import (
     Strategy,
     earlier_regression,
@@ -387,7 +388,7 @@ def confounds_files(run: Run) -> list[Path]:
     """
     tables = [*([run.confounds] if run.confounds else []), *run.tables.values()]
     beside = [path.with_suffix(".json") for path in tables]
-    return [*tables, *(path for path in dict.fromkeys(beside) if path.is_file())]
+    return [*tables, *(path for path in dict.fromkeys(beside) if not missing_reason(path))]
 
 
 def record_paths(folder: Path, run: PlannedRun) -> dict[str, Path]:

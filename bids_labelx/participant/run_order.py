@@ -7,6 +7,7 @@ from datetime import datetime, time
 from pathlib import Path
 from urllib.parse import unquote
 
+from bids_labelx.content import is_listed
 from bids_labelx.inputs.acquisition import acquisition_time
 from bids_labelx.names import natural
 from bids_labelx.outputs.results import Series
@@ -48,5 +49,5 @@ def _time(one: Series, datasets: Mapping[str, Path]) -> datetime | time | None:
         # The image is the first of the sources.
         if (root := datasets.get(name)) is not None:
             bold = root / unquote(within)
-            return acquisition_time(bold, root, datasets.values()) if bold.is_file() else None
+            return acquisition_time(bold, root, datasets.values()) if is_listed(bold) else None
     return None
