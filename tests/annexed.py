@@ -28,7 +28,7 @@ _NAMED = {
 _HOOKS = {
     "store": 'cp "$ANNEX_FILE" "{store}/$ANNEX_KEY"',
     "retrieve": 'echo "$ANNEX_KEY" >>"{store}.asked"; '
-    'if grep -qsF "$ANNEX_KEY" "{store}.halt"; then touch "{store}.halted"; sleep 600; fi; '
+    'if grep -qsF "$ANNEX_KEY" "{store}.halt"; then touch "{store}.halted"; sleep 60; fi; '
     'cp "{store}/$ANNEX_KEY" "$ANNEX_FILE"',
     "checkpresent": 'test -d "{store}" || exit 1; '
     'if test -e "{store}/$ANNEX_KEY"; then echo "$ANNEX_KEY"; fi',

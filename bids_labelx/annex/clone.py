@@ -9,8 +9,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from bids_labelx.annex.links import LARGEST_POINTER, key_in
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,16 +32,25 @@ def clone_of(path: Path) -> Clone | None:
     """The clone that a file is in; None where it is in none."""
     for folder in (path, *path.parents):
         place = folder / ".git"
-        if place.is_dir():
-            return Clone(folder, place.resolve())
         if place.is_file():
             # Of a subdataset, whose own folder is in that of the dataset above.
             words = place.read_text(encoding="utf-8", errors="surrogateescape").split(":", 1)
-            git = (folder / words[-1].strip()).resolve()
-            common = git / "commondir"
-            return Clone(folder, (git / common.read_text().strip()).resolve() if common.is_file()
-                         else git)  # fmt: skip
+            place = folder / words[-1].strip()
+        if place.is_dir():
+            # Of a further work tree, what it shares with the others.
+            shared = place / "commondir"
+            common = shared.read_text(encoding="utf-8").strip() if shared.is_file() else ""
+            return Clone(folder, (place.resolve() / common).resolve())
     return None
+
+
+def drop_key(clone: Clone, key: str) -> str:
+    """Drop content that is none of a file any more; why it could not be, or an empty text."""
+    words = ("git-annex", "drop", f"--key={key}", "--json", "--json-error-messages")
+    done = subprocess.run(
+        words, cwd=clone.root, env=_environment(clone), capture_output=True, text=True, check=False
+    )
+    return _why_not(json.loads(done.stdout)) if done.stdout.strip() else _in_a_line(done.stderr)
 
 
 class Batch:
@@ -49,7 +61,8 @@ class Batch:
 
     def __init__(self, clone: Clone, command: str) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it ends with the object
-        words = ("git", "annex", command, "--batch", "-z", "--json", "--json-error-messages")
+        # Not as a command of git, which would have it as a child of its own that outlives it.
+        words = ("git-annex", command, "--batch", "-z", "--json", "--json-error-messages")
         self._process = subprocess.Popen(
             words,
             cwd=clone.root,
@@ -84,22 +97,65 @@ class Batch:
 
     def end(self, *, kill: bool) -> None:
         """Let git-annex end, which writes down then what it did, or kill it."""
+        if self._process.poll() is not None:
+            return
         if kill:
-            self._process.kill()
+            self._kill()
         try:
             self._process.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
             self._process.communicate()
-        except ValueError:
-            # It was ended before.
-            pass
+
+    def _kill(self) -> None:
+        """Kill git-annex and what it has work for it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _last_words(self) -> str:
         self._process.wait()
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace")
         return _in_a_line(said) or "git-annex ended without a word"
+
+
+class StagedKeys:
+    """The keys of unlocked files, as git has them."""
+
+    def __init__(self, clone: Clone) -> None:
+        words = ("git", "cat-file", "--batch")
+        self._process = subprocess.Popen(
+            words,
+            cwd=clone.root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+
+    def key(self, path: Path) -> str | None:
+        """The key of a file by its path in the clone; None where it is none of git-annex."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        name = os.fsencode(path)
+        if b"\n" in name:
+            return None
+        try:
+            self._process.stdin.write(b":" + name + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        about = self._process.stdout.readline().split()
+        if len(about) != 3 or about[1] != b"blob":
+            return None
+        content = self._process.stdout.read(int(about[2]) + 1)[:-1]
+        return key_in(content) if len(content) <= LARGEST_POINTER else None
+
+    def end(self) -> None:
+        """End git."""
+        self._process.kill()
+        self._process.communicate()
 
 
 def _environment(clone: Clone) -> dict[str, str]:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from filelock import Timeout
 
 from bids_labelx.annex.at_work import AT_WORK
-from bids_labelx.annex.clone import Batch, Clone, clone_of
-from bids_labelx.annex.ledger import Ledger, digest_of
+from bids_labelx.annex.clone import Batch, Clone, StagedKeys, clone_of, drop_key
+from bids_labelx.annex.ledger import Ledger
 from bids_labelx.annex.links import Annexed, annexed_link
 from bids_labelx.errors import MissingInputError, Stopped
 from bids_labelx.locks import shown_alive
@@ -69,9 +69,10 @@ class Fetcher:
         self._clones: dict[Path, Clone | None] = {}
         self._ledgers: dict[Path, Ledger] = {}
         self._batches: dict[tuple[Path, str], Batch] = {}
-        # By clone and digest of the key, the file.
+        # By clone and key, the file.
         self._held: dict[tuple[Path, str], Path] = {}
         self._alive: dict[Path, ExitStack] = {}
+        self._staged: dict[Path, StagedKeys] = {}
 
     def find(self, path: Path) -> Annexed | None:
         """The file of git-annex that a path leads to, whether its content is there or not."""
@@ -81,7 +82,7 @@ class Fetcher:
             ledger = self._ledger(one.parent)
             if linked is not None or ledger is None:
                 return linked
-            key = ledger.unlocked_key(one)
+            key = ledger.unlocked_key(one) or self._key_of_populated(ledger, one)
         except OSError:
             # Who reads it finds out and says so.
             return None
@@ -101,8 +102,8 @@ class Fetcher:
         found = self.find(path)
         if found is None:
             return False
-        if is_series(path):
-            return found.is_absent
+        if is_series(path) and found.is_absent:
+            return True
         self._acquire(found)
         return False
 
@@ -127,13 +128,13 @@ class Fetcher:
             Whether that is all which any invocation left in the clones that were met, and not only
             what was acquired.
         """
-        for (git, digest), path in list(self._held.items()):
+        for (git, key), path in list(self._held.items()):
             ledger = self._ledgers[git]
-            with ledger.locked(digest):
-                ledger.leave(digest)
+            with ledger.locked(key):
+                ledger.leave(key)
                 if self.how.drop and not drop_all:
-                    self._drop(ledger, digest, path)
-            del self._held[git, digest]
+                    self._drop(ledger, key, path)
+            del self._held[git, key]
         if self.how.drop and drop_all:
             for ledger in self._ledgers.values():
                 if ledger.folder.is_dir():
@@ -144,6 +145,8 @@ class Fetcher:
         for key, batch in list(self._batches.items()):
             batch.end(kill=kill)
             del self._batches[key]
+        while self._staged:
+            self._staged.popitem()[1].end()
 
     def close(self) -> None:
         """Show others that this has ended."""
@@ -160,18 +163,33 @@ class Fetcher:
             return None
         return self._ledgers.setdefault(clone.git, Ledger(clone, self._holder))
 
+    def _key_of_populated(self, ledger: Ledger, path: Path) -> str | None:
+        """The key of an unlocked file that has its content from another one with the same key."""
+        git = ledger.clone.git
+        if not ledger.has_marks():
+            return None
+        if git not in self._staged:
+            self._staged[git] = StagedKeys(ledger.clone)
+        key = self._staged[git].key(_inside(ledger.clone, path))
+        if key is None or not ledger.is_marked(key):
+            return None
+        one = Annexed(path, key)
+        if one.size != path.stat().st_size:
+            return None
+        ledger.note_unlocked(one)
+        return key
+
     def _acquire(self, one: Annexed) -> None:
         ledger = self._ledger(one.path.parent)
-        digest = digest_of(one.key)
-        if ledger is None or (ledger.clone.git, digest) in self._held:
+        if ledger is None or (ledger.clone.git, one.key) in self._held:
             return
-        if not one.is_absent and not ledger.is_marked(digest):
+        if not one.is_absent and not ledger.is_marked(one.key):
             # It was there before, and stays.
             return
         try:
             self._show_alive(ledger)
-            with ledger.locked(digest):
-                problem = self._fetch(ledger, digest, one)
+            with ledger.locked(one.key):
+                problem = self._fetch(ledger, one)
         except Timeout as error:
             problem = f"another process has been fetching it for a day; see {error.lock_file}"
         except OSError as error:
@@ -184,31 +202,31 @@ class Fetcher:
                 f"{one.path}: its content is not there and cannot be fetched: {problem}"
             )
 
-    def _fetch(self, ledger: Ledger, digest: str, one: Annexed) -> str:
+    def _fetch(self, ledger: Ledger, one: Annexed) -> str:
         """Fetch a file, the lock of whose key is held; why it cannot be, or an empty text."""
         if not one.is_absent:
-            if self.how.drop and ledger.is_marked(digest):
-                self._hold(ledger, digest, one.path)
+            if self.how.drop and ledger.is_marked(one.key):
+                self._hold(ledger, one)
             elif not self.how.drop:
-                ledger.unmark(digest)
+                ledger.unmark(one.key)
             return ""
         if self.how.drop:
-            ledger.mark(digest, one.path)
-        self._hold(ledger, digest, one.path)
+            ledger.mark(one)
+        self._hold(ledger, one)
         was_pointer = not one.path.is_symlink()
         problem = self._tell(ledger.clone, "get", one.path)
         if one.is_absent:
-            ledger.leave(digest)
-            del self._held[ledger.clone.git, digest]
-            ledger.unmark(digest)
+            ledger.leave(one.key)
+            del self._held[ledger.clone.git, one.key]
+            ledger.unmark(one.key)
             return problem or "git-annex found nothing to fetch"
         if was_pointer:
             ledger.note_unlocked(one)
         return ""
 
-    def _hold(self, ledger: Ledger, digest: str, path: Path) -> None:
-        ledger.use(digest)
-        self._held[ledger.clone.git, digest] = path
+    def _hold(self, ledger: Ledger, one: Annexed) -> None:
+        ledger.use(one.key)
+        self._held[ledger.clone.git, one.key] = one.path
 
     def _show_alive(self, ledger: Ledger) -> None:
         git = ledger.clone.git
@@ -221,26 +239,34 @@ class Fetcher:
     def _tell(self, clone: Clone, command: str, path: Path) -> str:
         """Have git-annex get or drop a file; why it did not, or an empty text."""
         key = clone.git, command
+        other = clone.git, "drop" if command == "get" else "get"
+        if other in self._batches:
+            # Each keeps to itself for a while which unlocked files it has given their content.
+            self._batches.pop(other).end(kill=False)
         if key not in self._batches:
             self._batches[key] = Batch(clone, command)
-        # By its folder's real path, as that of the clone is.
-        inside = (path.parent.resolve() / path.name).relative_to(clone.root)
         try:
-            return self._batches[key].do(inside)
+            return self._batches[key].do(_inside(clone, path))
         except BaseException:
             self._batches.pop(key).end(kill=True)
             raise
 
-    def _drop(self, ledger: Ledger, digest: str, path: Path) -> bool:
-        """Drop a file, the lock of whose key is held; whether others still work on it."""
-        if not ledger.is_marked(digest):
+    def _drop(self, ledger: Ledger, key: str, path: Path) -> bool:
+        """Drop content, the lock of whose key is held; whether others still work on it."""
+        if not ledger.is_marked(key):
             return False
-        if ledger.users(digest):
+        if ledger.users(key):
             return True
-        if problem := self._tell(ledger.clone, "drop", path):
+        found = self.find(path)
+        if found is not None and found.key == key:
+            problem = self._tell(ledger.clone, "drop", path)
+        else:
+            # Another branch is checked out, or somebody wrote to the file.
+            problem = drop_key(ledger.clone, key)
+        if problem:
             self.kept.append(Kept(ledger.clone, path, problem))
         else:
-            ledger.unmark(digest)
+            ledger.unmark(key)
         return False
 
     def _drop_all(self, ledger: Ledger) -> None:
@@ -251,14 +277,19 @@ class Fetcher:
             self.kept = [
                 one for one in self.kept if not one.path.is_relative_to(ledger.clone.root)
             ]
-            for digest, path in ledger.marks():
-                with ledger.locked(digest):
-                    if self._drop(ledger, digest, path):
-                        ours |= any(one.startswith(self.how.token) for one in ledger.users(digest))
+            for key, path in ledger.marks():
+                with ledger.locked(key):
+                    if self._drop(ledger, key, path):
+                        ours |= any(one.startswith(self.how.token) for one in ledger.users(key))
             if not ours or time.monotonic() > deadline:
                 break
             time.sleep(0.25)
-        ledger.forget_ended()
+        ledger.tidy()
+
+
+def _inside(clone: Clone, path: Path) -> Path:
+    """The path of a file in its clone, by its folder's real path, as that of the clone is."""
+    return (path.parent.resolve() / path.name).relative_to(clone.root)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -31,9 +31,9 @@ _FOLDERS = ("fetched", "used", "alive", "unlocked", "locks")
 
 
 class Mark(NamedTuple):
-    """Content that is to be dropped: its digest, and the file that it was fetched as."""
+    """Content that is to be dropped: its key, and the file that it was fetched as."""
 
-    digest: str
+    key: str
     path: Path
 
 
@@ -71,44 +71,48 @@ class Ledger(NamedTuple):
         for name in _FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
 
-    def locked(self, digest: str) -> AbstractContextManager[None]:
+    def locked(self, key: str) -> AbstractContextManager[None]:
         """Keep others from changing anything of a key.
 
         Some keys share a lock: lock files stay, and would be as many as files.
         """
-        return lock(self.folder / "locks" / digest[:3], _PATIENCE)
+        return lock(self.folder / "locks" / digest_of(key)[:3], _PATIENCE)
 
-    def is_marked(self, digest: str) -> bool:
+    def is_marked(self, key: str) -> bool:
         """Whether the content of a key was fetched to be dropped."""
-        return self._mark(digest).exists()
+        return self._mark(key).exists()
 
-    def mark(self, digest: str, path: Path) -> None:
-        """Write down that the content of a key is to be dropped, which is fetched as a file."""
-        inside = os.path.relpath(path, self.clone.root)
-        _write(self._mark(digest), {"path": inside, "by": self.holder})
+    def mark(self, one: Annexed) -> None:
+        """Write down that the content of a file is to be dropped."""
+        content = {"path": self._inside(one.path), "key": one.key, "by": self.holder}
+        _write(self._mark(one.key), content)
 
-    def unmark(self, digest: str) -> None:
+    def unmark(self, key: str) -> None:
         """Write down that the content of a key is not to be dropped, or was."""
-        self._mark(digest).unlink(missing_ok=True)
+        self._mark(key).unlink(missing_ok=True)
+
+    def has_marks(self) -> bool:
+        """Whether anything is to be dropped."""
+        return next((self.folder / "fetched").glob("*.json"), None) is not None
 
     def marks(self) -> Iterator[Mark]:
         """All content that is to be dropped."""
         for path in sorted((self.folder / "fetched").glob("*.json")):
             if content := _read(path):
-                yield Mark(path.stem, self.clone.root / str(content.get("path")))
+                yield Mark(str(content.get("key")), self.clone.root / str(content.get("path")))
 
-    def use(self, digest: str) -> None:
+    def use(self, key: str) -> None:
         """Write down that the holder works on the content of a key."""
-        (self.folder / "used" / f"{digest}.{self.holder}").touch()
+        self._use(key).touch()
 
-    def leave(self, digest: str) -> None:
+    def leave(self, key: str) -> None:
         """Write down that the holder does not work on it any more."""
-        (self.folder / "used" / f"{digest}.{self.holder}").unlink(missing_ok=True)
+        self._use(key).unlink(missing_ok=True)
 
-    def users(self, digest: str) -> list[str]:
+    def users(self, key: str) -> list[str]:
         """The holders that work on the content of a key; those that were killed are forgotten."""
         found = []
-        for path in (self.folder / "used").glob(f"{digest}.*"):
+        for path in (self.folder / "used").glob(f"{digest_of(key)}.*"):
             holder = path.name.partition(".")[2]
             alive = self.folder / "alive" / holder
             if alive.exists() and not has_ended(alive):
@@ -117,16 +121,25 @@ class Ledger(NamedTuple):
                 path.unlink(missing_ok=True)
         return found
 
-    def forget_ended(self) -> None:
-        """Remove what holders left that were killed."""
+    def tidy(self) -> None:
+        """Remove what holders left that were killed, and keys of files that are pointers again."""
         for path in (self.folder / "alive").glob("*"):
             if has_ended(path):
+                path.unlink(missing_ok=True)
+        for path in (self.folder / "unlocked").glob("*.json"):
+            file = self.clone.root / str(_read(path).get("path"))
+            if not file.is_file() or self.unlocked_key(file) is None:
                 path.unlink(missing_ok=True)
 
     def note_unlocked(self, one: Annexed) -> None:
         """Write down the key of an unlocked file, whose content was just fetched."""
         status = one.path.stat()
-        content = {"key": one.key, "size": status.st_size, "changed": status.st_mtime_ns}
+        content = {
+            "path": self._inside(one.path),
+            "key": one.key,
+            "size": status.st_size,
+            "changed": status.st_mtime_ns,
+        }
         _write(self._unlocked(one.path), content)
 
     def unlocked_key(self, path: Path) -> str | None:
@@ -141,12 +154,17 @@ class Ledger(NamedTuple):
         )
         return str(content["key"]) if same else None
 
-    def _mark(self, digest: str) -> Path:
-        return self.folder / "fetched" / f"{digest}.json"
+    def _mark(self, key: str) -> Path:
+        return self.folder / "fetched" / f"{digest_of(key)}.json"
+
+    def _use(self, key: str) -> Path:
+        return self.folder / "used" / f"{digest_of(key)}.{self.holder}"
 
     def _unlocked(self, path: Path) -> Path:
-        inside = os.path.relpath(path, self.clone.root)
-        return self.folder / "unlocked" / f"{digest_of(inside)}.json"
+        return self.folder / "unlocked" / f"{digest_of(self._inside(path))}.json"
+
+    def _inside(self, path: Path) -> str:
+        return os.path.relpath(path.parent.resolve() / path.name, self.clone.root)
 
 
 def digest_of(text: str) -> str:
@@ -154,7 +172,7 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
-def _write(path: Path, content: dict[str, object]) -> None:
+def _write(path: Path, content: Mapping[str, object]) -> None:
     """Write a note whole; the lock of its key is held."""
     unfinished = path.with_name(f".{path.name}.part")
     unfinished.write_text(json.dumps(content), encoding="utf-8")

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
 from bids_labelx.annex.clone import clone_of
 from bids_labelx.annex.fetching import Fetcher, Kept, fetching
 from bids_labelx.errors import MissingInputError, UsageError
@@ -24,7 +26,7 @@ _SUBDATASET = "160000"
 
 
 @contextmanager
-def content_fetched(settings: Settings) -> Iterator[Fetcher | None]:
+def content_fetched(settings: Settings, console: Console) -> Iterator[Fetcher | None]:
     """Fetch what is read meanwhile, where that is asked for; drop it at the end, if that is.
 
     Raises
@@ -57,7 +59,7 @@ def content_fetched(settings: Settings) -> Iterator[Fetcher | None]:
             yield fetcher
     finally:
         if fetcher is not None and fetcher.kept:
-            LOGGER.warning("%s", _kept_in_words(fetcher.kept))
+            console.print(f"warning: {_kept_in_words(fetcher.kept)}", markup=False, style="yellow")
 
 
 def _kept_in_words(kept: Sequence[Kept]) -> str:

@@ -101,7 +101,7 @@ def run_participants(settings: Settings) -> int:
         from bids_labelx.workflow.plugins import read_plugin
 
         read_plugin(settings)
-        with content_fetched(settings) as fetcher:
+        with content_fetched(settings, console) as fetcher:
             with kept_records() as planning:
                 plan = make_plan(settings)
             if fetcher is not None:

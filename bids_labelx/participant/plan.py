@@ -40,9 +40,9 @@ from bids_labelx.participant.fitting import (
     vertices_by_hemisphere,
     why_unfit,
 )
-from bids_labelx.participant.opening import Header, read_headers
+from bids_labelx.participant.opening import read_headers
 from bids_labelx.participant.records import RunSource
-from bids_labelx.participant.unchanged import FileState, file_state, is_absent
+from bids_labelx.participant.unchanged import FileState, file_state
 from bids_labelx.participant.unread import (
     Foretold,
     Promise,
@@ -288,27 +288,6 @@ def _check_concatenation(level: str, runs: Sequence[Run]) -> None:
             )
 
 
-def _read_header(run: Run, settings: Settings, met: _Met) -> tuple[Header, str]:
-    """What the header of a run says, and what that is from; nothing where it was read itself.
-
-    Raises
-    ------
-    SeriesNeededError
-        Where it is not there, and is not to be fetched.
-    LabelxError
-    """
-    if any(map(is_absent, run.images)):
-        if foretold := foretell(run, settings, met.headers):
-            return foretold
-        if settings.dry_run:
-            raise SeriesNeededError(run.name)
-    with while_there(run.images):
-        header = read_headers(run)
-    if run.on_surfaces:
-        met.headers.setdefault(surfaces_of(run), Foretold(header, run.name))
-    return header, ""
-
-
 def _plan_run(
     run: Run,
     choice: AtlasChoice,
@@ -316,7 +295,27 @@ def _plan_run(
     settings: Settings,
     strategies: tuple[Strategy, ...],
 ) -> PlannedRun:
-    """Look into a run."""
+    """Look into a run, whose series is fetched for it where nothing else says what it is.
+
+    Raises
+    ------
+    SeriesNeededError
+        Where it would have to be, and this is a dry run.
+    """
+    foretold = foretell(run, settings, met.headers)
+    with while_there(() if foretold else run.images):
+        return _look_into(run, choice, met, settings, strategies, foretold)
+
+
+def _look_into(
+    run: Run,
+    choice: AtlasChoice,
+    met: _Met,
+    settings: Settings,
+    strategies: tuple[Strategy, ...],
+    foretold: Foretold | None,
+) -> PlannedRun:
+    """Look into a run, `foretold` where its series is not there."""
     names = tuple(strategy.name for strategy in strategies)
     queries = table_queries(strategies)
     mask = None if run.on_surfaces else settings.mask
@@ -330,7 +329,9 @@ def _plan_run(
     own = run.mask if mask == "brain" else mask if isinstance(mask, Path) else None
     used = [path for path in (*run.images, own, *confounds_files(run)) if path is not None]
     files = tuple(map(file_state, used))
-    header, by = _read_header(run, settings, met)
+    header = foretold.header if foretold else read_headers(run)
+    if run.on_surfaces and not foretold:
+        met.headers.setdefault(surfaces_of(run), Foretold(header, run.name))
     areas = {}
     if settings.element_weights == "area" and isinstance(header.space, Grayordinates):
         areas = find_areas(vertices_by_hemisphere(run, header.space), settings.surface_mesh)
@@ -344,7 +345,8 @@ def _plan_run(
     unfit: list[Failure] = []
     if isinstance(known, VolumeGrid):
         # Where the series is not there, its mask stands for it.
-        check_volumes(run, known, atlases, mask, run.mask if by and run.mask else run.bold)
+        image = run.mask if foretold and run.mask else run.bold
+        check_volumes(run, known, atlases, mask, image)
     else:
         check_surfaces(run, settings)
         reasons = met.grids[known]
@@ -377,7 +379,8 @@ def _plan_run(
     return PlannedRun(
         *(run, source, known, header.n_volumes, header.itemsize, atlases, files),
         unfit=tuple(unfit),
-        promise=Promise(run, atlases, known, by, mask, settings.repetition_time) if by else None,
+        promise=foretold
+        and Promise(run, atlases, known, foretold.by, mask, settings.repetition_time),
     )
 
 

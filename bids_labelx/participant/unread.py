@@ -23,6 +23,7 @@ from bids_labelx.inputs.repetition_time import repetition_time
 from bids_labelx.inputs.run import NATIVE, Run
 from bids_labelx.participant.fitting import check_volumes
 from bids_labelx.participant.opening import Header, read_headers
+from bids_labelx.participant.unchanged import is_absent
 from bids_labelx.settings import Settings
 
 # Bytes of a stored value where nothing says them: float32, the most that preprocessing writes.
@@ -105,13 +106,29 @@ class Promise:
 
 
 def foretell(run: Run, settings: Settings, seen: Mapping[Surfaces, Foretold]) -> Foretold | None:
-    """The header of a run whose series is not there; None where only the series says it.
+    """The header of a run whose series is not there; None where it is, or has to be fetched.
 
     `seen` are headers of runs on surfaces, which have no masks.
+
+    Raises
+    ------
+    SeriesNeededError
+        Where it has to be, and this is a dry run.
     """
-    times = {"RepetitionTime", "VolumeTiming"} & run.metadata.keys()
+    if not any(map(is_absent, run.images)):
+        return None
+    found = _from_others(run, settings, seen)
+    if found is None and settings.dry_run:
+        raise SeriesNeededError(run.name)
+    return found
+
+
+def _from_others(
+    run: Run, settings: Settings, seen: Mapping[Surfaces, Foretold]
+) -> Foretold | None:
     n_volumes = _rows(run.confounds)
-    if n_volumes == 0 or not (times or settings.repetition_time is not None):
+    timed = {"RepetitionTime", "VolumeTiming"} & run.metadata.keys()
+    if n_volumes == 0 or not (timed or settings.repetition_time is not None):
         return None
     if run.on_surfaces:
         known = seen.get(surfaces_of(run))
@@ -122,7 +139,8 @@ def foretell(run: Run, settings: Settings, seen: Mapping[Surfaces, Foretold]) ->
         return None
     image = open_image(run.mask)
     grid = VolumeGrid.of(image.shape, image.affine)
-    return Foretold(Header(grid, n_volumes, _ITEMSIZE, None), str(run.mask))
+    by = run.mask.relative_to(run.root) if run.mask.is_relative_to(run.root) else run.mask
+    return Foretold(Header(grid, n_volumes, _ITEMSIZE, None), by.as_posix())
 
 
 def surfaces_of(run: Run) -> Surfaces:

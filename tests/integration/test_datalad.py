@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import pytest
 from annexed import Annexed, annex, needs_datalad, told
 
@@ -113,3 +120,301 @@ def test_get_and_drop_leaves_what_was_there_and_nothing_else(
     assert {*study.asked} == study.keys(needed(plain, *ASKED)) - study.keys(before)
     assert results(tmp_path / "out") == results(from_disk)
     assert told(study.root, "git", "status", "--porcelain") == ""
+
+
+def test_the_same_command_again_does_nothing_and_fetches_no_series(
+    study: Annexed, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop") == 0
+    Path(f"{study.store}.asked").unlink()
+    capsys.readouterr()
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop") == 0
+    assert "6 runs finished before" in capsys.readouterr().err
+    # But for that which alone says what the surfaces are.
+    mask = study.key(FIRST.replace("preproc_bold", "brain_mask"))
+    images = [key for key in study.asked if key.endswith((".nii.gz", ".nii")) and key != mask]
+    assert [key.endswith(".nii") for key in images] == [True]
+    assert study.here == set()
+
+
+@pytest.mark.parametrize("way", ["unlocked", "adjusted"])
+def test_unlocked_files_give_the_same_and_are_pointers_again(
+    way: str, study: Annexed, plain: Path, atlas: Path, from_disk: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    if way == "unlocked":
+        told(study.root, "git", "annex", "unlock", "--quiet")
+        told(study.root, "git", "commit", "-qam", "unlocked")
+    else:
+        told(study.root, "git", "annex", "adjust", "--quiet", "--unlock")
+    assert not (study.root / FIRST).is_symlink()
+    out = tmp_path / "out"
+    assert run(study.root, atlas, out, "--datalad", "get+drop") == 0
+    assert results(out) == results(from_disk)
+    assert study.here == set()
+    assert (study.root / FIRST).read_text().startswith("/annex/objects/")
+    assert {*study.asked} == study.keys(needed(plain, *ASKED))
+    assert told(study.root, "git", "status", "--porcelain") == ""
+    capsys.readouterr()
+    # Pointers now and content then are one file.
+    assert run(study.root, atlas, out, "--datalad", "get+drop") == 0
+    assert "6 runs finished before" in capsys.readouterr().err
+
+
+def test_voxels_denoised_first_are_fetched_by_their_node(
+    study: Annexed, plain: Path, atlas: Path, tmp_path: Path
+) -> None:
+    more = ("--clean-level", "voxel", "--denoise", "24P")
+    assert run(plain / "simulated", atlas, tmp_path / "disk", *more) == 0
+    assert run(study.root, atlas, tmp_path / "out", *more, "--datalad", "get+drop") == 0
+    assert results(tmp_path / "out") == results(tmp_path / "disk")
+    assert study.here == set()
+
+
+def test_an_atlas_dataset_of_datalad_is_fetched_as_far_as_it_is_used(
+    study: Annexed, atlas: Path, from_disk: Path, tmp_path: Path
+) -> None:
+    labels = annex(atlas, tmp_path / "labels", tmp_path / "labels-store")
+    assert run(study.root, labels.root, tmp_path / "out", "--datalad", "get+drop") == 0
+    assert results(tmp_path / "out") == results(from_disk)
+    assert labels.here == study.here == set()
+    assert labels.marks == []
+    assert labels.asked
+
+
+def test_records_have_the_keys_of_what_was_read(
+    study: Annexed, atlas: Path, tmp_path: Path
+) -> None:
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop") == 0
+    record = json.loads(next(tmp_path.glob("out/logs/runs/sub-01_ses-pre*run-1*")).read_text())
+    mask = FIRST.replace("preproc_bold", "brain_mask")
+    table = "sub-01/ses-pre/func/sub-01_ses-pre_task-rest_run-1_desc-confounds_timeseries"
+    names = {FIRST, mask, f"{table}.tsv", f"{table}.json"}
+    assert record["annex"] == {name: study.key(name) for name in sorted(names)}
+
+
+def test_what_no_remote_has_fails_its_run_with_the_reason_and_the_others_are_done(
+    study: Annexed, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (study.store / study.key(FIRST)).unlink()
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop") == 1
+    said = capsys.readouterr().err
+    assert "6 runs: 5 done, 0 partly done, 1 failed" in said
+    flat = " ".join(said.split())
+    assert f"{FIRST}: its content is not there and cannot be fetched: " in flat
+    assert study.here == set()
+    assert study.marks == []
+    (failure,) = (tmp_path / "out/logs/failures").glob("*.json")
+    assert "run-1" in failure.name
+
+
+def test_a_store_that_is_gone_stops_what_every_run_needs(
+    study: Annexed, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.store.rename(tmp_path / "elsewhere")
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get") == 66
+    assert "dataset_description.json: its content is not there and cannot be fetched" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_cannot_be_dropped_is_told_and_dropped_by_the_next_invocation(
+    study: Annexed, atlas: Path, from_disk: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    # git-annex drops nothing that the store does not say it has.
+    command = 'case "$ANNEX_KEY" in *.nii.gz) exit 1;; esac; ' + told(
+        study.root, "git", "config", "annex.slow-checkpresent-hook"
+    )
+    before = told(study.root, "git", "config", "annex.slow-checkpresent-hook").strip()
+    told(study.root, "git", "config", "annex.slow-checkpresent-hook", command.strip())
+    out = tmp_path / "out"
+    assert run(study.root, atlas, out, "--datalad", "get+drop") == 0
+    assert "could not be dropped, and the same command tries again; of" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    left = study.here
+    assert FIRST in left
+    assert len(study.marks) == len(study.keys(left))
+    told(study.root, "git", "config", "annex.slow-checkpresent-hook", before)
+    assert run(study.root, atlas, out, "--datalad", "get+drop") == 0
+    assert study.here == set()
+    assert study.marks == []
+    assert results(out) == results(from_disk)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_stopped_while_a_series_comes_nothing_is_left_or_the_next_drops_it(
+    number: signal.Signals, study: Annexed, atlas: Path, from_disk: Path, tmp_path: Path
+) -> None:
+    halted = study.halt(FIRST, SECOND)
+    more = ("--datalad", "get+drop", "-w", str(tmp_path / "work"))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "bids_labelx", *arguments(study.root, atlas, out, *more)]
+    process = subprocess.Popen(command, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not halted.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert process.poll() is None
+    if number == signal.SIGKILL:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    process.wait(timeout=60)
+    study.go_on()
+    if number == signal.SIGKILL:
+        # Tables of all runs were there, and nobody could drop them.
+        assert study.here
+        assert study.marks
+    else:
+        assert process.returncode == 128 + number
+        assert study.here == set()
+        assert study.marks == []
+    assert main(arguments(study.root, atlas, out, *more)) == 0
+    assert study.here == set()
+    assert study.marks == []
+    assert results(out) == results(from_disk)
+
+
+def test_a_dry_run_fetches_no_series_and_says_how_much_it_would_be(
+    study: Annexed, plain: Path, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop", "--dry-run") == 0
+    said = capsys.readouterr().out
+    names = [one for one in needed(plain, *ASKED) if "_bold.nii" in one or "dtseries" in one]
+    names = [one for one in names if not one.endswith(".json")]
+    n_bytes = sum((plain / "simulated" / one).stat().st_size for one in names)
+    assert f"{len(names)} series would be fetched, {n_bytes:,} bytes" in said
+    assert "bold.dtseries.nii\n    not known before its series is fetched" in said
+    assert not study.keys(names) & {*study.asked}
+    assert study.here == set()
+
+
+def test_runs_on_surfaces_are_planned_by_the_first_of_them(
+    plain: Path, atlas: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(plain / "simulated", tmp_path / "more")
+    (dense,) = copy.rglob("*dtseries.nii")
+    image = nib.load(dense)
+    for label in ("01", "02"):
+        name = dense.name.replace("sub-01", f"sub-{label}").replace("ses-post", "ses-pre")
+        name = name.replace("task-rest", "task-rest_run-1") if label == "01" else name
+        path = copy / f"sub-{label}" / "ses-pre" / "func" / name
+        # Others than the first, by their content.
+        nib.save(nib.Cifti2Image(image.get_fdata() + int(label), image.header), path)
+        shutil.copy(dense.with_name(dense.name.replace(".dtseries.nii", ".json")),
+                    path.with_name(path.name.replace(".dtseries.nii", ".json")))  # fmt: skip
+    more = ("--space", "fsLR")
+    assert run(copy, atlas, tmp_path / "disk", *more) == 0
+    study = annex(copy, tmp_path / "simulated", tmp_path / "store")
+    assert run(study.root, atlas, tmp_path / "out", *more, "--datalad", "get+drop") == 0
+    assert results(tmp_path / "out") == results(tmp_path / "disk")
+    asked = [key for key in study.asked if key.endswith(".nii")]
+    # The first one for its header, and each for its data.
+    assert len(asked) == 4
+    assert len({*asked}) == 3
+
+
+def test_a_series_on_another_grid_than_its_mask_fails_when_it_is_there(
+    plain: Path, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(plain / "simulated", tmp_path / "odd")
+    image = nib.load(copy / FIRST)
+    moved = image.affine.copy()
+    moved[0, 3] += 2
+    nib.save(nib.Nifti1Image(image.dataobj.get_unscaled(), moved, image.header), copy / FIRST)
+    study = annex(copy, tmp_path / "simulated", tmp_path / "store")
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "6 runs: 5 done, 0 partly done, 1 failed" in said
+    assert f"{FIRST}: shape" in said
+    assert "brain_mask.nii.gz says: shape" in said
+
+
+def test_a_repetition_time_that_the_header_contradicts_fails_the_run_as_on_disk(
+    plain: Path, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(plain / "simulated", tmp_path / "odd")
+    image = nib.load(copy / FIRST)
+    image.header["pixdim"][4] += 1
+    nib.save(nib.Nifti1Image(image.dataobj.get_unscaled(), None, image.header), copy / FIRST)
+    study = annex(copy, tmp_path / "simulated", tmp_path / "store")
+    told_of = []
+    for root, more in ((copy, ()), (study.root, ("--datalad", "get+drop"))):
+        assert run(root, atlas, tmp_path / root.name / "out", *more) == 1
+        told_of.append(capsys.readouterr().err.split("failed: ")[1].split("reports:")[0])
+    assert "the sidecar says RepetitionTime" in told_of[0]
+    assert told_of[0] == told_of[1]
+
+
+def test_a_subdataset_is_installed_and_its_content_fetched(
+    plain: Path, atlas: Path, from_disk: Path, tmp_path: Path
+) -> None:
+    origin = annex(plain / "simulated", tmp_path / "origin", tmp_path / "store")
+    told(tmp_path, "datalad", "-l", "error", "create", "above")
+    above = tmp_path / "above"
+    told(above, "datalad", "-l", "error", "clone", "-d", ".", str(origin.root), "fmriprep")
+    told(above, "datalad", "-l", "error", "uninstall", "--nocheck", "fmriprep")
+    told(origin.root, "git", "annex", "get", "--quiet")
+    root = above / "fmriprep"
+    assert list(root.iterdir()) == []
+    assert run(root, atlas, tmp_path / "out", "--datalad", "get+drop") == 0
+    assert results(tmp_path / "out") == results(from_disk)
+    assert told(root, "git", "annex", "find", "--in", "here") == ""
+
+
+def test_without_a_clone_that_can_be_written_to_it_says_so(
+    study: Annexed, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Modes keep root from nothing.
+    (study.root / ".git" / "bids_labelx").write_text("")
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get") == 66
+    said = " ".join(capsys.readouterr().err.split())
+    assert "fetching writes into the clone, so use one of your own" in said
+
+
+def test_datasets_without_git_are_read_as_without_the_option(
+    plain: Path, atlas: Path, from_disk: Path, tmp_path: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in plain.rglob("*")}
+    assert run(plain / "simulated", atlas, tmp_path / "out", "--datalad", "get+drop") == 0
+    assert results(tmp_path / "out") == results(from_disk)
+    assert {path: path.stat().st_mtime_ns for path in plain.rglob("*")} == before
+
+
+def test_without_git_annex_it_stops_before_anything(
+    plain: Path, atlas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(plain / "simulated", atlas, tmp_path / "out", "--datalad", "get") == 64
+    assert "git-annex is not on the PATH" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_the_option_runs_fail_and_the_message_has_it(
+    study: Annexed, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.get("dataset_description.json")
+    assert run(study.root, atlas, tmp_path / "out") != 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "or give --datalad get" in said
+    assert study.here == {"dataset_description.json"}
+    assert not (study.root / ".git" / "bids_labelx").exists()
+
+
+def test_runs_without_a_mask_are_planned_by_their_own_headers(
+    plain: Path, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(plain / "simulated", tmp_path / "copy")
+    for mask in copy.rglob("*_mask.nii.gz"):
+        mask.unlink()
+    more = ("--mask", "none", "--space", "MNI152NLin2009cAsym")
+    assert run(copy, atlas, tmp_path / "disk", *more) == 0
+    study = annex(copy, tmp_path / "simulated", tmp_path / "store")
+    more = (*more, "--datalad", "get+drop")
+    assert run(study.root, atlas, tmp_path / "dry", *more, "--dry-run") == 0
+    assert "5 series would be fetched" in capsys.readouterr().out
+    assert run(study.root, atlas, tmp_path / "out", *more) == 0
+    assert results(tmp_path / "out") == results(tmp_path / "disk")
+    assert study.here == set()
