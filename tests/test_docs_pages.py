@@ -33,6 +33,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 OTHERS = {
     "README.md": {"--build"},
     "compared.md": {"--despike", "--nuisance-regressors"},
+    "datalad.md": {"--hide-missing", "--unlock"},
     "producers.md": {"--derivatives", "--level", "--prefix"},
     "strategy.md": {"--despike", "--fd-thresh"},
     "strategy-file.md": {"--fd", "--nuisance-regressors", "--tedort"},
