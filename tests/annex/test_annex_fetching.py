@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from annexed import Annexed, annex, needs_datalad, told
 
-from bids_labelx.annex.fetching import Fetching, fetching
+from bids_labelx.annex.fetching import Fetcher, Fetching, fetching
 from bids_labelx.content import missing_reason, read_content
 from bids_labelx.errors import MissingInputError
 
@@ -85,14 +85,15 @@ def test_the_last_of_two_that_share_a_file_drops_it(clone: Annexed) -> None:
             read_content(path)
         assert "mask.nii" in clone.here
     assert clone.here == set()
-    one, other = fetching(DROP), fetching(OTHER)
-    one.__enter__()
-    read_content(path)
-    other.__enter__()
-    read_content(path)
-    one.__exit__(None, None, None)
-    assert "mask.nii" in clone.here
-    other.__exit__(None, None, None)
+    one, other = Fetcher(DROP), Fetcher(OTHER)
+    for fetcher in (one, other):
+        fetcher.acquire([path])
+    for fetcher in (one, other):
+        # The first ends while the other is at work.
+        assert "mask.nii" in clone.here
+        fetcher.release(drop_all=False)
+        fetcher.end()
+        fetcher.close()
     assert clone.here == set()
     assert len(clone.asked) == 2
 
