@@ -83,6 +83,11 @@ class Annexed:
         told(self.root, "git", "annex", "get", *names)
         Path(f"{self.store}.asked").unlink()
 
+    def unlock(self) -> None:
+        """Make all files pointers."""
+        told(self.root, "git", "annex", "unlock", "--quiet")
+        told(self.root, "git", "commit", "-qam", "unlocked")
+
     def halt(self, *names: str) -> Path:
         """Have the store never end to give files; the path that is there when it was asked."""
         Path(f"{self.store}.halt").write_text("".join(f"{self.key(name)}\n" for name in names))

@@ -5,20 +5,25 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_labelx.annex.links import LARGEST_POINTER, key_in
+from bids_labelx.annex.links import LARGEST_POINTER, Annexed, key_in
 
 _PR_SET_PDEATHSIG = 1
 
 # Seconds that git-annex may take to end after the last file.
 _PATIENCE = 60.0
+
+# Seconds between two looks at how much of a file has come.
+_LOOK = 0.5
 
 
 class Clone(NamedTuple):
@@ -44,6 +49,15 @@ def clone_of(path: Path) -> Clone | None:
     return None
 
 
+def content_of(clone: Clone, one: Annexed) -> Path | None:
+    """Where git-annex keeps the content of a file; None where it is not there."""
+    if one.path.is_symlink():
+        return one.path.resolve() if one.path.exists() else None
+    words = ("git-annex", "contentlocation", one.key)
+    done = subprocess.run(words, cwd=clone.root, capture_output=True, check=False)
+    return (clone.root / os.fsdecode(done.stdout.rstrip(b"\n"))) if done.stdout.strip() else None
+
+
 def drop_key(clone: Clone, key: str) -> str:
     """Drop content that is none of a file any more; why it could not be, or an empty text."""
     words = ("git-annex", "drop", f"--key={key}", "--json", "--json-error-messages")
@@ -57,9 +71,17 @@ class Batch:
     """One ``git annex get`` or ``drop`` for many files, one after the other.
 
     It ends with this process, killed or not.
+
+    Attributes
+    ----------
+    patience
+        Seconds without data or an answer after which it is killed.
     """
 
-    def __init__(self, clone: Clone, command: str) -> None:
+    def __init__(self, clone: Clone, command: str, patience: float) -> None:
+        self.patience = patience
+        # What is fetched comes here first, also parts of it.
+        self._unfinished = clone.git / "annex" / "tmp"
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it ends with the object
         # Not as a command of git, which would have it as a child of its own that outlives it.
         words = ("git-annex", command, "--batch", "-z", "--json", "--json-error-messages")
@@ -68,6 +90,7 @@ class Batch:
             cwd=clone.root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             # Nobody reads it meanwhile, and a pipe that is full would stop git-annex.
             stderr=self._errors,
             # Ctrl-C is for this process, which may have something to drop then.
@@ -76,13 +99,21 @@ class Batch:
             preexec_fn=_die_with_parent,
         )
 
-    def do(self, path: Path) -> str:
-        """Fetch or drop a file, by its path in the clone; why it could not, or an empty text."""
+    def do(self, path: Path, one: Annexed | None = None) -> str:
+        """Fetch or drop a file, by its path in the clone; why it could not, or an empty text.
+
+        `one` is what is fetched.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             self._process.stdin.write(os.fsencode(path) + b"\0")
-            self._process.stdin.flush()
+            if not self._wait(one):
+                self.end(kill=True)
+                return (
+                    f"no data came for {self.patience:g} s; see whether the remote can be "
+                    "reached, and run again, or wait longer with --remote-timeout"
+                )
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = b""
@@ -95,9 +126,43 @@ class Batch:
         # An empty line where there is nothing to do.
         return _why_not(json.loads(line)) if line.strip() else ""
 
+    def _wait(self, one: Annexed | None) -> bool:
+        """Wait for the answer; False where nothing moves for too long."""
+        assert self._process.stdout is not None
+        answer = select.poll()
+        answer.register(self._process.stdout, select.POLLIN)
+        seen, since = -1, time.monotonic()
+        while not answer.poll(1000 * _LOOK):
+            come = self._come(one)
+            if come != seen:
+                seen, since = come, time.monotonic()
+            elif time.monotonic() - since > self.patience:
+                return False
+        return True
+
+    def _come(self, one: Annexed | None) -> int:
+        """A number that changes as long as something comes, or is checked when all has come.
+
+        That is by all unfinished files, since a file may be taken out of an archive that is
+        fetched first.
+        """
+        sizes: dict[str, int] = {}
+        with suppress(OSError):
+            for entry in os.scandir(self._unfinished):
+                with suppress(OSError):
+                    sizes[entry.name] = entry.stat().st_size
+        if one is not None and one.size and sizes.get(one.key, 0) >= one.size:
+            return time.monotonic_ns()
+        return sum(sizes.values())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it does nothing more."""
+        return self._process.poll() is not None
+
     def end(self, *, kill: bool) -> None:
         """Let git-annex end, which writes down then what it did, or kill it."""
-        if self._process.poll() is not None:
+        if self.has_ended:
             return
         if kill:
             self._kill()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from filelock import Timeout
 
 from bids_labelx.annex.at_work import AT_WORK
-from bids_labelx.annex.clone import Batch, Clone, StagedKeys, clone_of, drop_key
+from bids_labelx.annex.clone import Batch, Clone, StagedKeys, clone_of, content_of, drop_key
 from bids_labelx.annex.ledger import Ledger
 from bids_labelx.annex.links import Annexed, annexed_link
 from bids_labelx.errors import MissingInputError, Stopped
@@ -37,10 +37,13 @@ class Fetching(NamedTuple):
         Whether what was fetched is dropped when nobody works on it any more.
     token
         Of the invocation.
+    patience
+        Seconds without data after which a remote is given up.
     """
 
     drop: bool
     token: str
+    patience: float
 
 
 class Kept(NamedTuple):
@@ -60,10 +63,13 @@ class Fetcher:
         What it was told to do.
     kept
         What could not be dropped.
+    fetched
+        The bytes of what was fetched, by key.
     """
 
     def __init__(self, how: Fetching) -> None:
         self.kept: list[Kept] = []
+        self.fetched: dict[str, int] = {}
         self.how = how
         self._holder = f"{how.token}-{os.getpid()}-{secrets.token_hex(3)}"
         self._clones: dict[Path, Clone | None] = {}
@@ -73,6 +79,10 @@ class Fetcher:
         self._held: dict[tuple[Path, str], Path] = {}
         self._alive: dict[Path, ExitStack] = {}
         self._staged: dict[Path, StagedKeys] = {}
+        # Why a file could not be fetched: nobody waits for it twice.
+        self._problems: dict[tuple[Path, str], str] = {}
+        # Of clones whose remotes do not answer when files are to be dropped, the reason.
+        self._given_up: dict[Path, str] = {}
 
     def find(self, path: Path) -> Annexed | None:
         """The file of git-annex that a path leads to, whether its content is there or not."""
@@ -183,13 +193,17 @@ class Fetcher:
         ledger = self._ledger(one.path.parent)
         if ledger is None or (ledger.clone.git, one.key) in self._held:
             return
-        if not one.is_absent and not ledger.is_marked(one.key):
+        # Looked at twice, as another process may be about to drop it.
+        if not one.is_absent and not ledger.is_marked(one.key) and not one.is_absent:
             # It was there before, and stays.
             return
+        known = ledger.clone.git, one.key
         try:
-            self._show_alive(ledger)
-            with ledger.locked(one.key):
-                problem = self._fetch(ledger, one)
+            if not (problem := self._problems.get(known, "")):
+                self._show_alive(ledger)
+                with ledger.locked(one.key):
+                    problem = self._fetch(ledger, one)
+                self._problems[known] = problem
         except Timeout as error:
             problem = f"another process has been fetching it for a day; see {error.lock_file}"
         except OSError as error:
@@ -205,21 +219,29 @@ class Fetcher:
     def _fetch(self, ledger: Ledger, one: Annexed) -> str:
         """Fetch a file, the lock of whose key is held; why it cannot be, or an empty text."""
         if not one.is_absent:
-            if self.how.drop and ledger.is_marked(one.key):
+            if self.how.drop and ledger.has_fetched(one.key):
                 self._hold(ledger, one)
-            elif not self.how.drop:
+            else:
                 ledger.unmark(one.key)
             return ""
         if self.how.drop:
             ledger.mark(one)
         self._hold(ledger, one)
         was_pointer = not one.path.is_symlink()
-        problem = self._tell(ledger.clone, "get", one.path)
-        if one.is_absent:
-            ledger.leave(one.key)
-            del self._held[ledger.clone.git, one.key]
-            ledger.unmark(one.key)
+        try:
+            problem = self._tell(ledger.clone, "get", one.path, one)
+        finally:
+            # Also where this was stopped, as git-annex may have been done by then.
+            content = content_of(ledger.clone, one)
+            if content is None:
+                ledger.leave(one.key)
+                del self._held[ledger.clone.git, one.key]
+                ledger.unmark(one.key)
+            elif self.how.drop:
+                ledger.mark(one, content)
+        if content is None or one.is_absent:
             return problem or "git-annex found nothing to fetch"
+        self.fetched[one.key] = content.stat().st_size
         if was_pointer:
             ledger.note_unlocked(one)
         return ""
@@ -236,17 +258,27 @@ class Fetcher:
             stack.enter_context(shown_alive(ledger.alive))
             self._alive[git] = stack
 
-    def _tell(self, clone: Clone, command: str, path: Path) -> str:
-        """Have git-annex get or drop a file; why it did not, or an empty text."""
+    def _tell(self, clone: Clone, command: str, path: Path, one: Annexed | None = None) -> str:
+        """Have git-annex get or drop a file; why it did not, or an empty text.
+
+        `one` is what is fetched.
+        """
+        if command == "drop" and clone.git in self._given_up:
+            return self._given_up[clone.git]
         key = clone.git, command
         other = clone.git, "drop" if command == "get" else "get"
         if other in self._batches:
             # Each keeps to itself for a while which unlocked files it has given their content.
             self._batches.pop(other).end(kill=False)
         if key not in self._batches:
-            self._batches[key] = Batch(clone, command)
+            self._batches[key] = Batch(clone, command, self.how.patience)
         try:
-            return self._batches[key].do(_inside(clone, path))
+            problem = self._batches[key].do(_inside(clone, path), one)
+            if self._batches[key].has_ended:
+                del self._batches[key]
+                if command == "drop":
+                    self._given_up[clone.git] = problem
+            return problem
         except BaseException:
             self._batches.pop(key).end(kill=True)
             raise
@@ -257,6 +289,10 @@ class Fetcher:
             return False
         if ledger.users(key):
             return True
+        if not ledger.has_fetched(key):
+            # Whoever was about to fetch it was killed. If it is there, somebody else did it.
+            ledger.unmark(key)
+            return False
         found = self.find(path)
         if found is not None and found.key == key:
             problem = self._tell(ledger.clone, "drop", path)

@@ -3,7 +3,8 @@
 In ``bids_labelx/`` of the folder of git lie, by digests of keys,
 
 - ``fetched/KEY.json``, the mark of content that is to be dropped. It is written before the
-  content is fetched, so that it is known whatever happens then;
+  content is fetched, so that it is known whatever happens then, and afterwards with the inode and
+  the times of the content, by which it is told from what a user fetched since;
 - ``used/KEY.HOLDER``, for each process that works on such content;
 - ``alive/HOLDER``, which its holder has locked: the system unlocks it where that is killed;
 - ``unlocked/PATH.json``, the keys of unlocked files, which have no pointer any more;
@@ -82,10 +83,26 @@ class Ledger(NamedTuple):
         """Whether the content of a key was fetched to be dropped."""
         return self._mark(key).exists()
 
-    def mark(self, one: Annexed) -> None:
-        """Write down that the content of a file is to be dropped."""
-        content = {"path": self._inside(one.path), "key": one.key, "by": self.holder}
-        _write(self._mark(one.key), content)
+    def mark(self, one: Annexed, content: Path | None = None) -> None:
+        """Write down that the content of a file is to be dropped, and where it is if it is there.
+
+        Raises
+        ------
+        OSError
+        """
+        note: dict[str, object] = {"path": self._inside(one.path), "key": one.key}
+        if content is not None:
+            note["content"] = os.path.relpath(content, self.clone.git)
+            note["state"] = _state(content)
+        _write(self._mark(one.key), note)
+
+    def has_fetched(self, key: str) -> bool:
+        """Whether the content that is there is what was fetched to be dropped, and no other."""
+        note = _read(self._mark(key))
+        try:
+            return note["state"] == _state(self.clone.git / str(note["content"]))
+        except (KeyError, OSError):
+            return False
 
     def unmark(self, key: str) -> None:
         """Write down that the content of a key is not to be dropped, or was."""
@@ -165,6 +182,11 @@ class Ledger(NamedTuple):
 
     def _inside(self, path: Path) -> str:
         return os.path.relpath(path.parent.resolve() / path.name, self.clone.root)
+
+
+def _state(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def digest_of(text: str) -> str:

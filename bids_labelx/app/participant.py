@@ -112,7 +112,7 @@ def run_participants(settings: Settings) -> int:
                 from bids_labelx.participant.dry_run import dry_run
 
                 print_warnings(console, planning)
-                told = dry_run(settings, plan)
+                told = dry_run(settings, plan, {} if fetcher is None else fetcher.fetched)
                 print("\n".join(told.lines))
                 return exit_code(told.failures)
             with whole_files_only(settings.output_dir, plan):

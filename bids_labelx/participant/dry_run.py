@@ -30,15 +30,18 @@ class DryRun(NamedTuple):
     failures: list[Failure]
 
 
-def dry_run(settings: Settings, plan: Plan) -> DryRun:
-    """Each run with what it is read from and what would be written of it, then what would not."""
+def dry_run(settings: Settings, plan: Plan, fetched: Mapping[str, int]) -> DryRun:
+    """Each run with what it is read from and what would be written of it, then what would not.
+
+    `fetched` has the bytes of the files of git-annex that were fetched to find it out.
+    """
     options = settings.part(DenoisingOptions)
     prepared = [_prepare(one, plan.strategies, options) for one in plan.runs]
     failures = list(plan.failures)
     for one, done in zip(plan.runs, prepared, strict=True):
         of_run = [replace(failure, entities=one.run.entities) for failure in done.failures]
         failures += [*one.unfit, *of_run]
-    return DryRun(list(_lines(settings, plan, prepared)), failures)
+    return DryRun(list(_lines(settings, plan, prepared, fetched)), failures)
 
 
 def _prepare(
@@ -54,7 +57,9 @@ def _prepare(
     return prepare_strategies(source, strategies, planned.n_volumes, options)
 
 
-def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iterator[str]:
+def _lines(
+    settings: Settings, plan: Plan, prepared: Sequence[Prepared], fetched: Mapping[str, int]
+) -> Iterator[str]:
     n_done, n_files, datasets = 0, 0, settings.dataset_folders
 
     def name(path: Path) -> str:
@@ -105,7 +110,7 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
         yield f"{run.name}\n    not known before its series is fetched, as --dry-run fetches none"
     yield from lacking_in_words(plan.runs, plan.strategies)
     if settings.datalad:
-        yield _to_fetch(plan)
+        yield _to_fetch(plan, fetched)
     not_done = len(plan.runs) - n_done + len(plan.failures)
     yield (
         f"{counted(n_done, 'run')} of {counted(len(plan.participants), 'participant')} would be "
@@ -115,14 +120,20 @@ def _lines(settings: Settings, plan: Plan, prepared: Sequence[Prepared]) -> Iter
     )
 
 
-def _to_fetch(plan: Plan) -> str:
-    """How much is fetched of the runs that would be done, beside the small files."""
+def _to_fetch(plan: Plan, fetched: Mapping[str, int]) -> str:
+    """How much the runs that would be done need, `fetched` being what their plan needed."""
     runs = [*(one.run for one in plan.runs), *plan.unread]
     found = [annexed(image) for run in runs for image in run.images]
     # Runs have one content where they are copies of each other.
-    sizes = {one.key: one.size for one in found if one is not None and one.is_absent}
-    total = f"{sum(sizes.values()):,} bytes"
-    return f"{counted(len(sizes), 'series', 'series')} would be fetched, {total}"
+    series = {one.key: one.size for one in found if one is not None and one.is_absent}
+    sizes = {**series, **fetched}
+    text = (
+        f"{counted(len(sizes), 'file')} would be fetched, {sum(sizes.values()):,} bytes: "
+        f"{counted(len(series), 'series', 'series')} of {sum(series.values()):,} bytes; and "
+        f"{counted(len(fetched), 'small file')}, which this dry run has fetched and drops"
+    )
+    n_unknown = sum(not size for size in series.values())
+    return text + (f"; the size of {n_unknown} series is not known before" if n_unknown else "")
 
 
 def _line(what: str, text: str) -> str:

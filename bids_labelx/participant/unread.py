@@ -40,7 +40,9 @@ def how_to_fetch(settings: Settings) -> Fetching | None:
     """How files of git-annex are fetched; None where they are not."""
     if settings.datalad is None:
         return None
-    return Fetching(settings.datalad == "get+drop", os.environ[INVOCATION])
+    # A dry run leaves nothing behind.
+    drop = settings.datalad == "get+drop" or settings.dry_run
+    return Fetching(drop, os.environ[INVOCATION], settings.remote_timeout)
 
 
 class SeriesNeededError(Exception):

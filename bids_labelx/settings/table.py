@@ -288,7 +288,8 @@ class Settings(
         120.0,
         convert.above_zero("a number of seconds"),
         metavar="SECONDS",
-        help="fail a run that is read from a URL when no data come for so long",
+        help="fail a run that is read from a URL, or fetched by --datalad, when no data come for "
+        "so long",
         level="both",
         invocation=True,
     )

@@ -5,19 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 from annexed import Annexed, annex, needs_datalad, told
 
-from bids_labelx.annex.fetching import Fetcher, Fetching, fetching
+from bids_labelx.annex.fetching import Fetcher, Fetching, Kept, fetching
 from bids_labelx.content import missing_reason, read_content
 from bids_labelx.errors import MissingInputError
 
 pytestmark = needs_datalad
 
-DROP, GET, OTHER = map(Fetching._make, ((True, "one"), (False, "two"), (True, "other")))
+DROP, GET, OTHER = (
+    Fetching(drop, token, patience=60)
+    for drop, token in ((True, "one"), (False, "two"), (True, "other"))
+)
 
 
 @pytest.fixture
@@ -117,7 +121,7 @@ def test_a_failure_in_between_drops_all_the_same(clone: Annexed) -> None:
 
 
 def _work(root: Path, names: list[str], ready: Connection) -> None:
-    with fetching(Fetching(drop=True, token=f"process{os.getpid()}")) as fetcher:
+    with fetching(Fetching(True, f"process{os.getpid()}", 60)) as fetcher:
         assert fetcher is not None
         fetcher.acquire([root / name for name in names])
         ready.send(True)
@@ -181,8 +185,7 @@ def test_an_unlocked_file_is_known_by_its_key_until_it_is_written_to(
     clone: Annexed, how: Fetching
 ) -> None:
     key = clone.key("mask.nii")
-    told(clone.root, "git", "annex", "unlock", "--quiet")
-    told(clone.root, "git", "commit", "-qam", "unlocked")
+    clone.unlock()
     path = clone.root / "mask.nii"
     with fetching(how) as fetcher:
         assert fetcher is not None
@@ -197,14 +200,118 @@ def test_an_unlocked_file_is_known_by_its_key_until_it_is_written_to(
     assert path.read_bytes() == b"another, of that user"
 
 
-def test_another_branch_is_no_reason_to_drop_what_was_there(clone: Annexed) -> None:
+def _killed_after(root: Path, name: str) -> None:
+    """A process that fetches a file and is killed while it works on it."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(clone.root, ["mask.nii"], theirs))
+    process = context.Process(target=_work, args=(root, [name], theirs))
     process.start()
     assert ours.recv()
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
+
+
+def _drop_all(root: Path) -> list[Kept]:
+    with fetching(DROP, drop_all=True) as fetcher:
+        assert fetcher is not None
+        fetcher.meet(root)
+    return fetcher.kept
+
+
+@pytest.mark.parametrize("unlocked", [False, True])
+def test_what_a_user_fetched_after_a_kill_is_not_dropped(unlocked: bool, clone: Annexed) -> None:
+    if unlocked:
+        clone.unlock()
+    for name in ("a_bold.nii", "other.nii"):
+        _killed_after(clone.root, name)
+    told(clone.root, "git", "annex", "drop", "--quiet", "a_bold.nii")
+    told(clone.root, "git", "annex", "get", "--quiet", "a_bold.nii")
+    assert _drop_all(clone.root) == []
+    assert clone.here == {"a_bold.nii"}
+    assert clone.marks == []
+    assert (clone.root / "a_bold.nii").read_bytes() == b"a_bold.nii" * 5
+
+
+def _begin(root: Path, name: str) -> None:
+    with fetching(Fetching(True, f"process{os.getpid()}", 60)) as fetcher:
+        assert fetcher is not None
+        fetcher.acquire([root / name])
+
+
+def test_what_was_only_begun_before_a_kill_and_a_user_fetched_is_not_dropped(
+    clone: Annexed,
+) -> None:
+    halted = clone.halt("a_bold.nii")
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_begin, args=(clone.root, "a_bold.nii"))
+    process.start()
+    while not halted.exists():
+        assert process.is_alive()
+        time.sleep(0.05)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    clone.go_on()
+    assert len(clone.marks) == 1
+    told(clone.root, "git", "annex", "get", "--quiet", "a_bold.nii")
+    with fetching(DROP):
+        read_content(clone.root / "a_bold.nii")
+    assert _drop_all(clone.root) == []
+    assert clone.here == {"a_bold.nii"}
+    assert clone.marks == []
+
+
+def test_a_remote_that_sends_nothing_is_given_up_and_others_are_fetched(clone: Annexed) -> None:
+    clone.halt("mask.nii")
+    with fetching(DROP._replace(patience=2)) as fetcher:
+        assert fetcher is not None
+        for name in ("mask.nii", "copy.nii"):
+            with pytest.raises(MissingInputError, match=rf"{name}: .* no data came for 2 s; see"):
+                fetcher.acquire([clone.root / name])
+        fetcher.acquire([clone.root / "other.nii"])
+        assert clone.here == {"other.nii"}
+    # Of two files with one content, nobody waits twice.
+    assert len(clone.asked) == 2
+    assert clone.here == set()
+    assert clone.marks == []
+
+
+def test_a_remote_that_is_slow_is_waited_for_as_long_as_data_come(clone: Annexed) -> None:
+    told(
+        *(clone.root, "git", "config", "annex.slow-retrieve-hook"),
+        'for i in 1 11 21 31 41; do sleep 1; tail -c "+$i" '
+        f'"{clone.store}/$ANNEX_KEY" | head -c 10 >>"$ANNEX_FILE"; done',
+    )
+    with fetching(DROP._replace(patience=3)):
+        assert read_content(clone.root / "other.nii") == b"other.nii" * 5
+
+
+def test_a_remote_that_does_not_answer_when_files_are_dropped_is_asked_once(
+    clone: Annexed,
+) -> None:
+    names = ("a_bold.nii", "mask.nii", "other.nii")
+    for name in names:
+        _killed_after(clone.root, name)
+    hook = told(clone.root, "git", "config", "annex.slow-checkpresent-hook").strip()
+    asked = clone.root.with_name("asked")
+    told(
+        *(clone.root, "git", "config", "annex.slow-checkpresent-hook"),
+        f'echo "$ANNEX_KEY" >>"{asked}"; sleep 60',
+    )
+    with fetching(DROP._replace(patience=2), drop_all=True) as fetcher:
+        assert fetcher is not None
+        fetcher.meet(clone.root)
+    assert len(fetcher.kept) == len(names)
+    assert {one.reason for one in fetcher.kept} == {fetcher.kept[0].reason}
+    assert "no data came for 2 s" in fetcher.kept[0].reason
+    assert len(asked.read_text().splitlines()) == 1
+    assert len(clone.marks) == len(names)
+    told(clone.root, "git", "config", "annex.slow-checkpresent-hook", hook)
+    assert _drop_all(clone.root) == []
+    assert clone.here == set()
+
+
+def test_another_branch_is_no_reason_to_drop_what_was_there(clone: Annexed) -> None:
+    _killed_after(clone.root, "mask.nii")
     # The path is another file's there, which was fetched by the user.
     first = clone.key("mask.nii")
     told(clone.root, "git", "checkout", "-qb", "another")

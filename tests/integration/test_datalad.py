@@ -96,6 +96,13 @@ def needed(plain: Path, *labels: str) -> set[str]:
     return names
 
 
+def images(plain: Path) -> list[str]:
+    """The series of the participants that are asked for."""
+    root = plain / "simulated"
+    found = (path.relative_to(root).as_posix() for path in root.rglob("*_bold.*nii*"))
+    return [one for one in found if one[4:6] in ASKED]
+
+
 def test_get_fetches_what_the_runs_asked_for_need_and_nothing_else(
     study: Annexed, plain: Path, atlas: Path, from_disk: Path, tmp_path: Path
 ) -> None:
@@ -143,8 +150,7 @@ def test_unlocked_files_give_the_same_and_are_pointers_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     if way == "unlocked":
-        told(study.root, "git", "annex", "unlock", "--quiet")
-        told(study.root, "git", "commit", "-qam", "unlocked")
+        study.unlock()
     else:
         told(study.root, "git", "annex", "adjust", "--quiet", "--unlock")
     assert not (study.root / FIRST).is_symlink()
@@ -243,10 +249,22 @@ def test_what_cannot_be_dropped_is_told_and_dropped_by_the_next_invocation(
     assert results(out) == results(from_disk)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("number", "unlocked"),
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGINT, False),
+        (signal.SIGKILL, False),
+        (signal.SIGTERM, True),
+        (signal.SIGKILL, True),
+    ],
+)
 def test_stopped_while_a_series_comes_nothing_is_left_or_the_next_drops_it(
-    number: signal.Signals, study: Annexed, atlas: Path, from_disk: Path, tmp_path: Path
-) -> None:
+    number: signal.Signals, unlocked: bool, study: Annexed, atlas: Path, from_disk: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    if unlocked:
+        study.unlock()
     halted = study.halt(FIRST, SECOND)
     more = ("--datalad", "get+drop", "-w", str(tmp_path / "work"))
     out = tmp_path / "out"
@@ -274,20 +292,67 @@ def test_stopped_while_a_series_comes_nothing_is_left_or_the_next_drops_it(
     assert study.here == set()
     assert study.marks == []
     assert results(out) == results(from_disk)
+    assert told(study.root, "git", "status", "--porcelain") == ""
 
 
-def test_a_dry_run_fetches_no_series_and_says_how_much_it_would_be(
-    study: Annexed, plain: Path, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop", "--dry-run") == 0
+@pytest.mark.parametrize("how", ["get", "get+drop"])
+def test_a_dry_run_leaves_nothing_and_says_how_much_would_be_fetched(
+    how: str, study: Annexed, plain: Path, atlas: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", how, "--dry-run") == 0
     said = capsys.readouterr().out
-    names = [one for one in needed(plain, *ASKED) if "_bold.nii" in one or "dtseries" in one]
-    names = [one for one in names if not one.endswith(".json")]
-    n_bytes = sum((plain / "simulated" / one).stat().st_size for one in names)
-    assert f"{len(names)} series would be fetched, {n_bytes:,} bytes" in said
+    # Of files with one content, one is fetched.
+    sizes = {
+        study.key(name): (plain / "simulated" / name).stat().st_size
+        for name in needed(plain, *ASKED)
+    }
+    series = {key: size for key, size in sizes.items() if key in study.keys(images(plain))}
+    small = {key: size for key, size in sizes.items() if key not in series}
+    assert (
+        f"{len(sizes)} files would be fetched, {sum(sizes.values()):,} bytes: "
+        f"{len(series)} series of {sum(series.values()):,} bytes; and {len(small)} small files, "
+        "which this dry run has fetched and drops"
+    ) in said
     assert "bold.dtseries.nii\n    not known before its series is fetched" in said
-    assert not study.keys(names) & {*study.asked}
+    assert {*study.asked} == {*small}
     assert study.here == set()
+    assert study.marks == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_remote_that_sends_nothing_fails_its_run_with_the_time_and_the_others_are_done(
+    study: Annexed, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.halt(FIRST)
+    more = ("--datalad", "get+drop", "--remote-timeout", "4")
+    assert run(study.root, atlas, tmp_path / "out", *more) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "6 runs: 5 done, 0 partly done, 1 failed" in said
+    assert said.count("no data came for 4 s") == 1
+    assert f"{FIRST}: its content is not there and cannot be fetched: no data came" in said
+    assert study.here == set()
+    assert study.marks == []
+
+
+def test_invocations_at_once_fetch_each_file_once_and_the_last_drops_it(
+    study: Annexed, plain: Path, atlas: Path, from_disk: Path, tmp_path: Path
+) -> None:
+    labels = annex(atlas, tmp_path / "labels", tmp_path / "labels-store")
+    kept = f"sub-02/ses-pre/func/{series('02', 'ses-pre', 'task-rest')}"
+    study.get(kept)
+    processes = []
+    for number in range(2):
+        given = arguments(study.root, labels.root, tmp_path / f"out{number}")
+        command = [sys.executable, "-m", "bids_labelx", *given, "--datalad", "get+drop"]
+        processes.append(subprocess.Popen(command))
+    assert [one.wait(timeout=300) for one in processes] == [0, 0]
+    for number in range(2):
+        assert results(tmp_path / f"out{number}") == results(from_disk)
+    assert study.here == {kept}
+    assert labels.here == set()
+    assert labels.marks == study.marks == []
+    assert {*study.asked} == study.keys(needed(plain, *ASKED)) - {study.key(kept)}
 
 
 def test_runs_on_surfaces_are_planned_by_the_first_of_them(
