@@ -479,7 +479,7 @@ def test_runs_without_a_mask_are_planned_by_their_own_headers(
     study = annex(copy, tmp_path / "simulated", tmp_path / "store")
     more = (*more, "--datalad", "get+drop")
     assert run(study.root, atlas, tmp_path / "dry", *more, "--dry-run") == 0
-    assert "5 series would be fetched" in capsys.readouterr().out
+    assert "5 series of" in capsys.readouterr().out
     assert run(study.root, atlas, tmp_path / "out", *more) == 0
     assert results(tmp_path / "out") == results(tmp_path / "disk")
     assert study.here == set()
