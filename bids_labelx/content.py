@@ -14,8 +14,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from bids_labelx.annex.at_work import provide
-from bids_labelx.annex.links import LARGEST_POINTER, key_in
+from bids_labelx.annexed import LARGEST_POINTER, key_in, provide
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.remote.mirror import fetch
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_labelx.annex.links import LARGEST_POINTER, Annexed, key_in
+from bids_labelx.annexed import LARGEST_POINTER, Annexed, key_in
 
 _PR_SET_PDEATHSIG = 1
 

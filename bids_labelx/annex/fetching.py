@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from filelock import Timeout
 
-from bids_labelx.annex.at_work import AT_WORK
 from bids_labelx.annex.clone import Batch, Clone, StagedKeys, clone_of, content_of, drop_key
 from bids_labelx.annex.ledger import Ledger
-from bids_labelx.annex.links import Annexed, annexed_link
+from bids_labelx.annexed import AT_WORK, Annexed, annexed_link
 from bids_labelx.errors import MissingInputError, Stopped
 from bids_labelx.locks import shown_alive
 from bids_labelx.remote.mirror import is_series

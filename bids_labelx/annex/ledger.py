@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bids_labelx.annex.clone import Clone
-from bids_labelx.annex.links import Annexed
+from bids_labelx.annexed import Annexed
 from bids_labelx.locks import has_ended, lock
 
 # Seconds to wait for another process to fetch a file.

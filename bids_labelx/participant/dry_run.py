@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_labelx.annex.at_work import annexed
+from bids_labelx.annexed import annexed
 from bids_labelx.atlases.surface_labels import is_surface_atlas
 from bids_labelx.content import missing_reason
 from bids_labelx.denoise import Strategy

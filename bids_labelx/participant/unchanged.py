@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_labelx.annex.at_work import annexed
+from bids_labelx.annexed import annexed
 from bids_labelx.content import missing_reason
 from bids_labelx.errors import BadDataError, MissingInputError
 from bids_labelx.remote.mirror import remote_file
