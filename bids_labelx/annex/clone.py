@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,21 @@ def clone_of(path: Path) -> Clone | None:
     return None
 
 
+def copy_index(clone: Clone, to: Path) -> None:
+    """Copy the index of a clone.
+
+    git-annex writes into the index which unlocked files have their content, and leaves it locked
+    for git where it is killed then. Of files that are dropped afterwards nothing need be in it.
+
+    Raises
+    ------
+    OSError
+    """
+    words = ("git", "rev-parse", "--git-path", "index")
+    told = subprocess.run(words, cwd=clone.root, capture_output=True, check=False).stdout
+    shutil.copyfile(clone.root / os.fsdecode(told.rstrip(b"\n")), to)
+
+
 def content_of(clone: Clone, one: Annexed) -> Path | None:
     """Where git-annex keeps the content of a file; None where it is not there."""
     if one.path.is_symlink():
@@ -78,7 +94,7 @@ class Batch:
         Seconds without data or an answer after which it is killed.
     """
 
-    def __init__(self, clone: Clone, command: str, patience: float) -> None:
+    def __init__(self, clone: Clone, command: str, patience: float, index: Path | None) -> None:
         self.patience = patience
         # What is fetched comes here first, also parts of it.
         self._unfinished = clone.git / "annex" / "tmp"
@@ -95,7 +111,7 @@ class Batch:
             stderr=self._errors,
             # Ctrl-C is for this process, which may have something to drop then.
             start_new_session=True,
-            env=_environment(clone),
+            env=_environment(clone) | ({} if index is None else {"GIT_INDEX_FILE": str(index)}),
             preexec_fn=_die_with_parent,
         )
 

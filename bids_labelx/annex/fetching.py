@@ -16,7 +16,15 @@ from typing import NamedTuple
 
 from filelock import Timeout
 
-from bids_labelx.annex.clone import Batch, Clone, StagedKeys, clone_of, content_of, drop_key
+from bids_labelx.annex.clone import (
+    Batch,
+    Clone,
+    StagedKeys,
+    clone_of,
+    content_of,
+    copy_index,
+    drop_key,
+)
 from bids_labelx.annex.ledger import Ledger
 from bids_labelx.annexed import AT_WORK, Annexed, annexed_link
 from bids_labelx.errors import MissingInputError, Stopped
@@ -159,7 +167,8 @@ class Fetcher:
 
     def close(self) -> None:
         """Show others that this has ended."""
-        for stack in self._alive.values():
+        for git, stack in self._alive.items():
+            self._ledgers[git].remove_index(self._holder)
             stack.close()
         self._alive.clear()
 
@@ -270,7 +279,7 @@ class Fetcher:
             # Each keeps to itself for a while which unlocked files it has given their content.
             self._batches.pop(other).end(kill=False)
         if key not in self._batches:
-            self._batches[key] = Batch(clone, command, self.how.patience)
+            self._batches[key] = Batch(clone, command, self.how.patience, self._index(clone))
         try:
             problem = self._batches[key].do(_inside(clone, path), one)
             if self._batches[key].has_ended:
@@ -281,6 +290,15 @@ class Fetcher:
         except BaseException:
             self._batches.pop(key).end(kill=True)
             raise
+
+    def _index(self, clone: Clone) -> Path | None:
+        """A copy of the index for git-annex to write to; None where that is to last."""
+        if not self.how.drop:
+            return None
+        ledger = self._ledgers[clone.git]
+        self._show_alive(ledger)
+        copy_index(clone, ledger.index_copy)
+        return ledger.index_copy
 
     def _drop(self, ledger: Ledger, key: str, path: Path) -> bool:
         """Drop content, the lock of whose key is held; whether others still work on it."""

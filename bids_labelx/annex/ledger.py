@@ -8,6 +8,7 @@ In ``bids_labelx/`` of the folder of git lie, by digests of keys,
 - ``used/KEY.HOLDER``, for each process that works on such content;
 - ``alive/HOLDER``, which its holder has locked: the system unlocks it where that is killed;
 - ``unlocked/PATH.json``, the keys of unlocked files, which have no pointer any more;
+- ``indexes/HOLDER``, a copy of git's index, see `bids_labelx.annex.clone.copy_index`;
 - ``locks/``, one of which is held while something of this is changed.
 """
 
@@ -28,7 +29,7 @@ from bids_labelx.locks import has_ended, lock
 # Seconds to wait for another process to fetch a file.
 _PATIENCE = 24 * 3600.0
 
-_FOLDERS = ("fetched", "used", "alive", "unlocked", "locks")
+_FOLDERS = ("fetched", "used", "alive", "unlocked", "indexes", "locks")
 
 
 class Mark(NamedTuple):
@@ -61,6 +62,11 @@ class Ledger(NamedTuple):
     def alive(self) -> Path:
         """What shows that its holder has not ended."""
         return self.folder / "alive" / self.holder
+
+    @property
+    def index_copy(self) -> Path:
+        """The holder's copy of git's index."""
+        return self.folder / "indexes" / self.holder
 
     def make(self) -> None:
         """Make the folders.
@@ -138,11 +144,17 @@ class Ledger(NamedTuple):
                 path.unlink(missing_ok=True)
         return found
 
+    def remove_index(self, holder: str) -> None:
+        """Remove a holder's copy of git's index, with the lock that a killed git-annex left."""
+        for path in (self.folder / "indexes").glob(f"{holder}*"):
+            path.unlink(missing_ok=True)
+
     def tidy(self) -> None:
         """Remove what holders left that were killed, and keys of files that are pointers again."""
         for path in (self.folder / "alive").glob("*"):
             if has_ended(path):
                 path.unlink(missing_ok=True)
+                self.remove_index(path.name)
         for path in (self.folder / "unlocked").glob("*.json"):
             file = self.clone.root / str(_read(path).get("path"))
             if not file.is_file() or self.unlocked_key(file) is None:

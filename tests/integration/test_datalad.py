@@ -293,6 +293,9 @@ def test_stopped_while_a_series_comes_nothing_is_left_or_the_next_drops_it(
     assert study.marks == []
     assert results(out) == results(from_disk)
     assert told(study.root, "git", "status", "--porcelain") == ""
+    # A kill leaves no lock of git behind, nor a copy of its index.
+    assert list(study.root.glob(".git/*.lock")) == []
+    assert list(study.root.glob(".git/bids_labelx/indexes/*")) == []
 
 
 @pytest.mark.parametrize("how", ["get", "get+drop"])
