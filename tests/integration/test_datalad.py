@@ -224,6 +224,21 @@ def test_a_store_that_is_gone_stops_what_every_run_needs(
     )
 
 
+def test_a_store_that_is_gone_fails_the_run_that_needs_it_and_the_others_are_done(
+    study: Annexed, atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.get(".")
+    told(study.root, "git", "annex", "drop", "--quiet", FIRST)
+    before = study.here
+    study.store.rename(tmp_path / "elsewhere")
+    assert run(study.root, atlas, tmp_path / "out", "--datalad", "get+drop") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "6 runs: 5 done, 0 partly done, 1 failed" in said
+    assert said.count(f"{FIRST}: its content is not there and cannot be fetched: ") == 1
+    assert study.here == before
+    assert study.marks == []
+
+
 def test_what_cannot_be_dropped_is_told_and_dropped_by_the_next_invocation(
     study: Annexed, atlas: Path, from_disk: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -397,6 +412,8 @@ def test_a_series_on_another_grid_than_its_mask_fails_when_it_is_there(
     assert "6 runs: 5 done, 0 partly done, 1 failed" in said
     assert f"{FIRST}: shape" in said
     assert "brain_mask.nii.gz says: shape" in said
+    assert study.here == set()
+    assert study.marks == []
 
 
 def test_a_repetition_time_that_the_header_contradicts_fails_the_run_as_on_disk(
@@ -466,6 +483,7 @@ def test_without_the_option_runs_fail_and_the_message_has_it(
     study.get("dataset_description.json")
     assert run(study.root, atlas, tmp_path / "out") != 0
     said = " ".join(capsys.readouterr().err.split())
+    assert "fetch it with `git annex get " in said
     assert "or give --datalad get" in said
     assert study.here == {"dataset_description.json"}
     assert not (study.root / ".git" / "bids_labelx").exists()
