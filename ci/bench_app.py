@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,19 +218,25 @@ def group_row(folder: Path, n_participants: int, n_labels: int) -> Row:
     return Row(what, group, bars=(seconds(300), memory(1000)))
 
 
-def compact_row(folder: Path, n_participants: int, n_labels: int) -> Row:
-    """The group level on a compact output folder beside that on files."""
-    files, store = (
-        command("-m", "bids_labelx", folder / "study", folder / name, "group")
-        for name in ("results", "compact")
-    )
+def forget(folder: Path) -> None:
+    """Have the files of a folder read from the disk next time, as when other jobs wrote them."""
+    os.sync()
+    for path in filter(Path.is_file, folder.rglob("*")):
+        with path.open("rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def counted() -> Measured:
-        return replace(store(), size=1 + sum(1 for _ in (folder / "compact").rglob("*")))
+
+def compact_row(folder: Path, n_participants: int, n_labels: int) -> Row:
+    """The group level on a compact output folder beside that on files, neither in memory yet."""
+
+    def group(name: str) -> Measured:
+        forget(folder / name)
+        done = command("-m", "bids_labelx", folder / "study", folder / name, "group")()
+        return replace(done, size=1 + sum(1 for _ in (folder / name).rglob("*")))
 
     bars = (faster(1, "files"), Bar("{} inodes", lambda a, *_: a.size, 200), memory(1000))
     what = f"`--compact`, group level: {n_participants:,} participants, {n_labels} regions"
-    return Row(what, counted, files, "files", bars)
+    return Row(what, partial(group, "compact"), partial(group, "results"), "files", bars)
 
 
 def app_rows(folder: Path, size: Mapping[str, Any], gunzip: Row) -> list[Row]:

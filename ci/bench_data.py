@@ -125,7 +125,8 @@ def add_participant(root: Path, label: str, bold: Path, mask: Path, n_volumes: i
 def make_results(results: Path, folder: Path, n_participants: int) -> None:
     """What the participant level writes and records, of one participant and many like it.
 
-    Each has a mean framewise displacement of its own, and one of twenty matrices.
+    Each has a mean framewise displacement of its own, and one of twenty matrices, all in files of
+    their own.
     """
     words = [folder / "study", results, "participant", "--participant-label", "01"]
     atlas = [
@@ -162,7 +163,7 @@ def make_results(results: Path, folder: Path, n_participants: int) -> None:
                 content["MeanFramewiseDisplacement"] = rng.uniform(0.05, 0.5)
                 where.write_text(json.dumps(content))
             else:
-                os.link(pool[number % len(pool)] if path == matrix else path, where)
+                shutil.copyfile(pool[number % len(pool)] if path == matrix else path, where)
         record_copy(results, record, label)
 
 

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 _MERGED = 8
 # Larger ones stay as they are: a merge is done at the end of some job.
 _LARGEST_MERGED = 2**32
-# Bytes of files that are in memory at once, and so in a row group.
-_AT_ONCE = 2**25
+# Bytes of files that are in memory at once, and so in a row group; with few they stay in the
+# processor's cache when they are unpacked.
+_AT_ONCE = 2**22
 
 
 def append(store: Path, root: Path, paths: Iterable[Path], removed: Collection[Path] = ()) -> None:
