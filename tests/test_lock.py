@@ -16,6 +16,7 @@ from bids_labelx._version import __version__
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+IN_THE_IMAGE = ("parquet", "remote", "templateflow")
 INSTRUCTIONS = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", DOCKERFILE)).splitlines()
 
 
@@ -31,7 +32,8 @@ def locked() -> list[tuple[Requirement, list[str]]]:
 
 def asked_for() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["dependencies"] + project["optional-dependencies"]["templateflow"]
+    extras = [project["optional-dependencies"][one] for one in IN_THE_IMAGE]
+    return sum(extras, project["dependencies"])
 
 
 @pytest.mark.parametrize("dependency", asked_for())
