@@ -122,6 +122,18 @@ def test_no_series_is_ever_on_the_disk_and_no_mirror_in_the_output(
     assert str(work / "remote").encode() not in text
 
 
+def test_with_compact_the_files_from_disk_come_out_of_the_store(
+    study: Path, from_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow", reason="bids_labelx[parquet] is not installed")
+    out, plain = tmp_path / "out", tmp_path / "plain"
+    with served_s3(study, monkeypatch, one_in_twenty) as (url, _):
+        assert run(url, out, "--compact", "-w", str(tmp_path / "work")) == 0
+    assert not list(out.rglob("sub-*"))
+    assert main(["unpack", str(out), str(plain)]) == 0
+    assert files_of(plain) == files_of(from_disk)
+
+
 def test_nothing_is_done_again_until_an_object_changes(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
