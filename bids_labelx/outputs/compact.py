@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bids_labelx.errors import BadDataError, NoRunsError
 from bids_labelx.files import whole_file, write_text
+from bids_labelx.names import parse_name
 from bids_labelx.outputs.pieces import (
     Row,
     attempted,
@@ -69,7 +70,8 @@ def make_view(
     participants
         Labels of those whose files are wanted; all by default. Of others there are empty folders.
     figures
-        Whether the figures of participants and the data of their pages are wanted, too.
+        Whether the figures of participants and the data of their pages are wanted, too, which the
+        group level does not read, but for the pictures of atlases.
     """
     about = view / _ABOUT
     about.mkdir()
@@ -88,13 +90,21 @@ def make_view(
             if row.size >= 0
             and _label(path)
             and (participants is None or _label(path) in participants)
-            and (figures or "figures" not in Path(path).parts)
+            and (figures or _is_of_group_level(Path(path)))
         }
         _note(view, _SUMS, unpack(found, wanted, view))
         _note(view, _UNPACKED, sorted(wanted))
         _note(view, _SEEN, [one.name for one in found])
 
     attempted(fill)
+
+
+def _is_of_group_level(path: Path) -> bool:
+    """Whether the group level may read a file of a participant."""
+    if "figures" not in path.parts:
+        return True
+    entities = parse_name(path).entities
+    return path.suffix == ".js" and "atlas" in entities and "stat" not in entities
 
 
 def _label(path: str) -> str:
