@@ -1,4 +1,4 @@
-"""Trees of empty files, for what looks at names only."""
+"""Trees of empty files, for what looks at names only, and what is in an output folder."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def make_tree(root: Path, names: Iterable[str]) -> Path:
 def _folder(name: str) -> str:
     folders = [part for part in name.split("_") if part.startswith(("sub-", "ses-"))]
     return "/".join([*folders, "func"])
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    """All files of an output folder but logs, pages, and what says where the input is."""
+    inside = {path.relative_to(out): path for path in out.rglob("*") if path.is_file()}
+    return {
+        str(name): path.read_bytes()
+        for name, path in inside.items()
+        if name.parts[0] != "logs" and name.suffix != ".html"
+        and name.name != "dataset_description.json"
+    }  # fmt: skip

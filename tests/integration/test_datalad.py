@@ -15,6 +15,7 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 from annexed import Annexed, annex, needs_datalad, told
+from trees import files_of
 
 from bids_labelx.app.cli import main
 from bids_labelx.app.simulate import simulate
@@ -73,17 +74,6 @@ def run(dataset: Path, atlas: Path, out: Path, *more: str) -> int:
     return main(arguments(dataset, atlas, out, *more))
 
 
-def results(out: Path) -> dict[str, bytes]:
-    """All files but logs, pages, and what says where the input is."""
-    inside = {path.relative_to(out): path for path in out.rglob("*") if path.is_file()}
-    return {
-        str(name): path.read_bytes()
-        for name, path in inside.items()
-        if name.parts[0] != "logs" and name.suffix != ".html"
-        and name.name != "dataset_description.json"
-    }  # fmt: skip
-
-
 def needed(plain: Path, *labels: str) -> set[str]:
     """The files that runs of participants are made of, by hand: of each run all but these."""
     root = plain / "simulated"
@@ -113,7 +103,7 @@ def test_get_fetches_what_the_runs_asked_for_need_and_nothing_else(
     # Files of other participants that have the very content of one of them are here, too.
     assert study.keys(study.here) == study.keys(wanted)
     assert sorted(study.asked) == sorted(study.keys(wanted))
-    assert results(tmp_path / "out") == results(from_disk)
+    assert files_of(tmp_path / "out") == files_of(from_disk)
 
 
 def test_get_and_drop_leaves_what_was_there_and_nothing_else(
@@ -125,7 +115,7 @@ def test_get_and_drop_leaves_what_was_there_and_nothing_else(
     assert study.here == before
     assert study.marks == []
     assert {*study.asked} == study.keys(needed(plain, *ASKED)) - study.keys(before)
-    assert results(tmp_path / "out") == results(from_disk)
+    assert files_of(tmp_path / "out") == files_of(from_disk)
     assert told(study.root, "git", "status", "--porcelain") == ""
 
 
@@ -156,7 +146,7 @@ def test_unlocked_files_give_the_same_and_are_pointers_again(
     assert not (study.root / FIRST).is_symlink()
     out = tmp_path / "out"
     assert run(study.root, atlas, out, "--datalad", "get+drop") == 0
-    assert results(out) == results(from_disk)
+    assert files_of(out) == files_of(from_disk)
     assert study.here == set()
     assert (study.root / FIRST).read_text().startswith("/annex/objects/")
     assert {*study.asked} == study.keys(needed(plain, *ASKED))
@@ -173,7 +163,7 @@ def test_voxels_denoised_first_are_fetched_by_their_node(
     more = ("--clean-level", "voxel", "--denoise", "24P")
     assert run(plain / "simulated", atlas, tmp_path / "disk", *more) == 0
     assert run(study.root, atlas, tmp_path / "out", *more, "--datalad", "get+drop") == 0
-    assert results(tmp_path / "out") == results(tmp_path / "disk")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "disk")
     assert study.here == set()
 
 
@@ -182,7 +172,7 @@ def test_an_atlas_dataset_of_datalad_is_fetched_as_far_as_it_is_used(
 ) -> None:
     labels = annex(atlas, tmp_path / "labels", tmp_path / "labels-store")
     assert run(study.root, labels.root, tmp_path / "out", "--datalad", "get+drop") == 0
-    assert results(tmp_path / "out") == results(from_disk)
+    assert files_of(tmp_path / "out") == files_of(from_disk)
     assert labels.here == study.here == set()
     assert labels.marks == []
     assert labels.asked
@@ -261,7 +251,7 @@ def test_what_cannot_be_dropped_is_told_and_dropped_by_the_next_invocation(
     assert run(study.root, atlas, out, "--datalad", "get+drop") == 0
     assert study.here == set()
     assert study.marks == []
-    assert results(out) == results(from_disk)
+    assert files_of(out) == files_of(from_disk)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +296,7 @@ def test_stopped_while_a_series_comes_nothing_is_left_or_the_next_drops_it(
     assert main(arguments(study.root, atlas, out, *more)) == 0
     assert study.here == set()
     assert study.marks == []
-    assert results(out) == results(from_disk)
+    assert files_of(out) == files_of(from_disk)
     assert told(study.root, "git", "status", "--porcelain") == ""
     # A kill leaves no lock of git behind, nor a copy of its index.
     assert list(study.root.glob(".git/*.lock")) == []
@@ -366,7 +356,7 @@ def test_invocations_at_once_fetch_each_file_once_and_the_last_drops_it(
         processes.append(subprocess.Popen(command))
     assert [one.wait(timeout=300) for one in processes] == [0, 0]
     for number in range(2):
-        assert results(tmp_path / f"out{number}") == results(from_disk)
+        assert files_of(tmp_path / f"out{number}") == files_of(from_disk)
     assert study.here == {kept}
     assert labels.here == set()
     assert labels.marks == study.marks == []
@@ -391,7 +381,7 @@ def test_runs_on_surfaces_are_planned_by_the_first_of_them(
     assert run(copy, atlas, tmp_path / "disk", *more) == 0
     study = annex(copy, tmp_path / "simulated", tmp_path / "store")
     assert run(study.root, atlas, tmp_path / "out", *more, "--datalad", "get+drop") == 0
-    assert results(tmp_path / "out") == results(tmp_path / "disk")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "disk")
     asked = [key for key in study.asked if key.endswith(".nii")]
     # The first one for its header, and each for its data.
     assert len(asked) == 4
@@ -444,7 +434,7 @@ def test_a_subdataset_is_installed_and_its_content_fetched(
     root = above / "fmriprep"
     assert list(root.iterdir()) == []
     assert run(root, atlas, tmp_path / "out", "--datalad", "get+drop") == 0
-    assert results(tmp_path / "out") == results(from_disk)
+    assert files_of(tmp_path / "out") == files_of(from_disk)
     assert told(root, "git", "annex", "find", "--in", "here") == ""
 
 
@@ -463,7 +453,7 @@ def test_datasets_without_git_are_read_as_without_the_option(
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in plain.rglob("*")}
     assert run(plain / "simulated", atlas, tmp_path / "out", "--datalad", "get+drop") == 0
-    assert results(tmp_path / "out") == results(from_disk)
+    assert files_of(tmp_path / "out") == files_of(from_disk)
     assert {path: path.stat().st_mtime_ns for path in plain.rglob("*")} == before
 
 
@@ -502,5 +492,5 @@ def test_runs_without_a_mask_are_planned_by_their_own_headers(
     assert run(study.root, atlas, tmp_path / "dry", *more, "--dry-run") == 0
     assert "5 series of" in capsys.readouterr().out
     assert run(study.root, atlas, tmp_path / "out", *more) == 0
-    assert results(tmp_path / "out") == results(tmp_path / "disk")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "disk")
     assert study.here == set()

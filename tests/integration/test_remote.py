@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from stores import Fault, Served, one_in_twenty, s3_server, web_server
+from trees import files_of
 
 from bids_labelx.app.cli import main
 from bids_labelx.app.simulate import simulate
@@ -78,17 +79,6 @@ def served_web(
 
 
 STORES = pytest.mark.parametrize("store", [served_s3, served_web], ids=["s3", "http"])
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    """All files but logs, pages, and what says where the input is."""
-    inside = {path.relative_to(out): path for path in out.rglob("*") if path.is_file()}
-    return {
-        str(name): path.read_bytes()
-        for name, path in inside.items()
-        if name.parts[0] != "logs" and name.suffix != ".html"
-        and name.name != "dataset_description.json"
-    }  # fmt: skip
 
 
 @STORES
