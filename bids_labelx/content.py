@@ -11,8 +11,9 @@ import errno
 import os
 import re
 import stat
+from contextvars import ContextVar
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from bids_labelx.annexed import LARGEST_POINTER, key_in, provide
 from bids_labelx.errors import BadDataError, MissingInputError
@@ -29,6 +30,17 @@ _KINDS = (
     (stat.S_ISSOCK, "a socket"),
     (lambda _: True, "a device"),
 )
+
+
+class Elsewhere(Protocol):
+    """What has the bytes of some files that are in a folder by name alone."""
+
+    def content(self, path: Path) -> bytes | None:
+        """The bytes of such a file; None of any other."""
+
+
+# What has the bytes of files that are read meanwhile, if anything has.
+ELSEWHERE: ContextVar[Elsewhere | None] = ContextVar("elsewhere", default=None)
 
 
 class _NotRegularError(OSError):
@@ -79,6 +91,9 @@ def read_content(path: Path, largest: int = LARGEST_FILE) -> bytes:
     BadDataError
         Where it is no regular file, or has more than `largest` bytes.
     """
+    elsewhere = ELSEWHERE.get()
+    if elsewhere is not None and (found := elsewhere.content(path)) is not None:
+        return found
     try:
         fetch(path)
         provide(path)

@@ -24,6 +24,7 @@ from bids_labelx.outputs.compact import (
 from bids_labelx.outputs.pieces import next_sequence, store_of
 from bids_labelx.outputs.results import participants_of
 from bids_labelx.outputs.run_records import record_paths_of
+from bids_labelx.outputs.unpacking import read_from
 from bids_labelx.settings import Settings, convert
 from bids_labelx.words import counted
 
@@ -62,7 +63,7 @@ def check_kind(output: Path, *, compact: bool = False) -> None:
 
 @contextmanager
 def plain_view(
-    settings: Settings, participants: Collection[str] | None, *, figures: bool
+    settings: Settings, participants: Collection[str] | None, *, whole: bool
 ) -> Iterator[Settings]:
     """The settings with an output folder that has plain files.
 
@@ -75,7 +76,7 @@ def plain_view(
     """
     if settings.compact and not is_compact(settings.output_dir):
         next_sequence(store_of(settings.output_dir))
-    with viewed(settings.output_dir, participants, settings.work_dir, figures=figures) as output:
+    with viewed(settings.output_dir, participants, settings.work_dir, whole=whole) as output:
         yield replace(settings, output_dir=output)
 
 
@@ -85,7 +86,7 @@ def viewed(
     participants: Collection[str] | None = None,
     work_dir: Path | None = None,
     *,
-    figures: bool = False,
+    whole: bool = False,
 ) -> Iterator[Path]:
     """An output folder with plain files; see `plain_view`."""
     if not is_compact(output):
@@ -97,7 +98,7 @@ def viewed(
         view = folder / "view"
         try:
             view.mkdir()
-            make_view(output, view, participants, figures=figures)
+            stored = make_view(output, view, participants, whole=whole)
         except OSError as error:
             if disk_full(error):
                 raise CannotWriteError(
@@ -105,7 +106,7 @@ def viewed(
                     "unpacked there; choose a larger place with --work-dir"
                 ) from None
             raise CannotWriteError(f"work folder {where}: {error.strerror}") from None
-        with renamed_in_messages({str(view): str(output)}):
+        with renamed_in_messages({str(view): str(output)}), read_from(stored):
             try:
                 yield view
             finally:

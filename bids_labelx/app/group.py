@@ -95,7 +95,7 @@ def run_group(settings: Settings) -> int:
         check_links(output, (), follow=settings.follow_links)
         check_kind(output)
     if settings.results is None:
-        with plain_view(settings, None, figures=False) as inside:
+        with plain_view(settings, None, whole=False) as inside:
             return _summarise(inside, None)
     with scratch_folder(settings) as folder:
         other = open_results(settings.results, folder, settings.participant_label)

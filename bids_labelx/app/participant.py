@@ -94,7 +94,7 @@ def run_participants(settings: Settings) -> int:
     if settings.reports_only:
         check_dataset(settings.bids_dir)
         wanted = settings.participant_label or None
-        with plain_view(settings, wanted, figures=True) as inside:
+        with plain_view(settings, wanted, whole=True) as inside:
             return _rebuild_reports(inside, console)
     with environment(invocation_variables()), nibabel_logged():
         # It imports nipype, which looks at the environment.
@@ -117,7 +117,7 @@ def run_participants(settings: Settings) -> int:
                 return exit_code(told.failures)
             with whole_files_only(settings.output_dir, plan):
                 invocation = this_invocation(settings, plan)
-                with plain_view(settings, _participants(plan), figures=True) as inside:
+                with plain_view(settings, _participants(plan), whole=True) as inside:
                     return _carry_out(inside, plan, console, planning, invocation)
 
 

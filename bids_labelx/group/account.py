@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bids_labelx.errors import BadDataError, Failure, LabelxError, MissingInputError
+from bids_labelx.content import read_content
+from bids_labelx.errors import BadDataError, Failure, LabelxError
 from bids_labelx.names import camel, parse_name
 from bids_labelx.outputs.results import Series
 from bids_labelx.outputs.run_records import (
@@ -230,6 +231,8 @@ def _differing(path: Path, file: RecordedFile, crc32: int | None) -> str:
             return f"{there:,} bytes, {file.size:,} were written"
         if path.name.endswith(_READ) and not is_as_written(path, file, crc32):
             return "changed since it was written"
+    except LabelxError as error:
+        return f"cannot be checked: {error}"
     except OSError:
         if path.is_symlink():
             return "a link to what is not there; fetch it, with `datalad get` for DataLad"
@@ -245,16 +248,13 @@ def check_rows(one: Series) -> None:
     MissingInputError, BadDataError
     """
     path = one.output / one.path
-    lines = last = 0
     try:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                lines += block.count(b"\n")
-                last = block[-1]
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from None
+        content = read_content(path)
+    except LabelxError as error:
+        raise type(error)(f"{error}; {_AGAIN}") from None
+    lines = content.count(b"\n")
     expected = [one.sidecar[key] for key in ("NumberOfVolumesKept", "NumberOfVolumes")]
-    if last != ord("\n") or lines - 1 not in expected:
+    if not content.endswith(b"\n") or lines - 1 not in expected:
         kept = f"{expected[0]} rows (or {expected[1]} with censored ones)"
         raise BadDataError(
             f"{path}: cut off or changed: {max(lines - 1, 0)} whole rows, {kept} are expected; "

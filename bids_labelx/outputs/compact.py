@@ -13,24 +13,25 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from bids_labelx.errors import BadDataError, NoRunsError
+from bids_labelx.errors import NoRunsError
 from bids_labelx.files import whole_file, write_text
 from bids_labelx.names import parse_name
 from bids_labelx.outputs.pieces import (
     Row,
     attempted,
-    contents,
     index_of,
     is_store,
+    kind_of,
     pieces,
+    places,
     store_lock,
     store_of,
 )
 from bids_labelx.outputs.store import append
+from bids_labelx.outputs.unpacking import StoredFiles, reserve, unpack
 from bids_labelx.suggestions import labels_not_there
 
 # What a view keeps of itself.
@@ -57,8 +58,8 @@ def is_stored(path: Path) -> bool:
 
 
 def make_view(
-    output: Path, view: Path, participants: Collection[str] | None, *, figures: bool
-) -> None:
+    output: Path, view: Path, participants: Collection[str] | None, *, whole: bool
+) -> StoredFiles:
     """Fill an empty folder with what an output folder has, so that it reads as one of files.
 
     Parameters
@@ -69,9 +70,15 @@ def make_view(
         The folder to fill.
     participants
         Labels of those whose files are wanted; all by default. Of others there are empty folders.
-    figures
-        Whether the figures of participants and the data of their pages are wanted, too, which the
-        group level does not read, but for the pictures of atlases.
+    whole
+        Whether it is for the participant level. Else there are no figures of participants and no
+        data of their pages, which the group level does not read, but for the pictures of atlases;
+        and large tables are there by name and size alone.
+
+    Returns
+    -------
+    StoredFiles
+        What such tables are read with; see `unpacking.read_from`.
     """
     about = view / _ABOUT
     about.mkdir()
@@ -79,7 +86,7 @@ def make_view(
     (about / "output").symlink_to(output.absolute())
     _link_plain(output, view)
 
-    def fill() -> None:
+    def fill() -> StoredFiles:
         found = pieces(store).standing
         known = index_of(found)
         for label in {_label(path) for path, row in known.items() if row.size >= 0} - {""}:
@@ -90,13 +97,19 @@ def make_view(
             if row.size >= 0
             and _label(path)
             and (participants is None or _label(path) in participants)
-            and (figures or _is_of_group_level(Path(path)))
+            and (whole or _is_of_group_level(Path(path)))
         }
-        _note(view, _SUMS, unpack(found, wanted, view))
+        where = places(found, wanted)
+        later = {} if whole else {path: row for path, row in wanted.items() if kind_of(path)}
+        reserve(later, view)
+        unpack({path: one for path, one in where.items() if path not in later}, wanted, view)
+        _note(view, _SUMS, {path: one.crc32 for path, one in where.items()})
         _note(view, _UNPACKED, sorted(wanted))
         _note(view, _SEEN, [one.name for one in found])
+        return StoredFiles(output, view, later, {path: where[path] for path in later})
 
-    attempted(fill)
+    made: StoredFiles = attempted(fill)
+    return made
 
 
 def _is_of_group_level(path: Path) -> bool:
@@ -122,54 +135,6 @@ def _note(view: Path, name: str, values: Sequence[str] | Mapping[str, int]) -> N
 def _noted(view: Path, name: str) -> list[str]:
     found: list[str] = json.loads((view / _ABOUT / name).read_text(encoding="utf-8"))
     return found
-
-
-def unpack(
-    found: Sequence[Path], wanted: Mapping[str, Row], folder: Path, *, verify: bool = False
-) -> dict[str, int]:
-    """Write files of a store as plain files, byte for byte, with their times.
-
-    Parameters
-    ----------
-    found
-        The pieces of the store.
-    wanted
-        The files by path.
-    folder
-        Where they go.
-    verify
-        Whether to compare checksums.
-
-    Returns
-    -------
-    dict
-        The CRC-32 of each file by its path.
-
-    Raises
-    ------
-    BadDataError
-    """
-    for parent in {os.path.dirname(path) for path in wanted}:  # noqa: PTH120
-        (folder / parent).mkdir(parents=True, exist_ok=True)
-
-    def write(piece: Path) -> dict[str, int]:
-        sums = {}
-        for path, row, crc32, content in contents(piece, wanted):
-            if verify and zlib.crc32(content) != crc32:
-                raise BadDataError(
-                    f"{piece}: {path} in it is not as it was written; fetch the file again from "
-                    "a copy, or remove it and run the participant level again"
-                )
-            to = folder / path
-            to.write_bytes(content)
-            os.utime(to, ns=(row.modified, row.modified))
-            sums[path] = crc32
-        return sums
-
-    # Largest first, so that no thread is left alone with it.
-    largest_first = sorted(found, key=lambda one: one.stat().st_size, reverse=True)
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        return {path: crc32 for of in pool.map(write, largest_first) for path, crc32 in of.items()}
 
 
 def checksums(output: Path) -> dict[str, int]:
@@ -243,7 +208,7 @@ def write_plain(output: Path, target: Path, participants: Sequence[str] | None) 
         chosen = known
         if participants is not None:
             chosen = {path: row for path, row in known.items() if _label(path) in participants}
-        unpack(found, chosen, target, verify=True)
+        unpack(places(found, chosen), chosen, target, verify=True)
         for path in _files(output):
             if not is_stored(path) and (participants is None or not _is_of_group(path)):
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
@@ -296,8 +261,7 @@ def publish(view: Path) -> None:
         if is_stored(path) or source.is_symlink():
             continue
         with whole_file(output / path) as temporary:
-            shutil.copyfile(source, temporary)
-        source.unlink()
+            shutil.move(source, temporary)
         source.symlink_to(output / path)
     for linked in _noted(view, _LINKED):
         if not (view / linked).is_symlink():
@@ -377,7 +341,7 @@ def _refresh(view: Path, store: Path, participant: str) -> None:
         for path, row in known.items()
         if row.size >= 0 and not ((view / path).exists() and _is_known(view / path, row))
     }
-    unpack(found, new, view)
+    unpack(places(found, new), new, view)
     for path, row in known.items():
         if row.size < 0:
             (view / path).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ sequence counts. Where eight pieces of one level have come together they become 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from bids_labelx.locks import waited_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 STORE = "store"
 _SEQUENCE = ".sequence"
@@ -38,6 +40,10 @@ ENTITIES = (
     *("atlas", "seg", "scale", "stat", "meas", "desc"),
 )
 INDEX = ["path", "size", "modified", "sequence"]
+
+# Ends of the names of large tables, which the group level reads one at a time. Those of one kind
+# are in row groups of their own.
+LARGE = ("_relmat.tsv", "_timeseries.tsv")
 
 
 class Row(NamedTuple):
@@ -56,6 +62,25 @@ class Row(NamedTuple):
     size: int
     modified: int
     sequence: int
+
+
+class Place(NamedTuple):
+    """Where the bytes of a file are in a store.
+
+    Attributes
+    ----------
+    piece
+        The piece.
+    group, row
+        The row group of the piece, and the row in it.
+    crc32
+        The CRC-32 of the bytes.
+    """
+
+    piece: Path
+    group: int
+    row: int
+    crc32: int
 
 
 def is_store(store: Path) -> bool:
@@ -198,6 +223,11 @@ def pieces(store: Path) -> Pieces:
     )
 
 
+def kind_of(path: str) -> int:
+    """Which row groups a file is in: 0 for those of small ones, else of a kind of large ones."""
+    return next((n for n, end in enumerate(LARGE, 1) if path.endswith(end)), 0)
+
+
 def level_of(name: str) -> int:
     found = _NAME.fullmatch(name)
     assert found
@@ -213,11 +243,20 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise BadDataError(
-            f"{path}: cannot be read as a part of the store ({error}); fetch it again from a "
-            "copy, or remove it and run the participant level again"
-        ) from error
+    except OSError as error:
+        if error.errno == errno.ESTALE:
+            # As network file systems say of a file that is open, and was removed elsewhere.
+            raise FileNotFoundError(errno.ENOENT, error.strerror, str(path)) from error
+        raise _unreadable(path, error) from error
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> BadDataError:
+    return BadDataError(
+        f"{path}: cannot be read as a part of the store ({error}); fetch it again from a copy, or "
+        "remove it and run the participant level again"
+    )
 
 
 def attempted(read: Callable[[], Any]) -> Any:
@@ -257,24 +296,53 @@ def index_of(found: Sequence[Path], participants: Collection[str] | None = None)
     return index
 
 
-def contents(piece: Path, wanted: Mapping[str, Row]) -> Iterator[tuple[str, Row, int, memoryview]]:
-    """Of a piece the files that are wanted, by their last row: path, row, CRC-32 and bytes."""
+def places(found: Sequence[Path], wanted: Mapping[str, Row]) -> dict[str, Place]:
+    """Where in some pieces the files are that are wanted, by their last row.
+
+    Files that are not there any more, as they were written again and merged, have none.
+
+    Parameters
+    ----------
+    found
+        The pieces.
+    wanted
+        The files by path; see `index_of`.
+    """
     import pyarrow.parquet as pq
 
-    with readable(piece), pq.ParquetFile(piece, page_checksum_verification=True) as file:
-        for group in range(file.num_row_groups):
-            heads = file.read_row_group(group, columns=INDEX, use_threads=False).to_pydict()
-            rows = [Row(*about) for about in zip(*(heads[one] for one in INDEX[1:]), strict=True)]
-            chosen = [
-                i
-                for i, path in enumerate(heads["path"])
-                if wanted.get(path) == rows[i] and rows[i].size >= 0
-            ]
-            if not chosen:
-                continue
-            wanted_of = ["crc32", "content"]
-            table = file.read_row_group(group, columns=wanted_of, use_threads=False)
-            sums, values = table.column("crc32"), table.column("content")
-            for i in chosen:
-                content = memoryview(values[i].as_buffer())
-                yield heads["path"][i], rows[i], sums[i].as_py(), content
+    there: dict[str, Place] = {}
+    for piece in found:
+        with readable(piece), pq.ParquetFile(piece) as file:
+            table = file.read(columns=["crc32", *INDEX], use_threads=False)
+            sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        at = ((group, row) for group, size in enumerate(sizes) for row in range(size))
+        columns = (table.column(name).to_pylist() for name in ("crc32", *INDEX))
+        for (group, row), crc32, path, *about in zip(at, *columns, strict=True):
+            if about[0] >= 0 and wanted.get(path) == Row(*about):
+                there[path] = Place(piece, group, row, crc32)
+    return there
+
+
+def open_piece(piece: Path) -> pq.ParquetFile:
+    """Open a piece; what is read of it is compared with the checksums of its pages.
+
+    Raises
+    ------
+    BadDataError, FileNotFoundError
+    """
+    import pyarrow.parquet as pq
+
+    with readable(piece):
+        return pq.ParquetFile(piece, page_checksum_verification=True)
+
+
+def contents_of(piece: Path, file: pq.ParquetFile, group: int) -> list[pa.LargeBinaryScalar]:
+    """The bytes of the files in a row group of a piece that is open.
+
+    Raises
+    ------
+    BadDataError, FileNotFoundError
+    """
+    with readable(piece):
+        table = file.read_row_group(group, columns=["content"], use_threads=False)
+        return list(table.column("content"))

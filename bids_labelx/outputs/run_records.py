@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bids_labelx.content import read_content
 from bids_labelx.errors import BadDataError
 from bids_labelx.files import read_json, write_json
 from bids_labelx.names import build_name
@@ -239,11 +240,11 @@ def is_as_written(path: Path, file: RecordedFile, crc32: int | None = None) -> b
 
     Raises
     ------
-    OSError
+    MissingInputError, BadDataError
     """
     if file.crc32 < 0:
         return True
-    return (zlib.crc32(path.read_bytes()) if crc32 is None else crc32) == file.crc32
+    return (zlib.crc32(read_content(path)) if crc32 is None else crc32) == file.crc32
 
 
 def is_figure(path: str) -> bool:

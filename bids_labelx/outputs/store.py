@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from bids_labelx.outputs.pieces import (
     INDEX,
     Row,
     index_of,
+    kind_of,
     level_of,
     next_sequence,
     pieces,
@@ -60,9 +62,9 @@ def append(store: Path, root: Path, paths: Iterable[Path], removed: Collection[P
     CannotWriteError
     """
     sequence = next_sequence(store)
-    files = _files_in(root, paths, sequence)
+    files = _files_in(root, sorted(paths, key=lambda path: kind_of(path.name)), sequence)
     gone = [_row(path, b"", Row(-1, 0, sequence)) for path in removed]
-    write_piece(store, sequence, 0, (_table(rows) for rows in _portions(gone, files)))
+    write_piece(store, sequence, 0, (_table(rows) for rows in _portions(chain(gone, files))))
     merge(store)
 
 
@@ -76,19 +78,18 @@ def _files_in(root: Path, paths: Iterable[Path], sequence: int) -> Iterator[dict
         yield _row(path, content, Row(len(content), modified, sequence))
 
 
-def _portions(
-    first: list[dict[str, Any]], rest: Iterable[dict[str, Any]]
-) -> Iterator[list[dict[str, Any]]]:
-    """Rows in portions of some size; the first one may be empty of files."""
-    rows, size = first, 0
-    for row in rest:
-        rows.append(row)
-        size += row["size"]
-        if size >= _AT_ONCE:
-            yield rows
-            rows, size = [], 0
-    if rows:
-        yield rows
+def _portions(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows in portions of some size, each of one kind of files."""
+    for _, of_kind in groupby(rows, key=lambda row: kind_of(row["path"])):
+        portion, size = [], 0
+        for row in of_kind:
+            portion.append(row)
+            size += max(row["size"], 0)
+            if size >= _AT_ONCE:
+                yield portion
+                portion, size = [], 0
+        if portion:
+            yield portion
 
 
 def _row(path: Path, content: bytes, about: Row) -> dict[str, Any]:
@@ -146,24 +147,30 @@ def _to_merge(there: Sequence[Path]) -> list[Path]:
 
 
 def _rows_of(found: Sequence[Path], index: Mapping[str, Row]) -> Iterator[pa.Table]:
-    """The rows of pieces that still count, small groups of rows together."""
+    """The rows of pieces that still count, small groups of rows of one kind together."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    waiting: list[pa.Table] = []
+    waiting: dict[int, list[pa.Table]] = {}
     seen: set[str] = set()
     for piece in found:
         with readable(piece), pq.ParquetFile(piece) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, use_threads=False)
                 heads = table.select(INDEX).to_pydict()
-                counts = []
-                for path, *about in zip(*(heads[one] for one in INDEX), strict=True):
-                    counts.append(index[path] == Row(*about) and path not in seen)
-                    seen.update([path] if counts[-1] else [])
-                waiting.append(table.filter(pa.array(counts, pa.bool_())))
-                if sum(one.nbytes for one in waiting) >= _AT_ONCE:
-                    yield pa.concat_tables(waiting).combine_chunks()
-                    waiting = []
-    if waiting:
-        yield pa.concat_tables(waiting).combine_chunks()
+                of_kind: dict[int, list[int]] = {}
+                for number, (path, *about) in enumerate(
+                    zip(*(heads[one] for one in INDEX), strict=True)
+                ):
+                    if index[path] == Row(*about) and path not in seen:
+                        of_kind.setdefault(kind_of(path), []).append(number)
+                        seen.add(path)
+                for kind, numbers in of_kind.items():
+                    own = waiting.setdefault(kind, [])
+                    own.append(table.take(pa.array(numbers)))
+                    if sum(one.nbytes for one in own) >= _AT_ONCE:
+                        yield pa.concat_tables(own).combine_chunks()
+                        own.clear()
+    for own in waiting.values():
+        if own:
+            yield pa.concat_tables(own).combine_chunks()

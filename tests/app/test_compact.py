@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from bids_labelx.app.check import run_check
@@ -201,6 +203,46 @@ def test_one_participant_is_unpacked_without_the_others_and_the_group(
     assert main(["unpack", output, str(tmp_path / "x"), "--participant-label", "04"]) == 18
     assert "--participant-label 04: not in" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_damaged_matrix_in_the_store_is_told_and_the_others_are_averaged(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tables of each run stay in a piece of their own.
+    monkeypatch.setattr("bids_labelx.outputs.store._MERGED", 100)
+    run_participants(replace(settings, compact=True))
+    capsys.readouterr()
+    _damage(settings.output_dir / "store", "relmat", "02")
+    assert run_check(settings.output_dir) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "relmat.tsv: cannot be checked" in said
+    assert "cannot be read as a part of the store" in said
+    assert run_group(group_of(settings)) == 1
+    rows = pd.read_csv(settings.output_dir / "group_qc.tsv", sep="\t", na_values="n/a")
+    broken = rows[rows["problem"].notna()]
+    assert set(broken["participant_id"]) == {"sub-02"}
+    assert len(broken) == 2
+    assert broken["problem"].str.contains("cannot be read as a part of the store").all()
+    (sidecar,) = settings.output_dir.glob("group_*desc-simple_stat-mean_relmat.json")
+    assert json.loads(sidecar.read_text())["NumberOfParticipants"] == 2
+
+
+def _damage(store: Path, suffix: str, participant: str) -> None:
+    """Change a byte of the tables with a suffix of a participant."""
+    for piece in store.glob("*.parquet"):
+        file = pq.ParquetFile(piece)
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group, columns=["sub", "suffix", "extension"]).to_pylist()
+            if {"sub": participant, "suffix": suffix, "extension": ".tsv"} not in rows:
+                continue
+            about = file.metadata.row_group(group)
+            parts = (about.column(number) for number in range(about.num_columns))
+            (part,) = (one for one in parts if one.path_in_schema == "content")
+            content = bytearray(piece.read_bytes())
+            content[part.data_page_offset + part.total_compressed_size // 2] ^= 1
+            piece.write_bytes(content)
+            return
+    raise AssertionError
 
 
 def test_folders_with_files_and_a_store_are_refused(settings: Settings) -> None:

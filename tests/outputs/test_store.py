@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
 
 from bids_labelx.errors import BadDataError
-from bids_labelx.outputs.pieces import contents, index_of, pieces
+from bids_labelx.outputs.pieces import index_of, pieces, places
 from bids_labelx.outputs.store import append, merge
+from bids_labelx.outputs.unpacking import unpack
 
 # Adds the files of participants one after the other, and tells when each is in.
 JOB = """
@@ -50,9 +52,10 @@ def as_pandas_has_it(store: Path) -> dict[str, bytes]:
 def as_read(store: Path) -> dict[str, bytes]:
     found = pieces(store).standing
     known = index_of(found)
-    return {
-        path: bytes(content) for piece in found for path, _, _, content in contents(piece, known)
-    }
+    with TemporaryDirectory() as folder:
+        unpack(places(found, known), known, Path(folder), verify=True)
+        there = (path for path in Path(folder).rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in there}
 
 
 def write(root: Path, **files: str) -> list[Path]:
