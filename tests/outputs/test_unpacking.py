@@ -105,9 +105,7 @@ def test_a_table_that_was_written_again_meanwhile_is_told(output: Path) -> None:
     with viewed(output) as view:
         for label in ("01", *LABELS[1:]):
             add(output, label, relmat=b"other\n")
-        with pytest.raises(
-            BadDataError, match=r"relmat\.tsv: was written again while"
-        ):
+        with pytest.raises(BadDataError, match=r"relmat\.tsv: was written again while"):
             read_content(view / first)
 
 
