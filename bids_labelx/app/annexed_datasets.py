@@ -26,8 +26,19 @@ _SUBDATASET = "160000"
 
 
 @contextmanager
-def content_fetched(settings: Settings, console: Console) -> Iterator[Fetcher | None]:
+def content_fetched(
+    settings: Settings, console: Console, *, of_participants: bool = True
+) -> Iterator[Fetcher | None]:
     """Fetch what is read meanwhile, where that is asked for; drop it at the end, if that is.
+
+    Parameters
+    ----------
+    settings
+        With the datasets, and how their content is fetched.
+    console
+        Where it is told what could not be dropped.
+    of_participants
+        Whether the subdatasets of participants are installed, too.
 
     Raises
     ------
@@ -47,9 +58,9 @@ def content_fetched(settings: Settings, console: Console) -> Iterator[Fetcher | 
             "before and leave the option out"
         )
     roots = [*settings.dataset_folders.values()]
-    roots += [settings.atlas_dataset] if settings.atlas_dataset else []
+    roots += [one for one in (settings.atlas_dataset, settings.results) if one]
     for root in roots:
-        _install_subdatasets(root, settings.participant_label)
+        _install_subdatasets(root, settings.participant_label if of_participants else None)
     fetcher = None
     try:
         with fetching(how, drop_all=True) as fetcher:
@@ -70,15 +81,22 @@ def _kept_in_words(kept: Sequence[Kept]) -> str:
     )
 
 
-def _install_subdatasets(root: Path, participants: Sequence[str]) -> None:
+def _install_subdatasets(root: Path, participants: Sequence[str] | None) -> None:
     """Install a dataset that is a subdataset, and those of participants, as far as they are not.
+
+    Parameters
+    ----------
+    root
+        The dataset.
+    participants
+        Labels of those wanted; all if there are none, and no participant's with None.
 
     Raises
     ------
     MissingInputError
     """
     empty = [root] if _is_empty(root) else []
-    if not empty and clone_of(root) is not None:
+    if not empty and participants is not None and clone_of(root) is not None:
         wanted = {f"sub-{label}" for label in participants}
         of_participants = [root / path for path in _subdatasets(root)]
         empty = [

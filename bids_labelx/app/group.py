@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bids_labelx.app.annexed_datasets import content_fetched
 from bids_labelx.app.compact import check_kind, plain_view
 from bids_labelx.app.group_harmonized import (
     check_before,
@@ -24,6 +25,7 @@ from bids_labelx.app.group_means import write_matrices
 from bids_labelx.app.group_models import Modelled, check_models, told, write_models
 from bids_labelx.app.group_others import made_by, told_of_other
 from bids_labelx.app.group_ratings import chosen_columns, keeps_runs, rate_all, scratch_folder
+from bids_labelx.app.invocation import environment, invocation_variables
 from bids_labelx.errors import (
     ExitCode,
     MissingInputError,
@@ -82,7 +84,29 @@ def run_group(settings: Settings) -> int:
     MissingInputError, NoRunsError
         Where there is no output of the participant level.
     """
-    check_dataset(settings.bids_dir)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    # What fetches content goes by the invocation.
+    with (
+        environment(invocation_variables()),
+        content_fetched(settings, console, of_participants=False),
+    ):
+        check_dataset(settings.bids_dir)
+        _check_output(settings)
+        if settings.results is None:
+            with plain_view(settings, None, whole=False) as inside:
+                return _summarise(inside, None, console)
+        with scratch_folder(settings) as folder:
+            other = open_results(settings.results, folder, settings.participant_label)
+            return _summarise(settings, other, console)
+
+
+def _check_output(settings: Settings) -> None:
+    """Refuse an output folder that this level cannot work on.
+
+    Raises
+    ------
+    MissingInputError, UsageError
+    """
     output = settings.output_dir
     if not output.is_dir() and settings.results is None:
         raise MissingInputError(
@@ -94,17 +118,10 @@ def run_group(settings: Settings) -> int:
         check_output_folder(output)
         check_links(output, (), follow=settings.follow_links)
         check_kind(output)
-    if settings.results is None:
-        with plain_view(settings, None, whole=False) as inside:
-            return _summarise(inside, None)
-    with scratch_folder(settings) as folder:
-        other = open_results(settings.results, folder, settings.participant_label)
-        return _summarise(settings, other)
 
 
-def _summarise(settings: Settings, other: LaidOut | None) -> int:
+def _summarise(settings: Settings, other: LaidOut | None, console: Console) -> int:
     """The group level over the results in the output folder or those of another program."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     output = settings.output_dir
     root = other.folder if other else output
     failures = other.failures if other else read_failures(output)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bids_labelx.app.group_means import Made
+from bids_labelx.content import is_listed
 from bids_labelx.errors import BadDataError, LabelxError
 from bids_labelx.group.batches import Batches, batches_of, labels_of
 from bids_labelx.group.collect import Collected
@@ -44,7 +45,7 @@ def participants_table(
         Where an option needs it, and it is not there or broken.
     """
     needed = settings.covariates or settings.harmonize
-    if not needed and not (settings.bids_dir / "participants.tsv").is_file():
+    if not needed and not is_listed(settings.bids_dir / "participants.tsv"):
         return None, []
     try:
         covariates = read_covariates(settings.bids_dir, settings.covariates)

@@ -298,6 +298,7 @@ class Settings(
         choices=("get", "get+drop"),
         help="fetch input files of DataLad datasets whose content is not there, the series of a "
         "run when it is read; get+drop: also drop afterwards what was fetched; needs git-annex",
+        level="both",
         unset="runs without content fail",
     )
     nprocs: int = running_option(

@@ -494,3 +494,24 @@ def test_runs_without_a_mask_are_planned_by_their_own_headers(
     assert run(study.root, atlas, tmp_path / "out", *more) == 0
     assert files_of(tmp_path / "out") == files_of(tmp_path / "disk")
     assert study.here == set()
+
+
+def test_the_group_level_fetches_what_it_reads_and_drops_it(
+    study: Annexed, plain: Path, from_disk: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model = ["group", "--model", "~ 1", "--contrast", "Intercept"]
+    outputs = {}
+    for name, root in (("fetched", study.root), ("disk", plain / "simulated")):
+        outputs[name] = shutil.copytree(from_disk, tmp_path / name)
+        words = [str(root), str(outputs[name]), *model]
+        if name == "fetched":
+            assert main(words) != 0
+            assert "or give --datalad get" in capsys.readouterr().err
+            words += ["--datalad", "get+drop"]
+        assert main(words) == 0
+    read = {"dataset_description.json", "participants.tsv"}
+    assert {*study.asked} == study.keys(read)
+    assert study.here == set()
+    assert study.marks == []
+    assert files_of(outputs["fetched"]) == files_of(outputs["disk"])
