@@ -25,7 +25,7 @@ _STRATEGY_HEADER = (
     "Minutes kept",
     "Regressors",
     "Effective degrees of freedom",
-    "Nominal",
+    "Nominal degrees of freedom",
     "Temporal SNR",
     "Missing labels",
     "Lowest coverage",

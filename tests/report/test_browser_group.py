@@ -319,6 +319,13 @@ def test_paper_and_pages_without_script_have_tables_and_figures(
     if how == "print":
         opened.page.locator("#runs-table td").first.wait_for()
         opened.page.emulate_media(media="print")
+        # As wide as A4: no column is cut off.
+        opened.page.set_viewport_size({"width": 720, "height": 1000})
+        beyond = opened.page.locator("table:visible").evaluate_all(
+            "tables => tables.map((one) => one.offsetWidth - one.closest('section').clientWidth)"
+        )
+        assert len(beyond) >= 2
+        assert max(beyond) <= 0
     assert opened.page.locator(".pictures:visible").count() == 0
     images = opened.page.locator("img:visible")
     assert images.count() == opened.page.locator("img").count() >= 8

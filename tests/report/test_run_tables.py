@@ -111,7 +111,7 @@ def test_a_strategy_has_what_it_kept_and_cost(tmp_path: Path) -> None:
         "Minutes kept": "2.0",
         "Regressors": "2",
         "Effective degrees of freedom": "–",
-        "Nominal": "57",
+        "Nominal degrees of freedom": "57",
         "Temporal SNR": "41.3",
         "Missing labels": "1 of 3",
         "Lowest coverage": "0.80",

@@ -88,7 +88,8 @@
     .map((name) => {
       const select = element("select", { name, autocomplete: "off" });
       select.addEventListener("change", () => choose({ [name]: select.value }));
-      bar.append(element("label", { className: name }, element("span", {}, name), select));
+      const words = name === "beside" ? "compared with" : name;
+      bar.append(element("label", { className: name }, element("span", {}, words), select));
       return [name, select];
     }));
   const remark = element("p", { role: "status", className: "remark" });
@@ -108,7 +109,7 @@
     fill(selects.statistic, statistics.map((name) => [name]), choice.statistic);
     fill(selects.strategy, contents.strategies.map((name) =>
       (there.includes(name) ? [name] : [name, `${name} (no result)`, true])), strategy);
-    fill(selects.beside, [["", "–"], ...there.filter((name) => name !== strategy).map((name) => [name])],
+    fill(selects.beside, [["", "nothing"], ...there.filter((name) => name !== strategy).map((name) => [name])],
       choice.beside);
     fill(selects.measure, measures, choice.measure);
     remark.textContent = missed.length ? `Not in this page: ${missed.join(", ")}.` : "";

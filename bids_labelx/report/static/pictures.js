@@ -62,6 +62,9 @@
     if (!strategies.length) return;
     const own = strategies.find(({ strategy }) => strategy === chosen[0]?.strategy) ?? strategies[0];
     const censored = Array.from(own.kept.values, (kept, i) => (kept ? -1 : i)).filter((i) => i >= 0);
+    if (own.motion.length && censored.length) {
+      box.append(legendOf([[`censored by ${own.strategy}`, "var(--censored)"]]));
+    }
     own.motion.forEach(({ name, values, threshold }, place) => {
       const top = 1.05 * values.values.reduce((most, one) => (one > most ? one : most), threshold ?? 0);
       const last = place === own.motion.length - 1;
