@@ -22,7 +22,7 @@ from bids_labelx.app.group_harmonized import (
     write_parquets,
 )
 from bids_labelx.app.group_means import write_matrices
-from bids_labelx.app.group_models import Modelled, check_models, told, write_models
+from bids_labelx.app.group_models import check_models, told, write_models
 from bids_labelx.app.group_others import made_by, told_of_other
 from bids_labelx.app.group_ratings import chosen_columns, keeps_runs, rate_all, scratch_folder
 from bids_labelx.app.invocation import environment, invocation_variables
@@ -193,6 +193,7 @@ def _summarise(settings: Settings, other: LaidOut | None, console: Console) -> i
         absent=absent,
         averaged=_averaged(settings, collected),
         run_weights=enumerated(made.weights or [RUN_WEIGHTS[settings.run_weights]]),
+        findings=[*map(harmonised_in_short, harmonised), *map(told, modelled.results)],
         notes=list(dict.fromkeys([*notes, *made.notes, *modelled.notes])),
         not_averaged=sorted(collected.not_averaged),
         files=[path.as_posix() for path in files],
@@ -203,7 +204,7 @@ def _summarise(settings: Settings, other: LaidOut | None, console: Console) -> i
     methods = group_methods(content, settings, modelled.results, _apart(collected))
     content = replace(content, methods=methods)
     write_methods_files(output / "logs", "CITATION_group", methods)
-    _tell(console, output, content, collected, modelled)
+    _tell(console, output, content, collected)
     figures = write_group_report(output, content, static=static)
     remove_others(output, [*files, Path("group.html"), *figures])
     console.print(f"report: {output / 'group.html'}", markup=False)
@@ -217,7 +218,6 @@ def _tell(
     output: Path,
     content: GroupContent,
     collected: Collected,
-    modelled: Modelled,
 ) -> None:
     """Print what was done, and of each kind of failure what it is and how many there are."""
     table = content.quality
@@ -229,10 +229,8 @@ def _tell(
         markup=False,
     )
     console.print(f"averaged over: {content.averaged}", markup=False)
-    for harmonised in content.harmonised:
-        console.print(harmonised_in_short(harmonised), markup=False)
-    for result in modelled.results:
-        console.print(told(result), markup=False)
+    for line in content.findings:
+        console.print(line, markup=False)
     for note in content.notes:
         console.print(f"note: {note}", markup=False)
     if content.absent:

@@ -107,8 +107,10 @@ class GroupContent:
         What the matrices of a participant are averaged over, in words.
     run_weights
         How these are weighted, in words.
+    findings
+        What harmonisation and models have found, a line each.
     notes
-        What a user has to know of the means.
+        What a user has to know of these and of the means.
     not_averaged
         Measures that have no mean.
     files
@@ -139,6 +141,7 @@ class GroupContent:
     absent: Sequence[str]
     averaged: str
     run_weights: str
+    findings: Sequence[str]
     notes: Sequence[str]
     not_averaged: Sequence[str]
     files: Sequence[str]
@@ -200,6 +203,8 @@ def write_group_report(output: Path, content: GroupContent, *, static: bool) -> 
         "group.html",
         version=__version__,
         summary=_summary(output, content),
+        findings=content.findings,
+        notes=content.notes,
         warnings=_warnings(content),
         rows=counted(len(quality), "row"),
         states=content.states,
@@ -318,10 +323,7 @@ def _matrices(content: GroupContent, matrices: Sequence[tuple[str, Picture]]) ->
         GroupPart(atlas, pictures=tuple(own for of, own in matrices if of == atlas), atlas=atlas)
         for atlas in atlases
     ]
-    first = GroupPart(
-        text=(text if parts else "There is no mean matrix.",), points=tuple(content.notes)
-    )
-    return [first, *parts]
+    return [GroupPart(text=(text if parts else "There is no mean matrix.",)), *parts]
 
 
 def _strategies(output: Path, evidence: Sequence[Evidence], static: bool) -> list[GroupPart]:
