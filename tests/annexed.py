@@ -104,9 +104,7 @@ def annex(plain: Path, root: Path, store: Path) -> Annexed:
     store.mkdir(parents=True)
     told(root, "datalad", "-l", "error", "create", "--force", ".")
     told(root, "datalad", "-l", "error", "save", "-m", "all", ".")
-    for name, command in _HOOKS.items():
-        hook = command.format(store=store)
-        told(root, "git", "config", f"annex.slow-{name}-hook", hook)
+    _set_hooks(root, store)
     told(
         *(root, "git", "annex", "initremote", "store", "type=hook", "hooktype=slow"),
         "encryption=none",
@@ -114,3 +112,17 @@ def annex(plain: Path, root: Path, store: Path) -> Annexed:
     told(root, "git", "annex", "copy", "--quiet", "--to", "store")
     told(root, "git", "annex", "drop", "--quiet")
     return Annexed(root, store)
+
+
+def annexed_copy(of: Annexed, root: Path, store: Path) -> Annexed:
+    """A dataset like another one, with a store of its own."""
+    shutil.copytree(of.root, root, symlinks=True)
+    shutil.copytree(of.store, store)
+    _set_hooks(root, store)
+    return Annexed(root, store)
+
+
+def _set_hooks(root: Path, store: Path) -> None:
+    for name, command in _HOOKS.items():
+        hook = command.format(store=store)
+        told(root, "git", "config", f"annex.slow-{name}-hook", hook)

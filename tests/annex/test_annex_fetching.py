@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from annexed import Annexed, annex, needs_datalad, told
+from annexed import Annexed, annex, annexed_copy, needs_datalad, told
 
 from bids_labelx.annex.fetching import Fetcher, Fetching, Kept, fetching
 from bids_labelx.content import missing_reason, read_content
@@ -25,13 +26,18 @@ DROP, GET, OTHER = (
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Annexed:
-    plain = tmp_path / "plain"
-    plain.mkdir()
-    for name in ("mask.nii", "a_bold.nii", "other.nii"):
-        (plain / name).write_bytes(name.encode() * 5)
-    (plain / "copy.nii").write_bytes(b"mask.nii" * 5)
-    return annex(plain, tmp_path / "clone", tmp_path / "store")
+def clone(made_once: Callable[..., Path], tmp_path: Path) -> Annexed:
+    def fill(folder: Path) -> None:
+        plain = folder / "plain"
+        plain.mkdir()
+        for name in ("mask.nii", "a_bold.nii", "other.nii"):
+            (plain / name).write_bytes(name.encode() * 5)
+        (plain / "copy.nii").write_bytes(b"mask.nii" * 5)
+        annex(plain, folder / "clone", folder / "store")
+
+    folder = made_once("datalad-clone", fill)
+    pattern = Annexed(folder / "clone", folder / "store")
+    return annexed_copy(pattern, tmp_path / "clone", tmp_path / "store")
 
 
 def test_what_is_read_is_fetched_and_dropped_at_the_end(clone: Annexed) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nibabel as nib
 import pytest
-from annexed import Annexed, annex, needs_datalad, told
+from annexed import Annexed, annex, annexed_copy, needs_datalad, told
 from trees import files_of
 
 from bids_labelx.app.cli import main
@@ -55,9 +55,20 @@ def from_disk(made_once: Callable[..., Path], plain: Path) -> Path:
     return made_once("datalad-from-disk", fill) / "out"
 
 
+@pytest.fixture(scope="session")
+def pattern(made_once: Callable[..., Path], plain: Path) -> Annexed:
+    """The study in DataLad, which no test touches."""
+
+    def fill(folder: Path) -> None:
+        annex(plain / "simulated", folder / "simulated", folder / "store")
+
+    folder = made_once("datalad-pattern", fill)
+    return Annexed(folder / "simulated", folder / "store")
+
+
 @pytest.fixture
-def study(plain: Path, tmp_path: Path) -> Annexed:
-    return annex(plain / "simulated", tmp_path / "simulated", tmp_path / "store")
+def study(pattern: Annexed, tmp_path: Path) -> Annexed:
+    return annexed_copy(pattern, tmp_path / "simulated", tmp_path / "store")
 
 
 @pytest.fixture
@@ -423,9 +434,9 @@ def test_a_repetition_time_that_the_header_contradicts_fails_the_run_as_on_disk(
 
 
 def test_a_subdataset_is_installed_and_its_content_fetched(
-    plain: Path, atlas: Path, from_disk: Path, tmp_path: Path
+    pattern: Annexed, atlas: Path, from_disk: Path, tmp_path: Path
 ) -> None:
-    origin = annex(plain / "simulated", tmp_path / "origin", tmp_path / "store")
+    origin = annexed_copy(pattern, tmp_path / "origin", tmp_path / "store")
     told(tmp_path, "datalad", "-l", "error", "create", "above")
     above = tmp_path / "above"
     told(above, "datalad", "-l", "error", "clone", "-d", ".", str(origin.root), "fmriprep")
