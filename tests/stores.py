@@ -16,9 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-# What is done to an answer: nothing, refused, cut in the middle, or never finished; by method,
-# path, the first byte asked for, and number of the request.
+# What is done to an answer: nothing, refused, cut in the middle, cut where it is long, or never
+# finished; by method, path, the first byte asked for, and number of the request.
 Fault = Callable[[str, str, int, int], str]
+LONG = 100_000
 
 
 def one_in_twenty(method: str, path: str, start: int, number: int) -> str:  # noqa: ARG001
@@ -84,7 +85,10 @@ class _Handler(BaseHTTPRequestHandler, ABC):
         if method == "HEAD":
             content = b""
         whole = len(content)
-        if kind in ("cut", "stall"):
+        if kind == "long":
+            content = content[:LONG]
+            kind = "cut" if whole > LONG else ""
+        elif kind in ("cut", "stall"):
             content = content[: whole // 2]
         self.served.asked.append((method, path, len(content)))
         with suppress(OSError):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 _ATTEMPTS = 8
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
+# After cuts no less is asked for.
+_LEAST_BYTES = 1 << 16
 # An attempt gets this share of the patience.
 _SHARE = 1 / 3
 _LONGEST_REASON = 200
@@ -171,12 +174,15 @@ class Store:
     def read(self, url: str, start: int | None = None, end: int | None = None) -> bytes:
         """The bytes of a file, or those from `start` on and before `end`, of which some may lack.
 
+        After a cut less is asked for, so that what cuts long answers gives the file in the end.
+
         Raises
         ------
         OSError
         """
         path = self._path(url)
-        content = self._ask(lambda: self._files._cat_file(path, start=start, end=end), url)
+        ends = _ends(start, end)
+        content = self._ask(lambda: self._files._cat_file(path, start=start, end=next(ends)), url)
         if start is not None and end is not None and len(content) > end - start:
             raise OSError(
                 errno.EOPNOTSUPP,
@@ -221,6 +227,17 @@ class Store:
             return await asyncio.wait_for(question(), seconds)
 
         return asyncio.run_coroutine_threadsafe(within(), self._files.loop).result()
+
+
+def _ends(start: int | None, end: int | None) -> Iterator[int | None]:
+    """Where the part of a file ends that each attempt asks for."""
+    if start is None or end is None:
+        yield from repeat(end)
+        return
+    size = end - start
+    while True:
+        yield start + size
+        size = min(size, max(size // 4, _LEAST_BYTES))
 
 
 def _file_system(scheme: str, access: Access) -> Any:

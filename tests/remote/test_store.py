@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import stores
-from stores import s3_server, web_server
+from stores import LONG, s3_server, web_server
 
 from bids_labelx.app.cli import main
 from bids_labelx.remote.store import Access, Store, Version
@@ -110,6 +110,17 @@ def test_a_stream_is_the_file_and_goes_on_after_cuts(folder: Path, cuts: int) ->
             stream.seek(300)
             assert stream.read(3) == bytes([44, 45, 46])
     assert served.faults == ["cut"] * cuts
+
+
+def test_a_server_that_cuts_all_long_answers_gives_the_file_in_the_end(folder: Path) -> None:
+    with web_server(folder, lambda *_: "long") as served:
+        store = Store(served.url, Access(20))
+        url = store.file_url("sub-01/func/big.bin")
+        content = b""
+        while len(content) < 300_000:
+            content += store.read(url, len(content), len(content) + 4 * LONG)
+    assert content == (folder / "sub-01/func/big.bin").read_bytes()[: len(content)]
+    assert served.faults.count("long") >= 6
 
 
 def test_no_more_than_a_first_piece_is_asked_for_where_no_more_is_read(folder: Path) -> None:
