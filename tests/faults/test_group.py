@@ -219,7 +219,7 @@ UNRECORDED: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: edited(path, NumberOfVolumesKept=400),
         "NumberOfVolumesKept is 400, a number from 1 to 40 is expected",
     ),
-    "12": (".tsv", link_to_nothing, "cannot be read"),
+    "12": (".tsv", link_to_nothing, "is a link to /nowhere/to-be-found, which is not there"),
 }
 
 
