@@ -293,8 +293,7 @@ def _status(error: BaseException) -> int | None:
 
 def _may_pass(error: Exception) -> bool:
     """Whether a question may be answered when it is asked again."""
-    # The last is how fsspec says that a kind of store cannot do something at all.
-    if isinstance(error, (FileNotFoundError, PermissionError, NotImplementedError)):
+    if isinstance(error, (FileNotFoundError, PermissionError)):
         return False
     status = _status(error)
     if status is not None and 400 <= status < 500:
