@@ -3,6 +3,8 @@
 DataLad's git-annex keeps large files as links into ``.git/annex/objects`` or, where they are
 unlocked or the file system has no links, as small text files with the key. Git LFS keeps small
 text files in their place, too, and so do we for files of a store, see `bids_labelx.remote.mirror`.
+Large tables of a compact output folder are there by name and size alone, see
+`bids_labelx.outputs.unpacking`.
 """
 
 from __future__ import annotations
