@@ -344,6 +344,12 @@ def test_a_dataset_is_queried_without_the_libraries_for_numbers() -> None:
     assert not loaded & {"numpy", "nibabel", "pandas", "nipype", "scipy"}
 
 
+def test_content_is_fetched_without_the_libraries_for_images() -> None:
+    # The group level starts with it.
+    loaded = loaded_by("import bids_labelx.app.annexed_datasets")
+    assert not loaded & {"nibabel", "nipype", "scipy"}
+
+
 def test_the_whole_package_runs_without_loading_nilearn() -> None:
     names = [path.removesuffix(".py").replace("/", ".") for path, _ in modules(PACKAGE)]
     code = [f"import bids_labelx.{name}" for name in names if not name.endswith("__")]

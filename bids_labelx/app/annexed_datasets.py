@@ -15,7 +15,7 @@ from rich.console import Console
 from bids_labelx.annex.clone import clone_of
 from bids_labelx.annex.fetching import Fetcher, Kept, fetching
 from bids_labelx.errors import MissingInputError, UsageError
-from bids_labelx.participant.unread import how_to_fetch
+from bids_labelx.participant.fetched import how_to_fetch
 from bids_labelx.settings import Settings
 from bids_labelx.words import counted
 

@@ -6,17 +6,15 @@ another run on the same surfaces. Whether that is so is found out when the serie
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_labelx.annex.fetching import Fetching
 from bids_labelx.atlases.atlas import Atlas
 from bids_labelx.errors import BadDataError
 from bids_labelx.extraction.space import Space, VolumeGrid
-from bids_labelx.files import INVOCATION, read_text
+from bids_labelx.files import read_text
 from bids_labelx.images import open_image
 from bids_labelx.inputs.matching import GIFTI
 from bids_labelx.inputs.repetition_time import repetition_time
@@ -34,15 +32,6 @@ _OWN = (NATIVE, "fsnative")
 
 # The ending of the file and the entities of runs that are on the same surfaces.
 Surfaces = tuple[Path, bool, int, str, str | None, str | None]
-
-
-def how_to_fetch(settings: Settings) -> Fetching | None:
-    """How files of git-annex are fetched; None where they are not."""
-    if settings.datalad is None:
-        return None
-    # A dry run leaves nothing behind.
-    drop = settings.datalad == "get+drop" or settings.dry_run
-    return Fetching(drop, os.environ[INVOCATION], settings.remote_timeout)
 
 
 class SeriesNeededError(Exception):

@@ -26,11 +26,11 @@ from bids_labelx.names import camel, digest
 from bids_labelx.outputs.run_records import Invocation
 from bids_labelx.outputs.states import FAILED
 from bids_labelx.participant.deliver import Delivery
+from bids_labelx.participant.fetched import how_to_fetch
 from bids_labelx.participant.finished import inputs_digest
 from bids_labelx.participant.plan import Plan, PlannedRun, confounds_files, record_paths
 from bids_labelx.participant.records import Outcome, save_record
 from bids_labelx.participant.unchanged import file_state
-from bids_labelx.participant.unread import how_to_fetch
 from bids_labelx.participant.weights import weights_on
 from bids_labelx.settings import (
     ConnectivityOptions,
